@@ -1,0 +1,57 @@
+"""A benchmark and regression suite around a well-known Keras lab on MNIST.
+
+    from mnist_bench import LABS, TrainingConfig, train
+    record = train(TrainingConfig(lab="mlp", engine="fused"))
+
+Importing the package imports neither TensorFlow nor NumPy; the names below are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_bench.data import load_dataset
+    from mnist_bench.engines import ENGINES
+    from mnist_bench.labs import LABS, build_model
+    from mnist_bench.records import TrainingConfig, TrainingRecord, load_record
+    from mnist_bench.runner import train
+
+__all__ = [
+    "ENGINES",
+    "LABS",
+    "TrainingConfig",
+    "TrainingRecord",
+    "build_model",
+    "load_dataset",
+    "load_record",
+    "train",
+]
+
+_HOMES = {
+    "ENGINES": "engines",
+    "LABS": "labs",
+    "TrainingConfig": "records",
+    "TrainingRecord": "records",
+    "build_model": "labs",
+    "load_dataset": "data",
+    "load_record": "records",
+    "train": "runner",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or the version, on first use."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mnist-bench")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"mnist_bench.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return [*__all__, "__version__"]

@@ -1,0 +1,120 @@
+"""TensorFlow and Keras behind one door: imported late, quietly, and asked only what holds from 2.8 to 2.21."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from typing import Any
+
+__all__ = [
+    "DeviceError",
+    "choose_device",
+    "enable_determinism",
+    "import_seconds",
+    "is_deterministic",
+    "load_keras",
+    "load_tensorflow",
+    "seed_everything",
+    "synchronise",
+]
+
+_import_seconds: float | None = None
+
+
+class DeviceError(ValueError):
+    """The device that was asked for cannot be used."""
+
+
+def load_tensorflow() -> Any:
+    """Import TensorFlow and return its module.
+
+    Raises:
+        ModuleNotFoundError: TensorFlow is not installed; the message says how to install it.
+    """
+    global _import_seconds  # noqa: PLW0603 - the import happens once in a process, and so does its timing
+    if _import_seconds is None:
+        # Its start-up log is not ours to show; a user who set the variable keeps what they asked for.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            # TF <= 2.11 imports modules that newer Pythons have deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                import tensorflow as tf
+            except ModuleNotFoundError as error:
+                raise ModuleNotFoundError(
+                    f"{error}: install the TensorFlow to measure, for example: pip install 'mnist-bench[cpu]'"
+                ) from error
+            _ = tf.keras.Model  # Keras is loaded lazily: load it inside the clock
+        _import_seconds = time.perf_counter() - start
+    import tensorflow
+
+    return tensorflow
+
+
+def load_keras() -> Any:
+    """Import Keras as TensorFlow users get it, `tf.keras`: Keras 2 up to TF 2.15, Keras 3 from 2.16 on."""
+    return load_tensorflow().keras
+
+
+def import_seconds() -> float:
+    """Return the seconds that importing TensorFlow and Keras took in this process."""
+    load_tensorflow()
+    return _import_seconds or 0.0
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's `random`, NumPy and TensorFlow, as `keras.utils.set_random_seed` does."""
+    load_keras().utils.set_random_seed(seed)
+
+
+def is_deterministic() -> bool:
+    """Return whether TensorFlow's op determinism is on in this process."""
+    # TensorFlow has no public question for it, and a missing `enable` call is silent.
+    from tensorflow.python.framework import config
+
+    return bool(config.is_op_determinism_enabled())
+
+
+def enable_determinism() -> None:
+    """Turn TensorFlow's op determinism on for the rest of this process, and make sure that it is.
+
+    Raises:
+        RuntimeError: It is off although it was asked for.
+    """
+    load_tensorflow().config.experimental.enable_op_determinism()
+    if not is_deterministic():
+        raise RuntimeError("op determinism was asked for but is off")
+
+
+def choose_device(device: str) -> str:
+    """Make TensorFlow run on `cpu` or `gpu`; `auto` takes a GPU where one is visible.
+
+    Returns:
+        `cpu` or `gpu`.
+
+    Raises:
+        DeviceError: No GPU is visible, or TensorFlow has started already on another device.
+    """
+    tf = load_tensorflow()
+    if device not in ("auto", "cpu", "gpu"):
+        raise DeviceError(f"unknown device {device!r}: choose from auto, cpu, gpu")
+    visible = tf.config.get_visible_devices("GPU")
+    if device == "gpu" and not visible:
+        raise DeviceError("device 'gpu' was asked for, but TensorFlow sees no GPU")
+    if device == "cpu" and visible:
+        try:
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError as error:
+            raise DeviceError(
+                "device 'cpu' must be chosen before TensorFlow starts: it runs on a GPU already"
+            ) from error
+        visible = []
+    return "gpu" if visible else "cpu"
+
+
+def synchronise(model: Any) -> None:
+    """Wait until the device has finished what was asked of it, by reading the model's last variable."""
+    if model.weights:
+        model.get_weights()

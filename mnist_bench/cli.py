@@ -1,0 +1,224 @@
+"""The command `mnist-bench`: declares options, calls the core, shows what comes back."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mnist_bench.data import Dataset
+    from mnist_bench.records import TrainingConfig, TrainingRecord
+    from mnist_bench.workers import Failed
+
+__all__ = ["app", "main"]
+
+# Help without rich's markup: importing it would double the time that `--help` takes.
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Trains the MNIST lab's Keras models and answers: did something get worse, what, and by how much?",
+)
+
+DataOption = Annotated[
+    str, typer.Option("--data", help="auto, mnist, digits, an .npz file or a folder of IDX files.", metavar="SOURCE")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: FBT002
+) -> None:
+    _Debug.on = debug
+
+
+class _Debug:
+    """Whether tracebacks are shown; set once, by the option."""
+
+    on = False
+
+
+@app.command()
+def run(
+    labs: Annotated[
+        list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if none.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")] = "epoch",
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 1671,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train: seed, seed + 1, ...")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")] = None,
+    data: DataOption = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For records, plots and page; results/TIME if not given.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Train only what DIR has no record of.")] = False,  # noqa: FBT002
+    json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Train the lab's models in full, and judge their test accuracy by the lab's thresholds.
+
+    Writes one JSON record a training, the lab's plots and a page, index.html. Exit status: 0 every threshold
+    holds, 1 one does not, 2 bad usage or bad input, 3 a training did not finish.
+    """
+    from mnist_bench.labs import LABS
+    from mnist_bench.records import TrainingConfig
+
+    configs = [
+        TrainingConfig(lab=lab, engine=engine, seed=number, epochs=epochs, data=data, device=device)
+        for lab in dict.fromkeys(labs or LABS)
+        for number in range(seed, seed + seeds)
+    ]
+    raise typer.Exit(_run(configs, jobs=jobs, out=out, resume=resume, json=json))
+
+
+@app.command()
+def env(
+    device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Show the fingerprint of this environment, with its numerics key and its hardware key."""
+    import msgspec
+
+    from mnist_bench.backend import choose_device
+    from mnist_bench.environment import collect_environment
+    from mnist_bench.records import dump_json
+
+    environment = collect_environment(device=choose_device(device), xla=False)
+    if json:
+        typer.echo(dump_json(environment), nl=False)
+        return
+    for name, value in msgspec.to_builtins(environment).items():
+        typer.echo(f"{name:17} {_format_value(value)}")
+
+
+@app.command()
+def data(
+    source: DataOption = "auto",
+    json: JsonOption = False,  # noqa: FBT002
+) -> None:
+    """Show which data would be used: its source, where it lies, its shapes and its digest."""
+    from mnist_bench.records import dump_json
+
+    dataset = _load(source)
+    arrays = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    if json:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        facts = {"source": dataset.name, "origin": dataset.origin, "digest": dataset.digest, "shapes": shapes}
+        typer.echo(dump_json(facts), nl=False)
+        return
+    typer.echo(f"source   {dataset.label}\norigin   {dataset.origin}\ndigest   {dataset.digest}")
+    for name, array in arrays.items():
+        typer.echo(f"{name:8} {array.shape} {array.dtype}")
+
+
+def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: bool, json: bool) -> int:
+    """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
+    from mnist_bench.campaign import plan_campaign, record_name, run_campaign
+    from mnist_bench.console import show_events
+    from mnist_bench.runner import check_config
+    from mnist_bench.workers import Failed, Finished
+
+    configs = [check_config(config) for config in configs]
+    dataset = _load(configs[0].data)
+    if dataset.is_standin:
+        typer.echo(f"mnist-bench: no MNIST at hand: training on {dataset.label}", err=True)
+    campaign = plan_campaign(configs, out or _default_folder(), dataset, resume=resume)
+    done, failures = dict(campaign.done), []
+    with show_events(campaign.todo) as show:
+        for event in run_campaign(campaign, jobs=jobs):
+            show(event)
+            if isinstance(event, Finished):
+                done[record_name(event.record.config)] = event.record
+            elif isinstance(event, Failed):
+                failures.append(event)
+    records = [done[name] for name in map(record_name, configs) if name in done]
+    if records:
+        _show_results(records, campaign.folder, dataset, json=json)
+    return _conclude(records, failures)
+
+
+def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset, *, json: bool) -> None:
+    """Write the page of a run, and print its records or its table."""
+    from mnist_bench.records import dump_json
+    from mnist_bench.report import write_run_page
+
+    page = write_run_page(records, folder, image=dataset.x_train[2], label=int(dataset.y_train[2]))
+    if json:
+        typer.echo(dump_json(records), nl=False)
+        return
+    from rich.console import Console
+
+    from mnist_bench.console import make_run_table
+
+    Console().print(make_run_table(records))
+    typer.echo(f"Records, plots and page: {page}")
+
+
+def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
+    """Say what failed, and return the exit status of a run."""
+    from mnist_bench.gate import Verdict, judge_threshold
+
+    # A bad request fails every training alike: say it once.
+    for reason in dict.fromkeys(failure.reason for failure in failures):
+        typer.echo(f"mnist-bench: {reason}", err=True)
+    if _Debug.on:
+        for failure in failures:
+            typer.echo(failure.details, err=True)
+    if failures:
+        return 2 if all(failure.bad_input for failure in failures) else 3
+    return 0 if all(judge_threshold(record) is Verdict.PASS for record in records) else 1
+
+
+def _load(source: str) -> Dataset:
+    from mnist_bench.console import show_download
+    from mnist_bench.data import load_dataset
+
+    with show_download() as progress:
+        return load_dataset(source, progress=progress)
+
+
+def _default_folder() -> Path:
+    return Path("results", datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S"))
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={it}" for name, it in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(_format_value(it) for it in value) or "none"
+    return "none" if value is None else str(value)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and leave with its exit status; an error is one line on standard error."""
+    try:
+        status = app(arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        _leave("interrupted", 130)
+    except Exception as error:
+        if _Debug.on:
+            raise
+        _leave(*_explain(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit status for an error."""
+    usage: Any = getattr(error, "format_message", None)
+    if usage is not None:  # click's or typer's own: bad usage
+        return usage(), 2
+    if isinstance(error, (ValueError, OSError, ModuleNotFoundError)):
+        return str(error), 2
+    return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70
+
+
+def _leave(message: str, status: int) -> None:
+    sys.stderr.write(f"mnist-bench: {' '.join(message.split())}\n")
+    sys.exit(status)

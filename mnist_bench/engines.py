@@ -1,0 +1,207 @@
+"""The ways to train a lab: four that call Keras's own `fit` and nothing else, and the fused epoch of ours."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from mnist_bench.backend import load_keras, synchronise
+from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mnist_bench.data import Prepared
+    from mnist_bench.records import TrainingConfig
+
+__all__ = ["ENGINES", "Engine", "EpochFigures", "OnEpoch", "check_engine", "compile_model", "train_model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochFigures:
+    """What one epoch gave; the fields are those of `records.History`, one figure each."""
+
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    val_seconds: float
+
+
+OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One way to train.
+
+    Attributes:
+        name: The key in `ENGINES`.
+        description: One line for people.
+        eager: Whether Keras runs each layer from Python, as the lab sheet does.
+        xla: Whether XLA compiles the step.
+        whole_epoch: Whether one call into TensorFlow runs all steps of an epoch.
+        fit: Whether Keras's own `fit` trains.
+    """
+
+    name: str
+    description: str
+    eager: bool = False
+    xla: bool = False
+    whole_epoch: bool = False
+    fit: bool = True
+
+
+ENGINES = {
+    engine.name: engine
+    for engine in (
+        Engine(name="eager", description="fit with run_eagerly=True, as the lab sheet has it", eager=True),
+        Engine(name="graph", description="fit, one compiled graph call a step"),
+        Engine(name="xla", description="fit, each step compiled by XLA", xla=True),
+        Engine(name="epoch", description="fit with steps_per_execution of one epoch", whole_epoch=True),
+        Engine(
+            name="fused",
+            description="a whole epoch in one XLA program, data on the device",
+            xla=True,
+            whole_epoch=True,
+            fit=False,
+        ),
+    )
+}
+
+
+def check_engine(name: str) -> Engine:
+    """Return the engine of that name.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"unknown engine {name!r}: choose from {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
+def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples: int) -> None:
+    """Compile a Keras model for an engine, with the lab's loss, optimizer and metric.
+
+    Args:
+        model: The built model.
+        engine: How to train it.
+        config: Gives the learning rate and the batch size.
+        samples: Training samples an epoch, which give the steps of an execution.
+    """
+    steps = math.ceil(samples / config.batch_size) if engine.whole_epoch else 1
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=load_keras().optimizers.SGD(learning_rate=config.learning_rate),
+        metrics=["accuracy"],
+        run_eagerly=engine.eager,
+        # Said either way: Keras 3's own choice, "auto", depends on the device and on op determinism.
+        jit_compile=engine.xla,
+        steps_per_execution=steps,
+    )
+
+
+def train_model(
+    model: Any,
+    prepared: Prepared,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    shuffle: bool = True,
+    on_epoch: OnEpoch | None = None,
+) -> None:
+    """Train a model in place with the engine that the config names.
+
+    Args:
+        model: A built Keras model, compiled by `compile_model` for that engine.
+        prepared: The data; `fit` is given its float32 and one-hot arrays, the fused engine its pixels.
+        config: Says which engine, seed, batch size, learning rate and validation split.
+        epochs: Epochs to train.
+        shuffle: Whether the samples are visited in a random order.
+        on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the
+            weights of that moment.
+    """
+    train = _train_by_fit if check_engine(config.engine).fit else _train_fused
+    train(model, prepared, config, epochs, shuffle, on_epoch)
+
+
+def _train_by_fit(
+    model: Any, prepared: Prepared, config: TrainingConfig, epochs: int, shuffle: bool, on_epoch: OnEpoch | None
+) -> None:
+    model.fit(
+        prepared.x_fit,
+        prepared.y_fit,
+        batch_size=config.batch_size,
+        epochs=epochs,
+        verbose=0,
+        validation_split=config.validation_split,
+        shuffle=shuffle,
+        callbacks=[_make_clock(on_epoch)] if on_epoch else [],
+    )
+
+
+def _make_clock(on_epoch: OnEpoch) -> Any:
+    """Return a Keras callback that times the training part of each epoch apart from its validation."""
+
+    class Clock(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            del epoch, logs
+            self._begin = time.perf_counter()
+
+        def on_test_begin(self, logs: Any = None) -> None:
+            del logs
+            synchronise(self.model)
+            self._trained = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            end = time.perf_counter()
+            figures = {name: float((logs or {})[name]) for name in _FIT_LOGS}
+            seconds = {"seconds": self._trained - self._begin, "val_seconds": end - self._trained}
+            on_epoch(epoch, EpochFigures(**figures, **seconds))
+
+    return Clock()
+
+
+_FIT_LOGS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def _train_fused(
+    model: Any, prepared: Prepared, config: TrainingConfig, epochs: int, shuffle: bool, on_epoch: OnEpoch | None
+) -> None:
+    split, dropout = len(prepared.x_train), _dropout_of(model)
+    trainer = FusedTrainer(
+        prepared.pixels[:split], prepared.y_train, dropout=dropout, batch_size=config.batch_size
+    )
+    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
+    orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
+    weights = model.get_weights()
+    for epoch, order in zip(range(epochs), orders):
+        begin = time.perf_counter()
+        weights, loss, accuracy = trainer.train_epoch(
+            weights, order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
+        )
+        trained = time.perf_counter()
+        val_loss, val_accuracy = evaluator.evaluate(weights)
+        end = time.perf_counter()
+        model.set_weights([weight.numpy() for weight in weights])
+        if on_epoch:
+            seconds = {"seconds": trained - begin, "val_seconds": end - trained}
+            figures = EpochFigures(
+                loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy, **seconds
+            )
+            on_epoch(epoch, figures)
+
+
+def _dropout_of(model: Any) -> float:
+    """Return the dropout rate of the model's hidden layers, 0 where it has none."""
+    rates = {float(layer.rate) for layer in model.layers if type(layer).__name__ == "Dropout"}
+    if len(rates) > 1:
+        raise ValueError(f"the fused engine takes one dropout rate for all layers, not {sorted(rates)}")
+    return rates.pop() if rates else 0.0

@@ -1,0 +1,108 @@
+"""The lab's three models: what they are made of, and how Keras builds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_bench.backend import load_keras
+
+__all__ = ["CLASSES", "LABS", "PIXELS", "Lab", "build_model", "check_lab"]
+
+PIXELS = 28 * 28
+CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """One of the lab's models, with what the lab sheet says of it.
+
+    Attributes:
+        name: The key in `LABS`.
+        hidden: Widths of the hidden layers, each followed by relu.
+        dropout: Share of each hidden layer's outputs dropped in training; 0 means no such layer.
+        epochs: Epochs that the lab trains.
+        threshold: Accuracy on the test set that a sound training reaches.
+        parameters: Total parameters, as the lab's model summary prints them.
+        sheet_accuracy: Test accuracy that the lab sheet prints (one run, seed unknown to Keras).
+        sheet_loss: Test loss that it prints.
+    """
+
+    name: str
+    hidden: tuple[int, ...]
+    dropout: float
+    epochs: int
+    threshold: float
+    parameters: int
+    sheet_accuracy: float
+    sheet_loss: float
+
+
+LABS = {
+    lab.name: lab
+    for lab in (
+        Lab(
+            name="perceptron",
+            hidden=(),
+            dropout=0.0,
+            epochs=200,
+            threshold=0.92,
+            parameters=7_850,
+            sheet_accuracy=0.9257,
+            sheet_loss=0.2688,
+        ),
+        Lab(
+            name="mlp",
+            hidden=(128, 128),
+            dropout=0.0,
+            epochs=20,
+            threshold=0.97,
+            parameters=118_282,
+            sheet_accuracy=0.9766,
+            sheet_loss=0.0764,
+        ),
+        Lab(
+            name="dropout",
+            hidden=(128, 128),
+            dropout=0.3,
+            epochs=20,
+            threshold=0.97,
+            parameters=118_282,
+            sheet_accuracy=0.9771,
+            sheet_loss=0.0803,
+        ),
+    )
+}
+
+
+def check_lab(name: str) -> Lab:
+    """Return the lab of that name.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    if name not in LABS:
+        raise ValueError(f"unknown lab {name!r}: choose from {', '.join(LABS)}")
+    return LABS[name]
+
+
+def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
+    """Build the lab's Keras model, not compiled, with Dense and Activation as separate layers.
+
+    Args:
+        lab: Which model.
+        inputs: Width of the input; the lab's is 784.
+
+    Returns:
+        A built `keras.Sequential` from (batch, inputs) to class probabilities (batch, 10), float32.
+    """
+    keras = load_keras()
+    layers = keras.layers
+    # Input, not the sheet's `input_shape=`: Keras 3 warns of that one, and both build the same model.
+    stack = [layers.Input((inputs,))]
+    for width in lab.hidden:
+        stack += [layers.Dense(width), layers.Activation("relu")]
+        if lab.dropout:
+            stack.append(layers.Dropout(lab.dropout))
+    stack += [layers.Dense(CLASSES), layers.Activation("softmax")]
+    return keras.Sequential(stack)

@@ -1,0 +1,331 @@
+"""The frozen records of a training and their JSON: the only thing that crosses from measuring to judging."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mnist_bench.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "DatasetRecord",
+    "EnvironmentRecord",
+    "Gpu",
+    "History",
+    "LayerRecord",
+    "RecordError",
+    "Seconds",
+    "TrainingConfig",
+    "TrainingRecord",
+    "decode_record",
+    "dump_json",
+    "encode_record",
+    "load_record",
+    "load_records",
+    "save_record",
+]
+
+SCHEMA_VERSION = 1
+
+
+class RecordError(ValueError):
+    """A record that cannot be read: the message is one line that names the file and the field."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every record shares: immutable, keyword-only, and strict about unknown fields."""
+
+
+class TrainingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to train, and how. The defaults are the lab's own values (lab sheet, sections 1 to 4).
+
+    Attributes:
+        lab: A key of `mnist_bench.LABS`.
+        engine: A key of `mnist_bench.engines.ENGINES`.
+        seed: Seeds Python, NumPy and TensorFlow, and with them weights, data order and dropout.
+        epochs: Epochs to train; None means the lab's own number.
+        batch_size: Samples in one step of gradient descent.
+        learning_rate: Of stochastic gradient descent.
+        validation_split: The share of the training images, taken from their END, that is not trained on.
+        data: `auto`, `mnist`, `digits`, or a path.
+        device: `auto` (a GPU where TensorFlow sees one), `cpu` or `gpu`.
+        deterministic: Whether TensorFlow's op determinism is asked for, and asserted.
+    """
+
+    lab: str
+    engine: str = "epoch"
+    seed: int = 1671
+    epochs: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    validation_split: float = 0.2
+    data: str = "auto"
+    device: str = "auto"
+    deterministic: bool = True
+
+
+class Gpu(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One GPU that TensorFlow sees."""
+
+    name: str
+    compute_capability: str
+    driver: str | None
+
+
+class EnvironmentRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything about a machine and its software that can move a figure.
+
+    Attributes:
+        instruction_set: The widest vector instructions of the CPU, such as `avx2` or `avx512`.
+        cores: Cores of the machine.
+        usable_cores: Cores that this process may run on (its affinity).
+        intra_op_threads: As TensorFlow reports it; 0 means that TensorFlow chooses.
+        onednn: The value of TF_ENABLE_ONEDNN_OPTS, or `default`.
+        flags: Other variables that change arithmetic and were set, such as XLA_FLAGS.
+        xla: Whether the training step was compiled by XLA.
+        numerics_key: Digest of what must be equal before the bits of two trainings are compared.
+        hardware_key: Digest of what must be equal before the seconds of two trainings are compared.
+    """
+
+    python: str
+    system: str
+    machine: str
+    tensorflow: str
+    keras: str
+    numpy: str
+    backend: str
+    precision: str
+    cpu: str
+    instruction_set: str
+    cores: int
+    usable_cores: int
+    intra_op_threads: int
+    inter_op_threads: int
+    onednn: str
+    flags: dict[str, str]
+    xla: bool
+    op_determinism: bool
+    device: str
+    gpus: list[Gpu]
+    project: str
+    commit: str | None
+    numerics_key: str
+    hardware_key: str
+
+
+class DatasetRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which data was used: its source (`mnist` or `digits`) and the SHA-256 of its four arrays."""
+
+    source: str
+    digest: str
+
+
+class LayerRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of the layer table: the layer's class, its output width and its parameters."""
+
+    kind: str
+    units: int
+    parameters: int
+    trainable: int
+    activation: str | None = None
+
+
+class History(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One figure an epoch in each list. A loss that is not finite stands as None.
+
+    `loss` and `accuracy` are running means over the epoch's batches, taken while the weights move,
+    as Keras reports them. `seconds` is the training part of the epoch, `val_seconds` its validation.
+    """
+
+    loss: list[float | None]
+    accuracy: list[float]
+    val_loss: list[float | None]
+    val_accuracy: list[float]
+    seconds: list[float]
+    val_seconds: list[float]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths and figures outside their range."""
+        lengths = {name: len(getattr(self, name)) for name in self.__struct_fields__}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns of different lengths: {lengths}")
+        _check_range("accuracy", self.accuracy + self.val_accuracy, high=1)
+        _check_range("loss", [x for x in self.loss + self.val_loss if x is not None])
+        _check_range("seconds", self.seconds + self.val_seconds)
+
+
+class Seconds(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wall-clock seconds of each phase.
+
+    `first_epoch` holds tracing and compilation; `epoch` is the median of the epochs after it, training
+    part only, and None where there was one epoch. `imports` is the import of TensorFlow in this process.
+    """
+
+    imports: float
+    build: float
+    first_epoch: float
+    epoch: float | None
+    evaluate: float
+
+    def __post_init__(self) -> None:
+        """Refuse a negative duration."""
+        figures = [self.imports, self.build, self.first_epoch, self.epoch or 0.0, self.evaluate]
+        _check_range("seconds", figures)
+
+
+class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one training was, where it ran, and everything it did that could have regressed."""
+
+    config: TrainingConfig
+    environment: EnvironmentRecord
+    dataset: DatasetRecord
+    layers: list[LayerRecord]
+    history: History
+    test_loss: float | None
+    test_accuracy: float
+    initial_digest: str
+    final_digest: str
+    seconds: Seconds
+    created: str
+    kind: str = "training"
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse figures outside their range."""
+        _check_range("test_accuracy", [self.test_accuracy], high=1)
+        _check_range("test_loss", [] if self.test_loss is None else [self.test_loss])
+        if self.config.epochs != len(self.history.loss):
+            raise ValueError(f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history")
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of the model."""
+        return sum(layer.parameters for layer in self.layers)
+
+    def __repr__(self) -> str:
+        """One line that says what was trained and what came of it."""
+        config = self.config
+        return (
+            f"<TrainingRecord {config.lab} by {config.engine}, seed {config.seed}, {config.epochs} epochs"
+            f" on {self.dataset.source}: test accuracy {self.test_accuracy:.4f}, loss {self._loss}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """A small table, for notebooks. Every text in it comes from a fixed set or is a number."""
+        config, environment = self.config, self.environment
+        rows = {
+            "lab": f"{config.lab}, {self.parameters:,} parameters",
+            "training": f"{config.engine}, seed {config.seed}, {config.epochs} epochs",
+            "data": self.dataset.source,
+            "test accuracy": f"{self.test_accuracy:.4f}",
+            "test loss": self._loss,
+            "seconds an epoch": "-" if self.seconds.epoch is None else f"{self.seconds.epoch:.3f}",
+            "software": f"TensorFlow {environment.tensorflow}, Keras {environment.keras}",
+            "final weights": self.final_digest[:12],
+        }
+        cells = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{v}</td></tr>" for k, v in rows.items())
+        return f"<table>{cells}</table>"
+
+    @property
+    def _loss(self) -> str:
+        return "not finite" if self.test_loss is None else f"{self.test_loss:.4f}"
+
+
+def dump_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys, two spaces of indentation and a trailing newline."""
+    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode() + "\n"
+
+
+def encode_record(record: TrainingRecord) -> str:
+    """Return the record as JSON text that `decode_record` reads back to an equal record."""
+    return dump_json(record)
+
+
+def decode_record(text: str | bytes, *, origin: str) -> TrainingRecord:
+    """Read a record from JSON text.
+
+    Args:
+        text: The JSON.
+        origin: Where it came from, for the message of an error.
+
+    Raises:
+        RecordError: The text is no JSON, has another schema or kind, lacks a field, holds one too
+            many, or one of a wrong type or value.
+    """
+    try:
+        head = msgspec.json.decode(text, type=_Head)
+        if head.schema_version != SCHEMA_VERSION:
+            raise RecordError(
+                f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}"
+            )
+        if head.kind != "training":
+            raise RecordError(f"{origin}: kind is {head.kind!r}, expected 'training'")
+        return msgspec.json.decode(text, type=TrainingRecord)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at ")
+        field = place.strip("`") or "$"
+        raise RecordError(f"{origin}: {field}: {message}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"{origin}: not JSON: {error}") from error
+
+
+def load_record(path: Path) -> TrainingRecord:
+    """Read the record that stands in the file `path`.
+
+    Raises:
+        RecordError: The file cannot be read, or holds no valid record.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror or error}") from error
+    return decode_record(text, origin=str(path))
+
+
+def load_records(folder: Path) -> list[TrainingRecord]:
+    """Read every record (`*.json`) of a folder, in the order of their names.
+
+    Raises:
+        RecordError: The folder holds none, or one that is not valid.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise RecordError(f"{folder}: no records (*.json) there")
+    return [load_record(path) for path in paths]
+
+
+def save_record(record: TrainingRecord, path: Path) -> None:
+    """Write the record to a new file, atomically.
+
+    Raises:
+        FileExistsError: The file exists: nothing is overwritten.
+    """
+    write_atomically(path, encode_record(record).encode())
+
+
+def digest_arrays(arrays: Any) -> str:
+    """Return the SHA-256 (hex) over the C-order bytes of the arrays, one after the other."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+class _Head(msgspec.Struct):
+    """The two fields that say how to read the rest."""
+
+    schema_version: int
+    kind: str
+
+
+def _check_range(name: str, figures: list[float], *, high: float = math.inf) -> None:
+    for figure in figures:
+        if not 0 <= figure <= high or not math.isfinite(figure):
+            raise ValueError(f"{name} {figure!r} is outside 0 to {high}")

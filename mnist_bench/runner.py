@@ -1,0 +1,159 @@
+"""One training, from a configuration to its record: the only place where data, labs and engines meet."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import math
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from mnist_bench import backend
+from mnist_bench.data import load_dataset, prepare
+from mnist_bench.engines import EpochFigures, check_engine, compile_model, train_model
+from mnist_bench.environment import collect_environment
+from mnist_bench.labs import build_model, check_lab
+from mnist_bench.records import (
+    DatasetRecord,
+    History,
+    LayerRecord,
+    Seconds,
+    TrainingConfig,
+    TrainingRecord,
+    digest_arrays,
+)
+
+if TYPE_CHECKING:
+    from mnist_bench.data import Dataset
+    from mnist_bench.engines import OnEpoch
+
+__all__ = ["check_config", "describe_layers", "train"]
+
+
+def check_config(config: TrainingConfig) -> TrainingConfig:
+    """Return the configuration with its epochs filled in.
+
+    Raises:
+        ValueError: A field has a value that is not allowed; the message says what is.
+    """
+    lab = check_lab(config.lab)
+    check_engine(config.engine)
+    epochs = lab.epochs if config.epochs is None else config.epochs
+    whole = {"epochs": epochs, "batch_size": config.batch_size}
+    for name, value in whole.items():
+        if value < 1:
+            raise ValueError(f"{name} {value!r} is not allowed: it must be 1 or more")
+    # NumPy's legacy generator, which Keras seeds too, takes 32 bits.
+    if not 0 <= config.seed < 2**32:
+        raise ValueError(f"seed {config.seed!r} is not allowed: it must be in 0 to {2**32 - 1}")
+    if not (config.learning_rate > 0 and math.isfinite(config.learning_rate)):
+        raise ValueError(f"learning_rate {config.learning_rate!r} is not allowed: it must be positive")
+    if not 0 < config.validation_split < 1:
+        raise ValueError(f"validation_split {config.validation_split!r} is not allowed: it must be in (0, 1)")
+    if config.device not in ("auto", "cpu", "gpu"):
+        raise ValueError(f"unknown device {config.device!r}: choose from auto, cpu, gpu")
+    return msgspec.structs.replace(config, epochs=epochs)
+
+
+def train(
+    config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
+) -> TrainingRecord:
+    """Train one lab in this process and return the record of it.
+
+    The process's random seeds are set and, unless the configuration says otherwise, TensorFlow's op
+    determinism is turned on for the rest of the process.
+
+    Args:
+        config: What to train.
+        dataset: The data, if it is loaded already; else the configuration's source is.
+        on_epoch: Called after each epoch with its number, from 0, and its `EpochFigures`.
+
+    Returns:
+        The record, its configuration with epochs filled in.
+
+    Raises:
+        ValueError: The configuration is not allowed, or its data or device cannot be used.
+        ModuleNotFoundError: TensorFlow is not installed.
+    """
+    config = check_config(config)
+    lab, engine = check_lab(config.lab), check_engine(config.engine)
+    dataset = load_dataset(config.data) if dataset is None else dataset
+    prepared = prepare(dataset, config.validation_split)
+    imports = backend.import_seconds()
+    device = backend.choose_device(config.device)
+    _check_determinism(wanted=config.deterministic)
+
+    backend.seed_everything(config.seed)
+    start = time.perf_counter()
+    model = build_model(lab)
+    compile_model(model, engine, config, samples=len(prepared.x_train))
+    built = time.perf_counter()
+    initial_digest = digest_arrays(model.get_weights())
+    epochs: list[EpochFigures] = []
+
+    def collect(number: int, figures: EpochFigures) -> None:
+        epochs.append(figures)
+        if on_epoch:
+            on_epoch(number, figures)
+
+    train_model(model, prepared, config, epochs=config.epochs or 0, on_epoch=collect)
+    trained = time.perf_counter()
+    test_loss, test_accuracy = model.evaluate(prepared.x_test, prepared.y_test, verbose=0)
+    evaluated = time.perf_counter()
+    steady = [figures.seconds for figures in epochs[1:]]
+    return TrainingRecord(
+        config=config,
+        environment=collect_environment(device=device, xla=engine.xla),
+        dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
+        layers=describe_layers(model),
+        history=_make_history(epochs),
+        test_loss=_finite(test_loss),
+        test_accuracy=float(test_accuracy),
+        initial_digest=initial_digest,
+        final_digest=digest_arrays(model.get_weights()),
+        seconds=Seconds(
+            imports=imports,
+            build=built - start,
+            first_epoch=epochs[0].seconds,
+            epoch=statistics.median(steady) if steady else None,
+            evaluate=evaluated - trained,
+        ),
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def describe_layers(model: Any) -> list[LayerRecord]:
+    """Return the layer table of a built Sequential model, as its summary shows it."""
+    return [
+        LayerRecord(
+            kind=type(layer).__name__,
+            units=int(layer.output.shape[-1]),
+            parameters=int(layer.count_params()),
+            trainable=sum(math.prod(weight.shape) for weight in layer.trainable_weights),
+            activation=layer.activation.__name__ if type(layer).__name__ == "Activation" else None,
+        )
+        for layer in model.layers
+    ]
+
+
+def _check_determinism(*, wanted: bool) -> None:
+    if wanted:
+        backend.enable_determinism()
+    elif backend.is_deterministic():
+        raise ValueError("deterministic=False, but op determinism is on in this process and cannot be turned off")
+
+
+def _make_history(epochs: list[EpochFigures]) -> History:
+    columns = {name: [getattr(figures, name) for figures in epochs] for name in History.__struct_fields__}
+    for name in ("loss", "val_loss"):
+        columns[name] = [_finite(loss) for loss in columns[name]]
+    return History(**columns)
+
+
+def _finite(figure: float) -> float | None:
+    """Return the figure, or None where it is no number: JSON has no NaN."""
+    return float(figure) if math.isfinite(figure) else None
