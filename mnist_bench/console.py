@@ -110,13 +110,13 @@ def show_download() -> Iterator[Callable[[int, int | None], None]]:
 
 def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     """Return the table of a run: one row a training, figures of the test set."""
-    source = records[0].dataset.source
+    source, config = records[0].dataset.source, records[0].config
     data = "MNIST" if source == "mnist" else "the stand-in 'digits', which is NOT MNIST"
-    table = Table(title=f"Test set of {data}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    title = f"Test set of {data}, engine {config.engine}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
-    table.add_column("engine")
     for heading in ("seed", "parameters", "accuracy", "threshold", "loss", "s/epoch"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for record in records:
         table.add_row(*_run_row(record))
@@ -128,7 +128,6 @@ def _run_row(record: TrainingRecord) -> list[str]:
     verdict = judge_threshold(record)
     return [
         record.config.lab,
-        record.config.engine,
         str(record.config.seed),
         f"{record.parameters:,}",
         f"{record.test_accuracy:.4f}",

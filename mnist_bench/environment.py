@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import os
@@ -77,7 +78,7 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         "system": platform.system(),
         "machine": platform.machine(),
         "tensorflow": tf.__version__,
-        "keras": keras.__version__,
+        "keras": _read_keras_version(keras),
         "numpy": importlib.metadata.version("numpy"),
         "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
         "precision": _read_precision(keras),
@@ -155,6 +156,12 @@ def read_commit(folder: Path) -> str | None:
 def _ask(command: list[str]) -> str:
     answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
     return answer.stdout.strip()
+
+
+def _read_keras_version(keras: Any) -> str:
+    # `tf.keras` has no version of its own in some releases; the package that its classes come from has.
+    package = importlib.import_module(keras.Model.__module__.partition(".")[0])
+    return str(package.__version__)
 
 
 def _read_precision(keras: Any) -> str:

@@ -1,0 +1,197 @@
+"""Reads the four arrays of a data set from an npz archive or from a folder of IDX files.
+
+No file is trusted: no pickle is opened, no more bytes are unpacked than the arrays have, and whatever is
+wrong becomes one line that names the file. A leaf: it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import stat
+import struct
+import zipfile
+from math import prod
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["SHAPES", "Arrays", "DataError", "digest_arrays", "read_arrays", "read_npz"]
+
+SHAPES: dict[str, tuple[int, ...]] = {
+    "x_train": (60000, 28, 28),
+    "y_train": (60000,),
+    "x_test": (10000, 28, 28),
+    "y_test": (10000,),
+}
+"""What a data set is made of: the names that Keras's archive has, and the shapes. All are uint8."""
+
+_IDX_STEMS = {
+    "x_train": "train-images",
+    "y_train": "train-labels",
+    "x_test": "t10k-images",
+    "y_test": "t10k-labels",
+}
+_EITHER = "an npz archive or a folder with the four IDX files"
+_CHUNK_BYTES = 1 << 18  # zipfile joins its pieces anew at each step: large reads would be quadratic
+
+
+class DataError(ValueError):
+    """Data that cannot be had or is not what it should be; the message is a single line."""
+
+
+class Arrays(NamedTuple):
+    """The four arrays of a data set, in the order in which they are hashed."""
+
+    x_train: npt.NDArray[np.uint8]
+    y_train: npt.NDArray[np.uint8]
+    x_test: npt.NDArray[np.uint8]
+    y_test: npt.NDArray[np.uint8]
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Read the four arrays that lie at a path.
+
+    Args:
+        path: An npz archive with Keras's array names, or a folder with the four IDX files, gzipped or not.
+
+    Returns:
+        The arrays: right in shape and dtype, but their values are not checked.
+
+    Raises:
+        DataError: Something is missing, unreadable or has another shape or dtype.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{str(path)!r}: cannot be read ({_format_reason(error)}); expected {_EITHER}"
+        ) from error
+    if stat.S_ISDIR(mode):
+        return Arrays(*(_read_idx(path, name, shape) for name, shape in SHAPES.items()))
+    if not stat.S_ISREG(mode):  # to open a FIFO would wait for ever
+        raise _unexpected(repr(str(path)), "neither a regular file nor a folder", _EITHER)
+    return read_npz(path, repr(str(path)))
+
+
+def read_npz(file: Path | BinaryIO, label: str) -> Arrays:
+    """Read the four arrays of an npz archive.
+
+    Args:
+        file: The archive, or where it lies.
+        label: What messages call it.
+
+    Returns:
+        The arrays, as `read_arrays` does.
+
+    Raises:
+        DataError: As `read_arrays` does.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return Arrays(*(_read_member(archive, name, shape, label) for name, shape in SHAPES.items()))
+    except DataError:
+        raise
+    except Exception as error:  # damage makes zipfile, zlib and NumPy raise nearly anything, to one meaning
+        raise DataError(f"{label}: damaged, or no npz archive ({_format_reason(error)})") from error
+
+
+def _read_member(
+    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], label: str
+) -> npt.NDArray[np.uint8]:
+    """Read one array, after its header alone has shown that it is the one expected."""
+    try:
+        member = archive.getinfo(f"{name}.npy")
+    except KeyError as error:
+        raise DataError(f"{label}: has no array {name!r}; expected {', '.join(SHAPES)}") from error
+    label = f"{label}, array {name!r}"
+    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        # NumPy writes no others, and an LZMA header can demand gigabytes before the first byte comes out.
+        raise _unexpected(label, f"zip compression method {member.compress_type}", "stored or deflated")
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):  # a later version's header can be 4 GB long, and no plain array needs one
+            raise _unexpected(label, f"npy format version {version}", (1, 0))
+        found, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        if found != shape or dtype != np.uint8:
+            raise _unexpected(label, f"shape {found}, dtype {dtype}", f"shape {shape}, dtype uint8")
+        content = _read_exactly(stream, prod(shape), label)
+    array = np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran_order else "C")
+    return np.ascontiguousarray(array)
+
+
+def _read_idx(folder: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Read one array of a folder."""
+    path = _find_idx(folder, name, rank=len(shape))
+    label = repr(str(path))
+    try:
+        with path.open("rb") as file:
+            # By content and not by name: browsers unpack a .gz on the way and leave it its name.
+            packed = file.peek(2)[:2] == b"\x1f\x8b"
+            content = _read_idx_stream(gzip.GzipFile(fileobj=file) if packed else file, shape, label)
+    except DataError:
+        raise
+    except Exception as error:  # as in read_npz
+        raise DataError(f"{label}: damaged or unreadable IDX file ({_format_reason(error)})") from error
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _find_idx(folder: Path, name: str, *, rank: int) -> Path:
+    """Return the first regular file of the names in use; a well-known copy has folders of such names, too."""
+    names = [f"{_IDX_STEMS[name]}{mark}idx{rank}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
+    try:
+        found = [folder / candidate for candidate in names if (folder / candidate).is_file()]
+    except OSError as error:
+        raise DataError(f"{str(folder)!r}: cannot be read ({_format_reason(error)})") from error
+    if not found:
+        raise _unexpected(repr(str(folder)), f"has no file for the array {name!r}", " or ".join(names))
+    return found[0]
+
+
+def _read_idx_stream(stream: _Readable, shape: tuple[int, ...], label: str) -> bytearray:
+    """Read what follows the header, which is 0x0800 + rank and the dimensions, big-endian."""
+    expected = struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape)
+    header = stream.read(len(expected))
+    if header != expected:
+        raise _unexpected(label, f"IDX header {header.hex(' ', 4)}", f"{expected.hex(' ', 4)}, shape {shape}")
+    return _read_exactly(stream, prod(shape), label)
+
+
+def _read_exactly(stream: _Readable, size: int, label: str) -> bytearray:
+    """Read the `size` bytes that should be left of a stream, and never more than one byte past them."""
+    content = bytearray()
+    while chunk := stream.read(min(_CHUNK_BYTES, size + 1 - len(content))):
+        content += chunk
+    if len(content) != size:
+        raise _unexpected(
+            label,
+            f"{'too long' if len(content) > size else f'ends after {len(content)} bytes'}",
+            f"{size} bytes",
+        )
+    return content
+
+
+def digest_arrays(*arrays: npt.NDArray[np.uint8]) -> str:
+    """Return the SHA-256, as hex, of the arrays' C-order bytes as one stream."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _unexpected(label: str, wrong: str, expected: object) -> DataError:
+    return DataError(f"{label}: {wrong}; expected {expected}")
+
+
+def _format_reason(error: BaseException) -> str:
+    """Return an error's words on a single line."""
+    words = getattr(error, "strerror", None) or str(error)  # an OSError's own text repeats the path
+    return " ".join(words.split()) or type(error).__name__

@@ -1,0 +1,143 @@
+"""Estimates with their uncertainty: the change in a mean, and how many times as long one side takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from mnist_bench.statistics import check_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Interval", "bootstrap_ratio_interval", "welch_df", "welch_interval"]
+
+_FEWEST_WITH_SPREAD = 2
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided confidence interval with equal tails.
+
+    Attributes:
+        estimate: The estimate itself.
+        low: Lower end; minus infinity where the values give no spread to judge by.
+        high: Upper end; infinity where the values give no spread to judge by.
+        level: Confidence level of the two ends together.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+
+
+def welch_interval(reference: ArrayLike, sample: ArrayLike, *, alpha: float) -> Interval:
+    """Return the interval of the change in the mean, each end at the one-sided level alpha (Welch, 1947).
+
+    A sample that does not vary at all borrows the reference's spread, for equal results are no proof of
+    precision. Where neither varies, or either has fewer than two values, the ends are infinite.
+
+    Args:
+        reference: Values of the reference seeds, shape (n,).
+        sample: Values of the new seeds, shape (k,).
+        alpha: Chance that the truth lies beyond one given end, above 0 and below 0.5.
+
+    Raises:
+        ValueError: An input is not a finite, non-empty vector, or alpha is out of range.
+    """
+    old, new = check_values(reference, "reference"), check_values(sample, "sample")
+    if not 0 < alpha < 0.5:  # noqa: PLR2004 - from one half on the ends would cross
+        raise ValueError(f"alpha must be above 0 and below 0.5, not {alpha!r}")
+    estimate, half = float(new.mean() - old.mean()), inf
+    varied = new if np.ptp(new) > 0 else old
+    if min(old.size, new.size) >= _FEWEST_WITH_SPREAD and np.ptp(varied) > 0:
+        a, b = np.var(old, ddof=1) / old.size, np.var(varied, ddof=1) / new.size
+        half = float(stats.t.isf(alpha, welch_df(a, old.size, b, new.size)) * np.sqrt(a + b))
+    return Interval(estimate, estimate - half, estimate + half, 1 - 2 * alpha)
+
+
+def welch_df(a: ArrayLike, n: int, b: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Return the degrees of freedom of the sum of two estimated variances (Satterthwaite, 1946).
+
+    Args:
+        a: Variance of the first mean: that of the values over n.
+        n: Number of values behind it, at least 2.
+        b: Variance of the second mean.
+        k: Number of values behind it, at least 2.
+    """
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    return np.asarray((a + b) ** 2 / (a**2 / (n - 1) + b**2 / (k - 1)))
+
+
+def bootstrap_ratio_interval(
+    a: Sequence[ArrayLike],
+    b: Sequence[ArrayLike],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """Return b's time over a's: the ratio of the geometric means of the processes' median epochs.
+
+    A process keeps its own speed, so processes are resampled, then the epochs within each (Kalibera and
+    Jones, 2012). The ends are then moved out as a t interval's are from a normal one's: without that few
+    processes give too narrow an interval (Hesterberg, 2015).
+
+    Args:
+        a: Seconds of the epochs of each process, one vector a process, at least two; lengths may differ.
+        b: The same for the other side.
+        rng: Source of the resamples.
+        level: Confidence level, above 0 and below 1.
+        resamples: Number of bootstrap resamples, at least 1.
+
+    Raises:
+        ValueError: A side has fewer than two processes, a time is not positive, or an option is out of range.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be above 0 and below 1, not {level!r}")
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, not {resamples!r}")
+    old, new = _check_times(a, "a"), _check_times(b, "b")
+    estimate = _log_level(new) - _log_level(old)
+    drawn = _resample_log_level(new, resamples, rng) - _resample_log_level(old, resamples, rng)
+    tail, fewest = (1 - level) / 2, min(len(old), len(new))
+    # A resampled variance is short by (n - 1) / n, and the normal quantile ignores that it is an estimate.
+    stretch = stats.t.isf(tail, fewest - 1) / stats.norm.isf(tail) * np.sqrt(fewest / (fewest - 1))
+    low, high = estimate + stretch * (np.quantile(drawn, [tail, 1 - tail]) - estimate)
+    return Interval(exp(estimate), exp(min(low, estimate)), exp(max(high, estimate)), level)
+
+
+def _check_times(processes: Sequence[ArrayLike], name: str) -> list[NDArray[np.float64]]:
+    """Return each process's seconds as a vector."""
+    if len(processes) < _FEWEST_WITH_SPREAD:
+        raise ValueError(f"{name} must hold at least {_FEWEST_WITH_SPREAD} processes, not {len(processes)!r}")
+    times = [check_values(seconds, f"{name}[{index}]") for index, seconds in enumerate(processes)]
+    for index, seconds in enumerate(times):
+        if seconds.min() <= 0:
+            raise ValueError(f"{name}[{index}] must be positive seconds, not {float(seconds.min())!r}")
+    return times
+
+
+def _log_level(processes: list[NDArray[np.float64]]) -> float:
+    """Return the mean of the logarithms of the processes' medians."""
+    return float(np.mean([np.log(np.median(seconds)) for seconds in processes]))
+
+
+def _resample_log_level(
+    processes: list[NDArray[np.float64]], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return the log level of each resample, shape (resamples,): first processes are drawn, then epochs."""
+    chosen = rng.integers(len(processes), size=(resamples, len(processes)))
+    medians = np.empty(chosen.shape)
+    for index, seconds in enumerate(processes):
+        places = chosen == index
+        epochs = rng.integers(seconds.size, size=(np.count_nonzero(places), seconds.size))
+        medians[places] = np.median(seconds[epochs], axis=1)
+    return np.asarray(np.log(medians).mean(axis=1))
