@@ -10,12 +10,12 @@ from typing import Any
 __all__ = [
     "DeviceError",
     "choose_device",
-    "enable_determinism",
     "import_seconds",
     "is_deterministic",
     "load_keras",
     "load_tensorflow",
     "seed_everything",
+    "set_determinism",
     "synchronise",
 ]
 
@@ -77,15 +77,22 @@ def is_deterministic() -> bool:
     return bool(config.is_op_determinism_enabled())
 
 
-def enable_determinism() -> None:
-    """Turn TensorFlow's op determinism on for the rest of this process, and make sure that it is.
+def set_determinism(*, on: bool) -> None:
+    """Turn TensorFlow's op determinism on or off in this process, and make sure that it is.
 
     Raises:
-        RuntimeError: It is off although it was asked for.
+        RuntimeError: It is not what was asked for.
     """
-    load_tensorflow().config.experimental.enable_op_determinism()
-    if not is_deterministic():
-        raise RuntimeError("op determinism was asked for but is off")
+    tf = load_tensorflow()
+    if on:
+        tf.config.experimental.enable_op_determinism()
+    else:
+        # TensorFlow offers no public way back, and Keras 3 refuses XLA while determinism is on.
+        from tensorflow.python.framework import config
+
+        config.disable_op_determinism()
+    if is_deterministic() is not on:
+        raise RuntimeError(f"op determinism was turned {'on' if on else 'off'} but is not")
 
 
 def choose_device(device: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,7 +39,7 @@ class Campaign(msgspec.Struct, frozen=True):
 def plan_campaign(
     configs: Sequence[TrainingConfig], folder: Path, dataset: Dataset, *, resume: bool = False
 ) -> Campaign:
-    """Find out which trainings have a record in the folder.
+    """Find out which trainings have a record in the folder, which is made.
 
     Args:
         configs: What to train.
@@ -47,7 +48,8 @@ def plan_campaign(
         resume: Whether records that are there already are taken as done.
 
     Raises:
-        FileExistsError: A record is there, and `resume` is off.
+        FileExistsError: A record is there, and `resume` is off; or the folder is a file.
+        PermissionError: The folder cannot be written.
         ValueError: A configuration is not allowed, or a record that is there is of another one.
     """
     pinned = [_pin_source(check_config(config), dataset) for config in configs]
@@ -58,6 +60,10 @@ def plan_campaign(
             if not resume:
                 raise FileExistsError(f"{path} exists already: --resume goes on there, --out takes another folder")
             done[path.name] = _check_same(load_record(path), config, dataset, path)
+    # Now, for a record that cannot be written is found out when its training is over.
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder}: no permission to write there")
     return Campaign(folder, done, [config for config in pinned if record_name(config) not in done])
 
 

@@ -19,7 +19,6 @@ __all__ = ["app", "main"]
 # Help without rich's markup: importing it would double the time that `--help` takes.
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Trains the MNIST lab's Keras models and answers: did something get worse, what, and by how much?",
@@ -31,11 +30,15 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: FBT002
 ) -> None:
     _Debug.on = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 class _Debug:
@@ -128,7 +131,8 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
     configs = [check_config(config) for config in configs]
     dataset = _load(configs[0].data)
     if dataset.is_standin:
-        typer.echo(f"mnist-bench: no MNIST at hand: training on {dataset.label}", err=True)
+        reason = "no MNIST at hand: " if configs[0].data == "auto" else ""
+        typer.echo(f"mnist-bench: {reason}training on {dataset.label}", err=True)
     campaign = plan_campaign(configs, out or _default_folder(), dataset, resume=resume)
     done, failures = dict(campaign.done), []
     with show_events(campaign.todo) as show:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mnist_bench.gate import Verdict, judge_threshold
 from mnist_bench.labs import LABS
-from mnist_bench.workers import EpochEnded, Failed, Finished, Started
+from mnist_bench.workers import EpochEnded, Finished, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -114,6 +114,8 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     data = "MNIST" if source == "mnist" else "the stand-in 'digits', which is NOT MNIST"
     title = f"Test set of {data}, engine {config.engine}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.show_edge = table.pad_edge = False  # for it must fit into 80 columns
+    table.collapse_padding = True
     table.add_column("model", no_wrap=True)
     for heading in ("seed", "parameters", "accuracy", "threshold", "loss", "s/epoch"):
         table.add_column(heading, justify="right", no_wrap=True)

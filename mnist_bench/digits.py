@@ -1,8 +1,8 @@
 """The embedded stand-in for MNIST: scikit-learn's digits, enlarged and distorted into 70,000 images.
 
 It is not MNIST, but the lab's thresholds bite on it as they do there, and it needs no network. Test accuracy
-after the lab's full training (Keras 3.15): perceptron 0.935 (one seed), MLP 0.978 and 0.979, dropout 0.980 and
-0.982 (two seeds).
+after the lab's full training (Keras 3.15): perceptron 0.935 (one seed), MLP 0.978 and 0.979, dropout 0.980
+and 0.982 (two seeds).
 
 Every machine has to make the same bytes, or the digest would pin nothing. Splines, sines and BLAS products
 differ in their last bits from one version or processor to the next, so here all between the random bits and

@@ -48,6 +48,7 @@ class Engine:
         xla: Whether XLA compiles the step.
         whole_epoch: Whether one call into TensorFlow runs all steps of an epoch.
         fit: Whether Keras's own `fit` trains.
+        deterministic: Whether op determinism may be on; Keras 3 does not let XLA train under it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Engine:
     xla: bool = False
     whole_epoch: bool = False
     fit: bool = True
+    deterministic: bool = True
 
 
 ENGINES = {
@@ -63,7 +65,7 @@ ENGINES = {
     for engine in (
         Engine(name="eager", description="fit with run_eagerly=True, as the lab sheet has it", eager=True),
         Engine(name="graph", description="fit, one compiled graph call a step"),
-        Engine(name="xla", description="fit, each step compiled by XLA", xla=True),
+        Engine(name="xla", description="fit, each step compiled by XLA", xla=True, deterministic=False),
         Engine(name="epoch", description="fit with steps_per_execution of one epoch", whole_epoch=True),
         Engine(
             name="fused",
@@ -97,15 +99,19 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
         samples: Training samples an epoch, which give the steps of an execution.
     """
     steps = math.ceil(samples / config.batch_size) if engine.whole_epoch else 1
+    xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
     model.compile(
         loss="categorical_crossentropy",
         optimizer=load_keras().optimizers.SGD(learning_rate=config.learning_rate),
         metrics=["accuracy"],
         run_eagerly=engine.eager,
         # Said either way: Keras 3's own choice, "auto", depends on the device and on op determinism.
-        jit_compile=engine.xla,
+        jit_compile=xla,
         steps_per_execution=steps,
     )
+    # Keras 3 falls back without XLA, with a warning only, where it finds XLA unsuitable.
+    if bool(model.jit_compile) is not xla:
+        raise RuntimeError(f"engine {engine.name}: jit_compile={xla} was asked for, Keras made it {not xla}")
 
 
 def train_model(
@@ -181,11 +187,11 @@ def _train_fused(
     )
     evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
     orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
-    weights = model.get_weights()
     for epoch, order in zip(range(epochs), orders):
         begin = time.perf_counter()
+        # From the model, as `fit` does: a callback may have changed its weights.
         weights, loss, accuracy = trainer.train_epoch(
-            weights, order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
+            model.get_weights(), order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
         )
         trained = time.perf_counter()
         val_loss, val_accuracy = evaluator.evaluate(weights)

@@ -96,7 +96,7 @@ class Evaluator:
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
-        self._evaluate = tf.function(_evaluate_function(self._CHUNK), jit_compile=True)
+        self._evaluate = tf.function(_evaluate_function(min(self._CHUNK, len(images))), jit_compile=True)
 
     def evaluate(self, weights: Sequence[Any]) -> tuple[float, float]:
         """Return the mean loss and the accuracy of these weights over the whole data set."""

@@ -105,12 +105,13 @@ def bootstrap_ratio_interval(
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples!r}")
     old, new = _check_times(a, "a"), _check_times(b, "b")
-    estimate = _log_level(new) - _log_level(old)
-    drawn = _resample_log_level(new, resamples, rng) - _resample_log_level(old, resamples, rng)
-    tail, fewest = (1 - level) / 2, min(len(old), len(new))
-    # A resampled variance is short by (n - 1) / n, and the normal quantile ignores that it is an estimate.
-    stretch = stats.t.isf(tail, fewest - 1) / stats.norm.isf(tail) * np.sqrt(fewest / (fewest - 1))
-    low, high = estimate + stretch * (np.quantile(drawn, [tail, 1 - tail]) - estimate)
+    old_logs, new_logs = (np.log([np.median(seconds) for seconds in side]) for side in (old, new))
+    estimate = float(new_logs.mean() - old_logs.mean())
+    drawn = _resample_level(new, resamples, rng) - _resample_level(old, resamples, rng)
+    tail = (1 - level) / 2
+    low, high = estimate + _stretch(old_logs, new_logs, tail) * (
+        np.quantile(drawn, [tail, 1 - tail]) - estimate
+    )
     return Interval(exp(estimate), exp(min(low, estimate)), exp(max(high, estimate)), level)
 
 
@@ -125,15 +126,23 @@ def _check_times(processes: Sequence[ArrayLike], name: str) -> list[NDArray[np.f
     return times
 
 
-def _log_level(processes: list[NDArray[np.float64]]) -> float:
-    """Return the mean of the logarithms of the processes' medians."""
-    return float(np.mean([np.log(np.median(seconds)) for seconds in processes]))
+def _stretch(old: NDArray[np.float64], new: NDArray[np.float64], tail: float) -> float:
+    """Return by how much the ends of an interval for the difference of two levels have to move out.
+
+    A resampled variance is short by (n - 1) / n, and a normal quantile takes it for known.
+    """
+    a, b = np.var(old, ddof=1) / old.size, np.var(new, ddof=1) / new.size
+    if a + b == 0:
+        return 1.0
+    fewest = min(old.size, new.size)
+    quantiles = stats.t.isf(tail, welch_df(a, old.size, b, new.size)) / stats.norm.isf(tail)
+    return float(quantiles * np.sqrt(fewest / (fewest - 1)))
 
 
-def _resample_log_level(
+def _resample_level(
     processes: list[NDArray[np.float64]], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the log level of each resample, shape (resamples,): first processes are drawn, then epochs."""
+    """Return the mean log median of each resample, shape (resamples,): processes are drawn, then epochs."""
     chosen = rng.integers(len(processes), size=(resamples, len(processes)))
     medians = np.empty(chosen.shape)
     for index, seconds in enumerate(processes):

@@ -8,6 +8,7 @@ import io
 import os
 import queue
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -157,6 +158,8 @@ def _open(url: str) -> Any:
         try:
             answers.put(urllib.request.urlopen(url, timeout=_READ_SECONDS))  # noqa: S310  # the URL is our constant
         except Exception as error:  # noqa: BLE001  # raised below, where it is heard
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
             answers.put(error)
 
     threading.Thread(target=connect, daemon=True).start()

@@ -1,7 +1,7 @@
 """The lab's networks in float64 NumPy: what every engine must compute, and how near it must come.
 
 Weights are a flat list in the order of Keras's `get_weights()`: kernel (inputs, outputs), bias, and so on.
-Masks are the scaled ones of inverted dropout (Srivastava et al., 2014), 0 or 1/(1-p), of shape (batch, width),
+Masks are the scaled ones of inverted dropout (Srivastava et al., 2014), 0 or 1/(1-p), shape (batch, width),
 one for each hidden layer; no masks, no dropout. All arithmetic is float64, whatever comes in.
 docs/oracle.md derives the tolerance and gives the measured figures.
 """
@@ -250,9 +250,9 @@ def _product(left: _Noisy, right: _Noisy) -> _Noisy:
     squared terms plus the squared total. There are n roundings of such sums, and one more when it is scaled.
     """
     value, squares = left.value @ right.value, left.value**2
-    roundings = np.count_nonzero(left.value, axis=1, keepdims=True) + 1
-    own = ROUNDOFF**2 * roundings * (squares @ right.value**2 + value**2)
-    return _Noisy(value, left.variance @ right.value**2 + squares @ right.variance + own)
+    own = ROUNDOFF**2 * (np.count_nonzero(left.value, axis=1, keepdims=True) + 1)
+    variance = (left.variance + own * squares) @ right.value**2 + squares @ right.variance + own * value**2
+    return _Noisy(value, variance)
 
 
 def _noisy_delta(logits: _Noisy, y: Tensor) -> _Noisy:
@@ -265,7 +265,7 @@ def _noisy_delta(logits: _Noisy, y: Tensor) -> _Noisy:
 
 
 def _clearance(z: _Noisy, mask: Array) -> float:
-    """Return the distance to the kink, in root mean square errors, of the nearest unit that is not dropped."""
+    """Return the distance to its kink, in root mean square errors, of the nearest unit not dropped."""
     doubtful = (mask != 0) & (z.variance > 0)
     ratios = np.abs(z.value[doubtful]) / np.sqrt(z.variance[doubtful])
     return float(ratios.min(initial=np.inf))

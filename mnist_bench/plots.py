@@ -21,7 +21,7 @@ TRAINING, VALIDATION, TEST = "#0072b2", "#d55e00", "#009e73"
 
 # Stands for the colour of the text around the picture, light or dark; `draw_svg` puts that in its place.
 _INK = "#010203"
-_STYLE = {
+_STYLE: Any = {
     "axes.edgecolor": _INK,
     "axes.grid": True,
     "axes.labelcolor": _INK,
@@ -71,6 +71,8 @@ def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
 
 
 def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for number, record in enumerate(records):
         training = getattr(record.history, metric)
         validation = getattr(record.history, f"val_{metric}")
@@ -82,7 +84,7 @@ def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> No
         ax.plot(epochs, _with_gaps(training), color=TRAINING, label=labels[0], **style)
         ax.plot(epochs, _with_gaps(validation), color=VALIDATION, label=labels[1], **style)
     ax.set_xlabel("epoch")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _with_gaps(column: Sequence[float | None]) -> list[float]:

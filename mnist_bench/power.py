@@ -79,8 +79,8 @@ def smallest_shift(
 def _needed(n: int, k: int, alpha: float, beta: float, margin: float) -> NDArray[np.float64]:
     """Return the observed loss at which the verdict turns REGRESSED, for each stratum of the sample's spread.
 
-    All in units of the standard deviation over seeds. The permutation test is taken as the pooled t test that
-    it tends to, corrected for the skewness that a small worse group gives the pool (Cornish and Fisher, 1938).
+    All in units of the standard deviation over seeds. The permutation test is taken as the pooled t test it
+    tends to, corrected for the skewness that a small worse group gives the pool (Cornish and Fisher, 1938).
     """
     variance = stats.chi2.ppf((np.arange(_STRATA) + 0.5) / _STRATA, k - 1) / (k - 1)
     pooled = ((n - 1) + (k - 1) * variance) / (n + k - 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "encode_record",
     "load_record",
     "load_records",
+    "make_schema",
     "save_record",
 ]
 
@@ -56,7 +58,7 @@ class TrainingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         validation_split: The share of the training images, taken from their END, that is not trained on.
         data: `auto`, `mnist`, `digits`, or a path.
         device: `auto` (a GPU where TensorFlow sees one), `cpu` or `gpu`.
-        deterministic: Whether TensorFlow's op determinism is asked for, and asserted.
+        deterministic: Whether op determinism is turned on, where the engine allows it; `xla` does not.
     """
 
     lab: str
@@ -156,9 +158,8 @@ class History(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         lengths = {name: len(getattr(self, name)) for name in self.__struct_fields__}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"columns of different lengths: {lengths}")
-        _check_range("accuracy", self.accuracy + self.val_accuracy, high=1)
-        _check_range("loss", [x for x in self.loss + self.val_loss if x is not None])
-        _check_range("seconds", self.seconds + self.val_seconds)
+        for name in self.__struct_fields__:
+            _check_range(name, getattr(self, name), high=1 if name.endswith("accuracy") else math.inf)
 
 
 class Seconds(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,8 +177,8 @@ class Seconds(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse a negative duration."""
-        figures = [self.imports, self.build, self.first_epoch, self.epoch or 0.0, self.evaluate]
-        _check_range("seconds", figures)
+        for name in self.__struct_fields__:
+            _check_range(name, [getattr(self, name)])
 
 
 class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,7 +201,7 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         """Refuse figures outside their range."""
         _check_range("test_accuracy", [self.test_accuracy], high=1)
-        _check_range("test_loss", [] if self.test_loss is None else [self.test_loss])
+        _check_range("test_loss", [self.test_loss])
         if self.config.epochs != len(self.history.loss):
             raise ValueError(f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history")
 
@@ -218,7 +219,7 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def _repr_html_(self) -> str:
-        """A small table, for notebooks. Every text in it comes from a fixed set or is a number."""
+        """A small table, for notebooks."""
         config, environment = self.config, self.environment
         rows = {
             "lab": f"{config.lab}, {self.parameters:,} parameters",
@@ -230,8 +231,9 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "software": f"TensorFlow {environment.tensorflow}, Keras {environment.keras}",
             "final weights": self.final_digest[:12],
         }
-        cells = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{v}</td></tr>" for k, v in rows.items())
-        return f"<table>{cells}</table>"
+        # Escaped, because a record may have come from anywhere.
+        cells = (f"<th style='text-align:left'>{k}</th><td>{html.escape(v)}</td>" for k, v in rows.items())
+        return f"<table><tr>{'</tr><tr>'.join(cells)}</tr></table>"
 
     @property
     def _loss(self) -> str:
@@ -272,7 +274,7 @@ def decode_record(text: str | bytes, *, origin: str) -> TrainingRecord:
         message, _, place = str(error).partition(" - at ")
         field = place.strip("`") or "$"
         raise RecordError(f"{origin}: {field}: {message}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RecordError(f"{origin}: not JSON: {error}") from error
 
 
@@ -310,6 +312,16 @@ def save_record(record: TrainingRecord, path: Path) -> None:
     write_atomically(path, encode_record(record).encode())
 
 
+def make_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a training record, which docs/record.schema.json publishes."""
+    schema = msgspec.json.schema(TrainingRecord)
+    record = schema["$defs"]["TrainingRecord"]
+    # `decode_record` asks for these two, which say how to read the rest, although they have defaults.
+    record["required"] += ["kind", "schema_version"]
+    record["properties"] |= {"kind": {"const": "training"}, "schema_version": {"const": SCHEMA_VERSION}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
 def digest_arrays(arrays: Any) -> str:
     """Return the SHA-256 (hex) over the C-order bytes of the arrays, one after the other."""
     digest = hashlib.sha256()
@@ -325,7 +337,7 @@ class _Head(msgspec.Struct):
     kind: str
 
 
-def _check_range(name: str, figures: list[float], *, high: float = math.inf) -> None:
+def _check_range(name: str, figures: list[float | None], *, high: float = math.inf) -> None:
     for figure in figures:
-        if not 0 <= figure <= high or not math.isfinite(figure):
+        if figure is not None and not (0 <= figure <= high and math.isfinite(figure)):
             raise ValueError(f"{name} {figure!r} is outside 0 to {high}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import math
 import statistics
@@ -10,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from mnist_bench import backend
 from mnist_bench.data import load_dataset, prepare
@@ -64,8 +62,8 @@ def train(
 ) -> TrainingRecord:
     """Train one lab in this process and return the record of it.
 
-    The process's random seeds are set and, unless the configuration says otherwise, TensorFlow's op
-    determinism is turned on for the rest of the process.
+    The process's random seeds are set, and TensorFlow's op determinism is turned on or off for the rest of
+    the process, as the configuration and the engine ask.
 
     Args:
         config: What to train.
@@ -85,7 +83,7 @@ def train(
     prepared = prepare(dataset, config.validation_split)
     imports = backend.import_seconds()
     device = backend.choose_device(config.device)
-    _check_determinism(wanted=config.deterministic)
+    backend.set_determinism(on=config.deterministic and engine.deterministic)
 
     backend.seed_everything(config.seed)
     start = time.perf_counter()
@@ -138,13 +136,6 @@ def describe_layers(model: Any) -> list[LayerRecord]:
         )
         for layer in model.layers
     ]
-
-
-def _check_determinism(*, wanted: bool) -> None:
-    if wanted:
-        backend.enable_determinism()
-    elif backend.is_deterministic():
-        raise ValueError("deterministic=False, but op determinism is on in this process and cannot be turned off")
 
 
 def _make_history(epochs: list[EpochFigures]) -> History:

@@ -97,10 +97,12 @@ def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1) -> Iterator[E
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     shares = share_cores(min(jobs, len(configs)))
     workers = [_Worker(cores) for cores in shares]
-    threads = [threading.Thread(target=_serve, args=(w, tasks, events), daemon=True) for w in workers]
+    threads: list[threading.Thread] = []
     try:
-        for thread in threads:
+        for worker in workers:
+            thread = threading.Thread(target=_serve, args=(worker, tasks, events), daemon=True)
             thread.start()
+            threads.append(thread)
         busy = len(threads)
         while busy:
             event = events.get()
@@ -112,6 +114,8 @@ def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1) -> Iterator[E
         # Also when the caller stops early or is interrupted: no worker outlives the call.
         for worker in workers:
             worker.stop()
+        for thread in threads:
+            thread.join()
 
 
 def share_cores(jobs: int) -> list[list[int] | None]:
@@ -151,11 +155,17 @@ class _Worker:
         yield self._report_loss(task, config)
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """Kill the process and let no other one start; the thread that serves it then ends by itself."""
         self.stopped = True
+        process = self.process
+        if process is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the process, if there is one."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self._bury()
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "mnist_bench.workers"]
@@ -164,11 +174,20 @@ class _Worker:
         self.process = subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
         )
+        if self.stopped:  # since the thread last looked
+            self.process.kill()
+
+    def _bury(self) -> int:
+        """Wait for a process that has ended or will, let go of its pipes, and return its exit code."""
+        process, self.process = self.process, None
+        assert process is not None and process.stdin and process.stdout  # noqa: PT018, S101
+        with contextlib.suppress(BrokenPipeError):  # of what it was sent and did not read
+            process.stdin.close()
+        process.stdout.close()
+        return process.wait()
 
     def _report_loss(self, task: int, config: TrainingConfig) -> Failed:
-        assert self.process is not None  # noqa: S101
-        code = self.process.wait()
-        self.process = None
+        code = self._bury()
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self.log.seek(0)
         end = self.log.read()[-4000:]
@@ -182,11 +201,17 @@ def _serve(
     events: queue.SimpleQueue[Event | None],
 ) -> None:
     """Give a worker one task after another until there are none left; None says that it is done."""
-    with contextlib.suppress(queue.Empty):
+    with contextlib.suppress(queue.Empty), worker.log:
         while not worker.stopped:
             task, config = tasks.get_nowait()
-            for event in worker.run(task, config):
-                events.put(event)
+            try:
+                for event in worker.run(task, config):
+                    events.put(event)
+            except Exception as error:  # noqa: BLE001 - a thread's error would vanish, and the training with it
+                reason = f"{config.lab}, seed {config.seed}: {type(error).__name__}: {error}"
+                events.put(Failed(task, config, reason, bad_input=False, details=traceback.format_exc()))
+                worker.close()
+    worker.close()
     events.put(None)
 
 

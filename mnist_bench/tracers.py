@@ -1,0 +1,239 @@
+"""Tiny trainings whose final weights tell what an engine did: which sample in which step, which unit dropped.
+
+Nothing is put inside the engines. Every training sample has a pixel of its own, and all weights start at 0,
+so a sample's row of the kernel moves only in the step that it is trained in, and by an amount that names the step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from mnist_bench.backend import seed_everything, set_determinism
+from mnist_bench.data import Prepared
+from mnist_bench.engines import check_engine, compile_model, train_model
+from mnist_bench.labs import CLASSES, LABS, build_model
+from mnist_bench.records import TrainingConfig
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mnist_bench.engines import EpochFigures
+    from mnist_bench.labs import Lab
+
+    Ints = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float32]
+
+__all__ = ["UNKNOWN", "UNSEEN", "MaskTrace", "OrderTrace", "make_prepared", "trace_groups", "trace_masks", "trace_order"]
+
+UNSEEN = -1  # a sample that was trained in no step
+UNKNOWN = -2  # a sample that was trained, but not once in one step
+
+# The steps must differ in what they do to a row by far more than float32 rounds.
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class OrderTrace:
+    """What an engine did with each sample.
+
+    Attributes:
+        steps: (epochs, samples): the step of the epoch in which a sample was trained, UNSEEN, or UNKNOWN.
+        validation: (epochs, validation samples): the same for those that must not be trained.
+        labels: (epochs, samples): the label that each sample was trained with, -1 where it was not.
+    """
+
+    steps: Ints
+    validation: Ints
+    labels: Ints
+
+
+def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: int) -> Prepared:
+    """Make the input of an engine from (n, inputs) uint8 pixels and (n,) labels, the last ones for validation."""
+    x, y = pixels.astype(np.float32) / np.float32(255), np.eye(CLASSES, dtype=np.float32)[labels]
+    split = len(x) - validation
+    return Prepared(
+        pixels=pixels,
+        x_fit=x,
+        y_fit=y,
+        x_train=x[:split],
+        y_train=y[:split],
+        x_validation=x[split:],
+        y_validation=y[split:],
+        x_test=x[split:],
+        y_test=y[split:],
+    )
+
+
+def trace_order(
+    engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671
+) -> OrderTrace:
+    """Find out in which step of each epoch an engine trains each sample, and with which label.
+
+    Args:
+        engine: A key of `ENGINES`.
+        samples: Training samples; a quarter as many more are for validation.
+        batch_size: One that does not divide `samples` makes a partial last batch.
+        epochs: Epochs to train.
+        seed: Of the training.
+    """
+    everything = samples + samples // 4
+    pixels = 255 * np.eye(everything, dtype=np.uint8)
+    zeros = [np.zeros((everything, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
+    config = TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
+
+    def trace(labels: Ints) -> Floats:
+        prepared = make_prepared(pixels, labels, validation=samples // 4)
+        return np.stack([weights[0] for weights in _train_from(zeros, prepared, config, epochs)])
+
+    alike = trace(np.zeros(everything, np.int64))
+    mixed = trace(np.arange(everything) % CLASSES)
+    steps = _decode_steps(alike[:, :, 0], _step_amounts(samples, batch_size))
+    trained = (mixed > 0).sum(axis=2) == 1
+    labels = np.where(trained, mixed.argmax(axis=2), -1)
+    return OrderTrace(steps[:, :samples], steps[:, samples:], labels[:, :samples])
+
+
+def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
+    """Return by how much each step moves a row it trains: learning rate 1, class 0, mean over the batch.
+
+    With all samples of class 0 and fresh rows, a step's probabilities depend on the bias alone, so the
+    amount, (1 - p) / batch, is known beforehand. It falls from step to step.
+    """
+    bias, amounts = np.zeros(CLASSES), []
+    for start in range(0, samples, batch_size):
+        p = np.exp(bias) / np.exp(bias).sum()
+        amounts.append((1 - p[0]) / min(batch_size, samples - start))
+        bias -= p - np.eye(CLASSES)[0]
+    gaps = np.abs(np.subtract.outer(amounts, amounts))[~np.eye(len(amounts), dtype=bool)]
+    if gaps.size and gaps.min() < 10 * _TOLERANCE * max(amounts):
+        raise ValueError(f"{samples} samples in batches of {batch_size} have steps that look alike")
+    return np.asarray(amounts)
+
+
+def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
+    """Return for each (epoch, sample) the step whose amount its row has moved by."""
+    distance = np.abs(moves[:, :, None] - amounts)
+    steps = distance.argmin(axis=2)
+    steps[distance.min(axis=2) > _TOLERANCE * amounts.max()] = UNKNOWN
+    steps[moves == 0] = UNSEEN
+    return steps
+
+
+def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int = 128) -> npt.NDArray[np.float64]:
+    """Count an epoch's visits at full size: to the samples of each group, by number and by remainder.
+
+    A pixel a sample would be too many, so sample i lights pixel i // groups and pixel groups + i % groups. At a
+    vanishing learning rate every visit moves a row alike.
+
+    Args:
+        engine: A key of `ENGINES`.
+        samples: Training samples, `groups` squared at most.
+        groups: Groups of either kind.
+        batch_size: One that divides `samples`.
+
+    Returns:
+        (2 * groups,) visits: a sound epoch gives as many as a group has samples.
+    """
+    numbers = np.arange(samples + groups)
+    pixels = np.zeros((len(numbers), 2 * groups), np.uint8)
+    pixels[numbers, numbers // groups % groups] = 255
+    pixels[numbers, groups + numbers % groups] = 255
+    prepared = make_prepared(pixels, np.zeros(len(numbers), np.int64), validation=groups)
+    zeros = [np.zeros((2 * groups, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
+    rate = 1e-6
+    config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=rate)
+    ((kernel, _),) = _train_from(zeros, prepared, config, 1)
+    return np.asarray(kernel[:, 0] / (rate * (1 - 1 / CLASSES) / batch_size), np.float64)
+
+
+@dataclass(frozen=True)
+class MaskTrace:
+    """What an engine's dropout did, step by step, each step a batch of one sample from the same weights.
+
+    Attributes:
+        kept: (steps, layers, width) of booleans.
+        initial: The weights before each step.
+        trained: The weights after each step.
+        x: (1, inputs), the sample.
+        y: (1, classes), its label.
+        learning_rate: Of the step.
+        val_losses: The validation loss after each step, as the engine reported it.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    initial: list[Floats]
+    trained: list[list[Floats]]
+    x: Floats
+    y: Floats
+    learning_rate: float
+    val_losses: list[float]
+
+
+def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 1671) -> MaskTrace:
+    """Find out which units of the dropout lab, widened, an engine drops.
+
+    Every hidden unit gives 1 before dropout, so the gradient of the second kernel has a row of zeros for each
+    dropped unit of the first layer, and a column of zeros for each of the second.
+
+    Args:
+        engine: A key of `ENGINES`.
+        steps: Epochs, of one step each.
+        width: Units of each hidden layer: more than the lab's, for more draws a step.
+        seed: Of the training.
+    """
+    lab = dataclasses.replace(LABS["dropout"], hidden=(width, width))
+    inputs = 4
+    initial: list[Floats] = []
+    for shape in zip((inputs, *lab.hidden), (*lab.hidden, CLASSES), strict=True):
+        initial += [np.zeros(shape, np.float32), np.ones(shape[1], np.float32)]
+    # The last kernel differs by class, so that a gradient flows back to every unit.
+    initial[-2] = np.tile(np.linspace(-1, 1, CLASSES, dtype=np.float32) / width, (width, 1))
+    prepared = make_prepared(np.full((2, inputs), 255, np.uint8), np.zeros(2, np.int64), validation=1)
+    config = TrainingConfig(lab="dropout", engine=engine, seed=seed, batch_size=1)
+    losses: list[float] = []
+    trained = _train_from(initial, prepared, config, steps, lab=lab, losses=losses)
+    moved = np.stack([weights[2] - initial[2] for weights in trained]) != 0
+    kept = np.stack([moved.any(axis=2), moved.any(axis=1)], axis=1)
+    return MaskTrace(
+        kept=kept,
+        initial=initial,
+        trained=trained,
+        x=prepared.x_train,
+        y=prepared.y_train,
+        learning_rate=config.learning_rate,
+        val_losses=losses,
+    )
+
+
+def _train_from(
+    weights: list[Floats],
+    prepared: Prepared,
+    config: TrainingConfig,
+    epochs: int,
+    *,
+    lab: Lab = LABS["perceptron"],
+    losses: list[float] | None = None,
+) -> list[list[Floats]]:
+    """Train with every epoch starting from these weights, and return the weights that each one ends with."""
+    engine = check_engine(config.engine)
+    set_determinism(on=engine.deterministic)
+    seed_everything(config.seed)
+    config = msgspec.structs.replace(config, validation_split=len(prepared.x_validation) / len(prepared.x_fit))
+    model = build_model(lab, inputs=prepared.x_fit.shape[1])
+    compile_model(model, engine, config, samples=len(prepared.x_train))
+    model.set_weights(weights)
+    ends: list[list[Floats]] = []
+
+    def rewind(_epoch: int, figures: EpochFigures) -> None:
+        ends.append([np.array(weight) for weight in model.get_weights()])
+        if losses is not None:
+            losses.append(figures.val_loss)
+        model.set_weights(weights)
+
+    train_model(model, prepared, config, epochs=epochs, on_epoch=rewind)
+    return ends

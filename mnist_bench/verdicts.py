@@ -1,0 +1,88 @@
+"""What a check says: a verdict with its figure and its bound, and what many of them come to. A leaf."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["EXIT_STATUS", "CheckResult", "Verdict", "conclude", "exit_status"]
+
+
+class Verdict(str, enum.Enum):
+    """What a check says. IDENTICAL and PASS are green; KNOWN is a regression that a reviewed file lists."""
+
+    IDENTICAL = "IDENTICAL"
+    PASS = "PASS"  # noqa: S105 - no password
+    KNOWN = "KNOWN"
+    REGRESSED = "REGRESSED"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NO_BASELINE = "NO_BASELINE"
+
+
+# 2 is for bad usage and bad input, as everywhere. A check without an answer is never green.
+EXIT_STATUS = {
+    Verdict.IDENTICAL: 0,
+    Verdict.PASS: 0,
+    Verdict.KNOWN: 0,
+    Verdict.REGRESSED: 1,
+    Verdict.INCONCLUSIVE: 3,
+    Verdict.NO_BASELINE: 4,
+}
+
+# The worst first: what a list of verdicts comes to is the first of these that is in it.
+_RANKS = (
+    Verdict.REGRESSED,
+    Verdict.INCONCLUSIVE,
+    Verdict.NO_BASELINE,
+    Verdict.KNOWN,
+    Verdict.PASS,
+    Verdict.IDENTICAL,
+)
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One check's answer.
+
+    Attributes:
+        name: `layer/check[case]`, such as `contract/new-order[epoch]`.
+        verdict: The answer.
+        figure: What was measured, in words and numbers.
+        bound: What it was held against.
+        evidence: More, for a reader who asks why.
+        command: What shows more.
+    """
+
+    name: str
+    verdict: Verdict
+    figure: str
+    bound: str
+    evidence: str = ""
+    command: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the check is green or a known regression."""
+        return EXIT_STATUS[self.verdict] == 0
+
+
+def conclude(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return what a list of verdicts comes to: the worst of them.
+
+    Raises:
+        ValueError: The list is empty: nothing was checked, and that is no PASS.
+    """
+    there = set(verdicts)
+    if not there:
+        raise ValueError("no checks ran")
+    return next(verdict for verdict in _RANKS if verdict in there)
+
+
+def exit_status(results: Iterable[CheckResult]) -> int:
+    """Return the exit status that a list of results asks for; 3 for an empty one."""
+    verdicts = [result.verdict for result in results]
+    return EXIT_STATUS[conclude(verdicts)] if verdicts else EXIT_STATUS[Verdict.INCONCLUSIVE]

@@ -1,0 +1,191 @@
+"""The intervals: Welch's formula to the digit, the stated coverage, infinite ends where nothing is known."""
+
+from __future__ import annotations
+
+from math import inf
+from time import perf_counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from mnist_bench.intervals import Interval, bootstrap_ratio_interval, welch_df, welch_interval
+
+few = settings(max_examples=60, deadline=None, database=None)  # a shared machine keeps no deadline
+
+TIMES = st.lists(st.lists(st.floats(0.1, 10), min_size=1, max_size=4), min_size=2, max_size=4)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    """Return a generator of a fixed seed."""
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize(("n", "k"), [(100, 5), (30, 20), (5, 5)])
+def test_welch_interval_is_scipys(n: int, k: int) -> None:
+    """Both ends invert SciPy's one-sided unequal-variance t test: there the p-value is alpha."""
+    rng = generator(n)
+    reference, sample = rng.normal(size=n), 3 * rng.normal(size=k)
+    interval = welch_interval(reference, sample, alpha=0.02)
+    for end, alternative in ((interval.low, "greater"), (interval.high, "less")):
+        p = stats.ttest_ind(sample - end, reference, equal_var=False, alternative=alternative).pvalue
+        assert p == pytest.approx(0.02)
+    assert interval.estimate == pytest.approx(sample.mean() - reference.mean())
+    assert interval.level == pytest.approx(0.96)
+
+
+def test_welch_df_lies_between_the_smaller_and_the_sum() -> None:
+    """One side without variance leaves the other's degrees of freedom; equal ones add up."""
+    assert welch_df(1.0, 10, 0.0, 5) == 9
+    assert welch_df(0.0, 10, 1.0, 5) == 4
+    assert welch_df(1.0, 10, 1.0, 10) == 18
+
+
+@pytest.mark.parametrize(
+    ("reference", "sample"),
+    [
+        pytest.param([0.9, 0.8, 0.7], [0.8], id="one new seed"),
+        pytest.param([0.9], [0.8, 0.7], id="one reference seed"),
+        pytest.param([0.9] * 30, [0.9] * 5, id="no variation"),
+    ],
+)
+def test_welch_interval_without_a_spread_is_infinite(reference: list[float], sample: list[float]) -> None:
+    """Where the values say nothing of their spread the interval excludes nothing."""
+    interval = welch_interval(reference, sample, alpha=0.05)
+    assert (interval.low, interval.high) == (-inf, inf)
+    assert interval.estimate == pytest.approx(np.mean(sample) - np.mean(reference))
+
+
+def test_welch_interval_of_a_constant_sample_borrows_the_references_spread() -> None:
+    """Five equal results are as uncertain as five with the reference's own spread, not certain."""
+    reference = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    assert welch_interval(reference, [7.0] * 5, alpha=0.05) == welch_interval(
+        reference, reference + 7, alpha=0.05
+    )
+
+
+def test_welch_interval_of_a_constant_reference() -> None:
+    """A reference that does not vary leaves the one-sample t interval."""
+    interval = welch_interval([1.0] * 10, [1.0, 2.0, 3.0], alpha=0.05)
+    assert interval.high == pytest.approx(1 + stats.t.isf(0.05, 2) / np.sqrt(3))
+
+
+@pytest.mark.parametrize("alpha", [0, 0.5, float("nan")])
+def test_welch_interval_refuses_a_bad_level(alpha: float) -> None:
+    """Alpha lies above 0 and below one half."""
+    with pytest.raises(ValueError, match=r"alpha must be above 0 and below 0\.5"):
+        welch_interval([1.0, 2.0], [1.0, 2.0], alpha=alpha)
+
+
+def test_welch_interval_refuses_bad_values() -> None:
+    """NaN and nothing raise, and the message names the side."""
+    with pytest.raises(ValueError, match="sample must be finite, not nan"):
+        welch_interval([1.0, 2.0], [float("nan")], alpha=0.05)
+    with pytest.raises(ValueError, match="reference must be a vector"):
+        welch_interval([], [1.0], alpha=0.05)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 3], ids="spread x{}".format)
+@pytest.mark.parametrize("k", [3, 5, 20])
+def test_error_rates_of_the_welch_interval(k: int, ratio: float) -> None:
+    """Each end misses no oftener than alpha, whatever the sample's spread: 1,500 intervals, bound 1 in 1,000.
+
+    Satterthwaite's degrees of freedom are an approximation, here a tenth of alpha off at most.
+    """
+    rng = generator(k)
+    misses = [
+        interval.high < 0
+        for interval in (
+            welch_interval(rng.normal(size=100), ratio * rng.normal(size=k), alpha=0.05) for _ in range(1_500)
+        )
+    ]
+    assert sum(misses) <= stats.binom.isf(0.001, 1_500, 0.055)
+    assert sum(misses) >= stats.binom.ppf(0.001, 1_500, 0.04)
+
+
+def processes(rng: np.random.Generator, count: int, seconds: float) -> list[np.ndarray]:
+    """Return epochs of processes that differ by 10%, each epoch by 5%, ragged by one epoch."""
+    speeds = seconds * np.exp(0.10 * rng.normal(size=count))
+    return [speed * np.exp(0.05 * rng.normal(size=9 + index % 2)) for index, speed in enumerate(speeds)]
+
+
+@pytest.mark.parametrize("count", [3, 5, 12])
+def test_error_rates_of_the_ratio_interval(count: int) -> None:
+    """A 95% interval of a true ratio of 1.1 covers it in 95% of 300 comparisons, give or take 3.5 points."""
+    rng = generator(count)
+    intervals = [
+        bootstrap_ratio_interval(
+            processes(rng, count, 1.0), processes(rng, count, 1.1), rng=rng, level=0.95, resamples=200
+        )
+        for _ in range(300)
+    ]
+    covered = np.mean([interval.low <= 1.1 <= interval.high for interval in intervals])
+    assert 0.915 <= covered <= 0.985
+    assert np.exp(np.mean([np.log(interval.estimate) for interval in intervals])) == pytest.approx(
+        1.1, rel=0.02
+    )
+
+
+def test_resampling_epochs_alone_would_be_far_too_sure() -> None:
+    """With one speed a process the interval spans the processes, not only their epochs."""
+    rng = generator()
+    interval = bootstrap_ratio_interval(processes(rng, 5, 1.0), processes(rng, 5, 1.0), rng=rng)
+    assert np.log(interval.high / interval.low) > 0.1  # the epochs alone would give 0.04
+
+
+@few
+@given(a=TIMES, b=TIMES)
+def test_ratio_interval_brackets_its_estimate(a: list[list[float]], b: list[list[float]]) -> None:
+    """The estimate lies within; turning the sides turns it over; units cancel."""
+    interval = bootstrap_ratio_interval(a, b, rng=generator(), resamples=50)
+    assert 0 < interval.low <= interval.estimate <= interval.high
+    turned = bootstrap_ratio_interval(b, a, rng=generator(), resamples=50)
+    assert turned.estimate == pytest.approx(1 / interval.estimate)
+    milliseconds = [[1000 * second for second in seconds] for seconds in a]
+    rescaled = bootstrap_ratio_interval(milliseconds, b, rng=generator(), resamples=50)
+    assert rescaled.high == pytest.approx(interval.high / 1000)
+
+
+def test_ratio_interval_of_exact_times_is_a_point() -> None:
+    """Without any variation the interval is the ratio."""
+    interval = bootstrap_ratio_interval([[2.0, 2.0]] * 3, [[3.0]] * 4, rng=generator(), level=0.9)
+    assert interval == Interval(*[pytest.approx(1.5)] * 3, 0.9)
+
+
+def test_ratio_interval_takes_each_process_once() -> None:
+    """The estimate is the geometric mean of the medians: long processes and odd epochs weigh no more."""
+    a = [[1.0, 1.0, 50.0], [4.0] * 9]
+    assert bootstrap_ratio_interval(a, [[1.0], [1.0]], rng=generator()).estimate == pytest.approx(0.5)
+
+
+def test_ratio_interval_is_fast_enough_for_a_gate() -> None:
+    """2 x 20 processes of 10 epochs take about 40 ms; five times as much is allowed on a busy machine."""
+    rng = generator()
+    a, b = processes(rng, 20, 1.0), processes(rng, 20, 1.0)
+    times = []
+    for _ in range(3):
+        start = perf_counter()
+        bootstrap_ratio_interval(a, b, rng=rng)
+        times.append(perf_counter() - start)
+    assert min(times) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("a", "options", "message"),
+    [
+        pytest.param([[1.0]], {}, "a must hold at least 2 processes, not 1", id="one process"),
+        pytest.param([[1.0], []], {}, r"a\[1\] must be a vector", id="no epoch"),
+        pytest.param([[1.0], [0.0]], {}, r"a\[1\] must be positive seconds, not 0.0", id="no time"),
+        pytest.param([[float("nan")], [1.0]], {}, r"a\[0\] must be finite, not nan", id="nan"),
+        pytest.param([[1.0], [1.0]], {"level": 1}, "level must be above 0 and below 1, not 1", id="level"),
+        pytest.param([[1.0], [1.0]], {"resamples": 0}, "resamples must be at least 1, not 0", id="resamples"),
+    ],
+)
+def test_ratio_interval_refuses_bad_input(
+    a: list[list[float]], options: dict[str, float], message: str
+) -> None:
+    """Too few processes, impossible times and bad options raise, and the message names the place."""
+    with pytest.raises(ValueError, match=message):
+        bootstrap_ratio_interval(a, [[1.0], [1.0]], rng=generator(), **options)
