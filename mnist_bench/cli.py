@@ -25,7 +25,10 @@ app = typer.Typer(
 )
 
 DataOption = Annotated[
-    str, typer.Option("--data", help="auto, mnist, digits, an .npz file or a folder of IDX files.", metavar="SOURCE")
+    str,
+    typer.Option(
+        "--data", help="auto, mnist, digits, an .npz file or a folder of IDX files.", metavar="SOURCE"
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
@@ -50,17 +53,21 @@ class _Debug:
 @app.command()
 def run(
     labs: Annotated[
-        list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if none.")
+        list[str] | None,
+        typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if none."),
     ] = None,
     engine: Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")] = "epoch",
     seed: Annotated[int, typer.Option(help="The first seed.")] = 1671,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train: seed, seed + 1, ...")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")
+    ] = None,
     data: DataOption = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="For records, plots and page; results/TIME if not given.")
+        Path | None,
+        typer.Option(metavar="DIR", help="For records, plots and page; results/TIME if not given."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Train only what DIR has no record of.")] = False,  # noqa: FBT002
     json: JsonOption = False,  # noqa: FBT002
@@ -161,7 +168,8 @@ def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset,
 
     from mnist_bench.console import make_run_table
 
-    Console().print(make_run_table(records))
+    # A pipe has no width, and rich would cut the figures to 80 columns.
+    Console(width=None if sys.stdout.isatty() else 120).print(make_run_table(records))
     typer.echo(f"Records, plots and page: {page}")
 
 

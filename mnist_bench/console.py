@@ -56,7 +56,9 @@ def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> 
             figures = f"validation accuracy {event.figures['val_accuracy']:.4f}"
             progress.update(bars[event.task], completed=event.epoch + 1, figures=figures)
         elif isinstance(event, Finished):
-            progress.update(bars[event.task], figures=f"[bold]test accuracy {event.record.test_accuracy:.4f}[/]")
+            progress.update(
+                bars[event.task], figures=f"[bold]test accuracy {event.record.test_accuracy:.4f}[/]"
+            )
         elif event.task in bars:
             progress.update(bars[event.task], figures="[red]failed[/]")
 
@@ -114,12 +116,13 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     data = "MNIST" if source == "mnist" else "the stand-in 'digits', which is NOT MNIST"
     title = f"Test set of {data}, engine {config.engine}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.show_edge = table.pad_edge = False  # for it must fit into 80 columns
+    # Narrow, to fit into 80 columns.
+    table.show_edge = table.pad_edge = False
     table.collapse_padding = True
     table.add_column("model", no_wrap=True)
     for heading in ("seed", "parameters", "accuracy", "threshold", "loss", "s/epoch"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict", no_wrap=True, min_width=len(Verdict.REGRESSED.value))
     for record in records:
         table.add_row(*_run_row(record))
     return table
@@ -134,7 +137,7 @@ def _run_row(record: TrainingRecord) -> list[str]:
         f"{record.parameters:,}",
         f"{record.test_accuracy:.4f}",
         f"≥ {LABS[record.config.lab].threshold:.2f}",
-        "not finite" if record.test_loss is None else f"{record.test_loss:.4f}",
+        "diverged" if record.test_loss is None else f"{record.test_loss:.4f}",
         f"{seconds:.3f}",
         f"[green]{verdict.value}[/]" if verdict is Verdict.PASS else f"[bold red]{verdict.value}[/]",
     ]

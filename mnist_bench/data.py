@@ -88,6 +88,7 @@ class Prepared:
         y_validation: (n - n_train, 10).
         x_test: (10000, 784) float32 from 0 to 1.
         y_test: (10000, 10) float32, one-hot.
+        validation_split: The part that Keras is told to take from the end of `x_fit`.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -99,6 +100,7 @@ class Prepared:
     y_validation: npt.NDArray[np.float32]
     x_test: npt.NDArray[np.float32]
     y_test: npt.NDArray[np.float32]
+    validation_split: float
 
 
 def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress | None = None) -> Dataset:
@@ -123,9 +125,7 @@ def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress 
     if source == "auto":
         try:
             return _make_dataset("mnist", *load_mnist(progress))
-        except (
-            MissingError
-        ):  # and no other: a damaged MNIST is an error and no reason to measure something else
+        except MissingError:  # a damaged MNIST is an error, and no reason to measure something else
             return _make_dataset("digits", *load_digits())
     return _make_dataset("mnist", read_mnist(Path(source)), str(source))
 
@@ -162,6 +162,7 @@ def prepare(dataset: Dataset, validation_split: float = 0.2) -> Prepared:
         y_validation=y_fit[split:],
         x_test=_scale(dataset.x_test),
         y_test=_encode(dataset.y_test),
+        validation_split=validation_split,
     )
 
 

@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from mnist_bench.backend import load_keras, synchronise
-from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders
+from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy.typing as npt
+
     from mnist_bench.data import Prepared
     from mnist_bench.records import TrainingConfig
 
-__all__ = ["ENGINES", "Engine", "EpochFigures", "OnEpoch", "check_engine", "compile_model", "train_model"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EpochFigures",
+    "OnEpoch",
+    "check_engine",
+    "compile_model",
+    "predict",
+    "train_model",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +139,7 @@ def train_model(
     Args:
         model: A built Keras model, compiled by `compile_model` for that engine.
         prepared: The data; `fit` is given its float32 and one-hot arrays, the fused engine its pixels.
-        config: Says which engine, seed, batch size, learning rate and validation split.
+        config: Says which engine, seed, batch size and learning rate.
         epochs: Epochs to train.
         shuffle: Whether the samples are visited in a random order.
         on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the
@@ -138,8 +149,21 @@ def train_model(
     train(model, prepared, config, epochs, shuffle, on_epoch)
 
 
+def predict(model: Any, config: TrainingConfig, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the class probabilities, (n, 10), that the engine's own arithmetic gives for uint8 pixels (n, inputs)."""
+    if check_engine(config.engine).fit:
+        x = pixels.astype(np.float32) / np.float32(255)
+        return np.asarray(model.predict(x, batch_size=len(x), verbose=0))
+    return predict_fused(model.get_weights(), pixels)
+
+
 def _train_by_fit(
-    model: Any, prepared: Prepared, config: TrainingConfig, epochs: int, shuffle: bool, on_epoch: OnEpoch | None
+    model: Any,
+    prepared: Prepared,
+    config: TrainingConfig,
+    epochs: int,
+    shuffle: bool,
+    on_epoch: OnEpoch | None,
 ) -> None:
     model.fit(
         prepared.x_fit,
@@ -147,7 +171,7 @@ def _train_by_fit(
         batch_size=config.batch_size,
         epochs=epochs,
         verbose=0,
-        validation_split=config.validation_split,
+        validation_split=prepared.validation_split,
         shuffle=shuffle,
         callbacks=[_make_clock(on_epoch)] if on_epoch else [],
     )
@@ -179,14 +203,21 @@ _FIT_LOGS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def _train_fused(
-    model: Any, prepared: Prepared, config: TrainingConfig, epochs: int, shuffle: bool, on_epoch: OnEpoch | None
+    model: Any,
+    prepared: Prepared,
+    config: TrainingConfig,
+    epochs: int,
+    shuffle: bool,
+    on_epoch: OnEpoch | None,
 ) -> None:
     split, dropout = len(prepared.x_train), _dropout_of(model)
     trainer = FusedTrainer(
         prepared.pixels[:split], prepared.y_train, dropout=dropout, batch_size=config.batch_size
     )
     evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
-    orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
+    orders = (
+        epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
+    )
     for epoch, order in zip(range(epochs), orders):
         begin = time.perf_counter()
         # From the model, as `fit` does: a callback may have changed its weights.

@@ -45,7 +45,16 @@ NUMERICS_FIELDS = (
 )
 
 # Two times can be compared where these are equal.
-HARDWARE_FIELDS = ("system", "machine", "cpu", "instruction_set", "cores", "usable_cores", "device", "gpu_names")
+HARDWARE_FIELDS = (
+    "system",
+    "machine",
+    "cpu",
+    "instruction_set",
+    "cores",
+    "usable_cores",
+    "device",
+    "gpu_names",
+)
 
 # Variables that change which arithmetic TensorFlow does, beside TF_ENABLE_ONEDNN_OPTS.
 _FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
@@ -110,7 +119,9 @@ def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:
+def explain_keys(
+    a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]
+) -> dict[str, tuple[Any, Any]]:
     """Return the fields of a key that differ between two environments, with both values."""
     fields_a, fields_b = ({f: getattr(e, f) for f in e.__struct_fields__} for e in (a, b))
     pairs = {name: (_key_value(fields_a, name), _key_value(fields_b, name)) for name in names}

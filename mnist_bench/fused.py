@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["Evaluator", "FusedTrainer", "epoch_orders"]
+    from mnist_bench.labs import Lab
+
+__all__ = ["Evaluator", "FusedTrainer", "draw_masks", "epoch_orders", "predict_fused"]
 
 # 16 random bits decide whether a unit is kept: P(drop) is 0.3 to within 2**-17, which 12 million
 # draws an epoch cannot tell from 0.3, for half the random numbers.
@@ -60,7 +62,12 @@ class FusedTrainer:
         self._epoch = tf.function(_epoch_function(dropout, batch_size), jit_compile=True)
 
     def train_epoch(
-        self, weights: Sequence[Any], order: npt.NDArray[np.int32], *, learning_rate: float, seed: tuple[int, int]
+        self,
+        weights: Sequence[Any],
+        order: npt.NDArray[np.int32],
+        *,
+        learning_rate: float,
+        seed: tuple[int, int],
     ) -> tuple[list[Any], float, float]:
         """Train one epoch.
 
@@ -75,7 +82,9 @@ class FusedTrainer:
         """
         tf = load_tensorflow()
         rate, key = tf.constant(learning_rate, tf.float32), tf.constant(seed, tf.int32)
-        trained, totals = self._epoch(self._images, self._labels, tf.constant(order), list(weights), rate, key)
+        trained, totals = self._epoch(
+            self._images, self._labels, tf.constant(order), list(weights), rate, key
+        )
         loss, hits = totals.numpy() / len(order)
         return trained, float(loss), float(hits)
 
@@ -103,6 +112,41 @@ class Evaluator:
         totals = self._evaluate(self._images, self._labels, list(weights)).numpy()
         loss, hits = totals / len(self._images)
         return float(loss), float(hits)
+
+
+def draw_masks(
+    lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]
+) -> list[npt.NDArray[np.float32]]:
+    """Return the scaled dropout masks of an epoch, (steps, batch_size, width) for each hidden layer.
+
+    Args:
+        lab: Gives the dropout rate and the widths; without dropout there are no masks.
+        steps: Whole batches of the epoch.
+        batch_size: Samples a step.
+        seed: As in `FusedTrainer.train_epoch`.
+    """
+    tf = load_tensorflow()
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
+    def draw_all() -> Any:
+        draw = _mask_drawer(
+            lab.dropout, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size
+        )
+        return [draw(step, batch_size) for step in range(steps)]
+
+    masks = draw_all() if lab.dropout else []
+    return [np.stack([layer.numpy() for layer in layers]) for layers in zip(*masks)]
+
+
+def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the class probabilities, (samples, classes), that the epoch's forward pass gives for uint8 images."""
+    tf = load_tensorflow()
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
+    def forward(weights: Any, images: Any) -> Any:
+        return tf.nn.softmax(_forward(_transpose_kernels(weights), _scale(images), ())[1])
+
+    return np.asarray(forward(list(weights), tf.constant(images)))
 
 
 def _epoch_function(dropout: float, batch_size: int) -> Callable[..., Any]:
@@ -208,7 +252,11 @@ def _backward(weights: Sequence[Any], x: Any, y: Any, masks: Sequence[Any]) -> t
     delta = (tf.exp(log_probabilities) - y) / x.shape[0]
     gradients: list[Any] = []
     for layer in reversed(range(len(inputs))):
-        gradients = [tf.matmul(delta, inputs[layer], transpose_a=True), tf.reduce_sum(delta, axis=0), *gradients]
+        gradients = [
+            tf.matmul(delta, inputs[layer], transpose_a=True),
+            tf.reduce_sum(delta, axis=0),
+            *gradients,
+        ]
         if layer:
             delta = tf.matmul(delta, weights[2 * layer])
             # A unit that relu or dropout silenced stands as 0 in the layer's input.
@@ -236,8 +284,13 @@ def _mask_drawer(
 
     def draw(number: Any, batch: int) -> list[Any]:
         pair = tf.slice(bits, [number * words], [words])
-        halves = [tf.bitwise.bitwise_and(pair, tf.constant(low, tf.uint32)), tf.bitwise.right_shift(pair, _RANDOM_BITS)]
-        kept = tf.cast(tf.concat(halves, axis=0) >= tf.constant(threshold, tf.uint32), tf.float32) / (1 - dropout)
+        halves = [
+            tf.bitwise.bitwise_and(pair, tf.constant(low, tf.uint32)),
+            tf.bitwise.right_shift(pair, _RANDOM_BITS),
+        ]
+        kept = tf.cast(tf.concat(halves, axis=0) >= tf.constant(threshold, tf.uint32), tf.float32) / (
+            1 - dropout
+        )
         masks, start = [], 0
         for width in widths:
             masks.append(tf.reshape(kept[start : start + batch * width], [batch, width]))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import optimize, special, stats
 
-from mnist_bench.intervals import welch_df
 from mnist_bench.statistics import check_values
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def power_to_regress(
         n: Number of reference seeds.
         k: Number of new seeds.
         alpha: One-sided level of the permutation test.
-        beta: One-sided level of each end of the Welch interval.
+        beta: One-sided level of each end of the interval of the change.
         margin: Non-inferiority margin, in the unit of the values.
     """
     if min(n, k) < _FEWEST_WITH_SPREAD or 1 / comb(n + k, k) > alpha:
@@ -53,7 +52,7 @@ def smallest_shift(
         reference: Values of the reference seeds, shape (n,); the new ones are taken to spread like them.
         k: Number of new seeds.
         alpha: One-sided level of the permutation test.
-        beta: One-sided level of each end of the Welch interval.
+        beta: One-sided level of each end of the interval of the change.
         margin: Non-inferiority margin, in the unit of the values.
         power: Chance to find it, above one half and below 1.
 
@@ -87,7 +86,7 @@ def _needed(n: int, k: int, alpha: float, beta: float, margin: float) -> NDArray
     t = float(stats.t.isf(alpha, n + k - 2))
     skewness = ((n - k) / (n + k)) ** 2 * t**3 / (n * k) / (1 + t**2 / (n + k)) ** 1.5
     significant = (t + skewness * (t**2 - 1) / 6) * np.sqrt(pooled * (1 / n + 1 / k))
-    half = stats.t.isf(beta, welch_df(1 / n, n, variance / k, k)) * np.sqrt(1 / n + variance / k)
+    half = stats.t.isf(beta, min(n, k) - 1) * np.sqrt(1 / n + variance / k)
     return np.asarray(np.maximum(significant, np.maximum(half, margin - half)))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import html
+import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mnist_bench.files import write_atomically
+from mnist_bench.serial import SCHEMA_VERSION, Record, RecordError, decode, dump_json, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +35,6 @@ __all__ = [
     "make_schema",
     "save_record",
 ]
-
-SCHEMA_VERSION = 1
-
-
-class RecordError(ValueError):
-    """A record that cannot be read: the message is one line that names the file and the field."""
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every record shares: immutable, keyword-only, and strict about unknown fields."""
 
 
 class TrainingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,7 +195,9 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _check_range("test_accuracy", [self.test_accuracy], high=1)
         _check_range("test_loss", [self.test_loss])
         if self.config.epochs != len(self.history.loss):
-            raise ValueError(f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history")
+            raise ValueError(
+                f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history"
+            )
 
     @property
     def parameters(self) -> int:
@@ -240,11 +234,6 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return "not finite" if self.test_loss is None else f"{self.test_loss:.4f}"
 
 
-def dump_json(value: Any) -> str:
-    """Return `value` as JSON with sorted keys, two spaces of indentation and a trailing newline."""
-    return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode() + "\n"
-
-
 def encode_record(record: TrainingRecord) -> str:
     """Return the record as JSON text that `decode_record` reads back to an equal record."""
     return dump_json(record)
@@ -261,21 +250,7 @@ def decode_record(text: str | bytes, *, origin: str) -> TrainingRecord:
         RecordError: The text is no JSON, has another schema or kind, lacks a field, holds one too
             many, or one of a wrong type or value.
     """
-    try:
-        head = msgspec.json.decode(text, type=_Head)
-        if head.schema_version != SCHEMA_VERSION:
-            raise RecordError(
-                f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}"
-            )
-        if head.kind != "training":
-            raise RecordError(f"{origin}: kind is {head.kind!r}, expected 'training'")
-        return msgspec.json.decode(text, type=TrainingRecord)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at ")
-        field = place.strip("`") or "$"
-        raise RecordError(f"{origin}: {field}: {message}") from error
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise RecordError(f"{origin}: not JSON: {error}") from error
+    return decode(text, TrainingRecord, kind="training", origin=origin)
 
 
 def load_record(path: Path) -> TrainingRecord:
@@ -284,11 +259,7 @@ def load_record(path: Path) -> TrainingRecord:
     Raises:
         RecordError: The file cannot be read, or holds no valid record.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path}: {error.strerror or error}") from error
-    return decode_record(text, origin=str(path))
+    return load(path, TrainingRecord, kind="training")
 
 
 def load_records(folder: Path) -> list[TrainingRecord]:
@@ -315,6 +286,9 @@ def save_record(record: TrainingRecord, path: Path) -> None:
 def make_schema() -> dict[str, Any]:
     """Return the JSON Schema of a training record, which docs/record.schema.json publishes."""
     schema = msgspec.json.schema(TrainingRecord)
+    for definition in schema["$defs"].values():
+        # Python 3.13 takes the indentation out of a docstring, those before it do not.
+        definition["description"] = inspect.cleandoc(definition["description"])
     record = schema["$defs"]["TrainingRecord"]
     # `decode_record` asks for these two, which say how to read the rest, although they have defaults.
     record["required"] += ["kind", "schema_version"]
@@ -328,13 +302,6 @@ def digest_arrays(arrays: Any) -> str:
     for array in arrays:
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-class _Head(msgspec.Struct):
-    """The two fields that say how to read the rest."""
-
-    schema_version: int
-    kind: str
 
 
 def _check_range(name: str, figures: list[float | None], *, high: float = math.inf) -> None:

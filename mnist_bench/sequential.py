@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mnist_bench.intervals import Interval, welch_interval
+from mnist_bench.intervals import Interval, change_interval
 from mnist_bench.power import smallest_shift
 from mnist_bench.statistics import (
     RESAMPLES,
@@ -87,7 +87,7 @@ class Decision:
         reference_size: Number of reference seeds.
         sample_size: Number of new seeds.
         margin: The largest loss that does not matter.
-        change: Welch interval of the change in the mean, sample minus reference.
+        change: Interval of the change in the mean, sample minus reference.
         mean: Permutation test of the mean.
         mean_p: Its p-value, adjusted by Holm's method.
         spread: Permutation test of the spread.
@@ -179,7 +179,7 @@ def _decide(
     if not 0 <= margin < inf:
         raise ValueError(f"margin must be finite and not negative, not {margin!r}")
     old, new = comparison.reference, comparison.sample
-    change = welch_interval(old, new, alpha=beta)
+    change = change_interval(old, new, alpha=beta)
     least, most = sorted((sign * change.low, sign * change.high))  # of the loss
     verdict, finding = _conclude(
         worse=mean_p <= alpha and least > 0,

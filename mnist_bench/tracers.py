@@ -10,7 +10,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from mnist_bench.backend import seed_everything, set_determinism
@@ -28,7 +27,16 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["UNKNOWN", "UNSEEN", "MaskTrace", "OrderTrace", "make_prepared", "trace_groups", "trace_masks", "trace_order"]
+__all__ = [
+    "UNKNOWN",
+    "UNSEEN",
+    "MaskTrace",
+    "OrderTrace",
+    "make_prepared",
+    "trace_groups",
+    "trace_masks",
+    "trace_order",
+]
 
 UNSEEN = -1  # a sample that was trained in no step
 UNKNOWN = -2  # a sample that was trained, but not once in one step
@@ -66,6 +74,7 @@ def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: in
         y_validation=y[split:],
         x_test=x[split:],
         y_test=y[split:],
+        validation_split=validation / len(x),
     )
 
 
@@ -84,7 +93,9 @@ def trace_order(
     everything = samples + samples // 4
     pixels = 255 * np.eye(everything, dtype=np.uint8)
     zeros = [np.zeros((everything, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
-    config = TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
+    config = TrainingConfig(
+        lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0
+    )
 
     def trace(labels: Ints) -> Floats:
         prepared = make_prepared(pixels, labels, validation=samples // 4)
@@ -223,7 +234,6 @@ def _train_from(
     engine = check_engine(config.engine)
     set_determinism(on=engine.deterministic)
     seed_everything(config.seed)
-    config = msgspec.structs.replace(config, validation_split=len(prepared.x_validation) / len(prepared.x_fit))
     model = build_model(lab, inputs=prepared.x_fit.shape[1])
     compile_model(model, engine, config, samples=len(prepared.x_train))
     model.set_weights(weights)

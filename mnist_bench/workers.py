@@ -256,7 +256,9 @@ def _answer(line: str, tell: Any) -> None:
     try:
         # Python's json reads back the NaN that it writes here; nothing else sees it.
         record = train(
-            config, dataset=dataset, on_epoch=lambda epoch, it: tell(event="epoch", epoch=epoch, figures=vars(it))
+            config,
+            dataset=dataset,
+            on_epoch=lambda epoch, it: tell(event="epoch", epoch=epoch, figures=vars(it)),
         )
         tell(event="finished", record=encode_record(record))
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it

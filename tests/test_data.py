@@ -190,7 +190,8 @@ def test_every_grey_is_divided_not_multiplied(arrays: Arrays, dataset: Dataset) 
 def test_preparation_has_the_labs_types(dataset: Dataset) -> None:
     """Images are (n, 784), labels (n, 10) one-hot, all float32; the pixels stay uint8."""
     prepared = prepare(dataset)
-    shapes = {field.name: getattr(prepared, field.name).shape for field in dataclasses.fields(prepared)}
+    arrays = {name: value for name, value in vars(prepared).items() if name != "validation_split"}
+    shapes = {name: array.shape for name, array in arrays.items()}
     assert shapes == {
         "pixels": (50, 784),
         "x_fit": (50, 784),
@@ -203,8 +204,7 @@ def test_preparation_has_the_labs_types(dataset: Dataset) -> None:
         "y_test": (10, 10),
     }
     assert prepared.pixels.dtype == np.uint8
-    floats = [getattr(prepared, name).dtype for name in shapes if name != "pixels"]
-    assert set(floats) == {np.dtype(np.float32)}
+    assert {array.dtype for name, array in arrays.items() if name != "pixels"} == {np.dtype(np.float32)}
     np.testing.assert_array_equal(prepared.y_fit.argmax(axis=1), dataset.y_train)
     np.testing.assert_array_equal(prepared.y_fit.sum(axis=1), 1)
 
@@ -236,6 +236,7 @@ def test_split_rounds_as_keras_does(dataset: Dataset, count: int, split: float, 
     """The number of training images is floor(n * (1 - split)) in floating point, rounding errors included."""
     empty = np.zeros((count, 1, 1), np.uint8)
     prepared = prepare(dataclasses.replace(dataset, x_train=empty, y_train=empty[:, 0, 0]), split)
+    assert prepared.validation_split == split
     assert len(prepared.x_train) == len(prepared.y_train) == trained
     assert len(prepared.x_validation) == len(prepared.y_validation) == count - trained
 

@@ -1,4 +1,4 @@
-"""The intervals: Welch's formula to the digit, the stated coverage, infinite ends where nothing is known."""
+"""The intervals: known cases to the digit, the stated coverage, infinite ends where nothing is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnist_bench.intervals import Interval, bootstrap_ratio_interval, welch_df, welch_interval
+from mnist_bench.intervals import Interval, bootstrap_ratio_interval, change_interval
 
 few = settings(max_examples=60, deadline=None, database=None)  # a shared machine keeps no deadline
 
@@ -23,24 +23,21 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize(("n", "k"), [(100, 5), (30, 20), (5, 5)])
-def test_welch_interval_is_scipys(n: int, k: int) -> None:
-    """Both ends invert SciPy's one-sided unequal-variance t test: there the p-value is alpha."""
-    rng = generator(n)
-    reference, sample = rng.normal(size=n), 3 * rng.normal(size=k)
-    interval = welch_interval(reference, sample, alpha=0.02)
-    for end, alternative in ((interval.low, "greater"), (interval.high, "less")):
-        p = stats.ttest_ind(sample - end, reference, equal_var=False, alternative=alternative).pvalue
-        assert p == pytest.approx(0.02)
-    assert interval.estimate == pytest.approx(sample.mean() - reference.mean())
-    assert interval.level == pytest.approx(0.96)
+@pytest.mark.parametrize("k", [2, 5, 30])
+def test_change_interval_is_students_for_a_known_reference(k: int) -> None:
+    """Against a reference that does not vary it is the one-sample t interval of SciPy."""
+    sample = 3 * generator(k).normal(size=k)
+    interval = change_interval([1.0] * 30, sample, alpha=0.02)
+    low, high = stats.t.interval(0.96, k - 1, sample.mean() - 1, stats.sem(sample))
+    assert interval == Interval(*map(pytest.approx, (sample.mean() - 1, low, high, 0.96)))
 
 
-def test_welch_df_lies_between_the_smaller_and_the_sum() -> None:
-    """One side without variance leaves the other's degrees of freedom; equal ones add up."""
-    assert welch_df(1.0, 10, 0.0, 5) == 9
-    assert welch_df(0.0, 10, 1.0, 5) == 4
-    assert welch_df(1.0, 10, 1.0, 10) == 18
+def test_change_interval_adds_the_variances_and_takes_the_fewer_degrees_of_freedom() -> None:
+    """Variances 2.5 / 5 and 1 / 3 give a standard error of the root of 5 / 6, with 2 degrees of freedom."""
+    interval = change_interval([1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0], alpha=0.05)
+    assert (interval.estimate, interval.level) == (4, 0.9)
+    assert interval.high - 4 == pytest.approx(4 - interval.low)
+    assert interval.high - 4 == pytest.approx(2.919986 * np.sqrt(5 / 6))
 
 
 @pytest.mark.parametrize(
@@ -51,58 +48,48 @@ def test_welch_df_lies_between_the_smaller_and_the_sum() -> None:
         pytest.param([0.9] * 30, [0.9] * 5, id="no variation"),
     ],
 )
-def test_welch_interval_without_a_spread_is_infinite(reference: list[float], sample: list[float]) -> None:
+def test_change_interval_without_a_spread_is_infinite(reference: list[float], sample: list[float]) -> None:
     """Where the values say nothing of their spread the interval excludes nothing."""
-    interval = welch_interval(reference, sample, alpha=0.05)
+    interval = change_interval(reference, sample, alpha=0.05)
     assert (interval.low, interval.high) == (-inf, inf)
     assert interval.estimate == pytest.approx(np.mean(sample) - np.mean(reference))
 
 
-def test_welch_interval_of_a_constant_sample_borrows_the_references_spread() -> None:
+def test_change_interval_of_a_constant_sample_borrows_the_references_spread() -> None:
     """Five equal results are as uncertain as five with the reference's own spread, not certain."""
     reference = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-    assert welch_interval(reference, [7.0] * 5, alpha=0.05) == welch_interval(
+    assert change_interval(reference, [7.0] * 5, alpha=0.05) == change_interval(
         reference, reference + 7, alpha=0.05
     )
 
 
-def test_welch_interval_of_a_constant_reference() -> None:
-    """A reference that does not vary leaves the one-sample t interval."""
-    interval = welch_interval([1.0] * 10, [1.0, 2.0, 3.0], alpha=0.05)
-    assert interval.high == pytest.approx(1 + stats.t.isf(0.05, 2) / np.sqrt(3))
-
-
 @pytest.mark.parametrize("alpha", [0, 0.5, float("nan")])
-def test_welch_interval_refuses_a_bad_level(alpha: float) -> None:
+def test_change_interval_refuses_a_bad_level(alpha: float) -> None:
     """Alpha lies above 0 and below one half."""
     with pytest.raises(ValueError, match=r"alpha must be above 0 and below 0\.5"):
-        welch_interval([1.0, 2.0], [1.0, 2.0], alpha=alpha)
+        change_interval([1.0, 2.0], [1.0, 2.0], alpha=alpha)
 
 
-def test_welch_interval_refuses_bad_values() -> None:
+def test_change_interval_refuses_bad_values() -> None:
     """NaN and nothing raise, and the message names the side."""
     with pytest.raises(ValueError, match="sample must be finite, not nan"):
-        welch_interval([1.0, 2.0], [float("nan")], alpha=0.05)
+        change_interval([1.0, 2.0], [float("nan")], alpha=0.05)
     with pytest.raises(ValueError, match="reference must be a vector"):
-        welch_interval([], [1.0], alpha=0.05)
+        change_interval([], [1.0], alpha=0.05)
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1, 3], ids="spread x{}".format)
-@pytest.mark.parametrize("k", [3, 5, 20])
-def test_error_rates_of_the_welch_interval(k: int, ratio: float) -> None:
-    """Each end misses no oftener than alpha, whatever the sample's spread: 1,500 intervals, bound 1 in 1,000.
-
-    Satterthwaite's degrees of freedom are an approximation, here a tenth of alpha off at most.
-    """
+@pytest.mark.parametrize("k", [2, 5, 20])
+def test_error_rates_of_the_change_interval(k: int, ratio: float) -> None:
+    """An end misses no oftener than alpha, whatever the spread: 1,000 intervals, bound 1 in 1,000."""
     rng = generator(k)
-    misses = [
-        interval.high < 0
-        for interval in (
-            welch_interval(rng.normal(size=100), ratio * rng.normal(size=k), alpha=0.05) for _ in range(1_500)
-        )
-    ]
-    assert sum(misses) <= stats.binom.isf(0.001, 1_500, 0.055)
-    assert sum(misses) >= stats.binom.ppf(0.001, 1_500, 0.04)
+    misses = sum(
+        change_interval(rng.normal(size=100), ratio * rng.normal(size=k), alpha=0.05).high < 0
+        for _ in range(1_000)
+    )
+    assert misses <= stats.binom.isf(0.001, 1_000, 0.05)
+    if ratio * k >= 15:
+        assert misses >= stats.binom.ppf(0.001, 1_000, 0.04)  # and hardly rarer where the sample decides
 
 
 def processes(rng: np.random.Generator, count: int, seconds: float) -> list[np.ndarray]:
@@ -113,7 +100,7 @@ def processes(rng: np.random.Generator, count: int, seconds: float) -> list[np.n
 
 @pytest.mark.parametrize("count", [3, 5, 12])
 def test_error_rates_of_the_ratio_interval(count: int) -> None:
-    """A 95% interval of a true ratio of 1.1 covers it in 95% of 300 comparisons, give or take 3.5 points."""
+    """A 95% interval covers a true ratio of 1.1 in 95% of 300 comparisons or more, less 3 for simulation."""
     rng = generator(count)
     intervals = [
         bootstrap_ratio_interval(
@@ -122,7 +109,7 @@ def test_error_rates_of_the_ratio_interval(count: int) -> None:
         for _ in range(300)
     ]
     covered = np.mean([interval.low <= 1.1 <= interval.high for interval in intervals])
-    assert 0.915 <= covered <= 0.985
+    assert covered >= 0.92
     assert np.exp(np.mean([np.log(interval.estimate) for interval in intervals])) == pytest.approx(
         1.1, rel=0.02
     )

@@ -297,12 +297,49 @@ def test_tolerance_of_a_hidden_kernel_is_that_of_storing_it() -> None:
             assert reference.tolerances[place] * moved == pytest.approx(simple, rel=0.25)
 
 
+def test_noise_bounds_a_sum_that_drifts() -> None:
+    """Added one by one in float32, positive terms err by a tenth of the bound or more, and not beyond it."""
+    terms = np.random.default_rng(0).uniform(1, 2, (200, 1000)).astype(np.float32)
+    left, right = (
+        oracle._Noisy(terms.astype(float), 0 * terms),
+        oracle._Noisy(np.ones((1000, 1)), np.zeros((1000, 1))),
+    )
+    exact = oracle._product(left, right)
+    errors = np.cumsum(terms, axis=1, dtype=np.float32)[:, -1:] - exact.value
+    assert 0.1 < np.sqrt(np.mean(errors**2 / exact.variance)) < 1
+
+
+def test_noise_of_the_weights_reaches_the_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without roundings, the noise predicted for each gradient is that of networks with noisy weights."""
+    monkeypatch.setattr(oracle, "ROUNDOFF", 0.0)
+    weights, x, y, masks = make_small(13, (6, 5, 4), batch=1)
+    masks = [np.full_like(masks[0], 1 / 0.7)]
+    predicted, _ = oracle._gradient_noise(
+        weights, [np.full(weight.shape, 1e-12) for weight in weights], x, y, masks
+    )
+    rng = np.random.default_rng(0)
+    noisy = ([weight + 1e-6 * rng.normal(size=weight.shape) for weight in weights] for _ in range(400))
+    runs = zip(*(oracle.gradients(weights, x, y, masks) for weights in noisy), strict=True)
+    for variance, found in zip(predicted, runs, strict=True):
+        assert np.sqrt(variance.sum() / np.var(found, axis=0).sum()) == pytest.approx(1, abs=0.1)
+
+
+def test_excess_is_that_of_the_worst_tensor() -> None:
+    """One tensor at three times its tolerance is not made up for by another."""
+    initial = [np.zeros((1, 1)), np.zeros(1)]
+    reference = oracle.Reference(1, [np.ones((1, 1)), np.ones(1)], [1e-6, 1e-5], np.inf)
+    found = [reference.weights[0] + 3e-6, reference.weights[1]]
+    assert oracle.excess(found, reference, initial) == pytest.approx(3)
+
+
 def test_a_unit_at_its_kink_ends_certainty() -> None:
     """A pre-activation of 1e-9 may have either sign in float32, and the jump is beyond any tolerance."""
     weights, x, y, _ = make_small(6, (6, 5, 4))
     weights[1][0] -= (x @ weights[0] + weights[1])[0, 0] - 1e-9
-    (reference,) = oracle.follow(weights, [(x, y)], RATE)
+    far = (0 * x, y)  # the biases alone decide, and none is near 0
+    reference, later = oracle.follow(weights, [(x, y), far], RATE)
     assert reference.clearance < 0.1
+    assert later.clearance == reference.clearance
     weights[1][0] -= 2e-9
     (other,) = oracle.train(weights, [(x, y)], RATE)
     initial = weights

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnist_bench.intervals import welch_interval
+from mnist_bench.intervals import change_interval
 from mnist_bench.power import power_to_regress, smallest_shift
 from mnist_bench.statistics import permutation_test
 
@@ -94,6 +94,6 @@ def test_error_rates_stated_power(n: int, k: int, margin: float) -> None:
     for _ in range(500):
         reference, sample = rng.normal(size=n), rng.normal(size=k) - shift
         test = permutation_test(reference, sample, worse="lower", rng=rng, resamples=9_999)
-        change = welch_interval(reference, sample, alpha=limits["beta"])
+        change = change_interval(reference, sample, alpha=limits["beta"])
         found += test.p_value <= limits["alpha"] and change.high < 0 and change.low < -margin
     assert stats.binom.ppf(0.001, 500, 0.88) <= found <= stats.binom.isf(0.001, 500, 0.92)

@@ -91,16 +91,19 @@ def test_three_seeds_with_a_wide_spread_are_inconclusive() -> None:
     reference = accuracies(generator(), 100)
     assert decide(reference, [0.973, 0.977, 0.981], looks=1).verdict == "INCONCLUSIVE"
     rng = generator(2)
-    verdicts = [decide(reference, accuracies(rng, 3, sd=0.005)).verdict for _ in range(200)]
-    assert verdicts.count("INCONCLUSIVE") >= 190  # each end of the interval errs in 1 of 60
-    assert verdicts.count("PASS") == 0
+    samples = [accuracies(rng, 3, sd=0.005) for _ in range(200)]
+    verdicts = [decide(reference, sample, resamples=999).verdict for sample in samples]
+    assert verdicts.count("INCONCLUSIVE") >= 180  # the rest lie close together by chance
+    assert verdicts.count("REGRESSED") <= 10  # an end of the interval errs in 1 of 60
 
 
 def test_five_seeds_with_a_wide_spread_have_regressed() -> None:
-    """From the first look on a spread five times as wide is a finding of its own, though the mean is the same."""
-    decision = decide(accuracies(generator(), 100), [0.967, 0.972, 0.977, 0.982, 0.987])
+    """From the first look on a much wider spread is a finding of its own, though the mean is the same."""
+    reference = accuracies(generator(), 100)
+    decision = decide(reference, [0.967, 0.972, 0.977, 0.982, 0.987])
     assert (decision.verdict, decision.finding) == ("REGRESSED", "wider spread")
-    assert decision.mean_p == 1
+    assert decision.spread_p <= decision.threshold < 0.1 < decision.mean_p
+    assert decide(reference, [0.967, 0.977, 0.987]).spread_p == 1
 
 
 @pytest.mark.parametrize(("n", "k"), [(30, 1), (30, 2), (100, 1), (3, 3)])
@@ -109,10 +112,8 @@ def test_too_few_seeds_are_inconclusive(n: int, k: int, shift: float) -> None:
     """Where no loss could be significant there is no PASS and no REGRESSED, whatever the values."""
     reference = accuracies(generator(4), n)
     decision = decide(reference, reference[:k] - shift)
-    assert (decision.verdict, decision.finding) == (
-        "INCONCLUSIVE",
-        "too few seeds for any loss to be significant",
-    )
+    assert decision.verdict == "INCONCLUSIVE"
+    assert decision.finding == "too few seeds for any loss to be significant"
     assert decision.smallest_shift == -inf
 
 
@@ -135,7 +136,7 @@ def test_a_real_loss_within_the_margin_passes_and_says_so() -> None:
     ("worse", "wider", "within", "able"), list(product([False, True], repeat=4)), ids="{:d}".format
 )
 def test_decision_table(*, worse: bool, wider: bool, within: bool, able: bool) -> None:
-    """REGRESSED needs a significant finding, PASS a proof within the margin by a test that could have failed."""
+    """REGRESSED needs a significant finding, PASS a proof by seeds that could have shown the opposite."""
     verdict, finding = _conclude(worse=worse, wider=wider, within=within, able=able)
     assert (verdict == "REGRESSED") == (wider or (worse and not within))
     assert (verdict == "PASS") == (within and able and not wider)
@@ -164,10 +165,11 @@ def test_the_same_generator_gives_the_same_decisions() -> None:
 
 
 def test_next_look_stops_both_ways() -> None:
-    """One REGRESSED or nothing but PASS ends the gate; anything else asks for more seeds while there are looks."""
+    """One REGRESSED or nothing but PASS ends the gate; else it asks for more seeds while there are looks."""
     reference = accuracies(generator(), 100)
     good, bad = decide(reference, reference[:20]), decide(reference, reference[:20] - 0.01)
-    unclear = decide(reference, reference[:2])
+    unclear = decide(reference, reference[:1])
+    assert [decision.verdict for decision in (good, bad, unclear)] == ["PASS", "REGRESSED", "INCONCLUSIVE"]
     assert next_look([good, good], 5) is None
     assert next_look([good, unclear, bad], 5) is None
     assert [next_look([good, unclear], seeds) for seeds in (3, 5, 10, 20)] == [5, 10, 20, None]
@@ -179,8 +181,9 @@ def test_format_decision_states_evidence_and_power() -> None:
     decision = decide(accuracies(rng, 100), accuracies(rng, 5))
     points = {"scale": 100, "unit": " points", "digits": 2}
     assert format_decision(decision, **points) == (
-        "PASS: within the margin; change +0.04 points (96.7% interval -0.07 to +0.14), margin 0.15; p 1 for the mean, "
-        "0.9 for the spread (0.0033 counts); 5 seeds against 100; would have seen -0.20 points with 90%"
+        "PASS: within the margin; change +0.00 points (96.7% interval -0.09 to +0.10), margin 0.15; "
+        "p 1 for the mean, 1 for the spread (0.0033 counts); "
+        "5 seeds against 100; would have seen -0.24 points with 90%"
     )
     assert format_decision(decide([0.9, 0.8], [0.8])).endswith(
         "1 seed against 2; could not have seen any loss"
@@ -279,32 +282,31 @@ def most(gates: int, rate: float) -> float:
     return float(stats.binom.isf(0.001, gates, rate)) / gates
 
 
-@pytest.mark.parametrize("shape", ["normal", "heavy", "skewed"])
-@pytest.mark.parametrize("n", [30, 100])
+@pytest.mark.parametrize(("n", "shape"), [(30, "normal"), (100, "normal"), (100, "heavy"), (100, "skewed")])
 def test_error_rates_false_alarm(n: int, shape: str) -> None:
-    """A gate without any change says REGRESSED in at most 1%: 300 gates, bound 1 in 1,000 (2.7%)."""
-    shares = simulate(300, n, n=n, sd=0.0016, shape=shape)
-    assert shares["REGRESSED"] <= most(300, ALPHA)
+    """A gate without any change says REGRESSED in at most 1%: 200 gates, bound 1 in 1,000 (3.5%)."""
+    shares = simulate(200, n, n=n, sd=0.0016, shape=shape)
+    assert shares["REGRESSED"] <= most(200, ALPHA)
 
 
 def test_error_rates_of_looks_and_metrics_together() -> None:
-    """Three looks at three metrics err no oftener than alpha: made visible by alpha 0.2 and no margin, 200 gates.
+    """Three looks at three metrics err no oftener than alpha, here 0.2 and with no margin, so that it shows.
 
-    Forgetting to share alpha among the looks gives about 0.35, among the metrics about 0.45.
+    Measured: 0.07. Spending alpha anew at each look gives 0.27, and on each test 0.41.
     """
-    shares = simulate(200, metrics=3, margin=0.0, alpha=0.2, beta=1.4, resamples=199)
-    assert 0.05 <= shares["REGRESSED"] <= most(200, 0.2)
+    shares = simulate(120, metrics=3, margin=0.0, alpha=0.2, beta=1.4, resamples=199)
+    assert 0.01 <= shares["REGRESSED"] <= 0.16
 
 
 @pytest.mark.parametrize("sd", [0.0007, 0.0016])
 def test_error_rates_missed_margin(sd: float) -> None:
-    """A loss of the whole margin says PASS in at most 5%: 300 gates, bound 1 in 1,000 (9.3%)."""
-    shares = simulate(300, 1, sd=sd, shift=ACCURACY_MARGIN)
-    assert shares["PASS"] <= most(300, BETA)
+    """A loss of the whole margin says PASS in at most 5%: 200 gates, bound 1 in 1,000 (10.5%)."""
+    shares = simulate(200, 1, sd=sd, shift=ACCURACY_MARGIN)
+    assert shares["PASS"] <= most(200, BETA)
 
 
 def test_error_rates_of_an_unlucky_reference() -> None:
-    """With a reference mean at its upper 5% point false alarms stay near 1%, for the margin has to be left too."""
+    """With a reference mean at its upper 5% point false alarms stay rare: the margin has to be left too."""
     shares = simulate(300, 2, sd=0.001, unlucky=1.645)
     assert shares["REGRESSED"] <= most(300, ALPHA)
 
@@ -318,25 +320,24 @@ def test_error_rates_no_change_passes_and_a_loss_of_02_points_regresses() -> Non
 
 
 def format_tables(gates: int) -> str:
-    """Return the tables of docs/statistics.md, each row from as many gates."""
-    rows = ["| n | sd | true loss | PASS | REGRESSED | INCONCLUSIVE | seeds |", "| --- " * 7 + "|"]
-    settings = [
-        {"n": n, "sd": sd, "shift": shift}
-        for n, sd, shift in product((30, 100, 1000), (0.0007, 0.001, 0.0016), (0.0, 0.0015, 0.002))
+    """Return the table of docs/statistics.md, each row from as many gates."""
+    sizes, spreads = (30, 100, 1000), (0.0007, 0.001, 0.0016)
+    settings: list[tuple[str, dict]] = [
+        (f"loss of {100 * shift:.2f}" if shift else "no change", {"n": n, "sd": sd, "shift": shift})
+        for shift, n, sd in product((0.0, 0.0015, 0.002), sizes, spreads)
     ]
     settings += [
-        {"n": n, "sd": sd, "unlucky": 1.645} for n, sd in product((30, 100, 1000), (0.0007, 0.001, 0.0016))
+        ("no change, unlucky reference", {"n": n, "sd": sd, "unlucky": 1.645})
+        for n, sd in product(sizes, spreads)
     ]
-    settings += [{"shape": shape} for shape in ("heavy", "skewed")]
-    settings += [{"n": n, "metrics": 6, "resamples": 9_999} for n in (30, 100, 1000)]
-    for setting in settings:
-        shares = simulate(gates, **setting)
-        extra = {name: value for name, value in setting.items() if name not in {"n", "sd", "shift"}}
-        rows.append(
-            f"| {setting.get('n', 100)} | {100 * setting.get('sd', 0.001):.2f} | "
-            f"{100 * setting.get('shift', 0.0):.2f} {extra or ''} | {shares['PASS']:.1%} | {shares['REGRESSED']:.2%} | "
-            f"{shares['INCONCLUSIVE']:.1%} | {shares['seeds']:.1f} |"
-        )
+    settings += [(f"no change, {shape}", {"shape": shape}) for shape in ("heavy", "skewed")]
+    settings += [("no change, 6 metrics", {"n": n, "metrics": 6}) for n in sizes]
+    rows = ["| truth | n | sd | PASS | REGRESSED | INCONCLUSIVE | seeds |", "| --- " * 7 + "|"]
+    for truth, setting in settings:
+        shares = simulate(gates, **setting, resamples=9_999 if "metrics" in setting else 999)
+        cells = [truth, str(setting.get("n", 100)), f"{100 * setting.get('sd', 0.001):.2f}"]
+        cells += [f"{shares[verdict]:.1%}" for verdict in ("PASS", "REGRESSED", "INCONCLUSIVE")]
+        rows.append(f"| {' | '.join(cells)} | {shares['seeds']:.1f} |")
     return "\n".join(rows) + "\n"
 
 

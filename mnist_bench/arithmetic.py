@@ -1,0 +1,142 @@
+"""Every engine beside the oracle, step by step: the same weights, batches and dropout masks, in float64."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_bench import oracle
+from mnist_bench.backend import load_keras, load_tensorflow, seed_everything, set_determinism
+from mnist_bench.engines import check_engine, compile_model, train_model
+from mnist_bench.fused import draw_masks
+from mnist_bench.labs import CLASSES, LABS, PIXELS, build_model
+from mnist_bench.records import TrainingConfig
+from mnist_bench.tracers import make_prepared
+from mnist_bench.verdicts import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mnist_bench.data import Prepared
+    from mnist_bench.labs import Lab
+
+    Floats = npt.NDArray[np.float32]
+
+__all__ = ["CASES", "check_arithmetic", "follow_oracle", "make_images"]
+
+# (steps, batch size). A relu whose input is within rounding of 0 may flip, and then no bound holds; the fewer
+# inputs a case has, the fewer seeds must be tried until none is that near.
+CASES = ((1, 32), (10, 8))
+_SEEDS = range(1671, 1681)
+
+
+def check_arithmetic(lab: str, engine: str) -> CheckResult:
+    """Check that an engine's weights follow the oracle's after 1 step and after 10.
+
+    The figure is the largest departure in multiples of what rounding to float32 explains
+    (`oracle.follow`, docs/oracle.md), so the bound is 1.
+    """
+    excesses = [_first_certain(lab, engine, steps, batch_size) for steps, batch_size in CASES]
+    measured = [excess for excess in excesses if excess is not None]
+    if len(measured) < len(CASES):
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        verdict = Verdict.PASS if all(excess <= 1 for excess in measured) else Verdict.REGRESSED
+    return CheckResult(
+        name=f"arithmetic/oracle[{lab}-{engine}]",
+        verdict=verdict,
+        figure=f"{max(measured):.2f} of the rounding error" if measured else "a relu may have flipped",
+        bound=f"≤ 1 after {', '.join(str(steps) for steps, _ in CASES)} steps",
+        evidence="weights beside the float64 oracle's, given weights, batches and masks",
+    )
+
+
+def _first_certain(lab: str, engine: str, steps: int, batch_size: int) -> float | None:
+    """Return the excess for the first seed at which no relu can have flipped, or None if there is none."""
+    for seed in _SEEDS:
+        excess = follow_oracle(lab, engine, steps, batch_size, seed=seed)
+        if excess is not None:
+            return excess
+    return None
+
+
+def follow_oracle(
+    lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0, seed: int = 1671
+) -> float | None:
+    """Train some steps in a given order beside the oracle.
+
+    Args:
+        lab: A key of `LABS`.
+        engine: A key of `ENGINES`.
+        steps: Steps to train.
+        batch_size: Samples a step.
+        planted: A relative error to plant in the gradients of the first tensor, to see that it is found.
+        seed: Of images, weights and masks.
+
+    Returns:
+        The largest departure in multiples of its tolerance, at most 1 if the engine follows; None where a
+        relu may have flipped, so that no bound holds.
+    """
+    prepared = make_images(steps * batch_size, seed)
+    config = TrainingConfig(lab=lab, engine=engine, seed=seed, batch_size=batch_size)
+    set_determinism(on=check_engine(engine).deterministic)
+    seed_everything(seed)
+    fit = check_engine(engine).fit
+    model, masks = _build_recorded(LABS[lab], steps, batch_size) if fit else (build_model(LABS[lab]), [])
+    compile_model(model, check_engine(engine), config, samples=len(prepared.x_train))
+    initial = [np.array(weight) for weight in model.get_weights()]
+    train_model(model, prepared, config, epochs=1, shuffle=False)
+    if not fit:
+        masks = draw_masks(LABS[lab], steps=steps, batch_size=batch_size, seed=(seed, 0))
+    starts = range(0, steps * batch_size, batch_size)
+    batches = [(prepared.x_train[i : i + batch_size], prepared.y_train[i : i + batch_size]) for i in starts]
+    scaled = [[np.asarray(layer[step]) for layer in masks] for step in range(steps)]
+    *_, reference = oracle.follow(initial, batches, config.learning_rate, scaled)
+    if not reference.certain:
+        return None
+    trained = model.get_weights()
+    # An error in every gradient of a tensor is an error in its movement.
+    trained[0] = trained[0] + planted * (trained[0] - initial[0])
+    return oracle.excess(trained, reference, initial)
+
+
+def make_images(samples: int, seed: int) -> Prepared:
+    """Make images that look like MNIST to a network: 19% of the pixels are lit; and as many for validation."""
+    count = 2 * samples
+    rng = np.random.RandomState(seed)  # noqa: NPY002 - its stream is frozen, so that the images never change
+    pixels = rng.randint(1, 256, (count, PIXELS)) * (rng.rand(count, PIXELS) < 0.19)
+    labels = rng.randint(0, CLASSES, count)
+    return make_prepared(pixels.astype(np.uint8), labels, validation=samples)
+
+
+def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[Any]]:
+    """Build the lab's model with dropout layers that write down their masks, and return it with the masks.
+
+    Each list entry is a variable of (steps, batch, width), filled as Keras trains.
+    """
+    keras, tf = load_keras(), load_tensorflow()
+
+    class RecordedDropout(keras.layers.Dropout):  # type: ignore[misc,name-defined] # Keras is untyped
+        """Keras's own dropout of ones is the scaled mask; its product with the inputs is dropout of them."""
+
+        def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 - Keras's signature
+            mask = super().call(tf.ones_like(inputs), training=training)
+            if training:
+                self.masks[self.count].assign(mask)
+                self.count.assign_add(1)
+            return inputs * mask
+
+    model = build_model(lab)
+    layers: list[Any] = [keras.layers.Input((PIXELS,))]
+    masks = []
+    for layer in model.layers:
+        if type(layer).__name__ != "Dropout":
+            layers.append(type(layer).from_config(layer.get_config()))
+            continue
+        recorded = RecordedDropout(layer.rate)
+        recorded.masks = tf.Variable(tf.zeros([steps, batch_size, layer.output.shape[-1]]), trainable=False)
+        recorded.count = tf.Variable(0, trainable=False)
+        masks.append(recorded.masks)
+        layers.append(recorded)
+    return keras.Sequential(layers), masks
