@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mnist_bench import cli_gate
+
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
     from mnist_bench.records import TrainingConfig, TrainingRecord
     from mnist_bench.workers import Failed
 
-__all__ = ["app", "main"]
+__all__ = ["app", "default_folder", "load_data", "main"]
 
 # Help without rich's markup: importing it would double the time that `--help` takes.
 app = typer.Typer(
@@ -116,7 +118,7 @@ def data(
     """Show which data would be used: its source, where it lies, its shapes and its digest."""
     from mnist_bench.records import dump_json
 
-    dataset = _load(source)
+    dataset = load_data(source)
     arrays = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
     if json:
         shapes = {name: array.shape for name, array in arrays.items()}
@@ -136,11 +138,11 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
     from mnist_bench.workers import Failed, Finished
 
     configs = [check_config(config) for config in configs]
-    dataset = _load(configs[0].data)
+    dataset = load_data(configs[0].data)
     if dataset.is_standin:
         reason = "no MNIST at hand: " if configs[0].data == "auto" else ""
         typer.echo(f"mnist-bench: {reason}training on {dataset.label}", err=True)
-    campaign = plan_campaign(configs, out or _default_folder(), dataset, resume=resume)
+    campaign = plan_campaign(configs, out or default_folder(), dataset, resume=resume)
     done, failures = dict(campaign.done), []
     with show_events(campaign.todo) as show:
         for event in run_campaign(campaign, jobs=jobs):
@@ -175,7 +177,8 @@ def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset,
 
 def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
     """Say what failed, and return the exit status of a run."""
-    from mnist_bench.gate import Verdict, judge_threshold
+    from mnist_bench.thresholds import judge_threshold
+    from mnist_bench.verdicts import Verdict
 
     # A bad request fails every training alike: say it once.
     for reason in dict.fromkeys(failure.reason for failure in failures):
@@ -188,15 +191,20 @@ def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
     return 0 if all(judge_threshold(record) is Verdict.PASS for record in records) else 1
 
 
-def _load(source: str) -> Dataset:
+def load_data(source: str) -> Dataset:
+    """Load a data set, with the progress of a download, and say so where it is the stand-in."""
     from mnist_bench.console import show_download
     from mnist_bench.data import load_dataset
 
     with show_download() as progress:
-        return load_dataset(source, progress=progress)
+        dataset = load_dataset(source, progress=progress)
+    if dataset.is_standin and source == "auto":
+        typer.echo(f"mnist-bench: no MNIST at hand: using {dataset.label}", err=True)
+    return dataset
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
+    """Return where results go if no folder is given: results/TIME."""
     return Path("results", datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S"))
 
 
@@ -206,6 +214,12 @@ def _format_value(value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(_format_value(it) for it in value) or "none"
     return "none" if value is None else str(value)
+
+
+app.command()(cli_gate.check)
+app.command()(cli_gate.probe)
+app.command()(cli_gate.compare)
+app.add_typer(cli_gate.baseline, name="baseline")
 
 
 def main(arguments: list[str] | None = None) -> None:

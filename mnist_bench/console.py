@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mnist_bench.gate import Verdict, judge_threshold
+from mnist_bench.thresholds import judge_threshold
+from mnist_bench.verdicts import Verdict
 from mnist_bench.labs import LABS
 from mnist_bench.workers import EpochEnded, Finished, Started
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mnist_bench.records import TrainingConfig, TrainingRecord
     from mnist_bench.workers import Event
 
-__all__ = ["make_run_table", "show_download", "show_events"]
+__all__ = ["make_run_table", "show_download", "show_events", "show_events_by_config"]
 
 
 @contextlib.contextmanager
@@ -87,6 +88,19 @@ def _make_line_printer(configs: Sequence[TrainingConfig]) -> Callable[[Event], N
             line = "failed"
         sys.stderr.write(f"{_name(config)}: {line}\n")
         sys.stderr.flush()
+
+    return show
+
+
+def show_events_by_config() -> Callable[[Event], None]:
+    """Return a function that shows each training's end as a line on standard error, whatever its campaign."""
+
+    def show(event: Event) -> None:
+        if isinstance(event, Finished):
+            sys.stderr.write(
+                f"{_name(event.record.config)}: test accuracy {event.record.test_accuracy:.4f}\n"
+            )
+            sys.stderr.flush()
 
     return show
 

@@ -26,6 +26,7 @@ __all__ = [
     "explain_keys",
     "find_instruction_set",
     "make_key",
+    "read_keras_version",
 ]
 
 # Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
@@ -87,7 +88,7 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         "system": platform.system(),
         "machine": platform.machine(),
         "tensorflow": tf.__version__,
-        "keras": _read_keras_version(keras),
+        "keras": read_keras_version(),
         "numpy": importlib.metadata.version("numpy"),
         "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
         "precision": _read_precision(keras),
@@ -169,9 +170,10 @@ def _ask(command: list[str]) -> str:
     return answer.stdout.strip()
 
 
-def _read_keras_version(keras: Any) -> str:
+def read_keras_version() -> str:
+    """Return the version of the Keras that TensorFlow users get."""
     # `tf.keras` has no version of its own in some releases; the package that its classes come from has.
-    package = importlib.import_module(keras.Model.__module__.partition(".")[0])
+    package = importlib.import_module(load_keras().Model.__module__.partition(".")[0])
     return str(package.__version__)
 
 

@@ -59,7 +59,8 @@ class FusedTrainer:
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
-        self._epoch = tf.function(_epoch_function(dropout, batch_size), jit_compile=True)
+        # XLA refuses to cut a batch longer than the data, even in a loop that takes no step.
+        self._epoch = tf.function(_epoch_function(dropout, min(batch_size, len(images))), jit_compile=True)
 
     def train_epoch(
         self,

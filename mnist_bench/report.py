@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench import plots
 from mnist_bench.files import write_atomically
-from mnist_bench.gate import judge_threshold
+from mnist_bench.thresholds import judge_threshold
 from mnist_bench.labs import LABS
 
 if TYPE_CHECKING:

@@ -157,10 +157,8 @@ def judge(
     adjusted = holm(np.ravel(p_values)).reshape(-1, 2)
     shares = {"alpha": alpha / looks, "beta": beta / looks}
     return {
-        name: _decide(comparison, pair, (float(mean_p), float(spread_p)), family=adjusted.size, **shares)
-        for (name, comparison), pair, (mean_p, spread_p) in zip(
-            comparisons.items(), tests, adjusted, strict=True
-        )
+        name: _decide(comparison, pair, (float(row[0]), float(row[1])), family=adjusted.size, **shares)
+        for (name, comparison), pair, row in zip(comparisons.items(), tests, adjusted, strict=True)
     }
 
 
@@ -244,12 +242,13 @@ def format_decision(decision: Decision, *, scale: float = 1.0, unit: str = "", d
         return f"{scale * value:+.{digits}f}"
 
     change, seeds = decision.change, "seed" if decision.sample_size == 1 else "seeds"
+    spread = f"{decision.spread_p:.2g}" if decision.sample_size >= LOOKS[0] else "not judged"
     seen = f"would have seen {text(decision.smallest_shift)}{unit} with {POWER:.0%}"
     return (
         f"{decision.verdict}: {decision.finding}; change {text(change.estimate)}{unit} "
         f"({change.level:.1%} interval {text(change.low)} to {text(change.high)}), "
-        f"margin {scale * decision.margin:.{digits}f}; p {decision.mean_p:.2g} for the mean, "
-        f"{decision.spread_p:.2g} for the spread ({decision.threshold:.2g} counts); "
+        f"margin {scale * decision.margin:.{digits}f}; p of the mean {decision.mean_p:.2g}, "
+        f"of the spread {spread} ({decision.threshold:.2g} counts); "
         f"{decision.sample_size} {seeds} against {decision.reference_size}; "
         f"{seen if isfinite(decision.smallest_shift) else 'could not have seen any loss'}"
     )

@@ -205,7 +205,8 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
     # The last kernel differs by class, so that a gradient flows back to every unit.
     initial[-2] = np.tile(np.linspace(-1, 1, CLASSES, dtype=np.float32) / width, (width, 1))
     prepared = make_prepared(np.full((2, inputs), 255, np.uint8), np.zeros(2, np.int64), validation=1)
-    config = TrainingConfig(lab="dropout", engine=engine, seed=seed, batch_size=1)
+    # A small step: a thousand units together would else drive the loss to 0, and nothing could be told from it.
+    config = TrainingConfig(lab="dropout", engine=engine, seed=seed, batch_size=1, learning_rate=1e-4)
     losses: list[float] = []
     trained = _train_from(initial, prepared, config, steps, lab=lab, losses=losses)
     moved = np.stack([weights[2] - initial[2] for weights in trained]) != 0

@@ -141,6 +141,13 @@ def test_ratio_interval_of_exact_times_is_a_point() -> None:
     assert interval == Interval(*[pytest.approx(1.5)] * 3, 0.9)
 
 
+def test_ratio_interval_widens_for_few_processes() -> None:
+    """The lowest of the 27 resamples of three is the lower end, moved out by t / z and the root of 3 / 2."""
+    interval = bootstrap_ratio_interval([[1.0]] * 3, [[1.0], [np.e], [np.e**2]], rng=generator())
+    assert np.log(interval.estimate) == pytest.approx(1)
+    assert 1 - np.log(interval.low) == pytest.approx(4.302653 / 1.959964 * np.sqrt(3 / 2))
+
+
 def test_ratio_interval_takes_each_process_once() -> None:
     """The estimate is the geometric mean of the medians: long processes and odd epochs weigh no more."""
     a = [[1.0, 1.0, 50.0], [4.0] * 9]

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from mnist_bench import oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     Tensors: TypeAlias = list[np.ndarray]
     Batches: TypeAlias = list[tuple[np.ndarray, np.ndarray]]
@@ -101,9 +101,9 @@ def train_in_float32(
     weights: Tensors,
     batches: Batches,
     masks: list[Tensors] | None,
-    faults: Sequence[float] = (),
+    faults: Mapping[tuple[int, int], float] | None = None,
 ) -> Iterator[Tensors]:
-    """Train in float32, written apart from the oracle; `faults` multiply the gradient of each tensor."""
+    """Train in float32, written apart from the oracle; `faults` multiply gradients: (step from 0, tensor)."""
     one = np.float32(1)
     for number, (x, y) in enumerate(batches):
         values, count = [x], len(weights) // 2
@@ -117,12 +117,11 @@ def train_in_float32(
         for level in range(count - 1, -1, -1):
             found += [delta.sum(axis=0), values[level].T @ delta]
             if level:
-                delta = (
-                    np.where(values[level] > 0, delta @ weights[2 * level].T, np.float32(0))
-                    * scales[level - 1]
-                )
-        slopes = zip(weights, found[::-1], faults or [1.0] * len(weights), strict=True)
-        weights = [weight - np.float32(RATE) * (slope * np.float32(fault)) for weight, slope, fault in slopes]
+                back = delta @ weights[2 * level].T
+                delta = np.where(values[level] > 0, back, np.float32(0)) * scales[level - 1]
+        factors = [np.float32((faults or {}).get((number, place), 1)) for place in range(len(weights))]
+        triples = zip(weights, found[::-1], factors, strict=True)
+        weights = [weight - np.float32(RATE) * (slope * factor) for weight, slope, factor in triples]
         assert {weight.dtype for weight in weights} == {np.dtype(np.float32)}
         yield weights
 
@@ -272,18 +271,26 @@ def test_float32_stays_within_the_tolerance_and_near_it(lab: str, seed: int) -> 
             )
 
 
-@pytest.mark.parametrize("fault", [1e-3, 1e-4])
+@pytest.mark.parametrize(
+    ("fault", "steps", "least"),
+    [(1e-3, range(10), 20), (1e-4, range(10), 2), (1e-3, [9], 2)],
+    ids=["1e-3 in all steps", "1e-4 in all steps", "1e-3 in the last step"],
+)
 @pytest.mark.parametrize(("lab", "seed"), CASES[:3])
-def test_a_planted_gradient_error_is_found(lab: str, seed: int, fault: float) -> None:
-    """An error of 1e-3, and one of 1e-4, of any single gradient exceeds the tolerance after ten steps."""
+def test_a_planted_gradient_error_is_found(
+    lab: str, seed: int, fault: float, steps: Sequence[int], least: float
+) -> None:
+    """A small relative error of any single tensor's gradient exceeds the tolerance after ten steps."""
     weights, batches, masks = make_run(lab, seed)
     reference = make_references(lab, seed)[9]
     for place in range(len(weights)):
-        faults = [1 + fault * (place == other) for other in range(len(weights))]
+        faults = {(step, place): 1 + fault for step in steps}
         *_, found = train_in_float32(weights, batches[:10], masks[:10] if masks else None, faults)
         used = oracle.excess(found, reference, weights)
-        LOG.info("%s seed %d tensor %d, fault %.0e: excess %.1f", lab, seed, place, fault, used)
-        assert used > (20 if fault == 1e-3 else 2), place
+        LOG.info(
+            "%s seed %d tensor %d, %.0e in %d steps: excess %.1f", lab, seed, place, fault, len(steps), used
+        )
+        assert used > least, place
 
 
 def test_tolerance_of_a_hidden_kernel_is_that_of_storing_it() -> None:
@@ -300,10 +307,8 @@ def test_tolerance_of_a_hidden_kernel_is_that_of_storing_it() -> None:
 def test_noise_bounds_a_sum_that_drifts() -> None:
     """Added one by one in float32, positive terms err by a tenth of the bound or more, and not beyond it."""
     terms = np.random.default_rng(0).uniform(1, 2, (200, 1000)).astype(np.float32)
-    left, right = (
-        oracle._Noisy(terms.astype(float), 0 * terms),
-        oracle._Noisy(np.ones((1000, 1)), np.zeros((1000, 1))),
-    )
+    left = oracle._Noisy(terms.astype(np.float64), np.zeros((200, 1000)))
+    right = oracle._Noisy(np.ones((1000, 1)), np.zeros((1000, 1)))
     exact = oracle._product(left, right)
     errors = np.cumsum(terms, axis=1, dtype=np.float32)[:, -1:] - exact.value
     assert 0.1 < np.sqrt(np.mean(errors**2 / exact.variance)) < 1

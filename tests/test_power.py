@@ -37,6 +37,13 @@ def test_smallest_shift_of_one_test_alone(n: int, k: int, shift: float) -> None:
     assert smallest_shift(unit_reference(n), k, alpha=0.01) == pytest.approx(shift, abs=0.06)
 
 
+@pytest.mark.parametrize("shift", [0.3, 0.6, 0.9])
+def test_power_for_equal_sizes_is_that_of_students_test(shift: float) -> None:
+    """Two groups of 40 without margin and interval: the noncentral t distribution gives it."""
+    power = stats.nct.sf(stats.t.isf(0.01, 78), 78, shift / np.sqrt(2 / 40))
+    assert power_to_regress(shift, 1.0, 40, 40, alpha=0.01) == pytest.approx(power, abs=0.01)
+
+
 def test_smallest_shift_has_the_stated_power() -> None:
     """The two functions invert each other, in the unit of the values."""
     limits = {"alpha": 0.001, "beta": 0.02, "margin": 0.0015}
@@ -79,21 +86,26 @@ def test_bad_input_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "k", "margin"),
-    [(30, 5, 1.5), (100, 5, 1.5), (100, 10, 0.0), (100, 20, 1.5), (1000, 5, 1.5)],
+    ("n", "k", "alpha", "margin"),
+    [
+        pytest.param(100, 5, 0.01 / 6, 1.5, id="the interval decides"),
+        pytest.param(100, 20, 0.01 / 6, 1.5, id="the margin decides"),
+        pytest.param(1000, 5, 0.01 / 6, 0.0, id="a long reference"),
+        pytest.param(20, 4, 0.001, None, id="the test alone, skewed"),
+    ],
 )
-def test_error_rates_stated_power(n: int, k: int, margin: float) -> None:
+def test_error_rates_stated_power(n: int, k: int, alpha: float, margin: float | None) -> None:
     """The smallest shift is found in 90% of 500 comparisons.
 
     Give or take 2 points for the approximation, and the binomial bounds at 1 in 1,000.
     """
     rng = np.random.default_rng(n + k)
-    limits = {"alpha": 0.01 / 6, "beta": 0.05 / 3}
-    shift = smallest_shift(unit_reference(n), k, margin=margin, **limits)
+    limits = {} if margin is None else {"beta": 0.05 / 3, "margin": margin}
+    shift = smallest_shift(unit_reference(n), k, alpha=alpha, **limits)
     found = 0
     for _ in range(500):
         reference, sample = rng.normal(size=n), rng.normal(size=k) - shift
-        test = permutation_test(reference, sample, worse="lower", rng=rng, resamples=9_999)
-        change = change_interval(reference, sample, alpha=limits["beta"])
-        found += test.p_value <= limits["alpha"] and change.high < 0 and change.low < -margin
+        test = permutation_test(reference, sample, worse="lower", rng=rng, resamples=10_999)
+        change = change_interval(reference, sample, alpha=0.05 / 3)
+        found += test.p_value <= alpha and (margin is None or (change.high < 0 and change.low < -margin))
     assert stats.binom.ppf(0.001, 500, 0.88) <= found <= stats.binom.isf(0.001, 500, 0.92)

@@ -182,11 +182,11 @@ def test_format_decision_states_evidence_and_power() -> None:
     points = {"scale": 100, "unit": " points", "digits": 2}
     assert format_decision(decision, **points) == (
         "PASS: within the margin; change +0.00 points (96.7% interval -0.09 to +0.10), margin 0.15; "
-        "p 1 for the mean, 1 for the spread (0.0033 counts); "
+        "p of the mean 1, of the spread 1 (0.0033 counts); "
         "5 seeds against 100; would have seen -0.24 points with 90%"
     )
     assert format_decision(decide([0.9, 0.8], [0.8])).endswith(
-        "1 seed against 2; could not have seen any loss"
+        "of the spread not judged (0.0033 counts); 1 seed against 2; could not have seen any loss"
     )
 
 
@@ -338,7 +338,21 @@ def format_tables(gates: int) -> str:
         cells = [truth, str(setting.get("n", 100)), f"{100 * setting.get('sd', 0.001):.2f}"]
         cells += [f"{shares[verdict]:.1%}" for verdict in ("PASS", "REGRESSED", "INCONCLUSIVE")]
         rows.append(f"| {' | '.join(cells)} | {shares['seeds']:.1f} |")
+    rows += ["", "| n | k | smallest shift in sd | REGRESSED |", "| --- " * 4 + "|"]
+    rows += [format_power(n, k, gates) for n, k in product(sizes, LOOKS)]
     return "\n".join(rows) + "\n"
+
+
+def format_power(n: int, k: int, gates: int) -> str:
+    """Return how often the smallest shift is found at one look of a gate of six metrics, margin 1.5 sd."""
+    rng = generator(n + k)
+    options = {"margin": 1.5, "alpha": ALPHA / 6, "resamples": 29_999, "rng": rng}
+    unit = rng.normal(size=n)
+    shift = decide((unit - unit.mean()) / unit.std(ddof=1), rng.normal(size=k), **options).smallest_shift
+    verdicts = [
+        decide(rng.normal(size=n), rng.normal(size=k) + shift, **options).verdict for _ in range(gates)
+    ]
+    return f"| {n} | {k} | {-shift:.2f} | {verdicts.count('REGRESSED') / gates:.1%} |"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,258 @@
+"""The commands of the gate: check, probe, compare and baseline. A thin shell, as cli.py, which registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_bench.data import Dataset
+    from mnist_bench.records import TrainingRecord
+    from mnist_bench.verdicts import CheckResult
+
+__all__ = ["baseline", "check", "compare", "probe"]
+
+LabsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if none.")
+]
+EngineOption = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files."
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="The baselines; those that come with the package if not given."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
+
+
+def check(
+    labs: LabsArgument = None,
+    engine: EngineOption = "epoch",
+    seeds: Annotated[
+        int, typer.Option(min=1, help="New seeds to train at most, where the bits have moved.")
+    ] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
+    against: FolderOption = None,
+    data: DataOption = "auto",
+    device: DeviceOption = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="For the records; those that are there already are not trained again."
+        ),
+    ] = None,
+    json: JsonOption = False,  # noqa: FBT002
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table.")
+    ] = None,
+) -> None:
+    """Check everything that can have regressed, the sharpest test first, and print a line a check.
+
+    Structure, contracts, arithmetic beside an independent oracle, reproducibility; then the bits of every
+    stage beside the baseline's and, where they have moved, the accuracy of new seeds beside the reference's.
+    Exit status: 0 all hold, 1 one regressed, 2 bad usage or bad input, 3 inconclusive, 4 no baseline.
+    """
+    from mnist_bench import exports
+    from mnist_bench.baselines import find_folder
+    from mnist_bench.cli import default_folder, load_data
+    from mnist_bench.engines import check_engine
+    from mnist_bench.labs import LABS, check_lab
+    from mnist_bench.suite import Plan
+    from mnist_bench.verdicts import exit_status
+
+    dataset = load_data(data)
+    plan = Plan(
+        labs=[check_lab(lab).name for lab in dict.fromkeys(labs or LABS)],
+        engine=check_engine(engine).name,
+        seeds=seeds,
+        jobs=jobs,
+        dataset=dataset,
+        source=dataset.name if data == "auto" else data,
+        baselines=_existing(against) or find_folder(),
+        folder=out or default_folder(),
+        device=device,
+    )
+    results = _run_checks(plan, quiet=json)
+    if json:
+        typer.echo(exports.format_json(results), nl=False)
+    else:
+        typer.echo(exports.format_summary(results))
+    for path, form in ((junit, exports.format_junit), (markdown, exports.format_markdown)):
+        if path is not None:
+            _write_report(path, form(results))
+    raise typer.Exit(exit_status(results))
+
+
+def probe(
+    labs: LabsArgument = None,
+    engine: EngineOption = "epoch",
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training to follow.")] = 5,
+    seed: Annotated[int, typer.Option(help="The seed.")] = 1671,
+    data: DataOption = "auto",
+    device: DeviceOption = "auto",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write LAB-ENGINE.json.")] = Path(
+        "probes"
+    ),
+) -> None:
+    """Write the digest of every stage of training, one file a lab; `compare` names the first that differs."""
+    from mnist_bench.cli import load_data
+    from mnist_bench.files import write_atomically
+    from mnist_bench.labs import LABS
+    from mnist_bench.probes import probe as run_probe
+    from mnist_bench.records import TrainingConfig, dump_json
+    from mnist_bench.runner import check_config
+
+    configs = [
+        check_config(TrainingConfig(lab=lab, engine=engine, epochs=epochs, seed=seed, device=device))
+        for lab in labs or LABS
+    ]
+    paths = [out / f"{config.lab}-{config.engine}.json" for config in configs]
+    for path in paths:
+        if path.exists():
+            raise FileExistsError(f"{path} exists already: --out takes another folder")
+    dataset = load_data(data)
+    for config, path in zip(configs, paths, strict=True):
+        record = run_probe(config, dataset)
+        write_atomically(path, dump_json(record).encode())
+        typer.echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
+
+
+def compare(
+    base: Annotated[Path, typer.Argument(help="A probe file.")],
+    new: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Compare two probe files: name the first stage of training that differs, and by how much.
+
+    Exit status: 0 all stages are identical, 1 one differs, 2 they cannot be compared.
+    """
+    from mnist_bench.proberecords import compare_probes, describe_difference, load_probe
+
+    a, b = load_probe(base), load_probe(new)
+    typer.echo(describe_difference(a, b))
+    differences = compare_probes(a, b)
+    for difference in differences:
+        size = "on one side only" if difference.size is None else f"{difference.size:.2g} of its size"
+        typer.echo(f"  {difference.stage:<26} {size}")
+    raise typer.Exit(1 if differences else 0)
+
+
+baseline = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, show, accept and compare stored baselines."
+)
+
+
+@baseline.command("list")
+def list_all(folder: FolderOption = None) -> None:
+    """List the baselines: where they lie, what they are of, how many seeds they have."""
+    from mnist_bench import baselines
+
+    place = _existing(folder) or baselines.find_folder()
+    for path in baselines.list_baselines(place):
+        typer.echo(f"{path.relative_to(place)}: {_describe(path)}")
+
+
+@baseline.command()
+def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None:
+    """Show what one accuracy baseline holds: every reference, its mean and spread, who accepted it and why."""
+    import statistics
+
+    from mnist_bench.baselines import load_accuracy
+
+    for reference in load_accuracy(path).references:
+        accuracies, losses = reference.test_accuracy, reference.test_loss
+        acceptance = reference.acceptance
+        forced = f"; FORCED: {'; '.join(acceptance.forced)}" if acceptance.forced else ""
+        typer.echo(
+            f"{reference.engine}: {len(accuracies)} seeds, {reference.epochs} epochs: "
+            f"accuracy {statistics.fmean(accuracies):.4f} ± {_sd(accuracies):.4f} "
+            f"({min(accuracies):.4f} to {max(accuracies):.4f}), "
+            f"loss {statistics.fmean(losses):.4f} ± {_sd(losses):.4f}\n"
+            f"  TensorFlow {reference.environment.tensorflow}, Keras {reference.environment.keras}; accepted "
+            f"{acceptance.when} by {acceptance.who}: {acceptance.why}{forced}"
+        )
+
+
+@baseline.command()
+def accept(
+    records: Annotated[Path, typer.Argument(help="A folder of training records, or of probe files.")],
+    why: Annotated[str, typer.Option(help="The reason, for whoever reviews the file.")],
+    folder: FolderOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Accept against the rules; the file says which.")
+    ] = False,  # noqa: FBT002
+) -> None:
+    """Make records the reference in force. The earlier one is kept; nothing is overwritten.
+
+    Refused where the working tree was dirty, where a contract fails, or below the lab's threshold.
+    """
+    from mnist_bench.acceptance import accept_folder
+    from mnist_bench.baselines import find_folder
+
+    for path in accept_folder(records, folder or find_folder(), why=why, force=force):
+        typer.echo(f"accepted: {path}")
+
+
+@baseline.command()
+def diff(
+    base: Annotated[Path, typer.Argument(help="An accuracy baseline, or a probe baseline.")],
+    new: Annotated[Path, typer.Argument(help="Another of the same kind.")],
+) -> None:
+    """Compare two baselines: the statistics' verdict for two references, the stages for two probes."""
+    from mnist_bench.acceptance import diff_baselines
+
+    for line in diff_baselines(base, new):
+        typer.echo(line)
+
+
+def _run_checks(plan: Plan, *, quiet: bool) -> list[CheckResult]:  # noqa: F821 - imported where it is needed
+    from mnist_bench.console import show_events_by_config
+    from mnist_bench.exports import format_line
+    from mnist_bench.suite import run_suite
+
+    results = []
+    for result in run_suite(plan, show_events_by_config()):
+        results.append(result)
+        if not quiet:
+            typer.echo(format_line(result))
+    return results
+
+
+def _write_report(path: Path, text: str) -> None:
+    from mnist_bench.files import write_atomically
+
+    # A report is of the last run: a CI job writes it to the same place each time.
+    write_atomically(path, text.encode(), overwrite=True)
+
+
+def _existing(folder: Path | None) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    return folder
+
+
+def _describe(path: Path) -> str:
+    from mnist_bench.baselines import load_accuracy
+    from mnist_bench.proberecords import load_probe
+
+    if "digests" in path.parts:
+        record = load_probe(path)
+        environment = record.environment
+        return f"{len(record.stages)} stages, Keras {environment.keras}, {environment.instruction_set}"
+    references = load_accuracy(path).references
+    return ", ".join(f"{reference.engine} {len(reference.seeds)} seeds" for reference in references)
+
+
+def _sd(values: Sequence[float]) -> float:
+    import statistics
+
+    return statistics.stdev(values) if len(values) > 1 else 0.0

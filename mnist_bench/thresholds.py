@@ -1,0 +1,34 @@
+"""The lab's accuracy thresholds: a disaster alarm that needs no baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_bench.labs import LABS
+from mnist_bench.verdicts import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_bench.records import TrainingRecord
+
+__all__ = ["check_threshold", "judge_threshold"]
+
+
+def judge_threshold(record: TrainingRecord) -> Verdict:
+    """Return PASS where the record's test accuracy reaches its lab's threshold, else REGRESSED."""
+    holds = record.test_accuracy >= LABS[record.config.lab].threshold
+    return Verdict.PASS if holds else Verdict.REGRESSED
+
+
+def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
+    """Check that every one of a lab's trainings reaches the lab's threshold."""
+    config = records[0].config
+    lowest = min(records, key=lambda record: record.test_accuracy)
+    return CheckResult(
+        name=f"accuracy/threshold[{config.lab}-{config.engine}]",
+        verdict=judge_threshold(lowest),
+        figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}",
+        bound=f"≥ {LABS[config.lab].threshold:.2f}",
+        command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {lowest.config.seed}",
+    )
