@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from mnist_bench import oracle
 from results import Proof
 
+from mnist_bench import oracle
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
-
     from contenders.task import Outcome, Task, Weights
+
     from mnist_bench.oracle import Array
 
 __all__ = ["FLOORS", "Referee", "RefusedError"]
@@ -45,9 +43,9 @@ class Referee:
         self.task = task
         data, size = task.data, task.config.batch_size
         starts = range(0, len(data.x_train), size)
-        batches = [(data.x_train[i : i + size], data.y_train[i : i + size]) for i in starts]
-        weights, losses = [weight.astype(np.float64) for weight in task.weights], []
-        for (x, y), masks in zip(batches, _draw_masks(task)):
+        weights, losses, rng = list(task.weights), [], np.random.default_rng(task.config.seed)
+        for batch in (slice(start, start + size) for start in starts):
+            x, y, masks = data.x_train[batch], data.y_train[batch], _draw_masks(task, rng)
             losses.append(oracle.loss(weights, x, y, masks))
             gradients = oracle.gradients(weights, x, y, masks)
             weights = oracle.sgd_step(weights, gradients, task.config.learning_rate)
@@ -100,9 +98,8 @@ class Referee:
         ]
 
 
-def _draw_masks(task: Task) -> Iterator[list[Array]]:
-    """Yield the scaled masks of each batch; none without dropout."""
-    rng, lab = np.random.default_rng(task.config.seed), task.lab
-    while True:
-        kept = [rng.random((task.config.batch_size, width)) >= lab.dropout for width in lab.hidden]
-        yield [mask / (1 - lab.dropout) for mask in kept] if lab.dropout else []
+def _draw_masks(task: Task, rng: np.random.Generator) -> list[Array]:
+    """Return the scaled masks of a batch; none without dropout."""
+    lab, rows = task.lab, task.config.batch_size
+    kept = [rng.random((rows, width)) >= lab.dropout for width in lab.hidden] if lab.dropout else []
+    return [mask / (1 - lab.dropout) for mask in kept]

@@ -58,10 +58,14 @@ class Entry(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Results(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole comparison; `environment` is for people."""
+    """A whole comparison.
 
-    created: str
-    dataset: str
+    Attributes:
+        dataset_digest: As in `Dataset`.
+        environment: What it was measured with, in words for people.
+        entries: One for each contender on each lab.
+    """
+
     dataset_digest: str
     environment: dict[str, str]
     entries: list[Entry]
@@ -86,4 +90,4 @@ def pair_ratios(over: Entry | None, under: Entry | None) -> list[float]:
     """
     if over is None or under is None:
         return []
-    return [a.seconds / b.seconds for a, b in zip(over.epochs, under.epochs)]
+    return [a.seconds / b.seconds for a, b in zip(over.epochs, under.epochs, strict=False)]

@@ -1,7 +1,7 @@
 """The processes of a contender, resident and idle until they are asked for an epoch.
 
-TensorFlow, JAX, PyTorch and BLAS each keep a thread pool, and pools in one process fight for the cores. So each
-contender trains in processes of its own and sleeps while the others are timed. A worker is
+TensorFlow, JAX, PyTorch and BLAS each keep a thread pool, and pools in one process fight for the cores. So
+each contender trains in processes of its own and sleeps while the others are timed. A worker is
 `python benchmarks/peers.py --serve NAME`: it reads one JSON request a line and answers each with one line.
 """
 
@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from contenders import CONTENDERS, start_trainer
 from contenders.task import Clock, Outcome, load_task
-from mnist_bench.workers import share_cores
 from results import Epoch
+
+from mnist_bench.workers import share_cores
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
     from contenders import Contender
     from contenders.task import Trainer
 
@@ -46,7 +45,7 @@ class LostError(RuntimeError):
 
 
 class Team:
-    """The processes of one contender at one task, a context that ends them.
+    """The processes of one contender at one task, until it is closed.
 
     Args:
         contender: Who; it says how many processes.
@@ -62,17 +61,15 @@ class Team:
         """Start the processes, and wait until they are ready to train."""
         with contextlib.ExitStack() as stack:
             shares = _choose_cores(contender)
-            self._workers = [stack.enter_context(_Worker(contender.name, cores)) for cores in shares]
+            self._workers = [
+                stack.enter_context(contextlib.closing(_Worker(contender.name, cores))) for cores in shares
+            ]
             for number, worker in enumerate(self._workers):
                 worker.tell(lab=lab, data=data, number=number)
             self._hear()
             self._stack = stack.pop_all()
 
-    def __enter__(self) -> Team:
-        """Do nothing: the processes run already."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """End the processes."""
         self._stack.close()
 
@@ -80,8 +77,8 @@ class Team:
         """Train a shuffled epoch in every process at once.
 
         Returns:
-            Seconds a seed: those from the first begin to the last end, and the CPU time of all processes, each
-            divided by the number of processes.
+            Seconds a seed: those from the first begin to the last end, and the CPU time of all processes,
+            each divided by the number of processes.
         """
         time.sleep(_PAUSE_SECONDS)
         answers = self._ask(shuffle=True, weights=False)
@@ -90,7 +87,7 @@ class Team:
         return Epoch(seconds=seconds / len(answers), cpu_seconds=cpu_seconds / len(answers))
 
     def train_untimed(self, *, shuffle: bool) -> tuple[Outcome, npt.NDArray[np.float32]]:
-        """Train an epoch in every process; return what came of it in the first, with all its weights in a row."""
+        """Train an epoch in every process; return what came of it in the first, all weights in a row."""
         answer = self._ask(shuffle=shuffle, weights=True)[0]
         return Outcome(*answer["outcome"]), np.frombuffer(base64.b64decode(answer["weights"]), np.float32)
 
@@ -114,7 +111,7 @@ def _choose_cores(contender: Contender) -> list[list[int] | None]:
 
 
 class _Worker:
-    """One process, from this side: a context that ends it."""
+    """One process, from this side."""
 
     def __init__(self, name: str, cores: list[int] | None) -> None:
         command = [sys.executable, str(Path(__file__).with_name("peers.py")), "--serve", name]
@@ -122,18 +119,15 @@ class _Worker:
             command += ["--cores", ",".join(map(str, cores))]
         # A comparison of CPUs, also where one of the libraries would find a GPU.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed in __exit__
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed in close
         self._process = subprocess.Popen(  # noqa: S603 - our own script
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=environment,
         )
-
-    def __enter__(self) -> _Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._log.close()
 
     def tell(self, **request: Any) -> None:
         """Send a request. If the worker is gone, `hear` will say so."""
@@ -152,6 +146,12 @@ class _Worker:
         if "missing" in answer:
             raise AbsentError(f"not installed: {answer['missing']}")
         return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._log.close()
 
 
 def serve(name: str) -> None:

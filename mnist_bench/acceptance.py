@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import getpass
+import platform
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnist_bench import baselines
 from mnist_bench.contracts import CONTRACTS, check_contract
+from mnist_bench.engines import check_engine
+from mnist_bench.gate import compare_values, format_metric
 from mnist_bench.known import apply_known, load_known
-from mnist_bench.proberecords import describe_difference, load_probe
-from mnist_bench.records import load_record
-from mnist_bench.sequential import ACCURACY_MARGIN, Comparison, format_decision, judge, loss_margin
-from mnist_bench.serial import RecordError
+from mnist_bench.labs import check_lab
+from mnist_bench.proberecords import ProbeRecord, describe_difference
+from mnist_bench.records import TrainingConfig, TrainingRecord
+from mnist_bench.sequential import judge
+from mnist_bench.serial import RecordError, load_any
 from mnist_bench.suite import collect_versions
 from mnist_bench.thresholds import judge_threshold
 from mnist_bench.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mnist_bench.records import TrainingRecord
-
-__all__ = ["accept_folder", "diff_baselines", "find_objections"]
+__all__ = ["accept_folder", "diff_baselines", "find_objections", "make_acceptance"]
 
 
 def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) -> list[Path]:
@@ -39,86 +43,154 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
         The baselines written.
 
     Raises:
-        ValueError: A rule is broken and `force` is off, or the records do not belong together.
+        RecordError: The folder holds no records, or one that is not valid, or a baseline is not.
+        ValueError: No reason is given, a rule is broken and `force` is off, or the records do not belong
+            together or to the baseline that is there. Nothing has been written then.
     """
-    probes, trainings = _sort_out(source)
-    objections = find_objections(
-        trainings, [probe.environment.commit for probe in probes], _engines(probes, trainings)
-    )
+    acceptance = make_acceptance(why)
+    probes, groups = _sort_out(source)
+    trainings = [record for group in groups for record in group]
+    commits = [probe.environment.commit for probe in probes]
+    engines = {probe.config.engine for probe in probes} | {record.config.engine for record in trainings}
+    # Refuse what does not belong together before the first of them is written, and before the contracts run.
+    for group in groups:
+        baselines.plan_accuracy(group, folder, acceptance)
+    objections = find_objections(trainings, commits, sorted(engines))
     if objections and not force:
         raise ValueError(f"{source}: not accepted: {'; '.join(objections)} (--force says so in the file)")
-    acceptance = baselines.make_acceptance(why, objections)
-    groups: dict[tuple[str, str], list[TrainingRecord]] = {}
-    for record in trainings:
-        groups.setdefault((record.config.lab, record.config.engine), []).append(record)
-    written = [baselines.accept_accuracy(group, folder, acceptance) for group in groups.values()]
-    return written + [baselines.accept_probe(probe, folder) for probe in probes]
+    acceptance = make_acceptance(why, objections)
+    written = [baselines.accept_accuracy(group, folder, acceptance) for group in groups]
+    return written + [baselines.accept_probe(probe, folder, acceptance) for probe in probes]
+
+
+def make_acceptance(why: str, forced: Sequence[str] = ()) -> baselines.Acceptance:
+    """Return an acceptance by this user on this machine, now.
+
+    Raises:
+        ValueError: No reason is given.
+    """
+    if not why.strip():
+        raise ValueError("a baseline needs a reason, for whoever reviews it")
+    when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+    return baselines.Acceptance(
+        who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced)
+    )
 
 
 def find_objections(
     trainings: Sequence[TrainingRecord], commits: Sequence[str | None], engines: Sequence[str]
 ) -> list[str]:
-    """Return why records should not become baselines: a dirty tree, a threshold missed, a contract broken."""
-    objections = []
+    """Return why records should not become baselines.
+
+    Args:
+        trainings: Training records: not the lab's training, or below the lab's threshold.
+        commits: Commits of the other records: of a dirty working tree, as those of the trainings.
+        engines: Engines of all of them: a contract that one of them breaks here.
+    """
     everywhere = [*commits, *(record.environment.commit for record in trainings)]
-    if any(commit is not None and commit.endswith("+dirty") for commit in everywhere):
-        objections.append("the working tree was dirty")
-    low = [record for record in trainings if judge_threshold(record) is not Verdict.PASS]
-    objections += [
-        f"{record.config.lab} seed {record.config.seed} is below its threshold" for record in low[:1]
+    dirty = any(commit is not None and commit.endswith("+dirty") for commit in everywhere)
+    return [
+        *(["the working tree was dirty"] if dirty else []),
+        # Each once, however many seeds it is true of.
+        *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
+        *_find_low(trainings),
+        *_find_broken(engines),
     ]
-    known, versions = load_known(), collect_versions()
-    for engine in engines:
-        results = [apply_known(check_contract(name, engine), engine, versions, known) for name in CONTRACTS]
-        objections += [f"{result.name} fails here" for result in results if not result.holds]
-    return objections
 
 
 def diff_baselines(base: Path, new: Path) -> Iterator[str]:
     """Yield lines that compare two baselines of the same kind.
 
     Raises:
-        ValueError: They are of different kinds, labs or data, or not valid.
+        RecordError: One of them is not valid.
+        ValueError: They are of different kinds, labs or data.
     """
-    try:
-        old, now = baselines.load_accuracy(base), baselines.load_accuracy(new)
-    except RecordError as error:
-        if "accuracy-baseline" not in str(error):
-            raise
-        yield describe_difference(load_probe(base), load_probe(new))
+    old, now = baselines.load_baseline(base), baselines.load_baseline(new)
+    if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
+        yield describe_difference(old, now)
         return
-    if (old.lab, old.dataset_digest) != (now.lab, now.dataset_digest):
-        raise ValueError(f"{base} and {new} are of different labs or data")
-    last = {reference.engine: reference for reference in old.references}
-    for reference in {reference.engine: reference for reference in now.references}.values():
-        if reference.engine not in last:
-            yield f"{reference.engine}: only in {new}"
-            continue
-        before = last[reference.engine]
-        comparisons = {
-            "accuracy": Comparison(before.test_accuracy, reference.test_accuracy, "lower", ACCURACY_MARGIN),
-            "loss": Comparison(
-                before.test_loss, reference.test_loss, "higher", loss_margin(before.test_loss)
-            ),
-        }
-        for metric, decision in judge(comparisons, rng=np.random.default_rng(1671), looks=1).items():
-            yield f"{reference.engine} {metric}: {format_decision(decision)}"
+    if isinstance(old, ProbeRecord) or isinstance(now, ProbeRecord):
+        raise ValueError(f"{base} and {new} are of different kinds: {old.kind!r} and {now.kind!r}")  # noqa: TRY004
+    for name in ("lab", "dataset", "dataset_digest"):
+        sides = getattr(old, name), getattr(now, name)
+        if sides[0] != sides[1]:
+            raise ValueError(f"{base} and {new} differ in their {name}: {sides[0]!r} and {sides[1]!r}")
+    first, second = ({it.engine: it for it in side.references} for side in (old, now))
+    for engine in sorted({*first, *second}):
+        if engine not in second or engine not in first:
+            yield f"{engine}: only in {base if engine in first else new}"
+        else:
+            yield from _diff_references(first[engine], second[engine])
 
 
-def _sort_out(source: Path) -> tuple[list, list[TrainingRecord]]:
+def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iterator[str]:
+    if old.epochs != new.epochs:
+        yield f"{new.engine}: not comparable: trained for {old.epochs} and for {new.epochs} epochs"
+        return
+    comparisons = compare_values(old, new.test_accuracy, new.test_loss)
+    # The same files give the same verdict: the random splits have a fixed seed.
+    for metric, decision in judge(comparisons, rng=np.random.default_rng(1671), looks=1).items():
+        yield f"{new.engine} {metric}: {format_metric(metric, decision)}"
+
+
+def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
+    """Return the probes of a folder, and its trainings by lab and engine."""
+    forms: Mapping[str, type[TrainingRecord | ProbeRecord]] = {
+        "training": TrainingRecord,
+        "probe": ProbeRecord,
+    }
     paths = sorted(source.glob("*.json"))
     if not paths:
         raise RecordError(f"{source}: no records (*.json) there")
-    probes, trainings = [], []
+    probes: list[ProbeRecord] = []
+    groups: dict[tuple[str, str], list[TrainingRecord]] = {}
     for path in paths:
-        try:
-            trainings.append(load_record(path))
-        except RecordError as error:
-            if "kind is 'probe'" not in str(error):
-                raise
-            probes.append(load_probe(path))
-    return probes, trainings
+        record = load_any(path, forms)
+        _check_names(path, record.config)
+        if isinstance(record, ProbeRecord):
+            probes.append(record)
+        else:
+            groups.setdefault((record.config.lab, record.config.engine), []).append(record)
+    return probes, list(groups.values())
 
 
-def _engines(probes: Sequence, trainings: Sequence[TrainingRecord]) -> list[str]:
-    return sorted({record.config.engine for record in (*probes, *trainings)})
+def _check_names(path: Path, config: TrainingConfig) -> None:
+    """Refuse a record of a lab or an engine that there is not."""
+    try:
+        check_lab(config.lab)
+        check_engine(config.engine)
+    except ValueError as error:
+        raise RecordError(f"{path}: $.config: {error}") from error
+
+
+def _find_departures(record: TrainingRecord) -> Iterator[str]:
+    """Yield what a training did otherwise than the lab, whose trainings it would be held against."""
+    lab, config = check_lab(record.config.lab), record.config
+    sheet = TrainingConfig(lab=lab.name, epochs=lab.epochs)
+    for name in ("epochs", "batch_size", "learning_rate", "validation_split"):
+        value, wanted = getattr(config, name), getattr(sheet, name)
+        if value != wanted:
+            yield f"{lab.name} was trained with {name} {value!r}, not the lab's {wanted!r}"
+
+
+def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
+    low = [record.config for record in trainings if judge_threshold(record) is not Verdict.PASS]
+    for lab in dict.fromkeys(config.lab for config in low):
+        seeds = [config.seed for config in low if config.lab == lab]
+        yield f"{lab} is below its threshold in {len(seeds)} trainings, the first with seed {seeds[0]}"
+
+
+def _find_broken(engines: Sequence[str]) -> Iterator[str]:
+    known, versions = load_known(), collect_versions()
+    for engine in engines:
+        for name in CONTRACTS:
+            result = apply_known(check_contract(name, engine), engine, versions, known)
+            if not result.holds:
+                yield f"{result.name} fails here"
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the user of a container may have no name
+        return "unknown"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import getpass
 import math
-import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mnist_bench.files import write_atomically
-from mnist_bench.proberecords import ProbeRecord, load_probe
-from mnist_bench.records import EnvironmentRecord
-from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load
+from mnist_bench.proberecords import Acceptance, ProbeRecord, check_comparable, load_probe
+from mnist_bench.records import EnvironmentRecord  # noqa: TC001 - msgspec reads the annotations
+from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load, load_any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mnist_bench.records import TrainingRecord
 
@@ -33,17 +30,10 @@ __all__ = [
     "find_reference",
     "list_baselines",
     "load_accuracy",
+    "load_baseline",
+    "plan_accuracy",
     "probe_path",
 ]
-
-
-class Acceptance(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who accepted a baseline, when, why, and whether against the rules."""
-
-    who: str
-    when: str
-    why: str
-    forced: list[str]
 
 
 class Reference(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,15 +59,20 @@ class Reference(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, a seed that is there twice, and figures out of range."""
-        lengths = {len(self.seeds), len(self.test_accuracy), len(self.test_loss)}
-        if len(lengths) != 1 or lengths == {0}:
-            raise ValueError(f"seeds, accuracies and losses must be as many, and not none: {sorted(lengths)}")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("a seed is there twice")
-        if not all(0 <= accuracy <= 1 for accuracy in self.test_accuracy):
-            raise ValueError("a test_accuracy is outside 0 to 1")
-        if not all(math.isfinite(loss) and loss >= 0 for loss in self.test_loss):
-            raise ValueError("a test_loss is negative or not finite")
+        lengths = {name: len(getattr(self, name)) for name in ("seeds", "test_accuracy", "test_loss")}
+        if len(set(lengths.values())) != 1 or not self.seeds:
+            raise ValueError(f"columns of different lengths, or empty ones: {lengths}")
+        seen: set[int] = set()
+        for seed, accuracy, loss in zip(self.seeds, self.test_accuracy, self.test_loss, strict=True):
+            if seed in seen:
+                raise ValueError(f"seeds: {seed} is there twice")
+            seen.add(seed)
+            if not 0 <= accuracy <= 1:
+                raise ValueError(f"test_accuracy of seed {seed}: {accuracy!r} is outside 0 to 1")
+            if not 0 <= loss < math.inf:
+                raise ValueError(f"test_loss of seed {seed}: {loss!r} is negative or not finite")
+        if self.epochs < 1:
+            raise ValueError(f"epochs: {self.epochs} is less than 1")
 
 
 class AccuracyBaseline(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,6 +91,11 @@ class AccuracyBaseline(Record, frozen=True, kw_only=True, forbid_unknown_fields=
     references: list[Reference]
     kind: str = "accuracy-baseline"
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse a baseline that holds nothing to compare with."""
+        if not self.references:
+            raise ValueError("references: there are none")
 
 
 def find_folder() -> Path:
@@ -125,6 +125,19 @@ def load_accuracy(path: Path) -> AccuracyBaseline:
     return load(path, AccuracyBaseline, kind="accuracy-baseline")
 
 
+def load_baseline(path: Path) -> AccuracyBaseline | ProbeRecord:
+    """Read a baseline of either kind.
+
+    Raises:
+        RecordError: The file cannot be read or is not valid: the message names it and the field.
+    """
+    forms: Mapping[str, type[AccuracyBaseline | ProbeRecord]] = {
+        "accuracy-baseline": AccuracyBaseline,
+        "probe": ProbeRecord,
+    }
+    return load_any(path, forms)
+
+
 def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest: str) -> Reference | None:
     """Return the reference in force for a lab, an engine and a data set, or None where there is none.
 
@@ -136,12 +149,7 @@ def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest:
     if not path.exists():
         return None
     baseline = load_accuracy(path)
-    if (baseline.lab, baseline.dataset) != (lab, dataset):
-        raise ValueError(f"{path}: is of {baseline.lab} on {baseline.dataset}, not of {lab} on {dataset}")
-    if baseline.dataset_digest != digest:
-        raise ValueError(
-            f"{path}: its data has the digest {baseline.dataset_digest[:12]}, ours {digest[:12]}"
-        )
+    _check_fields(path, baseline, {"lab": lab, "dataset": dataset, "dataset_digest": digest})
     fitting = [reference for reference in baseline.references if reference.engine == engine]
     return fitting[-1] if fitting else None
 
@@ -151,9 +159,19 @@ def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
 
     Raises:
         RecordError: It is there but not valid.
+        ValueError: It is of another training, or another numerics key, than its place says.
     """
     path = probe_path(folder, record)
-    return load_probe(path) if path.exists() else None
+    if not path.exists():
+        return None
+    baseline = load_probe(path)
+    _check_fields(path, baseline.config, {"engine": record.config.engine})
+    _check_fields(path, baseline.environment, {"numerics_key": record.environment.numerics_key})
+    try:
+        check_comparable(baseline, record)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return baseline
 
 
 def list_baselines(folder: Path) -> Iterator[Path]:
@@ -162,11 +180,28 @@ def list_baselines(folder: Path) -> Iterator[Path]:
         yield from sorted((folder / kind).rglob("*.json"))
 
 
-def make_acceptance(why: str, forced: Sequence[str] = ()) -> Acceptance:
-    """Return an acceptance by this user on this machine, now."""
-    who = f"{getpass.getuser()}@{platform.node()}"
-    when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-    return Acceptance(who=who, when=when, why=why, forced=list(forced))
+def plan_accuracy(
+    records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance
+) -> tuple[Path, AccuracyBaseline]:
+    """Return the baseline that `accept_accuracy` would write, and where, without writing it.
+
+    Raises:
+        RecordError: The baseline that is there is not valid.
+        ValueError: The records do not belong together, one of them diverged, or the baseline that is there is
+            of another lab or other data.
+    """
+    first = records[0]
+    lab, dataset = first.config.lab, first.dataset
+    reference = _make_reference(records, acceptance)
+    path = accuracy_path(folder, dataset.source, lab)
+    new = AccuracyBaseline(
+        lab=lab, dataset=dataset.source, dataset_digest=dataset.digest, references=[reference]
+    )
+    if not path.exists():
+        return path, new
+    old = load_accuracy(path)
+    _check_fields(path, old, {name: getattr(new, name) for name in ("lab", "dataset", "dataset_digest")})
+    return path, msgspec.structs.replace(old, references=[*old.references, reference])
 
 
 def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance) -> Path:
@@ -181,8 +216,32 @@ def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance:
         The baseline's path.
 
     Raises:
-        ValueError: The records do not belong together, or one of them diverged.
+        RecordError: As `plan_accuracy`.
+        ValueError: As `plan_accuracy`.
     """
+    path, baseline = plan_accuracy(records, folder, acceptance)
+    # Nothing is lost: what was there stands in the new file, too.
+    write_atomically(path, dump_json(baseline).encode(), overwrite=True)
+    return path
+
+
+def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance) -> Path:
+    """Make a probe the baseline for its numerics key; an earlier one is kept beside it, numbered.
+
+    Returns:
+        The baseline's path.
+    """
+    path = probe_path(folder, record)
+    if path.exists():
+        number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
+        write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
+    accepted = msgspec.structs.replace(record, acceptance=acceptance)
+    write_atomically(path, dump_json(accepted).encode(), overwrite=True)
+    return path
+
+
+def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -> Reference:
+    """Return the reference that records make, once they are seen to belong together."""
     first = records[0]
     for record in records:
         for name, mine, its in (
@@ -194,42 +253,23 @@ def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance:
         ):
             if mine != its:
                 raise ValueError(f"records of one reference differ in their {name}: {mine!r} and {its!r}")
-    if any(record.test_loss is None for record in records):
-        raise ValueError("a training diverged: its loss is not finite, and cannot be part of a reference")
-    reference = Reference(
+    losses = [record.test_loss for record in records if record.test_loss is not None]
+    if len(losses) != len(records):
+        seed = next(record.config.seed for record in records if record.test_loss is None)
+        raise ValueError(f"{first.config.lab}: the training of seed {seed} diverged: it can be no reference")
+    return Reference(
         engine=first.config.engine,
-        epochs=first.config.epochs or 0,
+        epochs=len(first.history.loss),
         seeds=[record.config.seed for record in records],
         test_accuracy=[record.test_accuracy for record in records],
-        test_loss=[record.test_loss or 0.0 for record in records],
+        test_loss=losses,
         environment=first.environment,
         acceptance=acceptance,
     )
-    path = accuracy_path(folder, first.dataset.source, first.config.lab)
-    if path.exists():
-        baseline = load_accuracy(path)
-        baseline = msgspec.structs.replace(baseline, references=[*baseline.references, reference])
-    else:
-        baseline = AccuracyBaseline(
-            lab=first.config.lab,
-            dataset=first.dataset.source,
-            dataset_digest=first.dataset.digest,
-            references=[reference],
-        )
-    # Nothing is lost: what was there stands in the new file, too.
-    write_atomically(path, dump_json(baseline).encode(), overwrite=True)
-    return path
 
 
-def accept_probe(record: ProbeRecord, folder: Path) -> Path:
-    """Make a probe the baseline for its numerics key; an earlier one is kept beside it, numbered.
-
-    Returns:
-        The baseline's path.
-    """
-    path = probe_path(folder, record)
-    if path.exists():
-        number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
-        write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
-    write_atomically(path, dump_json(record).encode(), overwrite=True)
-    return path
+def _check_fields(path: Path, record: Record, wanted: Mapping[str, str]) -> None:
+    """Refuse a record that is not what its place says."""
+    for name, value in wanted.items():
+        if getattr(record, name) != value:
+            raise ValueError(f"{path}: {name} is {getattr(record, name)!r}, expected {value!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -139,9 +140,8 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
 
     configs = [check_config(config) for config in configs]
     dataset = load_data(configs[0].data)
-    if dataset.is_standin:
-        reason = "no MNIST at hand: " if configs[0].data == "auto" else ""
-        typer.echo(f"mnist-bench: {reason}training on {dataset.label}", err=True)
+    if dataset.is_standin and configs[0].data != "auto":  # of `auto`, `load_data` has said so
+        typer.echo(f"mnist-bench: training on {dataset.label}", err=True)
     campaign = plan_campaign(configs, out or default_folder(), dataset, resume=resume)
     done, failures = dict(campaign.done), []
     with show_events(campaign.todo) as show:
@@ -228,9 +228,9 @@ def main(arguments: list[str] | None = None) -> None:
         status = app(arguments, standalone_mode=False)
     except KeyboardInterrupt:
         _leave("interrupted", 130)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is one line and an exit status
         if _Debug.on:
-            raise
+            traceback.print_exc()
         _leave(*_explain(error))
     sys.exit(status if isinstance(status, int) else 0)
 

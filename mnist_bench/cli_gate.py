@@ -1,4 +1,4 @@
-"""The commands of the gate: check, probe, compare and baseline. A thin shell, as cli.py, which registers them."""
+"""The commands of the gate: check, probe, compare, baseline. A thin shell like cli.py, which registers them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_bench.data import Dataset
-    from mnist_bench.records import TrainingRecord
+    from mnist_bench.proberecords import Acceptance
+    from mnist_bench.suite import Plan
     from mnist_bench.verdicts import CheckResult
 
 __all__ = ["baseline", "check", "compare", "probe"]
@@ -36,6 +36,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, 
 
 def check(
     labs: LabsArgument = None,
+    *,
     engine: EngineOption = "epoch",
     seeds: Annotated[
         int, typer.Option(min=1, help="New seeds to train at most, where the bits have moved.")
@@ -50,7 +51,7 @@ def check(
             metavar="DIR", help="For the records; those that are there already are not trained again."
         ),
     ] = None,
-    json: JsonOption = False,  # noqa: FBT002
+    json: JsonOption = False,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table.")
@@ -95,6 +96,7 @@ def check(
 
 def probe(
     labs: LabsArgument = None,
+    *,
     engine: EngineOption = "epoch",
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training to follow.")] = 5,
     seed: Annotated[int, typer.Option(help="The seed.")] = 1671,
@@ -135,14 +137,18 @@ def compare(
 
     Exit status: 0 all stages are identical, 1 one differs, 2 they cannot be compared.
     """
-    from mnist_bench.proberecords import compare_probes, describe_difference, load_probe
+    from mnist_bench.proberecords import (
+        compare_probes,
+        describe_difference,
+        format_difference,
+        load_probe,
+    )
 
     a, b = load_probe(base), load_probe(new)
     typer.echo(describe_difference(a, b))
     differences = compare_probes(a, b)
     for difference in differences:
-        size = "on one side only" if difference.size is None else f"{difference.size:.2g} of its size"
-        typer.echo(f"  {difference.stage:<26} {size}")
+        typer.echo(f"  {difference.stage:<26} {format_difference(difference)}")
     raise typer.Exit(1 if differences else 0)
 
 
@@ -157,43 +163,52 @@ def list_all(folder: FolderOption = None) -> None:
     from mnist_bench import baselines
 
     place = _existing(folder) or baselines.find_folder()
-    for path in baselines.list_baselines(place):
+    paths = list(baselines.list_baselines(place))
+    if not paths:
+        typer.echo(f"mnist-bench: {place}: no baselines there", err=True)
+    for path in paths:
         typer.echo(f"{path.relative_to(place)}: {_describe(path)}")
 
 
 @baseline.command()
 def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None:
-    """Show what one accuracy baseline holds: every reference, its mean and spread, who accepted it and why."""
-    import statistics
+    """Show what one baseline holds, who accepted it and why: every reference, or every stage of a probe."""
+    from mnist_bench.baselines import AccuracyBaseline, load_baseline
 
-    from mnist_bench.baselines import load_accuracy
-
-    for reference in load_accuracy(path).references:
-        accuracies, losses = reference.test_accuracy, reference.test_loss
-        acceptance = reference.acceptance
-        forced = f"; FORCED: {'; '.join(acceptance.forced)}" if acceptance.forced else ""
+    it = load_baseline(path)
+    if not isinstance(it, AccuracyBaseline):
+        typer.echo(f"{it.config.lab} by {it.config.engine} on {it.dataset.source}: {_describe(path)}")
+        for stage in it.stages:
+            typer.echo(f"  {stage.name:<26} {stage.digest[:12]}")
+        if it.acceptance:
+            typer.echo(f"  {_format_acceptance(it.acceptance)}")
+        return
+    typer.echo(f"{it.lab} on {it.dataset}: {len(it.references)} references, the last of an engine in force")
+    for reference in it.references:
+        environment = reference.environment
         typer.echo(
-            f"{reference.engine}: {len(accuracies)} seeds, {reference.epochs} epochs: "
-            f"accuracy {statistics.fmean(accuracies):.4f} ± {_sd(accuracies):.4f} "
-            f"({min(accuracies):.4f} to {max(accuracies):.4f}), "
-            f"loss {statistics.fmean(losses):.4f} ± {_sd(losses):.4f}\n"
-            f"  TensorFlow {reference.environment.tensorflow}, Keras {reference.environment.keras}; accepted "
-            f"{acceptance.when} by {acceptance.who}: {acceptance.why}{forced}"
+            f"{reference.engine}: {len(reference.seeds)} seeds, {reference.epochs} epochs: "
+            f"accuracy {_format_spread(reference.test_accuracy)}, "
+            f"loss {_format_spread(reference.test_loss)}\n"
+            f"  TensorFlow {environment.tensorflow}, Keras {environment.keras}; "
+            f"{_format_acceptance(reference.acceptance)}"
         )
 
 
 @baseline.command()
 def accept(
     records: Annotated[Path, typer.Argument(help="A folder of training records, or of probe files.")],
+    *,
     why: Annotated[str, typer.Option(help="The reason, for whoever reviews the file.")],
     folder: FolderOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Accept against the rules; the file says which.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """Make records the reference in force. The earlier one is kept; nothing is overwritten.
 
-    Refused where the working tree was dirty, where a contract fails, or below the lab's threshold.
+    Refused where the working tree was dirty, a contract fails, the training is not the lab's, or below the
+    lab's threshold.
     """
     from mnist_bench.acceptance import accept_folder
     from mnist_bench.baselines import find_folder
@@ -214,7 +229,7 @@ def diff(
         typer.echo(line)
 
 
-def _run_checks(plan: Plan, *, quiet: bool) -> list[CheckResult]:  # noqa: F821 - imported where it is needed
+def _run_checks(plan: Plan, *, quiet: bool) -> list[CheckResult]:
     from mnist_bench.console import show_events_by_config
     from mnist_bench.exports import format_line
     from mnist_bench.suite import run_suite
@@ -241,18 +256,22 @@ def _existing(folder: Path | None) -> Path | None:
 
 
 def _describe(path: Path) -> str:
-    from mnist_bench.baselines import load_accuracy
-    from mnist_bench.proberecords import load_probe
+    from mnist_bench.baselines import AccuracyBaseline, load_baseline
 
-    if "digests" in path.parts:
-        record = load_probe(path)
-        environment = record.environment
-        return f"{len(record.stages)} stages, Keras {environment.keras}, {environment.instruction_set}"
-    references = load_accuracy(path).references
-    return ", ".join(f"{reference.engine} {len(reference.seeds)} seeds" for reference in references)
+    it = load_baseline(path)
+    if isinstance(it, AccuracyBaseline):
+        return ", ".join(f"{reference.engine} {len(reference.seeds)} seeds" for reference in it.references)
+    environment = it.environment
+    return f"{len(it.stages)} stages, Keras {environment.keras}, {environment.instruction_set}"
 
 
-def _sd(values: Sequence[float]) -> float:
+def _format_acceptance(acceptance: Acceptance) -> str:
+    forced = f"; FORCED: {'; '.join(acceptance.forced)}" if acceptance.forced else ""
+    return f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}{forced}"
+
+
+def _format_spread(values: Sequence[float]) -> str:
     import statistics
 
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+    sd = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{sd} ({min(values):.4f} to {max(values):.4f})"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from mnist_bench.serial import dump_json
-from mnist_bench.verdicts import EXIT_STATUS, CheckResult, Verdict, conclude
+from mnist_bench.verdicts import CheckResult, Verdict, conclude, exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +23,19 @@ _JUNIT_ELEMENTS = {
     Verdict.KNOWN: "skipped",
 }
 
+# What XML 1.0 cannot hold, not even escaped (section 2.2), such as the colour codes of a terminal.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def format_line(result: CheckResult) -> str:
-    """Return one line: verdict, check, figure and bound; for one that is not green, what shows more below it."""
+    """Return verdict, check, figure and bound in one line; below it, of one not green, what shows more."""
     line = f"{result.verdict.value:<12} {result.name:<42} {result.figure}  ({result.bound})"
     more = [] if result.verdict in (Verdict.PASS, Verdict.IDENTICAL) else [result.evidence, result.command]
     # The statistics speak for a PASS, too: what could have been seen.
     if result.verdict is Verdict.PASS and result.name.startswith(("accuracy/accuracy", "accuracy/loss")):
         more = [result.evidence]
-    return "\n".join([line, *(f"{'':13}{text}" for text in more if text)])
+    below = "\n".join(text for text in more if text)
+    return "\n".join([line, *(f"{'':13}{text}" for text in below.splitlines())])
 
 
 def format_summary(results: Sequence[CheckResult]) -> str:
@@ -42,11 +48,11 @@ def format_summary(results: Sequence[CheckResult]) -> str:
 def format_json(results: Sequence[CheckResult]) -> str:
     """Return the results and what they come to as JSON."""
     verdict = conclude(result.verdict for result in results)
-    return dump_json({"verdict": verdict, "exit_status": EXIT_STATUS[verdict], "checks": list(results)})
+    return dump_json({"verdict": verdict, "exit_status": exit_status(results), "checks": list(results)})
 
 
 def format_markdown(results: Sequence[CheckResult]) -> str:
-    """Return the results as a Markdown table, for a CI job's summary."""
+    """Return the results as a Markdown table, for a CI job's summary, and below it what shows more."""
     lines = [
         f"**{format_summary(results)}**",
         "",
@@ -54,31 +60,48 @@ def format_markdown(results: Sequence[CheckResult]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for result in results:
-        cells = (result.verdict.value, f"`{result.name}`", result.figure, result.bound)
-        lines.append("| " + " | ".join(_escape(cell) for cell in cells) + " |")
-    details = [result for result in results if result.evidence and result.verdict not in (Verdict.PASS,)]
-    for result in details:
-        lines += ["", f"- `{result.name}`: {_escape(result.evidence)}"]
+        cells = (result.verdict.value, _code(result.name), _escape(result.figure), _escape(result.bound))
+        lines.append(f"| {' | '.join(cells)} |")
+    for result in results:
+        if result.evidence and result.verdict is not Verdict.PASS:
+            command = f" {_code(result.command)}" if result.command else ""
+            lines += ["", f"- {_code(result.name)}: {_escape(result.evidence)}{command}"]
     return "\n".join(lines) + "\n"
 
 
 def format_junit(results: Sequence[CheckResult]) -> str:
     """Return the results as JUnit XML, one test case a check."""
     elements = [_JUNIT_ELEMENTS.get(result.verdict) for result in results]
-    counts = {f"{kind}s": str(elements.count(kind)) for kind in ("failure", "error")}
-    counts["skipped"] = str(elements.count("skipped"))
-    suite = ET.Element("testsuite", name="mnist-bench", tests=str(len(results)), **counts)
+    suite = ET.Element("testsuite", name="mnist-bench", tests=str(len(results)))
+    for kind, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        suite.set(count, str(elements.count(kind)))
     for result, element in zip(results, elements, strict=True):
-        layer, _, name = result.name.partition("/")
+        layer, _, name = _clean(result.name).partition("/")
         case = ET.SubElement(suite, "testcase", classname=f"mnist_bench.{layer}", name=name)
-        message = f"{result.verdict.value}: {result.figure} ({result.bound})"
+        message = _clean(f"{result.verdict.value}: {result.figure} ({result.bound})")
         if element:
-            ET.SubElement(case, element, message=message).text = result.evidence
+            more = "\n".join(text for text in (result.evidence, result.command) if text)
+            ET.SubElement(case, element, message=message).text = _clean(more)
         else:
             ET.SubElement(case, "system-out").text = message
     ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    content: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return content.decode() + "\n"
 
 
-def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+def _clean(text: str) -> str:
+    return _NO_XML.sub("\ufffd", text)
+
+
+def _code(text: str) -> str:
+    """Return text as Markdown code, which a table still splits at a pipe."""
+    return f"`{_unsplit(text)}`"
+
+
+def _escape(text: str) -> str:
+    """Return text that Markdown shows as it stands."""
+    return _unsplit(html.escape(text, quote=False).replace("\\", "\\\\"))
+
+
+def _unsplit(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

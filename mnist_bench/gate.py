@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from mnist_bench.records import TrainingRecord
     from mnist_bench.sequential import Decision
 
-__all__ = ["compare_accuracy", "make_comparisons", "plan_looks"]
+__all__ = ["compare_accuracy", "compare_values", "format_metric", "make_comparisons", "plan_looks"]
+
+# Accuracies are told in percentage points, as people speak of them.
+_UNITS = {"accuracy": (100.0, " points"), "loss": (1.0, "")}
 
 
 def plan_looks(seeds: int) -> list[int]:
@@ -42,20 +45,39 @@ def make_comparisons(
         references: The reference of each lab.
 
     Raises:
-        ValueError: A new seed is there twice or is one of the reference's, or the epochs differ.
+        ValueError: A lab has no new trainings, or one of them is not to be compared with the reference: its
+            seed is there twice or is one of the reference's, or its lab, engine or epochs are others.
     """
     comparisons = {}
     for lab, trained in records.items():
-        reference = references[lab]
-        _check_seeds(lab, trained, reference)
-        comparisons[f"{lab} accuracy"] = Comparison(
-            reference.test_accuracy, [record.test_accuracy for record in trained], "lower", ACCURACY_MARGIN
-        )
-        losses = [float(record.test_loss or 0.0) for record in trained]
-        comparisons[f"{lab} loss"] = Comparison(
-            reference.test_loss, losses, "higher", loss_margin(reference.test_loss)
-        )
+        _check_trainings(lab, trained, references[lab])
+        accuracies = [record.test_accuracy for record in trained]
+        losses = [_loss(record) for record in trained]
+        for metric, comparison in compare_values(references[lab], accuracies, losses).items():
+            comparisons[f"{lab} {metric}"] = comparison
     return comparisons
+
+
+def compare_values(
+    reference: Reference, accuracies: Sequence[float], losses: Sequence[float]
+) -> dict[str, Comparison]:
+    """Return what the statistics compare of one lab: its `accuracy` and its `loss`.
+
+    Args:
+        reference: The reference.
+        accuracies: Test accuracies of other seeds.
+        losses: Their test losses.
+    """
+    return {
+        "accuracy": Comparison(reference.test_accuracy, accuracies, "lower", ACCURACY_MARGIN),
+        "loss": Comparison(reference.test_loss, losses, "higher", loss_margin(reference.test_loss)),
+    }
+
+
+def format_metric(metric: str, decision: Decision) -> str:
+    """Return the evidence of a decision on `accuracy`, in percentage points, or on `loss`."""
+    scale, unit = _UNITS[metric]
+    return format_decision(decision, scale=scale, unit=unit, digits=3)
 
 
 def compare_accuracy(
@@ -72,6 +94,8 @@ def compare_accuracy(
         ValueError: As `make_comparisons`.
     """
     diverged = {lab: trained for lab, trained in records.items() if any(r.test_loss is None for r in trained)}
+    for lab, trained in diverged.items():
+        _check_trainings(lab, trained, references[lab])
     results = [_make_diverged(trained) for trained in diverged.values()]
     comparisons = make_comparisons(
         {lab: it for lab, it in records.items() if lab not in diverged}, references
@@ -90,9 +114,9 @@ def compare_accuracy(
 def _make_result(
     name: str, metric: str, decision: Decision, records: Sequence[TrainingRecord]
 ) -> CheckResult:
-    scale, unit = (100.0, " points") if metric == "accuracy" else (1.0, "")
+    scale, unit = _UNITS[metric]
     mean = statistics.fmean(
-        record.test_accuracy if metric == "accuracy" else record.test_loss or 0.0 for record in records
+        record.test_accuracy if metric == "accuracy" else _loss(record) for record in records
     )
     sign = -1 if metric == "accuracy" else 1
     config = records[0].config
@@ -101,7 +125,7 @@ def _make_result(
         verdict=Verdict(decision.verdict),
         figure=f"{mean:.4f}, changed by {scale * decision.change.estimate:+.3f}{unit}",
         bound=f"not worse than {sign * scale * decision.margin:+.3f}{unit}",
-        evidence=format_decision(decision, scale=scale, unit=unit, digits=3),
+        evidence=format_metric(metric, decision),
         command=f"mnist-bench check {config.lab} --engine {config.engine} --seeds {2 * len(records)}",
     )
 
@@ -118,12 +142,26 @@ def _make_diverged(records: Sequence[TrainingRecord]) -> CheckResult:
     )
 
 
-def _check_seeds(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> None:
-    seeds = [record.config.seed for record in trained]
-    if len(set(seeds)) != len(seeds):
-        raise ValueError(f"{lab}: a seed is there twice among the new trainings")
-    both = set(seeds) & set(reference.seeds)
-    if both:
-        raise ValueError(f"{lab}: seed {min(both)} is in the reference, too: the new seeds must be new")
-    if {record.config.epochs for record in trained} != {reference.epochs}:
-        raise ValueError(f"{lab}: the reference was trained for {reference.epochs} epochs, the new seeds not")
+def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> None:
+    """Refuse trainings that the reference cannot be held against."""
+    if not trained:
+        raise ValueError(f"{lab}: there are no new trainings")
+    seen: set[int] = set()
+    for config in (record.config for record in trained):
+        what = f"{lab}, seed {config.seed}"
+        wanted = {"lab": lab, "engine": reference.engine, "epochs": reference.epochs}
+        for name, value in wanted.items():
+            if getattr(config, name) != value:
+                raise ValueError(f"{what}: {name} is {getattr(config, name)!r}, the reference's {value!r}")
+        if config.seed in seen:
+            raise ValueError(f"{what}: it is there twice among the new trainings")
+        if config.seed in reference.seeds:
+            raise ValueError(f"{what}: it is in the reference, too: the new seeds must be new")
+        seen.add(config.seed)
+
+
+def _loss(record: TrainingRecord) -> float:
+    """Return the test loss of a training that did not diverge."""
+    if record.test_loss is None:
+        raise ValueError(f"{record.config.lab}, seed {record.config.seed}: the training diverged")
+    return record.test_loss

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
 
+from mnist_bench.serial import Record, load_json
 from mnist_bench.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["KNOWN_PATH", "KnownRegression", "apply_known", "find_known", "load_known"]
 
 KNOWN_PATH = Path(__file__).with_name("known_regressions.json")
 
 
-class KnownRegression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KnownRegression(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of the list.
 
     Attributes:
@@ -39,21 +41,22 @@ class KnownRegression(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reason: str
     link: str
 
+    def __post_init__(self) -> None:
+        """Refuse a range of versions that is none."""
+        SpecifierSet(self.versions)
+
 
 def load_known(path: Path = KNOWN_PATH) -> list[KnownRegression]:
     """Read the list.
 
     Raises:
-        ValueError: The file is not a valid list; the message names it.
+        RecordError: The file cannot be read, or is not a valid list; the message names it and the field.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[KnownRegression])
-    except (OSError, msgspec.DecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    return load_json(path, list[KnownRegression])
 
 
 def find_known(
-    check: str, engine: str, versions: dict[str, str], known: Sequence[KnownRegression]
+    check: str, engine: str, versions: Mapping[str, str], known: Sequence[KnownRegression]
 ) -> KnownRegression | None:
     """Return the entry that covers a check of an engine under these versions, if there is one.
 
@@ -64,16 +67,13 @@ def find_known(
         known: The list.
     """
     for entry in known:
-        version = versions.get(entry.package)
-        if entry.check == check and engine in entry.engines and version is not None:
-            # A pre-release is judged like the release it leads to.
-            if SpecifierSet(entry.versions).contains(version, prereleases=True):
-                return entry
+        if entry.check == check and engine in entry.engines and _covers(entry, versions.get(entry.package)):
+            return entry
     return None
 
 
 def apply_known(
-    result: CheckResult, engine: str, versions: dict[str, str], known: Sequence[KnownRegression]
+    result: CheckResult, engine: str, versions: Mapping[str, str], known: Sequence[KnownRegression]
 ) -> CheckResult:
     """Return the result as the list sees it.
 
@@ -86,9 +86,18 @@ def apply_known(
     if result.verdict is Verdict.REGRESSED:
         evidence = f"{entry.name}: {entry.reason} {entry.link}"
         return msgspec.structs.replace(result, verdict=Verdict.KNOWN, evidence=evidence)
-    if result.verdict is Verdict.PASS:
+    if result.verdict in (Verdict.PASS, Verdict.IDENTICAL):
         evidence = (
             f"the known regression {entry.name!r} is gone here: narrow its versions in {KNOWN_PATH.name}"
         )
         return msgspec.structs.replace(result, verdict=Verdict.REGRESSED, evidence=evidence)
     return result
+
+
+def _covers(entry: KnownRegression, version: str | None) -> bool:
+    """Return whether an entry is about a version; of one that is no version it says nothing."""
+    try:
+        # A pre-release is judged like the release it leads to: to PEP 440, 3.0rc1 is below 3.0.
+        return version is not None and SpecifierSet(entry.versions).contains(Version(version).base_version)
+    except InvalidVersion:
+        return False

@@ -8,14 +8,37 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
-from mnist_bench.records import DatasetRecord, EnvironmentRecord, TrainingConfig
+from mnist_bench.records import (  # noqa: TC001 - msgspec reads the annotations
+    DatasetRecord,
+    EnvironmentRecord,
+    TrainingConfig,
+)
 from mnist_bench.serial import SCHEMA_VERSION, Record, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Difference", "ProbeRecord", "Stage", "check_comparable", "compare_probes", "load_probe"]
+__all__ = [
+    "Acceptance",
+    "Difference",
+    "ProbeRecord",
+    "Stage",
+    "check_comparable",
+    "compare_probes",
+    "describe_difference",
+    "format_difference",
+    "load_probe",
+]
+
+
+class Acceptance(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who accepted a record as a baseline, when, why, and against which rules."""
+
+    who: str
+    when: str
+    why: str
+    forced: list[str]
 
 
 class Stage(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,12 +55,16 @@ class Stage(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProbeRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every stage of one lab's training by one engine, in the order of training."""
+    """Every stage of one lab's training by one engine, in the order of training.
+
+    `acceptance` is None until the record becomes a baseline.
+    """
 
     config: TrainingConfig
     environment: EnvironmentRecord
     dataset: DatasetRecord
     stages: list[Stage]
+    acceptance: Acceptance | None = None
     kind: str = "probe"
     schema_version: int = SCHEMA_VERSION
 
@@ -49,16 +76,18 @@ class ProbeRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A stage that is not the same on both sides.
+    """A stage that is not the same in two probes.
 
     Attributes:
         stage: Its name.
-        size: The largest difference between the values, relative to the largest of them; None where the
-            stage is on one side only.
+        size: The largest difference between the kept values, relative to the largest of them; None where
+            one side has no such values: the stage is not there, or has another number of them.
+        only: `first` or `second` where only that probe has the stage, else None.
     """
 
     stage: str
     size: float | None
+    only: str | None = None
 
 
 def load_probe(path: Path) -> ProbeRecord:
@@ -76,14 +105,17 @@ def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
     Raises:
         ValueError: They differ in lab, seed, training or data; the message says in which.
     """
-    for name in ("lab", "seed", "epochs", "batch_size", "learning_rate", "validation_split"):
-        sides = getattr(a.config, name), getattr(b.config, name)
-        if sides[0] != sides[1]:
-            raise ValueError(f"probes of different {name}s cannot be compared: {sides[0]!r} and {sides[1]!r}")
-    if a.dataset.digest != b.dataset.digest:
-        raise ValueError(
-            f"probes of different data cannot be compared: {a.dataset.source}, {b.dataset.source}"
-        )
+    sides = [
+        (name, getattr(a.config, name), getattr(b.config, name))
+        for name in ("lab", "seed", "epochs", "batch_size", "learning_rate", "validation_split")
+    ]
+    sides += [
+        (f"dataset {name}", getattr(a.dataset, name), getattr(b.dataset, name))
+        for name in ("source", "digest")
+    ]
+    for name, one, other in sides:
+        if one != other:
+            raise ValueError(f"probes that differ in their {name} cannot be compared: {one!r} and {other!r}")
 
 
 def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
@@ -93,27 +125,53 @@ def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
         ValueError: As `check_comparable`.
     """
     check_comparable(a, b)
-    there = {stage.name: stage for stage in b.stages}
+    first, second = ({stage.name: stage for stage in probe.stages} for probe in (a, b))
     differences = []
-    for stage in a.stages:
-        other = there.pop(stage.name, None)
-        if other is None or stage.digest != other.digest:
-            differences.append(
-                Difference(stage.name, None if other is None else _size(stage.values, other.values))
-            )
-    return differences + [Difference(name, None) for name in there]
+    for name in _merge(list(first), list(second)):
+        if name not in first or name not in second:
+            differences.append(Difference(name, None, "first" if name in first else "second"))
+        elif first[name].digest != second[name].digest:
+            differences.append(Difference(name, _size(first[name].values, second[name].values)))
+    return differences
+
+
+def format_difference(difference: Difference) -> str:
+    """Return how a stage differs, in a few words."""
+    if difference.only:
+        return f"only in the {difference.only} probe"
+    if difference.size is None:
+        return "of another number of values"
+    if not difference.size:
+        return "other bits, though none of the values kept moved"
+    return f"moved by {difference.size:.2g} of its size"
 
 
 def describe_difference(a: ProbeRecord, b: ProbeRecord) -> str:
-    """Return one line: where two probes part first, by how much, and what of the environment differs."""
+    """Return one line: where two probes part first, by how much, and what of the environment differs.
+
+    Raises:
+        ValueError: As `check_comparable`.
+    """
     differences = compare_probes(a, b)
     keys = explain_keys(a.environment, b.environment, NUMERICS_FIELDS)
     because = "".join(f"; {name} {x!r} and {y!r}" for name, (x, y) in sorted(keys.items()))
     if not differences:
         return f"identical in all {len(a.stages)} stages{because}"
-    first, rest = differences[0], len(a.stages) - len(differences)
-    size = "is on one side only" if first.size is None else f"moved by {first.size:.2g} of its size"
-    return f"first stage that differs: {first.stage}, which {size}; {rest} of {len(a.stages)} stages alike{because}"
+    stages = len({stage.name for stage in (*a.stages, *b.stages)})
+    return (
+        f"first stage that differs: {differences[0].stage}, {format_difference(differences[0])}; "
+        f"{stages - len(differences)} of {stages} stages alike{because}"
+    )
+
+
+def _merge(a: Sequence[str], b: Sequence[str]) -> list[str]:
+    """Return the names of both, those that only `b` has behind the one that they follow there."""
+    merged, place = list(a), 0
+    for name in b:
+        if name not in merged:
+            merged.insert(place, name)
+        place = merged.index(name) + 1
+    return merged
 
 
 def _size(a: Sequence[float], b: Sequence[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""Records as JSON: written the same way everywhere, and read back with every fault named by file and field. A leaf."""
+"""Records as JSON: written one way everywhere, read back with every fault named by file and field. A leaf."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["SCHEMA_VERSION", "Record", "RecordError", "decode", "dump_json", "load"]
+__all__ = ["SCHEMA_VERSION", "Record", "RecordError", "decode", "dump_json", "load", "load_any", "load_json"]
 
 SCHEMA_VERSION = 1
 
@@ -23,6 +24,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
 class _Head(msgspec.Struct):
@@ -50,21 +52,7 @@ def decode(text: str | bytes, form: type[R], *, kind: str, origin: str) -> R:
         RecordError: The text is no JSON, has another schema or kind, lacks a field, holds one too
             many, or one of a wrong type or value.
     """
-    try:
-        head = msgspec.json.decode(text, type=_Head)
-        if head.schema_version != SCHEMA_VERSION:
-            raise RecordError(
-                f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}"
-            )
-        if head.kind != kind:
-            raise RecordError(f"{origin}: kind is {head.kind!r}, expected {kind!r}")
-        return msgspec.json.decode(text, type=form)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at ")
-        field = place.strip("`") or "$"
-        raise RecordError(f"{origin}: {field}: {message}") from error
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise RecordError(f"{origin}: not JSON: {error}") from error
+    return _decode_any(text, {kind: form}, origin)
 
 
 def load(path: Path, form: type[R], *, kind: str) -> R:
@@ -73,8 +61,60 @@ def load(path: Path, form: type[R], *, kind: str) -> R:
     Raises:
         RecordError: The file cannot be read, or holds no valid record of that kind.
     """
+    return load_any(path, {kind: form})
+
+
+def load_any(path: Path, forms: Mapping[str, type[R]]) -> R:
+    """Read the record of one of several kinds that stands in the file `path`.
+
+    Args:
+        path: The file.
+        forms: The classes of the records by their kinds.
+
+    Raises:
+        RecordError: The file cannot be read, or holds no valid record of those kinds.
+    """
+    return _decode_any(_read(path), forms, str(path))
+
+
+def load_json(path: Path, form: type[T]) -> T:
+    """Read JSON that is no record, such as a list, as the type `form`.
+
+    Raises:
+        RecordError: The file cannot be read, or does not hold that type.
+    """
+    return _decode_json(_read(path), form, str(path))
+
+
+def _decode_any(text: str | bytes, forms: Mapping[str, type[R]], origin: str) -> R:
+    head = _decode_json(text, _Head, origin)
+    if head.schema_version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}"
+        )
+    if head.kind not in forms:
+        raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, forms))}")
+    return _decode_json(text, forms[head.kind], origin)
+
+
+def _decode_json(text: str | bytes, form: type[T], origin: str) -> T:
     try:
-        text = path.read_bytes()
+        return msgspec.json.decode(text, type=form)
+    except msgspec.ValidationError as error:
+        message, *place = _flatten(error).rsplit(" - at ", 1)
+        field = place[0].strip("`") if place else "$"
+        raise RecordError(f"{origin}: {field}: {message}") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RecordError(f"{origin}: not JSON: {_flatten(error)}") from error
+
+
+def _flatten(error: Exception) -> str:
+    """Return an error's message as one line, although it may quote a field's name from the file."""
+    return "".join(character if character.isprintable() else " " for character in str(error))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from error
-    return decode(text, form, kind=kind, origin=str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_bench.labs import LABS
+from mnist_bench.labs import check_lab
 from mnist_bench.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -16,19 +16,27 @@ __all__ = ["check_threshold", "judge_threshold"]
 
 
 def judge_threshold(record: TrainingRecord) -> Verdict:
-    """Return PASS where the record's test accuracy reaches its lab's threshold, else REGRESSED."""
-    holds = record.test_accuracy >= LABS[record.config.lab].threshold
+    """Return PASS where the record's test accuracy reaches its lab's threshold, else REGRESSED.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    holds = record.test_accuracy >= check_lab(record.config.lab).threshold
     return Verdict.PASS if holds else Verdict.REGRESSED
 
 
 def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
-    """Check that every one of a lab's trainings reaches the lab's threshold."""
+    """Check that every one of a lab's trainings reaches the lab's threshold.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
     config = records[0].config
     lowest = min(records, key=lambda record: record.test_accuracy)
     return CheckResult(
         name=f"accuracy/threshold[{config.lab}-{config.engine}]",
         verdict=judge_threshold(lowest),
         figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}",
-        bound=f"≥ {LABS[config.lab].threshold:.2f}",
+        bound=f"≥ {check_lab(config.lab).threshold:.2f}",
         command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {lowest.config.seed}",
     )

@@ -55,7 +55,9 @@ CONTENDERS = {
         Contender(
             name="graph", label="Keras fit, graph", trainer="contenders.fit:Fit", options={"engine": "graph"}
         ),
-        Contender(name="xla", label="Keras fit, XLA", trainer="contenders.fit:Fit", options={"engine": "xla"}),
+        Contender(
+            name="xla", label="Keras fit, XLA", trainer="contenders.fit:Fit", options={"engine": "xla"}
+        ),
         Contender(
             name="epoch",
             label="Keras fit, steps_per_execution of an epoch",

@@ -29,7 +29,7 @@ class Fit:
         compile_model(self._model, ENGINES[engine], task.config, samples=len(task.data.x_train))
 
     def train_epoch(self, clock: Clock, *, shuffle: bool) -> Outcome:
-        """Fit one epoch; the clock runs from the epoch's begin to its end, so not while `fit` takes the data in."""
+        """Fit one epoch; the clock runs within the epoch, not while `fit` takes the data in before."""
         data = self._task.data
         history = self._model.fit(
             data.x_train,

@@ -63,12 +63,12 @@ class NumpyLoop:
         outputs = [*self._inputs[1:], self._deltas[-1]]
         for layer, (given, out) in enumerate(zip(self._inputs, outputs, strict=True)):
             np.matmul(given, self._weights[2 * layer], out=out)
-            out += self._weights[2 * layer + 1]
+            np.add(out, self._weights[2 * layer + 1], out=out)
             if layer < len(self._masks):
                 np.maximum(out, 0, out=out)
                 if self._dropout:
                     self._draw(self._masks[layer])
-                    out *= self._masks[layer]
+                    np.multiply(out, self._masks[layer], out=out)
 
     def _draw(self, mask: Array) -> None:
         self._rng.random(dtype=np.float32, out=mask)
@@ -100,6 +100,6 @@ class NumpyLoop:
                 if self._dropout:
                     below *= self._masks[layer - 1]
                 below *= given > 0
-        for weight, gradient in zip(self._weights, self._gradients):
-            gradient *= self._rate
-            weight -= gradient
+        for weight, gradient in zip(self._weights, self._gradients, strict=True):
+            np.multiply(gradient, self._rate, out=gradient)
+            np.subtract(weight, gradient, out=weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,5 +49,5 @@ class Products:
 def count_flops(lab: Lab, samples: int) -> int:
     """Return the floating-point operations of these products over so many samples."""
     widths = (PIXELS, *lab.hidden, CLASSES)
-    forward = [2 * inputs * outputs for inputs, outputs in zip(widths, widths[1:])]
+    forward = [2 * inputs * outputs for inputs, outputs in itertools.pairwise(widths)]
     return samples * (2 * sum(forward) + sum(forward[1:]))

@@ -58,5 +58,5 @@ class SklearnMlp:
         return self._parameters()
 
     def _parameters(self) -> Weights:
-        pairs = zip(self._classifier.coefs_, self._classifier.intercepts_)
+        pairs = zip(self._classifier.coefs_, self._classifier.intercepts_, strict=True)
         return [weight for pair in pairs for weight in pair]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from mnist_bench.data import Prepared
+    from mnist_bench.data import Dataset, Prepared
     from mnist_bench.labs import Lab
 
     Weights = Sequence[npt.NDArray[np.float32]]
@@ -33,12 +34,14 @@ class Task:
     Attributes:
         lab: Which model.
         config: Batch size, learning rate and seed: the lab's.
-        data: The lab's arrays; 48,000 samples of them are trained on.
+        dataset: Where the data are from.
+        data: The lab's arrays of it; 48,000 samples are trained on.
         weights: Where training begins, the same for all: kernel (inputs, outputs) and bias in turn, float32.
     """
 
     lab: Lab
     config: TrainingConfig
+    dataset: Dataset
     data: Prepared
     weights: Weights
 
@@ -122,15 +125,20 @@ def load_task(lab: str, data: str, *, number: int = 0) -> Task:
         ValueError: There is no such lab, or the data cannot be had.
     """
     config = TrainingConfig(lab=lab, data=data, seed=1671 + number)
-    prepared = prepare(load_dataset(data), config.validation_split)
-    weights = _draw_weights(check_lab(lab), config.seed)
-    return Task(lab=check_lab(lab), config=config, data=prepared, weights=weights)
+    dataset = load_dataset(data)
+    return Task(
+        lab=check_lab(lab),
+        config=config,
+        dataset=dataset,
+        data=prepare(dataset, config.validation_split),
+        weights=_draw_weights(check_lab(lab), config.seed),
+    )
 
 
 def _draw_weights(lab: Lab, seed: int) -> Weights:
-    """Draw weights as Keras does: kernels from Glorot's uniform distribution, biases 0 (Glorot, Bengio, 2010)."""
+    """Draw weights as Keras does: kernels uniform as in Glorot and Bengio (2010), biases 0."""
     rng, widths, weights = np.random.default_rng(seed), (PIXELS, *lab.hidden, CLASSES), []
-    for inputs, outputs in zip(widths, widths[1:]):
+    for inputs, outputs in itertools.pairwise(widths):
         limit = np.sqrt(6 / (inputs + outputs))
         kernel = rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32)
         weights += [kernel, np.zeros(outputs, np.float32)]

@@ -54,7 +54,7 @@ class TorchLoop:
 
 def _build_layers(task: Task) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for kernel, bias in zip(task.weights[::2], task.weights[1::2]):
+    for kernel, bias in zip(task.weights[::2], task.weights[1::2], strict=True):
         linear = nn.Linear(*kernel.shape)
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(kernel.T))

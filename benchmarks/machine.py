@@ -1,0 +1,47 @@
+"""What the figures were measured with, for people to read beside them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+
+import threadpoolctl
+
+from mnist_bench.environment import collect_environment
+
+__all__ = ["describe_load", "describe_machine"]
+
+_LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "torch", "jax", "numpy", "scikit-learn", "mnist-bench")
+
+
+def describe_machine() -> dict[str, str]:
+    """Return the CPU, its cores, and the versions of all that took part; imports TensorFlow."""
+    environment = collect_environment(device="cpu", xla=True)
+    return {
+        "CPU": f"{environment.cpu}, {environment.instruction_set}",
+        "cores": f"{environment.usable_cores} of {environment.cores}",
+        "system": platform.platform(),
+        "Python": environment.python,
+        "BLAS of NumPy": _describe_blas(),
+        "commit": environment.commit or "unknown",
+        **_find_versions(),
+    }
+
+
+def describe_load() -> str:
+    """Return how many processes wanted to run in the last minute; on a quiet machine, near 0."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
+def _describe_blas() -> str:
+    pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    ours = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
+    return " ".join(
+        f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}" for pool in ours[:1]
+    )
+
+
+def _find_versions() -> dict[str, str]:
+    installed = {it.metadata["Name"]: it.version for it in importlib.metadata.distributions()}
+    return {name: installed[name] for name in _LIBRARIES if name in installed}

@@ -1,0 +1,202 @@
+"""The pytest plugin: options, fixtures and a summary of verdicts for suites about the lab. A thin shell."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.data import Dataset
+    from mnist_bench.records import TrainingRecord
+    from mnist_bench.verdicts import CheckResult
+
+_LABS = ("perceptron", "mlp", "dropout")
+_ENGINES = ("eager", "graph", "xla", "epoch", "fused")
+_PROPERTY = "mnist_bench"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("mnist-bench")
+    group.addoption("--mnist-data", default="auto", metavar="SOURCE", help="auto, mnist, digits or a path to MNIST.")
+    group.addoption(
+        "--mnist-engine",
+        action="append",
+        choices=_ENGINES,
+        help="An engine to test; may be given again. All of them if not given.",
+    )
+    group.addoption("--mnist-device", default="auto", choices=("auto", "cpu", "gpu"), help="Where to train.")
+    group.addoption(
+        "--mnist-seeds", type=_positive, default=5, metavar="K", help="New seeds of the accuracy tests (default 5)."
+    )
+    group.addoption(
+        "--mnist-require",
+        action="append",
+        default=[],
+        choices=("mnist", "gpu"),
+        help="Fail, rather than skip, what cannot run for want of the MNIST data or of a GPU.",
+    )
+    parser.addini("mnist_bench", "Whether this suite is about the lab: shows the header.", type="bool", default=False)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Name what is under test, without importing it."""
+    if not config.getini("mnist_bench"):
+        return []
+    versions = [f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy")]
+    engines = ", ".join(config.getoption("--mnist-engine") or _ENGINES)
+    return [
+        f"mnist-bench: {', '.join(versions)}; data {config.getoption('--mnist-data')}"
+        f"{_describe_mnist()}; engines {engines}; device {config.getoption('--mnist-device')}"
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `mnist_lab` or `mnist_engine` once for each."""
+    if "mnist_engine" in metafunc.fixturenames:
+        metafunc.parametrize("mnist_engine", metafunc.config.getoption("--mnist-engine") or _ENGINES, scope="session")
+    if "mnist_lab" in metafunc.fixturenames:
+        metafunc.parametrize("mnist_lab", _LABS, scope="session")
+
+
+@pytest.fixture(scope="session")
+def mnist_dataset(pytestconfig: pytest.Config) -> Dataset:
+    """The data that `--mnist-data` names."""
+    from mnist_bench.data import load_dataset
+
+    return load_dataset(pytestconfig.getoption("--mnist-data"))
+
+
+@pytest.fixture(scope="session")
+def mnist_source(pytestconfig: pytest.Config, mnist_dataset: Dataset) -> str:
+    """The same data by name or path, for another process to load."""
+    source = pytestconfig.getoption("--mnist-data")
+    return mnist_dataset.name if source == "auto" else str(source)
+
+
+@pytest.fixture
+def mnist_only(pytestconfig: pytest.Config, mnist_dataset: Dataset) -> None:
+    """Skip where the data is the stand-in: only MNIST can answer this test."""
+    if mnist_dataset.is_standin:
+        _miss(pytestconfig, "mnist", "only MNIST can answer this, and the data is the stand-in")
+
+
+@pytest.fixture
+def mnist_gpu(pytestconfig: pytest.Config) -> None:
+    """Skip where TensorFlow sees no GPU."""
+    from mnist_bench.backend import load_tensorflow
+
+    if not load_tensorflow().config.list_physical_devices("GPU"):
+        _miss(pytestconfig, "gpu", "TensorFlow sees no GPU")
+
+
+@pytest.fixture(scope="session")
+def mnist_train(
+    pytestconfig: pytest.Config, mnist_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., TrainingRecord]:
+    """A function of (lab, engine, seed, epochs) that trains once a session, whichever process asks first."""
+    from mnist_bench.records import TrainingConfig
+
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = folder.parent  # the workers' common one
+    device = pytestconfig.getoption("--mnist-device")
+
+    def train_once(lab: str, engine: str, *, seed: int = 1671, epochs: int | None = None) -> TrainingRecord:
+        config = TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, device=device)
+        return _train_once(config, mnist_dataset, folder / "mnist-bench")
+
+    return train_once
+
+
+@pytest.fixture
+def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """A function of a check's result that notes its verdict for the summary, and fails where it does not hold.
+
+    A known regression is an expected failure; one that has gone is a failure.
+    """
+    from mnist_bench.exports import format_line
+    from mnist_bench.known import apply_known, load_known
+    from mnist_bench.suite import collect_versions
+    from mnist_bench.verdicts import Verdict
+
+    def hold(result: CheckResult, *, engine: str = "") -> None:
+        result = apply_known(result, engine, collect_versions(), load_known())
+        line = format_line(result)
+        request.node.user_properties.append((_PROPERTY, line))
+        if result.verdict is Verdict.KNOWN:
+            pytest.xfail(f"known regression: {result.evidence}")
+        if not result.holds:
+            pytest.fail(line, pytrace=False)
+
+    return hold
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """List the verdicts, in the order of the tests."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    lines = [
+        value
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == _PROPERTY
+    ]
+    if lines:
+        terminalreporter.section("mnist-bench verdicts")
+        for line in sorted(lines, key=lambda line: line.split()[1]):
+            terminalreporter.write_line(line)
+
+
+def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
+    """Return the record of a training from the session's folder, made there first if need be."""
+    from filelock import FileLock
+
+    from mnist_bench.campaign import record_name
+    from mnist_bench.records import load_record, save_record
+    from mnist_bench.runner import check_config, train
+
+    config = check_config(config)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{config.epochs}-{record_name(config)}"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            save_record(train(config, dataset=dataset), path)
+        return load_record(path)
+
+
+def _miss(config: pytest.Config, what: str, reason: str) -> None:
+    if what in config.getoption("--mnist-require"):
+        pytest.fail(f"{reason}, and --mnist-require {what} was given", pytrace=False)
+    pytest.skip(reason)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _version(package: str) -> str:
+    # TensorFlow's package has several names, one for each of its builds.
+    names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
+    for name in names:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def _describe_mnist() -> str:
+    named = os.environ.get("MNIST_BENCH_DATA")
+    return f" (MNIST_BENCH_DATA={named})" if named else ""
+
+
