@@ -48,9 +48,7 @@ def race(
         for number, starter in _take_turns(starters, rounds, seconds_budget):
             starter.run(number)
             if len(starter.epochs) > number:
-                tell(
-                    f"{lab}: round {number + 1}: {starter.contender.name}: {starter.epochs[-1].seconds:.4f} s"
-                )
+                tell(f"{lab}: round {number + 1}: {starter.contender.name}: {starter.epochs[-1].seconds:.4f} s")
     return [starter.make_entry() for starter in starters]
 
 
@@ -70,9 +68,7 @@ class _Starter:
             task = self._referee.task
             if task.lab.dropout and not self.contender.drops:
                 raise AbsentError("has no dropout")
-            team = self._stack.enter_context(
-                contextlib.closing(Team(self.contender, task.lab.name, task.config.data))
-            )
+            team = self._stack.enter_context(contextlib.closing(Team(self.contender, task.lab.name, task.config.data)))
             first, warm = team.train_untimed(shuffle=False), team.train_untimed(shuffle=True)
             if self.contender.trains:
                 self._proof = self._referee.check_first(*first)
@@ -107,9 +103,7 @@ class _Starter:
             self.note, self._failed = str(error), not isinstance(error, AbsentError)
 
 
-def _take_turns(
-    starters: Sequence[_Starter], rounds: int, seconds_budget: float
-) -> Iterator[tuple[int, _Starter]]:
+def _take_turns(starters: Sequence[_Starter], rounds: int, seconds_budget: float) -> Iterator[tuple[int, _Starter]]:
     """Yield who is next: each round turns the order around, so that none always follows the same one."""
     begin = time.monotonic()
     for number in range(rounds):

@@ -37,9 +37,7 @@ def describe_load() -> str:
 def _describe_blas() -> str:
     pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     ours = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
-    return " ".join(
-        f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}" for pool in ours[:1]
-    )
+    return " ".join(f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}" for pool in ours[:1])
 
 
 def _find_versions() -> dict[str, str]:

@@ -98,9 +98,7 @@ def _tell(line: str) -> None:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--labs", nargs="+", choices=LABS, default=list(LABS), metavar="LAB", help="all if none"
-    )
+    parser.add_argument("--labs", nargs="+", choices=LABS, default=list(LABS), metavar="LAB", help="all if none")
     usual = [name for name, contender in CONTENDERS.items() if not contender.optional]
     parser.add_argument(
         "--only",
@@ -119,9 +117,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="S",
         help="begin no round, but the first, later than this in a lab",
     )
-    parser.add_argument(
-        "--data", default="auto", metavar="SOURCE", help="auto, mnist, digits or a path [auto]"
-    )
+    parser.add_argument("--data", default="auto", metavar="SOURCE", help="auto, mnist, digits or a path [auto]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all seconds there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument("--serve", choices=CONTENDERS, help=argparse.SUPPRESS)

@@ -92,10 +92,7 @@ class Referee:
         if row.size != self.task.lab.parameters:
             raise RefusedError(f"refused: {row.size:,} parameters, not {self.task.lab.parameters:,}")
         ends = np.cumsum([weight.size for weight in self.task.weights])[:-1]
-        return [
-            part.reshape(weight.shape)
-            for part, weight in zip(np.split(row, ends), self.task.weights, strict=True)
-        ]
+        return [part.reshape(weight.shape) for part, weight in zip(np.split(row, ends), self.task.weights, strict=True)]
 
 
 def _draw_masks(task: Task, rng: np.random.Generator) -> list[Array]:

@@ -46,9 +46,7 @@ class Target:
 _AHEAD = dict.fromkeys(LABS, "> 1")
 
 TARGETS = (
-    Target(
-        "fused faster than graph", "graph", "fused", {"perceptron": "≥ 10", "mlp": "≥ 5", "dropout": "≥ 3.5"}
-    ),
+    Target("fused faster than graph", "graph", "fused", {"perceptron": "≥ 10", "mlp": "≥ 5", "dropout": "≥ 3.5"}),
     Target("epoch faster than eager", "eager", "epoch", dict.fromkeys(LABS, "≥ 10")),
     Target("fused near the bound: fused / bound", "fused", "bound", {"mlp": "≤ 1.4"}),
     Target("fused faster than PyTorch", "torch", "fused", _AHEAD),
@@ -91,8 +89,7 @@ _Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 def _tabulate_times(results: Results) -> _Rows:
     columns = ("lab", "how", "seconds", "lowest to highest", "CPU seconds", "times fused")
     return columns, [
-        (entry.lab, CONTENDERS[entry.contender].label, *_describe(results, entry))
-        for entry in results.entries
+        (entry.lab, CONTENDERS[entry.contender].label, *_describe(results, entry)) for entry in results.entries
     ]
 
 
@@ -133,9 +130,7 @@ def _tabulate_bound(results: Results) -> _Rows:
     for lab in _find_labs(results):
         flops = count_flops(LABS[lab], _SAMPLES) / 1e9
         timed = (results.find(lab, name) for name in ("bound", "fused"))
-        rates = [
-            f"{flops / median_seconds(entry):.0f}" if entry and entry.epochs else _NOTHING for entry in timed
-        ]
+        rates = [f"{flops / median_seconds(entry):.0f}" if entry and entry.epochs else _NOTHING for entry in timed]
         rows.append((lab, f"{flops:.2f}", *rates, _spread(results, lab, "fused", "bound")))
     return ("lab", "GFLOP an epoch", "GFLOP/s of BLAS", "GFLOP/s of fused", "fused / bound"), rows
 

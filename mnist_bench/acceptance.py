@@ -72,9 +72,7 @@ def make_acceptance(why: str, forced: Sequence[str] = ()) -> baselines.Acceptanc
     if not why.strip():
         raise ValueError("a baseline needs a reason, for whoever reviews it")
     when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-    return baselines.Acceptance(
-        who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced)
-    )
+    return baselines.Acceptance(who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced))
 
 
 def find_objections(

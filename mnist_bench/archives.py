@@ -72,9 +72,7 @@ def read_arrays(path: Path) -> Arrays:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"{str(path)!r}: cannot be read ({_format_reason(error)}); expected {_EITHER}"
-        ) from error
+        raise DataError(f"{str(path)!r}: cannot be read ({_format_reason(error)}); expected {_EITHER}") from error
     if stat.S_ISDIR(mode):
         return Arrays(*(_read_idx(path, name, shape) for name, shape in SHAPES.items()))
     if not stat.S_ISREG(mode):  # to open a FIFO would wait for ever
@@ -104,9 +102,7 @@ def read_npz(file: Path | BinaryIO, label: str) -> Arrays:
         raise DataError(f"{label}: damaged, or no npz archive ({_format_reason(error)})") from error
 
 
-def _read_member(
-    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], label: str
-) -> npt.NDArray[np.uint8]:
+def _read_member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], label: str) -> npt.NDArray[np.uint8]:
     """Read one array, after its header alone has shown that it is the one expected."""
     try:
         member = archive.getinfo(f"{name}.npy")

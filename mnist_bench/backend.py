@@ -50,9 +50,9 @@ def load_tensorflow() -> Any:
         _import_seconds = time.perf_counter() - start
         # Many small models in one process are what the checks are made of, and no mistake.
         tf.get_logger().setLevel("ERROR")
-    import tensorflow
+    import tensorflow as tf
 
-    return tensorflow
+    return tf
 
 
 def load_keras() -> Any:

@@ -10,7 +10,7 @@ import msgspec
 
 from mnist_bench.files import write_atomically
 from mnist_bench.proberecords import Acceptance, ProbeRecord, check_comparable, load_probe
-from mnist_bench.records import EnvironmentRecord  # noqa: TC001 - msgspec reads the annotations
+from mnist_bench.records import EnvironmentRecord
 from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load, load_any
 
 if TYPE_CHECKING:
@@ -194,9 +194,7 @@ def plan_accuracy(
     lab, dataset = first.config.lab, first.dataset
     reference = _make_reference(records, acceptance)
     path = accuracy_path(folder, dataset.source, lab)
-    new = AccuracyBaseline(
-        lab=lab, dataset=dataset.source, dataset_digest=dataset.digest, references=[reference]
-    )
+    new = AccuracyBaseline(lab=lab, dataset=dataset.source, dataset_digest=dataset.digest, references=[reference])
     if not path.exists():
         return path, new
     old = load_accuracy(path)

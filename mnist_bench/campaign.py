@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Campaign", "plan_campaign", "run_campaign"]
 
 
-class Campaign(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Campaign:
     """What is to be trained, and what is there already.
 
     Attributes:
@@ -58,9 +60,7 @@ def plan_campaign(
         path = folder / record_name(config)
         if path.exists():
             if not resume:
-                raise FileExistsError(
-                    f"{path} exists already: --resume goes on there, --out takes another folder"
-                )
+                raise FileExistsError(f"{path} exists already: --resume goes on there, --out takes another folder")
             done[path.name] = _check_same(load_record(path), config, dataset, path)
     # Now, for a record that cannot be written is found out when its training is over.
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,9 +95,7 @@ def _pin_source(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
     return msgspec.structs.replace(config, data=dataset.name) if config.data == "auto" else config
 
 
-def _check_same(
-    record: TrainingRecord, config: TrainingConfig, dataset: Dataset, path: Path
-) -> TrainingRecord:
+def _check_same(record: TrainingRecord, config: TrainingConfig, dataset: Dataset, path: Path) -> TrainingRecord:
     """Return the record if it is what training the configuration on the data set would give.
 
     Where the data lies and which device `auto` finds may change between two sittings.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 import traceback
 from pathlib import Path
@@ -29,9 +29,7 @@ app = typer.Typer(
 
 DataOption = Annotated[
     str,
-    typer.Option(
-        "--data", help="auto, mnist, digits, an .npz file or a folder of IDX files.", metavar="SOURCE"
-    ),
+    typer.Option("--data", help="auto, mnist, digits, an .npz file or a folder of IDX files.", metavar="SOURCE"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
@@ -63,9 +61,7 @@ def run(
     seed: Annotated[int, typer.Option(help="The first seed.")] = 1671,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train: seed, seed + 1, ...")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")] = None,
     data: DataOption = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     out: Annotated[
@@ -205,7 +201,7 @@ def load_data(source: str) -> Dataset:
 
 def default_folder() -> Path:
     """Return where results go if no folder is given: results/TIME."""
-    return Path("results", datetime.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S"))
+    return Path("results", dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S"))
 
 
 def _format_value(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the gate: check, probe, compare, baseline. A thin shell like cli.py, which registers them."""
+"""The commands of the gate: check, probe, compare and baseline. A thin shell, which cli.py registers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ LabsArgument = Annotated[
 EngineOption = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
 DataOption = Annotated[
     str,
-    typer.Option(
-        "--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files."
-    ),
+    typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
 FolderOption = Annotated[
@@ -38,24 +36,18 @@ def check(
     labs: LabsArgument = None,
     *,
     engine: EngineOption = "epoch",
-    seeds: Annotated[
-        int, typer.Option(min=1, help="New seeds to train at most, where the bits have moved.")
-    ] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="New seeds to train at most, where the bits have moved.")] = 20,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
     against: FolderOption = None,
     data: DataOption = "auto",
     device: DeviceOption = "auto",
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="For the records; those that are there already are not trained again."
-        ),
+        typer.Option(metavar="DIR", help="For the records; those that are there already are not trained again."),
     ] = None,
     json: JsonOption = False,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")] = None,
-    markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table.")
-    ] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table.")] = None,
 ) -> None:
     """Check everything that can have regressed, the sharpest test first, and print a line a check.
 
@@ -102,9 +94,7 @@ def probe(
     seed: Annotated[int, typer.Option(help="The seed.")] = 1671,
     data: DataOption = "auto",
     device: DeviceOption = "auto",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write LAB-ENGINE.json.")] = Path(
-        "probes"
-    ),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write LAB-ENGINE.json.")] = Path("probes"),
 ) -> None:
     """Write the digest of every stage of training, one file a lab; `compare` names the first that differs."""
     from mnist_bench.cli import load_data
@@ -201,9 +191,7 @@ def accept(
     *,
     why: Annotated[str, typer.Option(help="The reason, for whoever reviews the file.")],
     folder: FolderOption = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Accept against the rules; the file says which.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Accept against the rules; the file says which.")] = False,
 ) -> None:
     """Make records the reference in force. The earlier one is kept; nothing is overwritten.
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mnist_bench.labs import LABS
 from mnist_bench.thresholds import judge_threshold
 from mnist_bench.verdicts import Verdict
-from mnist_bench.labs import LABS
 from mnist_bench.workers import EpochEnded, Finished, Started
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> 
             figures = f"validation accuracy {event.figures['val_accuracy']:.4f}"
             progress.update(bars[event.task], completed=event.epoch + 1, figures=figures)
         elif isinstance(event, Finished):
-            progress.update(
-                bars[event.task], figures=f"[bold]test accuracy {event.record.test_accuracy:.4f}[/]"
-            )
+            progress.update(bars[event.task], figures=f"[bold]test accuracy {event.record.test_accuracy:.4f}[/]")
         elif event.task in bars:
             progress.update(bars[event.task], figures="[red]failed[/]")
 
@@ -97,9 +95,7 @@ def show_events_by_config() -> Callable[[Event], None]:
 
     def show(event: Event) -> None:
         if isinstance(event, Finished):
-            sys.stderr.write(
-                f"{_name(event.record.config)}: test accuracy {event.record.test_accuracy:.4f}\n"
-            )
+            sys.stderr.write(f"{_name(event.record.config)}: test accuracy {event.record.test_accuracy:.4f}\n")
             sys.stderr.flush()
 
     return show

@@ -23,6 +23,15 @@ _FULL, _GROUPS = 48_000, 220
 # Two independent orders of 240 samples in 8 batches agree on about one sample in 8; half is far from that.
 _ALIKE = 0.5
 
+# Visits come out whole but for rounding.
+_HALF_A_VISIT = 0.5
+
+# Two independent masks agree on 0.3 * 0.3 + 0.7 * 0.7 = 58% of the units, give or take 1.5.
+_ALIKE_MASKS = 0.7
+
+# Far above float32's rounding here (about 1e-6), far below what a wrong scale or a mask left on does (0.1 and more).
+_ROUNDING = 1e-4
+
 # A binomial share leaves 4.5 standard deviations once in 150,000 times.
 _DEVIATIONS = 4.5
 
@@ -73,7 +82,7 @@ def _full_epoch(engine: str) -> Finding:
     numbers = np.arange(_FULL)
     sizes = [np.bincount(group, minlength=_GROUPS) for group in (numbers // _GROUPS, numbers % _GROUPS)]
     worst = float(np.abs(visits - np.concatenate(sizes)).max())
-    return worst < 0.5, f"worst group off by {worst:.3f} visits", f"< 0.5 in {2 * _GROUPS} groups of 48,000"
+    return worst < _HALF_A_VISIT, f"worst group off by {worst:.3f} visits", f"< 0.5 in {2 * _GROUPS} groups of 48,000"
 
 
 def _order_by_seed(engine: str) -> Finding:
@@ -128,8 +137,7 @@ def _dropout_new_mask(engine: str) -> Finding:
     """Dropout draws a new mask in each step and each layer."""
     masks = _masks(engine).kept.reshape(-1, _masks(engine).kept.shape[2])
     alike = max(float((a == b).mean()) for i, a in enumerate(masks) for b in masks[:i])
-    # Two independent masks agree on 0.3 * 0.3 + 0.7 * 0.7 = 58% of the units, give or take 1.5.
-    return alike < 0.7, f"{alike:.0%} of units alike in the two most alike masks", "< 70% (58% by chance)"
+    return alike < _ALIKE_MASKS, f"{alike:.0%} of units alike in the two most alike masks", "< 70% (58% by chance)"
 
 
 def _dropout_scale(engine: str) -> Finding:
@@ -143,7 +151,7 @@ def _dropout_scale(engine: str) -> Finding:
         # The last kernel moves by the second layer's output, and so shows its scale.
         moved = float(np.linalg.norm(target[-2] - trace.initial[-2]))
         worst = max(worst, float(np.linalg.norm(trained[-2] - target[-2])) / moved)
-    return worst < 1e-4, f"last kernel off by {worst:.1e} of its movement", "< 1e-4"
+    return worst < _ROUNDING, f"last kernel off by {worst:.1e} of its movement", "< 1e-4"
 
 
 def _dropout_evaluation(engine: str) -> Finding:
@@ -151,7 +159,7 @@ def _dropout_evaluation(engine: str) -> Finding:
     trace = _masks(engine)
     wanted = [oracle.loss(weights, trace.x, trace.y) for weights in trace.trained]
     worst = max(abs(loss - want) / want for loss, want in zip(trace.val_losses, wanted, strict=True))
-    return worst < 1e-4, f"validation loss off by {worst:.1e}", "< 1e-4"
+    return worst < _ROUNDING, f"validation loss off by {worst:.1e}", "< 1e-4"
 
 
 CONTRACTS: dict[str, Callable[[str], Finding]] = {

@@ -148,9 +148,7 @@ def prepare(dataset: Dataset, validation_split: float = 0.2) -> Prepared:
     # Keras's own expression: another one may round to the other side.
     split = math.floor(count * (1.0 - validation_split)) if 0 < validation_split < 1 else 0
     if not 0 < split < count:
-        raise ValueError(
-            f"validation_split {validation_split!r} leaves nothing on one side of {count} images"
-        )
+        raise ValueError(f"validation_split {validation_split!r} leaves nothing on one side of {count} images")
     x_fit, y_fit = _scale(dataset.x_train), _encode(dataset.y_train)
     return Prepared(
         pixels=dataset.x_train.reshape(count, -1),

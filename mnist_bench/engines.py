@@ -146,7 +146,7 @@ def train_model(
             weights of that moment.
     """
     train = _train_by_fit if check_engine(config.engine).fit else _train_fused
-    train(model, prepared, config, epochs, shuffle, on_epoch)
+    train(model, prepared, config, epochs=epochs, shuffle=shuffle, on_epoch=on_epoch)
 
 
 def predict(model: Any, config: TrainingConfig, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -161,6 +161,7 @@ def _train_by_fit(
     model: Any,
     prepared: Prepared,
     config: TrainingConfig,
+    *,
     epochs: int,
     shuffle: bool,
     on_epoch: OnEpoch | None,
@@ -206,19 +207,16 @@ def _train_fused(
     model: Any,
     prepared: Prepared,
     config: TrainingConfig,
+    *,
     epochs: int,
     shuffle: bool,
     on_epoch: OnEpoch | None,
 ) -> None:
     split, dropout = len(prepared.x_train), _dropout_of(model)
-    trainer = FusedTrainer(
-        prepared.pixels[:split], prepared.y_train, dropout=dropout, batch_size=config.batch_size
-    )
+    trainer = FusedTrainer(prepared.pixels[:split], prepared.y_train, dropout=dropout, batch_size=config.batch_size)
     evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
-    orders = (
-        epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
-    )
-    for epoch, order in zip(range(epochs), orders):
+    orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
+    for epoch, order in zip(range(epochs), orders, strict=False):
         begin = time.perf_counter()
         # From the model, as `fit` does: a callback may have changed its weights.
         weights, loss, accuracy = trainer.train_epoch(

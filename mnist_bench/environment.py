@@ -120,9 +120,7 @@ def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def explain_keys(
-    a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]
-) -> dict[str, tuple[Any, Any]]:
+def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:
     """Return the fields of a key that differ between two environments, with both values."""
     fields_a, fields_b = ({f: getattr(e, f) for f in e.__struct_fields__} for e in (a, b))
     pairs = {name: (_key_value(fields_a, name), _key_value(fields_b, name)) for name in names}

@@ -37,4 +37,4 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> 
             os.link(name, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+            Path(name).unlink()

@@ -83,9 +83,7 @@ class FusedTrainer:
         """
         tf = load_tensorflow()
         rate, key = tf.constant(learning_rate, tf.float32), tf.constant(seed, tf.int32)
-        trained, totals = self._epoch(
-            self._images, self._labels, tf.constant(order), list(weights), rate, key
-        )
+        trained, totals = self._epoch(self._images, self._labels, tf.constant(order), list(weights), rate, key)
         loss, hits = totals.numpy() / len(order)
         return trained, float(loss), float(hits)
 
@@ -115,9 +113,7 @@ class Evaluator:
         return float(loss), float(hits)
 
 
-def draw_masks(
-    lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]
-) -> list[npt.NDArray[np.float32]]:
+def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
     """Return the scaled dropout masks of an epoch, (steps, batch_size, width) for each hidden layer.
 
     Args:
@@ -130,13 +126,11 @@ def draw_masks(
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
     def draw_all() -> Any:
-        draw = _mask_drawer(
-            lab.dropout, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size
-        )
+        draw = _mask_drawer(lab.dropout, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size)
         return [draw(step, batch_size) for step in range(steps)]
 
     masks = draw_all() if lab.dropout else []
-    return [np.stack([layer.numpy() for layer in layers]) for layers in zip(*masks)]
+    return [np.stack([layer.numpy() for layer in layers]) for layers in zip(*masks, strict=True)]
 
 
 def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -164,7 +158,7 @@ def _epoch_function(dropout: float, batch_size: int) -> Callable[..., Any]:
             y = tf.gather(labels, batch)
             masks = draw(number, batch.shape[0])
             gradients, batch_totals = _backward(weights, x, y, masks)
-            moved = [w - learning_rate * g for w, g in zip(weights, gradients)]
+            moved = [w - learning_rate * g for w, g in zip(weights, gradients, strict=True)]
             return moved, totals + batch_totals
 
         def body(number: Any, totals: Any, *weights: Any) -> Any:
@@ -226,7 +220,7 @@ def _forward(weights: Sequence[Any], x: Any, masks: Sequence[Any]) -> tuple[list
     """
     tf = load_tensorflow()
     inputs = [x]
-    for layer, (kernel, bias) in enumerate(zip(weights[:-2:2], weights[1:-2:2])):
+    for layer, (kernel, bias) in enumerate(zip(weights[:-2:2], weights[1:-2:2], strict=True)):
         hidden = tf.nn.relu(tf.matmul(inputs[-1], kernel, transpose_b=True) + bias)
         inputs.append(hidden * masks[layer] if masks else hidden)
     return inputs, tf.matmul(inputs[-1], weights[-2], transpose_b=True) + weights[-1]
@@ -278,9 +272,7 @@ def _mask_drawer(
     tf = load_tensorflow()
     words = (batch_size * sum(widths) + 1) // 2
     steps = -(-samples // batch_size)
-    bits = tf.random.stateless_uniform(
-        [steps * words], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
-    )
+    bits = tf.random.stateless_uniform([steps * words], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
     low, threshold = 2**_RANDOM_BITS - 1, round(dropout * 2**_RANDOM_BITS)
 
     def draw(number: Any, batch: int) -> list[Any]:
@@ -289,9 +281,7 @@ def _mask_drawer(
             tf.bitwise.bitwise_and(pair, tf.constant(low, tf.uint32)),
             tf.bitwise.right_shift(pair, _RANDOM_BITS),
         ]
-        kept = tf.cast(tf.concat(halves, axis=0) >= tf.constant(threshold, tf.uint32), tf.float32) / (
-            1 - dropout
-        )
+        kept = tf.cast(tf.concat(halves, axis=0) >= tf.constant(threshold, tf.uint32), tf.float32) / (1 - dropout)
         masks, start = [], 0
         for width in widths:
             masks.append(tf.reshape(kept[start : start + batch * width], [batch, width]))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_accuracy", "compare_values", "format_metric", "make_comparisons", "plan_looks"]
 
-# Accuracies are told in percentage points, as people speak of them.
-_UNITS = {"accuracy": (100.0, " points"), "loss": (1.0, "")}
+# Accuracies are told in percentage points, as people speak of them; each metric has digits enough for its margin.
+_UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
 
 
 def plan_looks(seeds: int) -> list[int]:
@@ -58,9 +58,7 @@ def make_comparisons(
     return comparisons
 
 
-def compare_values(
-    reference: Reference, accuracies: Sequence[float], losses: Sequence[float]
-) -> dict[str, Comparison]:
+def compare_values(reference: Reference, accuracies: Sequence[float], losses: Sequence[float]) -> dict[str, Comparison]:
     """Return what the statistics compare of one lab: its `accuracy` and its `loss`.
 
     Args:
@@ -76,8 +74,8 @@ def compare_values(
 
 def format_metric(metric: str, decision: Decision) -> str:
     """Return the evidence of a decision on `accuracy`, in percentage points, or on `loss`."""
-    scale, unit = _UNITS[metric]
-    return format_decision(decision, scale=scale, unit=unit, digits=3)
+    scale, unit, digits = _UNITS[metric]
+    return format_decision(decision, scale=scale, unit=unit, digits=digits)
 
 
 def compare_accuracy(
@@ -97,9 +95,7 @@ def compare_accuracy(
     for lab, trained in diverged.items():
         _check_trainings(lab, trained, references[lab])
     results = [_make_diverged(trained) for trained in diverged.values()]
-    comparisons = make_comparisons(
-        {lab: it for lab, it in records.items() if lab not in diverged}, references
-    )
+    comparisons = make_comparisons({lab: it for lab, it in records.items() if lab not in diverged}, references)
     if not comparisons:
         return results
     # The same records give the same verdict: the random splits have a fixed seed.
@@ -111,20 +107,16 @@ def compare_accuracy(
     return results
 
 
-def _make_result(
-    name: str, metric: str, decision: Decision, records: Sequence[TrainingRecord]
-) -> CheckResult:
-    scale, unit = _UNITS[metric]
-    mean = statistics.fmean(
-        record.test_accuracy if metric == "accuracy" else _loss(record) for record in records
-    )
+def _make_result(name: str, metric: str, decision: Decision, records: Sequence[TrainingRecord]) -> CheckResult:
+    scale, unit, digits = _UNITS[metric]
+    mean = statistics.fmean(record.test_accuracy if metric == "accuracy" else _loss(record) for record in records)
     sign = -1 if metric == "accuracy" else 1
     config = records[0].config
     return CheckResult(
         name=name,
         verdict=Verdict(decision.verdict),
-        figure=f"{mean:.4f}, changed by {scale * decision.change.estimate:+.3f}{unit}",
-        bound=f"not worse than {sign * scale * decision.margin:+.3f}{unit}",
+        figure=f"{mean:.4f}, changed by {scale * decision.change.estimate:+.{digits}f}{unit}",
+        bound=f"not worse than {sign * scale * decision.margin:+.{digits}f}{unit}",
         evidence=format_metric(metric, decision),
         command=f"mnist-bench check {config.lab} --engine {config.engine} --seeds {2 * len(records)}",
     )

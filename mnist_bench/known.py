@@ -87,9 +87,7 @@ def apply_known(
         evidence = f"{entry.name}: {entry.reason} {entry.link}"
         return msgspec.structs.replace(result, verdict=Verdict.KNOWN, evidence=evidence)
     if result.verdict in (Verdict.PASS, Verdict.IDENTICAL):
-        evidence = (
-            f"the known regression {entry.name!r} is gone here: narrow its versions in {KNOWN_PATH.name}"
-        )
+        evidence = f"the known regression {entry.name!r} is gone here: narrow its versions in {KNOWN_PATH.name}"
         return msgspec.structs.replace(result, verdict=Verdict.REGRESSED, evidence=evidence)
     return result
 

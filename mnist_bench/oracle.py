@@ -181,9 +181,7 @@ def excess(weights: Tensors, reference: Reference, initial: Tensors) -> float:
         ValueError: If a unit may have crossed its kink, or if a tensor has not moved.
     """
     if not reference.certain:
-        raise ValueError(
-            f"a relu may have flipped by step {reference.step!r}: clearance {reference.clearance!r}"
-        )
+        raise ValueError(f"a relu may have flipped by step {reference.step!r}: clearance {reference.clearance!r}")
     departures = relative_departures(weights, reference.weights, initial)
     return float(np.max(np.divide(departures, reference.tolerances)))
 
@@ -192,9 +190,7 @@ def _float64(tensors: Iterable[Tensor]) -> list[Array]:
     return [np.asarray(tensor, np.float64) for tensor in tensors]
 
 
-def _with_masks(
-    batches: Batches, masks: Iterable[Tensors] | None
-) -> Iterator[tuple[Tensor, Tensor, Tensors]]:
+def _with_masks(batches: Batches, masks: Iterable[Tensors] | None) -> Iterator[tuple[Tensor, Tensor, Tensors]]:
     if masks is None:
         return ((x, y, ()) for x, y in batches)
     return ((x, y, scales) for (x, y), scales in zip(batches, masks, strict=True))
@@ -275,9 +271,7 @@ def _gradient_noise(
     weights: Sequence[Array], variances: Sequence[Array], x: Tensor, y: Tensor, masks: Tensors
 ) -> tuple[list[Array], float]:
     """Return the mean square error of each tensor's gradient, and the clearance of the batch."""
-    pairs = [
-        (np.vstack(weights[i : i + 2]), np.vstack(variances[i : i + 2])) for i in range(0, len(weights), 2)
-    ]
+    pairs = [(np.vstack(weights[i : i + 2]), np.vstack(variances[i : i + 2])) for i in range(0, len(weights), 2)]
     layers = [_Noisy(*pair) for pair in pairs]
     inputs, slopes, nearest = [_with_ones(_Noisy(*_float64([x, np.zeros_like(x)])))], [], np.inf
     for layer, mask in zip(layers[:-1], _scales(_float64(masks), len(layers) - 1), strict=True):

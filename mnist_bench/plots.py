@@ -52,9 +52,7 @@ def plot_accuracy(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
     """Draw training and validation accuracy by epoch for each record, and the mean test accuracy."""
     _plot_curves(records, "accuracy", ax)
     test = sum(record.test_accuracy for record in records) / len(records)
-    ax.axhline(
-        test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}"
-    )
+    ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
     ax.set(ylabel="accuracy", title=f"{records[0].config.lab}: accuracy")
     ax.legend(loc="lower right")
     return ax
@@ -66,9 +64,7 @@ def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
     losses = [record.test_loss for record in records if record.test_loss is not None]
     if losses:
         test = sum(losses) / len(losses)
-        ax.axhline(
-            test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}"
-        )
+        ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
     ax.set(ylabel="cross-entropy loss", title=f"{records[0].config.lab}: loss", ylim=(0, None))
     ax.legend(loc="upper right")
     return ax

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
-from mnist_bench.records import (  # noqa: TC001 - msgspec reads the annotations
+from mnist_bench.records import (
     DatasetRecord,
     EnvironmentRecord,
     TrainingConfig,
@@ -109,10 +109,7 @@ def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
         (name, getattr(a.config, name), getattr(b.config, name))
         for name in ("lab", "seed", "epochs", "batch_size", "learning_rate", "validation_split")
     ]
-    sides += [
-        (f"dataset {name}", getattr(a.dataset, name), getattr(b.dataset, name))
-        for name in ("source", "digest")
-    ]
+    sides += [(f"dataset {name}", getattr(a.dataset, name), getattr(b.dataset, name)) for name in ("source", "digest")]
     for name, one, other in sides:
         if one != other:
             raise ValueError(f"probes that differ in their {name} cannot be compared: {one!r} and {other!r}")

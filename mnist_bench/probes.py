@@ -81,12 +81,12 @@ def _probe_stages(
     batch = _first(prepared, _BATCH)
     gradient_config = msgspec.structs.replace(config, learning_rate=1.0)
     loss, after = _one_step(plain, gradient_config, batch, given)
-    yield "loss", [np.float32([loss])]
+    yield "loss", [np.array([loss], np.float32)]
     yield "gradient", [before - now for before, now in zip(given, after, strict=True)]
     yield "update", _one_step(plain, config, batch, given)[1]
     model = _compiled(plain, config, prepared, given)
     figures = model.evaluate(prepared.x_test[:_EVALUATED], prepared.y_test[:_EVALUATED], verbose=0)
-    yield "evaluation", [np.float32(figures)]
+    yield "evaluation", [np.array(figures, np.float32)]
     yield from _probe_epochs(lab, config, prepared, given)
 
 
@@ -116,15 +116,11 @@ def _compiled(lab: Lab, config: TrainingConfig, prepared: Prepared, weights: lis
     return model
 
 
-def _one_step(
-    lab: Lab, config: TrainingConfig, batch: Prepared, given: list[Floats]
-) -> tuple[float, list[Floats]]:
+def _one_step(lab: Lab, config: TrainingConfig, batch: Prepared, given: list[Floats]) -> tuple[float, list[Floats]]:
     """Return the loss of one step on one batch from the given weights, and the weights after it."""
     model = _compiled(lab, config, batch, given)
     losses: list[float] = []
-    train_model(
-        model, batch, config, epochs=1, shuffle=False, on_epoch=lambda _, figures: losses.append(figures.loss)
-    )
+    train_model(model, batch, config, epochs=1, shuffle=False, on_epoch=lambda _, figures: losses.append(figures.loss))
     return losses[0], model.get_weights()
 
 
@@ -136,7 +132,7 @@ def _first(prepared: Prepared, count: int) -> Prepared:
 
 def _given_weights(lab: Lab) -> list[Floats]:
     """Return weights that depend on nothing under test, spread as glorot uniform spreads them."""
-    rng = np.random.RandomState(1671)  # noqa: NPY002 - its stream is frozen, so that the weights never change
+    rng = np.random.RandomState(1671)  # its stream is frozen: the weights never change
     weights: list[Floats] = []
     for shape in (w.shape for w in build_model(lab).get_weights()):
         limit = (6 / sum(shape)) ** 0.5 if len(shape) > 1 else 0.1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mnist_bench.data import Dataset
     from mnist_bench.records import TrainingRecord
@@ -51,10 +51,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     versions = [f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy")]
     engines = ", ".join(config.getoption("--mnist-engine") or _ENGINES)
-    return [
-        f"mnist-bench: {', '.join(versions)}; data {config.getoption('--mnist-data')}"
-        f"{_describe_mnist()}; engines {engines}; device {config.getoption('--mnist-device')}"
-    ]
+    data = f"{config.getoption('--mnist-data')}{_describe_mnist()}"
+    device = config.getoption("--mnist-device")
+    return [f"mnist-bench: {', '.join(versions)}; data {data}; engines {engines}; device {device}"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -187,16 +186,10 @@ def _positive(text: str) -> int:
 def _version(package: str) -> str:
     # TensorFlow's package has several names, one for each of its builds.
     names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
-    for name in names:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "not installed"
+    installed = {distribution.name.lower(): distribution.version for distribution in importlib.metadata.distributions()}
+    return next((installed[name] for name in names if name in installed), "not installed")
 
 
 def _describe_mnist() -> str:
     named = os.environ.get("MNIST_BENCH_DATA")
     return f" (MNIST_BENCH_DATA={named})" if named else ""
-
-

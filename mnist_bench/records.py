@@ -195,9 +195,7 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _check_range("test_accuracy", [self.test_accuracy], high=1)
         _check_range("test_loss", [self.test_loss])
         if self.config.epochs != len(self.history.loss):
-            raise ValueError(
-                f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history"
-            )
+            raise ValueError(f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history")
 
     @property
     def parameters(self) -> int:

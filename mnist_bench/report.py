@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench import plots
 from mnist_bench.files import write_atomically
-from mnist_bench.thresholds import judge_threshold
 from mnist_bench.labs import LABS
+from mnist_bench.thresholds import judge_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

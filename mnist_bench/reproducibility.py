@@ -12,16 +12,12 @@ from mnist_bench.verdicts import CheckResult, Verdict
 from mnist_bench.workers import Failed, Finished, train_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mnist_bench.data import Dataset
 
 __all__ = ["check_determinism", "check_reproducible", "collect_digests"]
 
 
-def check_reproducible(
-    lab: str, engine: str, dataset: Dataset, source: str, *, seed: int = 1671
-) -> CheckResult:
+def check_reproducible(lab: str, engine: str, dataset: Dataset, source: str, *, seed: int = 1671) -> CheckResult:
     """Check that a seed gives one result wherever it is trained, and another seed another.
 
     Args:
@@ -46,7 +42,7 @@ def check_reproducible(
 
 def collect_digests(
     lab: str, engine: str, dataset: Dataset, source: str, *, seed: int, epochs: int = 1
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """Train the same seed in several places, and another seed in one; return the final weights' digests.
 
     The fused engine is left out of the training on one core: XLA splits its sums by the number of threads.
@@ -85,7 +81,7 @@ def _train_apart(config: TrainingConfig, *, jobs: int) -> str:
     finished = []
     for event in train_all([config] * jobs, jobs=jobs):
         if isinstance(event, Failed):
-            raise RuntimeError(event.reason)
+            raise RuntimeError(event.reason)  # noqa: TRY004 - no wrong type: a training that failed
         if isinstance(event, Finished):
             finished.append(event.record.final_digest)
     if len(set(finished)) != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import statistics
 import time
@@ -57,9 +57,7 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
     return msgspec.structs.replace(config, epochs=epochs)
 
 
-def train(
-    config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
-) -> TrainingRecord:
+def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None) -> TrainingRecord:
     """Train one lab in this process and return the record of it.
 
     The process's random seeds are set, and TensorFlow's op determinism is turned on or off for the rest of
@@ -120,7 +118,7 @@ def train(
             epoch=statistics.median(steady) if steady else None,
             evaluate=evaluated - trained,
         ),
-        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
     )
 
 

@@ -55,9 +55,7 @@ ALPHA = 0.01  # chance that a gate says REGRESSED although nothing changed, over
 BETA = 0.05  # chance that a metric says PASS although it is worse by the whole margin, over all its looks
 POWER = 0.9  # with which the smallest shift is stated
 ACCURACY_MARGIN = 0.0015  # 0.15 percentage points: what counts as worse in this project
-LOSS_MARGIN_SDS = (
-    1.5  # a loss has no natural margin; 0.15 points are 1.4 to 2.2 standard deviations over seeds
-)
+LOSS_MARGIN_SDS = 1.5  # a loss has no natural margin; 0.15 points are 1.4 to 2.2 standard deviations over seeds
 
 
 @dataclass(frozen=True)

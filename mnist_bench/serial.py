@@ -89,9 +89,7 @@ def load_json(path: Path, form: type[T]) -> T:
 def _decode_any(text: str | bytes, forms: Mapping[str, type[R]], origin: str) -> R:
     head = _decode_json(text, _Head, origin)
     if head.schema_version != SCHEMA_VERSION:
-        raise RecordError(
-            f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}"
-        )
+        raise RecordError(f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}")
     if head.kind not in forms:
         raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, forms))}")
     return _decode_json(text, forms[head.kind], origin)

@@ -12,7 +12,7 @@ from mnist_bench.campaign import plan_campaign, run_campaign
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.gate import compare_accuracy, plan_looks
 from mnist_bench.known import apply_known, load_known
-from mnist_bench.proberecords import compare_probes, describe_difference
+from mnist_bench.proberecords import compare_probes, describe_difference, load_probe
 from mnist_bench.probes import probe
 from mnist_bench.records import TrainingConfig
 from mnist_bench.thresholds import check_threshold
@@ -132,7 +132,7 @@ def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
 def _explain_no_probe(plan: Plan, now: ProbeRecord) -> str:
     """Say that no probe baseline fits this environment, and what the nearest one differs in."""
     folder = baselines.probe_path(plan.baselines, now).parent
-    others = [baselines.load_probe(path) for path in sorted(folder.glob("*.json"))]
+    others = [load_probe(path) for path in sorted(folder.glob("*.json"))]
     differences = [explain_keys(other.environment, now.environment, NUMERICS_FIELDS) for other in others]
     if not differences:
         return "bits: no baseline for this lab and engine"

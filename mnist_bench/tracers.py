@@ -93,9 +93,7 @@ def trace_order(
     everything = samples + samples // 4
     pixels = 255 * np.eye(everything, dtype=np.uint8)
     zeros = [np.zeros((everything, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
-    config = TrainingConfig(
-        lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0
-    )
+    config = TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
 
     def trace(labels: Ints) -> Floats:
         prepared = make_prepared(pixels, labels, validation=samples // 4)
@@ -129,7 +127,7 @@ def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
 def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
     """Return for each (epoch, sample) the step whose amount its row has moved by."""
     distance = np.abs(moves[:, :, None] - amounts)
-    steps = distance.argmin(axis=2)
+    steps: Ints = distance.argmin(axis=2)
     steps[distance.min(axis=2) > _TOLERANCE * amounts.max()] = UNKNOWN
     steps[moves == 0] = UNSEEN
     return steps

@@ -230,9 +230,7 @@ def test_any_damage_is_refused_or_harmless(toy: Arrays, data: st.DataObject) -> 
     whole = pack_npz(toy._asdict(), save=np.savez_compressed)
     content = bytearray(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
     # Half of the hits go to the headers and the directory, where they do the most.
-    places = (
-        st.integers(0, len(whole) - 1) | st.integers(0, 200) | st.integers(len(whole) - 300, len(whole) - 1)
-    )
+    places = st.integers(0, len(whole) - 1) | st.integers(0, 200) | st.integers(len(whole) - 300, len(whole) - 1)
     for place in data.draw(st.lists(places, max_size=4)):
         if place < len(content):
             content[place] = data.draw(st.integers(0, 255))
@@ -289,9 +287,7 @@ def test_refuses_folder_without_a_file(toy: Arrays, tmp_path: Path, name: str) -
     write_folder(tmp_path, toy)
     stem = IDX_STEMS[name]
     next(tmp_path.glob(f"{stem}*")).unlink()
-    with pytest.raises(
-        DataError, match=f"has no file for the array '{name}'; expected {stem}-idx.-ubyte or "
-    ):
+    with pytest.raises(DataError, match=f"has no file for the array '{name}'; expected {stem}-idx.-ubyte or "):
         read_arrays(tmp_path)
 
 

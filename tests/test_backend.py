@@ -39,9 +39,7 @@ def make_tensorflow(gpus: list[str], error: Exception | None = None) -> Any:
         ("cpu", ["a"], "cpu"),
     ],
 )
-def test_chooses_a_device(
-    monkeypatch: pytest.MonkeyPatch, device: str, gpus: list[str], chosen: str
-) -> None:
+def test_chooses_a_device(monkeypatch: pytest.MonkeyPatch, device: str, gpus: list[str], chosen: str) -> None:
     """`auto` takes a GPU where there is one; `cpu` hides it from TensorFlow."""
     visible = list(gpus)
     monkeypatch.setattr(backend, "load_tensorflow", lambda: make_tensorflow(visible))

@@ -78,7 +78,7 @@ def test_run_leaves_records_pictures_and_a_page(stub_run: Callable[..., Answer],
     lines = answer.out.splitlines()
     assert lines[0].startswith("Test set of the stand-in 'digits', which is NOT MNIST, engine epoch")
     rows = [line.split() for line in lines if line.startswith("perceptron")]
-    figures = "7,850 0.9375 ≥ 0.92 0.3750 0.250 PASS".split()
+    figures = ["7,850", "0.9375", "≥", "0.92", "0.3750", "0.250", "PASS"]
     assert rows == [["perceptron", "11", *figures], ["perceptron", "12", *figures]]
     assert lines[-1] == f"Records, plots and page: {out / 'index.html'}"
     assert "\x1b" not in answer.out + answer.err

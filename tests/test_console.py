@@ -35,9 +35,7 @@ def print_table(records: list[TrainingRecord], *, width: int) -> list[str]:
     return stream.getvalue().splitlines()
 
 
-def test_plain_lines_where_there_is_no_terminal(
-    record: TrainingRecord, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_plain_lines_where_there_is_no_terminal(record: TrainingRecord, capsys: pytest.CaptureFixture[str]) -> None:
     """A line at the start, at the end and at each tenth of the epochs, on standard error, without colours."""
     with show_events([CONFIG, CONFIG]) as show:
         for event in make_story(record):
@@ -88,10 +86,23 @@ def test_the_table_says_what_came_of_it(record: TrainingRecord) -> None:
     """A row a training: model, parameters, accuracy against its threshold, loss, seconds, verdict."""
     low = msgspec.structs.replace(record, test_accuracy=0.9199, test_loss=None)
     text = print_table([record, low], width=120)
-    assert text[0].split() == "Test set of the stand-in 'digits', which is NOT MNIST, engine epoch".split()
-    assert text[1].split() == "model seed parameters accuracy threshold loss s/epoch verdict".split()
-    assert text[3].split() == "perceptron 1671 7,850 0.9375 ≥ 0.92 0.3750 0.250 PASS".split()
-    assert text[4].split() == "perceptron 1671 7,850 0.9199 ≥ 0.92 diverged 0.250 REGRESSED".split()
+    assert text[0].split() == [
+        "Test",
+        "set",
+        "of",
+        "the",
+        "stand-in",
+        "'digits',",
+        "which",
+        "is",
+        "NOT",
+        "MNIST,",
+        "engine",
+        "epoch",
+    ]
+    assert text[1].split() == ["model", "seed", "parameters", "accuracy", "threshold", "loss", "s/epoch", "verdict"]
+    assert text[3].split() == ["perceptron", "1671", "7,850", "0.9375", "≥", "0.92", "0.3750", "0.250", "PASS"]
+    assert text[4].split() == ["perceptron", "1671", "7,850", "0.9199", "≥", "0.92", "diverged", "0.250", "REGRESSED"]
 
 
 def test_the_table_says_mnist_of_mnist_only(record: TrainingRecord) -> None:
@@ -109,7 +120,17 @@ def test_the_table_fits_into_80_columns(record: TrainingRecord) -> None:
     wide = msgspec.structs.replace(record, config=config, layers=layers, test_loss=None, test_accuracy=0.5)
     lines = print_table([wide], width=80)
     assert max(map(len, lines)) <= 80
-    assert lines[3].split() == "perceptron 1671 118,282 0.5000 ≥ 0.92 diverged 0.250 REGRESSED".split()
+    assert lines[3].split() == [
+        "perceptron",
+        "1671",
+        "118,282",
+        "0.5000",
+        "≥",
+        "0.92",
+        "diverged",
+        "0.250",
+        "REGRESSED",
+    ]
 
 
 def test_one_epoch_shows_its_own_seconds(record: TrainingRecord) -> None:

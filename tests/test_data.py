@@ -92,9 +92,7 @@ def test_progress_is_handed_on(sources: list[Any]) -> None:
     assert sources == [("mnist", progress)] * 2
 
 
-def test_auto_falls_back_only_when_mnist_is_missing(
-    sources: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_falls_back_only_when_mnist_is_missing(sources: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing MNIST gives the stand-in, by its own name; a damaged one is an error."""
     monkeypatch.setattr(data, "load_mnist", fail_with(MissingError("not here")))
     assert load_dataset().is_standin
@@ -105,12 +103,8 @@ def test_auto_falls_back_only_when_mnist_is_missing(
     assert sources == [("digits",)]
 
 
-@pytest.mark.parametrize(
-    "error", [MissingError("not here"), DataError("damaged")], ids=["missing", "damaged"]
-)
-def test_mnist_never_falls_back(
-    sources: list[Any], monkeypatch: pytest.MonkeyPatch, error: DataError
-) -> None:
+@pytest.mark.parametrize("error", [MissingError("not here"), DataError("damaged")], ids=["missing", "damaged"])
+def test_mnist_never_falls_back(sources: list[Any], monkeypatch: pytest.MonkeyPatch, error: DataError) -> None:
     """Who asks for MNIST gets MNIST or an error."""
     monkeypatch.setattr(data, "load_mnist", fail_with(error))
     with pytest.raises(DataError, match=str(error)):

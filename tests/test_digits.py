@@ -73,9 +73,7 @@ def test_classes_are_balanced_and_shuffled(made: Arrays) -> None:
 
 def test_labels_fit_the_images(made: Arrays) -> None:
     """The nearest mean of the training images names most test images: the labels belong to the images."""
-    images, tests = (
-        part.reshape(len(part), -1).astype(np.float32) for part in (made.x_train[::10], made.x_test)
-    )
+    images, tests = (part.reshape(len(part), -1).astype(np.float32) for part in (made.x_train[::10], made.x_test))
     means = np.stack([images[made.y_train[::10] == label].mean(axis=0) for label in range(10)])
     distances = (means**2).sum(axis=1) - 2 * tests @ means.T
     assert (distances.argmin(axis=1) == made.y_test).mean() > 0.8
@@ -177,9 +175,7 @@ def test_cache_that_cannot_be_written_breaks_nothing(makings: list[str], cache: 
     assert makings == ["made", "made"]
 
 
-def test_cache_that_cannot_be_looked_into_breaks_nothing(
-    makings: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_that_cannot_be_looked_into_breaks_nothing(makings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache folder that may not even be searched is told of."""
 
     def forbid(self: Path) -> bool:

@@ -114,9 +114,7 @@ def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: A
     assert {key for key in before if before[key] != after[key]} == moved
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("intra_op_threads", 1), ("usable_cores", 1)], ids=["threads", "cores"]
-)
+@pytest.mark.parametrize(("name", "value"), [("intra_op_threads", 1), ("usable_cores", 1)], ids=["threads", "cores"])
 def test_threads_count_where_xla_sums(record: TrainingRecord, name: str, value: int) -> None:
     """XLA sums in as many parts as there are threads, so under it they are a part of the numerics."""
     fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}

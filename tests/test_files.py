@@ -52,7 +52,9 @@ def test_overwrites_when_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("overwrite", [False, True], ids=["new", "overwrite"])
 def test_a_failed_write_leaves_what_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool  # noqa: FBT001 - parametrised
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overwrite: bool,  # noqa: FBT001 - parametrised
 ) -> None:
     """Where the disk is full, the old file stays, and no half of the new one."""
     path = tmp_path / "file"

@@ -148,8 +148,7 @@ def test_learns_as_well_as_fit(prepared: Prepared) -> None:
         seed_everything(seed)
         initial = make_weights(784, 10, seed=seed)
         losses = [
-            oracle.loss(weights, prepared.x_test, prepared.y_test)
-            for weights in (fit(initial), fuse(initial, seed))
+            oracle.loss(weights, prepared.x_test, prepared.y_test) for weights in (fit(initial), fuse(initial, seed))
         ]
         assert max(losses) < 0.5 * oracle.loss(initial, prepared.x_test, prepared.y_test)
         differences.append(losses[1] - losses[0])

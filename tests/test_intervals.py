@@ -58,9 +58,7 @@ def test_change_interval_without_a_spread_is_infinite(reference: list[float], sa
 def test_change_interval_of_a_constant_sample_borrows_the_references_spread() -> None:
     """Five equal results are as uncertain as five with the reference's own spread, not certain."""
     reference = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
-    assert change_interval(reference, [7.0] * 5, alpha=0.05) == change_interval(
-        reference, reference + 7, alpha=0.05
-    )
+    assert change_interval(reference, [7.0] * 5, alpha=0.05) == change_interval(reference, reference + 7, alpha=0.05)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.5, float("nan")])
@@ -84,8 +82,7 @@ def test_error_rates_of_the_change_interval(k: int, ratio: float) -> None:
     """An end misses no oftener than alpha, whatever the spread: 1,000 intervals, bound 1 in 1,000."""
     rng = generator(k)
     misses = sum(
-        change_interval(rng.normal(size=100), ratio * rng.normal(size=k), alpha=0.05).high < 0
-        for _ in range(1_000)
+        change_interval(rng.normal(size=100), ratio * rng.normal(size=k), alpha=0.05).high < 0 for _ in range(1_000)
     )
     assert misses <= stats.binom.isf(0.001, 1_000, 0.05)
     if ratio * k >= 15:
@@ -110,9 +107,7 @@ def test_error_rates_of_the_ratio_interval(count: int) -> None:
     ]
     covered = np.mean([interval.low <= 1.1 <= interval.high for interval in intervals])
     assert covered >= 0.92
-    assert np.exp(np.mean([np.log(interval.estimate) for interval in intervals])) == pytest.approx(
-        1.1, rel=0.02
-    )
+    assert np.exp(np.mean([np.log(interval.estimate) for interval in intervals])) == pytest.approx(1.1, rel=0.02)
 
 
 def test_resampling_epochs_alone_would_be_far_too_sure() -> None:
@@ -177,9 +172,7 @@ def test_ratio_interval_is_fast_enough_for_a_gate() -> None:
         pytest.param([[1.0], [1.0]], {"resamples": 0}, "resamples must be at least 1, not 0", id="resamples"),
     ],
 )
-def test_ratio_interval_refuses_bad_input(
-    a: list[list[float]], options: dict[str, float], message: str
-) -> None:
+def test_ratio_interval_refuses_bad_input(a: list[list[float]], options: dict[str, float], message: str) -> None:
     """Too few processes, impossible times and bad options raise, and the message names the place."""
     with pytest.raises(ValueError, match=message):
         bootstrap_ratio_interval(a, [[1.0], [1.0]], rng=generator(), **options)

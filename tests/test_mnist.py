@@ -84,9 +84,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]]
         server.server_close()
 
 
-def send(
-    content: bytes, *, length: int | None = None
-) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
+def send(content: bytes, *, length: int | None = None) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
     """Return an answer that sends bytes and, unless it is 0, a length (their own, if none is given)."""
 
     def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -143,9 +141,7 @@ def test_real_mnist_with_one_flipped_label_is_refused(real: Path, tmp_path: Path
     arrays = read_mnist(real)
     arrays.y_train[12345] ^= 1
     path = save(tmp_path / "flipped.npz", arrays)
-    with pytest.raises(
-        DataError, match=r"flipped.npz': not MNIST: array 'y_train' has SHA-256 .*; expected 1feba77c"
-    ):
+    with pytest.raises(DataError, match=r"flipped.npz': not MNIST: array 'y_train' has SHA-256 .*; expected 1feba77c"):
         read_mnist(path)
 
 
@@ -168,9 +164,7 @@ def test_images_in_another_order_are_refused(toy: Arrays, tmp_path: Path) -> Non
         read_mnist(path)
 
 
-def test_variable_comes_first(
-    toy: Arrays, tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variable_comes_first(toy: Arrays, tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What MNIST_BENCH_DATA names is taken, and Keras's cache is not even looked at."""
     path = save(tmp_path / "named.npz", toy)
     (keras_home / "datasets").mkdir(parents=True)
@@ -196,9 +190,7 @@ def test_bad_variable_is_an_error(
     assert isinstance(caught.value.__cause__, DataError)
 
 
-def test_empty_variable_counts_as_not_set(
-    toy: Arrays, keras_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_variable_counts_as_not_set(toy: Arrays, keras_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty MNIST_BENCH_DATA leads on to Keras's cache."""
     save(keras_home / "datasets" / "mnist.npz", toy)
     monkeypatch.setenv("MNIST_BENCH_DATA", "")
@@ -265,9 +257,7 @@ def test_download_is_verified_kept_and_reported(
     assert requests == ["/mnist.npz"]
 
 
-def test_download_needs_no_cache(
-    toy: Arrays, good: bytes, keras_home: Path, serve: Callable[..., list[str]]
-) -> None:
+def test_download_needs_no_cache(toy: Arrays, good: bytes, keras_home: Path, serve: Callable[..., list[str]]) -> None:
     """Where Keras's cache cannot be written, the download serves this once."""
     serve(send(good))
     keras_home.write_text("a file where the folder would be")

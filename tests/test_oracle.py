@@ -67,8 +67,7 @@ def make_masks(rng: np.random.Generator, sizes: Sequence[int], steps: int, batch
     """Draw the scaled masks of the lab's dropout, rate 0.3, as float32 holds them."""
     keep = np.float32(1 - 0.3)
     return [
-        [(rng.random((batch, width)) < keep).astype(np.float32) / keep for width in sizes[1:-1]]
-        for _ in range(steps)
+        [(rng.random((batch, width)) < keep).astype(np.float32) / keep for width in sizes[1:-1]] for _ in range(steps)
     ]
 
 
@@ -87,9 +86,7 @@ def make_references(lab: str, seed: int) -> list[oracle.Reference]:
     return list(oracle.follow(weights, batches, RATE, masks))
 
 
-def make_small(
-    seed: int, sizes: Sequence[int], batch: int = 7
-) -> tuple[Tensors, np.ndarray, np.ndarray, Tensors]:
+def make_small(seed: int, sizes: Sequence[int], batch: int = 7) -> tuple[Tensors, np.ndarray, np.ndarray, Tensors]:
     """Draw a small network with biases, a batch and masks, all float64."""
     rng = np.random.default_rng(seed)
     weights = [rng.normal(size=shape) for pair in pairwise(sizes) for shape in (pair, pair[1:])]
@@ -172,9 +169,7 @@ def test_forward_and_loss_are_those_of_scipy() -> None:
     logits, probabilities = oracle.forward(weights, x)
     np.testing.assert_allclose(logits, np.maximum(x @ weights[0] + weights[1], 0) @ weights[2] + weights[3])
     np.testing.assert_allclose(probabilities, special.softmax(logits, axis=1), rtol=1e-12)
-    assert oracle.loss(weights, x, y) == pytest.approx(
-        -np.mean((y * special.log_softmax(logits, axis=1)).sum(1))
-    )
+    assert oracle.loss(weights, x, y) == pytest.approx(-np.mean((y * special.log_softmax(logits, axis=1)).sum(1)))
 
 
 def test_huge_logits_neither_overflow_nor_clip() -> None:
@@ -191,9 +186,7 @@ def test_a_partial_batch_is_averaged_over_its_own_size() -> None:
     """Loss and gradients of a batch of any size are the means over its examples."""
     weights, x, y, masks = make_small(1, (6, 5, 4), batch=5)
     rows = [(x[[i]], y[[i]], [mask[[i]] for mask in masks]) for i in range(5)]
-    assert oracle.loss(weights, x, y, masks) == pytest.approx(
-        np.mean([oracle.loss(weights, *r) for r in rows])
-    )
+    assert oracle.loss(weights, x, y, masks) == pytest.approx(np.mean([oracle.loss(weights, *r) for r in rows]))
     single = [oracle.gradients(weights, *row) for row in rows]
     for whole, *parts in zip(oracle.gradients(weights, x, y, masks), *single, strict=True):
         np.testing.assert_allclose(whole, np.mean(parts, axis=0), rtol=1e-12, atol=1e-15)
@@ -287,9 +280,7 @@ def test_a_planted_gradient_error_is_found(
         faults = {(step, place): 1 + fault for step in steps}
         *_, found = train_in_float32(weights, batches[:10], masks[:10] if masks else None, faults)
         used = oracle.excess(found, reference, weights)
-        LOG.info(
-            "%s seed %d tensor %d, %.0e in %d steps: excess %.1f", lab, seed, place, fault, len(steps), used
-        )
+        LOG.info("%s seed %d tensor %d, %.0e in %d steps: excess %.1f", lab, seed, place, fault, len(steps), used)
         assert used > least, place
 
 
@@ -319,9 +310,7 @@ def test_noise_of_the_weights_reaches_the_gradients(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(oracle, "ROUNDOFF", 0.0)
     weights, x, y, masks = make_small(13, (6, 5, 4), batch=1)
     masks = [np.full_like(masks[0], 1 / 0.7)]
-    predicted, _ = oracle._gradient_noise(
-        weights, [np.full(weight.shape, 1e-12) for weight in weights], x, y, masks
-    )
+    predicted, _ = oracle._gradient_noise(weights, [np.full(weight.shape, 1e-12) for weight in weights], x, y, masks)
     rng = np.random.default_rng(0)
     noisy = ([weight + 1e-6 * rng.normal(size=weight.shape) for weight in weights] for _ in range(400))
     runs = zip(*(oracle.gradients(weights, x, y, masks) for weights in noisy), strict=True)
@@ -362,9 +351,7 @@ def test_a_dropped_unit_at_its_kink_does_not_matter() -> None:
     mask[0, 0] = 0
     (reference,) = oracle.follow(weights, [(x, y)], RATE, [[mask]])
     assert reference.certain
-    (blank,) = oracle.follow(
-        [weights[0], np.zeros(5), *weights[2:]], [(np.vstack([0 * x[:1], x[1:]]), y)], RATE
-    )
+    (blank,) = oracle.follow([weights[0], np.zeros(5), *weights[2:]], [(np.vstack([0 * x[:1], x[1:]]), y)], RATE)
     assert blank.certain
 
 

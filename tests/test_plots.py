@@ -53,9 +53,7 @@ def find_legend(ax: Axes) -> list[str]:
     ],
     ids=["accuracy", "loss"],
 )
-def test_curves(
-    record: TrainingRecord, ax: Axes, plot: Callable[..., Axes], name: str, ylabel: str, test: str
-) -> None:
+def test_curves(record: TrainingRecord, ax: Axes, plot: Callable[..., Axes], name: str, ylabel: str, test: str) -> None:
     """Training and validation by epoch, from 1, and the test's line; axes, title and legend say what is what."""
     assert plot([record], ax) is ax
     assert find_curves(ax, TRAINING) == [([1, 2], getattr(record.history, name))]

@@ -64,9 +64,7 @@ environments = st.fixed_dictionaries(
     }
     | {
         "flags": st.dictionaries(texts, texts, max_size=3),
-        "gpus": st.lists(
-            st.builds(Gpu, name=texts, compute_capability=texts, driver=st.none() | texts), max_size=2
-        ),
+        "gpus": st.lists(st.builds(Gpu, name=texts, compute_capability=texts, driver=st.none() | texts), max_size=2),
     }
 ).map(lambda fields: EnvironmentRecord(**fields))
 histories = st.fixed_dictionaries(
@@ -198,9 +196,7 @@ def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
         ("config.epochs", None, "$: None epochs configured, 2 in the history"),
     ],
 )
-def test_a_wrong_field_is_named(
-    record: TrainingRecord, tmp_path: Path, place: str, value: Any, message: str
-) -> None:
+def test_a_wrong_field_is_named(record: TrainingRecord, tmp_path: Path, place: str, value: Any, message: str) -> None:
     """One line says which field of which file is wrong, and how."""
     path = tmp_path / "wrong.json"
     path.write_text(change(record, place, value))

@@ -93,9 +93,7 @@ def test_a_record_says_what_was_done(trained: TrainingRecord, tiny: Dataset) -> 
     assert decode_record(encode_record(trained), origin="memory") == trained
 
 
-def test_a_history_has_an_entry_an_epoch(
-    trained: TrainingRecord, seen: list[tuple[int, EpochFigures]]
-) -> None:
+def test_a_history_has_an_entry_an_epoch(trained: TrainingRecord, seen: list[tuple[int, EpochFigures]]) -> None:
     """Every column is as long as the training, and holds what the callback was told as it went on."""
     assert [number for number, _ in seen] == [0, 1, 2]
     for name in trained.history.__struct_fields__:

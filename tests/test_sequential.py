@@ -40,9 +40,7 @@ def accuracies(rng: np.random.Generator, size: int, *, sd: float = 0.001, mean: 
     return rng.normal(mean, sd, size=size).round(4)
 
 
-def decide(
-    reference: object, sample: object, *, margin: float = ACCURACY_MARGIN, **options: object
-) -> Decision:
+def decide(reference: object, sample: object, *, margin: float = ACCURACY_MARGIN, **options: object) -> Decision:
     """Judge one accuracy alone."""
     options = {"rng": generator(), "resamples": 9_999, **options}
     return judge({"accuracy": Comparison(reference, sample, "lower", margin)}, **options)["accuracy"]
@@ -196,12 +194,8 @@ def test_format_decision_states_evidence_and_power() -> None:
         pytest.param({"looks": 0}, "in 0 looks", id="no look"),
         pytest.param({"alpha": 1.0}, "at alpha 1.0", id="alpha"),
         pytest.param({"beta": 2.0}, "alpha must be above 0", id="beta"),
-        pytest.param(
-            {"margin": -0.1}, "margin must be finite and not negative, not -0.1", id="negative margin"
-        ),
-        pytest.param(
-            {"margin": float("nan")}, "margin must be finite and not negative, not nan", id="nan margin"
-        ),
+        pytest.param({"margin": -0.1}, "margin must be finite and not negative, not -0.1", id="negative margin"),
+        pytest.param({"margin": float("nan")}, "margin must be finite and not negative, not nan", id="nan margin"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, float], message: str) -> None:
@@ -327,8 +321,7 @@ def format_tables(gates: int) -> str:
         for shift, n, sd in product((0.0, 0.0015, 0.002), sizes, spreads)
     ]
     settings += [
-        ("no change, unlucky reference", {"n": n, "sd": sd, "unlucky": 1.645})
-        for n, sd in product(sizes, spreads)
+        ("no change, unlucky reference", {"n": n, "sd": sd, "unlucky": 1.645}) for n, sd in product(sizes, spreads)
     ]
     settings += [(f"no change, {shape}", {"shape": shape}) for shape in ("heavy", "skewed")]
     settings += [("no change, 6 metrics", {"n": n, "metrics": 6}) for n in sizes]
@@ -349,9 +342,7 @@ def format_power(n: int, k: int, gates: int) -> str:
     options = {"margin": 1.5, "alpha": ALPHA / 6, "resamples": 29_999, "rng": rng}
     unit = rng.normal(size=n)
     shift = decide((unit - unit.mean()) / unit.std(ddof=1), rng.normal(size=k), **options).smallest_shift
-    verdicts = [
-        decide(rng.normal(size=n), rng.normal(size=k) + shift, **options).verdict for _ in range(gates)
-    ]
+    verdicts = [decide(rng.normal(size=n), rng.normal(size=k) + shift, **options).verdict for _ in range(gates)]
     return f"| {n} | {k} | {-shift:.2f} | {verdicts.count('REGRESSED') / gates:.1%} |"
 
 

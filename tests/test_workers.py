@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import math
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -194,7 +194,7 @@ def test_cores_are_shared(
 
 
 def test_where_nothing_can_be_pinned_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS and Windows have no affinity."""
+    """MacOS and Windows have no affinity."""
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert share_cores(2) == [None, None]
 

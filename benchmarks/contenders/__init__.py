@@ -52,12 +52,8 @@ CONTENDERS = {
             options={"engine": "eager"},
             most_rounds=1,
         ),
-        Contender(
-            name="graph", label="Keras fit, graph", trainer="contenders.fit:Fit", options={"engine": "graph"}
-        ),
-        Contender(
-            name="xla", label="Keras fit, XLA", trainer="contenders.fit:Fit", options={"engine": "xla"}
-        ),
+        Contender(name="graph", label="Keras fit, graph", trainer="contenders.fit:Fit", options={"engine": "graph"}),
+        Contender(name="xla", label="Keras fit, XLA", trainer="contenders.fit:Fit", options={"engine": "xla"}),
         Contender(
             name="epoch",
             label="Keras fit, steps_per_execution of an epoch",
