@@ -68,7 +68,8 @@ class _Starter:
             task = self._referee.task
             if task.lab.dropout and not self.contender.drops:
                 raise AbsentError("has no dropout")
-            team = self._stack.enter_context(contextlib.closing(Team(self.contender, task.lab.name, task.config.data)))
+            team = Team(self.contender, task.lab.name, task.config.data)
+            self._stack.callback(team.close)
             first, warm = team.train_untimed(shuffle=False), team.train_untimed(shuffle=True)
             if self.contender.trains:
                 self._proof = self._referee.check_first(*first)

@@ -12,7 +12,7 @@ from mnist_bench.environment import collect_environment
 
 __all__ = ["describe_load", "describe_machine"]
 
-_LIBRARIES = ("tensorflow-cpu", "tensorflow", "keras", "torch", "jax", "numpy", "scikit-learn", "mnist-bench")
+_LIBRARIES = ("torch", "jax", "numpy", "scikit-learn")
 
 
 def describe_machine() -> dict[str, str]:
@@ -22,10 +22,12 @@ def describe_machine() -> dict[str, str]:
         "CPU": f"{environment.cpu}, {environment.instruction_set}",
         "cores": f"{environment.usable_cores} of {environment.cores}",
         "system": platform.platform(),
-        "Python": environment.python,
-        "BLAS of NumPy": _describe_blas(),
         "commit": environment.commit or "unknown",
+        "Python": environment.python,
+        "tensorflow": environment.tensorflow,
+        "keras": environment.keras,
         **_find_versions(),
+        "BLAS of NumPy": _describe_blas(),
     }
 
 

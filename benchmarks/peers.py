@@ -50,9 +50,9 @@ def main() -> int:
     except KeyboardInterrupt:
         _tell("interrupted")
         return 130
+    show_results(results, markdown=options.markdown)
     if options.json:
         write_atomically(options.json, dump_json(results).encode())
-    show_results(results, markdown=options.markdown)
     return int(any(entry.failed for entry in results.entries))
 
 
@@ -129,16 +129,18 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
-    return number
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    number = float(text)
-    if not number >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not 0 or more")
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not number >= 0:  # so written that NaN fails
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
     return number
 
 

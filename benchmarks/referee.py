@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOORS", "Referee", "RefusedError"]
 
-FLOORS = {"perceptron": 0.90, "mlp": 0.95, "dropout": 0.94}
-"""Validation accuracy that two epochs reach; on MNIST sound ones reach 0.92, 0.97 and 0.97."""
+FLOORS = {"perceptron": 0.89, "mlp": 0.92, "dropout": 0.92}
+"""Validation accuracy that two epochs must reach; on MNIST they reach 0.905, 0.94 and 0.94."""
 
-# Relative. Without dropout all follow one path, but where float32 lets a relu flip, they part: JAX's and
-# PyTorch's weights came 2 % from the oracle's. With dropout each draws masks of its own.
+# Relative. Without dropout all follow one path, but where float32 turns a relu they leave the oracle's: by up
+# to 2 % of the way in one epoch. With dropout, all draw masks of their own, and without it the loss is 27 % less.
 _LOSS_TOLERANCE = 0.005
 _DROPOUT_LOSS_TOLERANCE = 0.05
-_DEPARTURE_LIMIT = 0.1
+_DEPARTURE_LIMIT = 0.05
 
 
 class RefusedError(ValueError):

@@ -79,8 +79,11 @@ def show_results(results: Results, *, markdown: bool) -> None:
             table.add_column(column, no_wrap=True)
         for row in rows:
             table.add_row(*row)
-        console.print(f"{'## ' if markdown else ''}{title}\n", style=None if markdown else "bold")
-        console.print(table)
+        with console.capture() as capture:
+            console.print(table)
+        # Without the blanks that rich leaves at the ends of lines.
+        lines = "\n".join(line.rstrip() for line in capture.get().splitlines())
+        print(f"{'### ' if markdown else ''}{title}\n\n{lines.strip()}\n")
 
 
 _Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -88,19 +91,21 @@ _Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 def _tabulate_times(results: Results) -> _Rows:
     columns = ("lab", "how", "seconds", "lowest to highest", "CPU seconds", "times fused")
-    return columns, [
-        (entry.lab, CONTENDERS[entry.contender].label, *_describe(results, entry)) for entry in results.entries
-    ]
+    rows = []
+    for entry in results.entries:
+        how = CONTENDERS[entry.contender].label + (f": {entry.note}" if entry.note else "")
+        rows.append((entry.lab, how, *_describe(results, entry)))
+    return columns, rows
 
 
 def _describe(results: Results, entry: Entry) -> tuple[str, ...]:
     if not entry.epochs:
-        return entry.note, _NOTHING, _NOTHING, _NOTHING
+        return (_NOTHING,) * 4
     seconds = [epoch.seconds for epoch in entry.epochs]
     cpu_seconds = statistics.median(epoch.cpu_seconds for epoch in entry.epochs)
     ratios = pair_ratios(entry, results.find(entry.lab, "fused"))
     return (
-        f"{median_seconds(entry):.3f}" + (f" ({entry.note})" if entry.note else ""),
+        f"{median_seconds(entry):.3f}",
         f"{min(seconds):.3f} to {max(seconds):.3f}, n = {len(seconds)}",
         f"{cpu_seconds:.3f}",
         f"{statistics.median(ratios):.2f}" if ratios else _NOTHING,

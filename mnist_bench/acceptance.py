@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import getpass
-import platform
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["accept_folder", "diff_baselines", "find_objections", "make_acceptance"]
+__all__ = ["accept_folder", "diff_baselines", "find_objections"]
 
 
 def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) -> list[Path]:
@@ -47,7 +44,7 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
         ValueError: No reason is given, a rule is broken and `force` is off, or the records do not belong
             together or to the baseline that is there. Nothing has been written then.
     """
-    acceptance = make_acceptance(why)
+    acceptance = baselines.make_acceptance(why)
     probes, groups = _sort_out(source)
     trainings = [record for group in groups for record in group]
     commits = [probe.environment.commit for probe in probes]
@@ -58,21 +55,9 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
     objections = find_objections(trainings, commits, sorted(engines))
     if objections and not force:
         raise ValueError(f"{source}: not accepted: {'; '.join(objections)} (--force says so in the file)")
-    acceptance = make_acceptance(why, objections)
+    acceptance = baselines.make_acceptance(why, objections)
     written = [baselines.accept_accuracy(group, folder, acceptance) for group in groups]
     return written + [baselines.accept_probe(probe, folder, acceptance) for probe in probes]
-
-
-def make_acceptance(why: str, forced: Sequence[str] = ()) -> baselines.Acceptance:
-    """Return an acceptance by this user on this machine, now.
-
-    Raises:
-        ValueError: No reason is given.
-    """
-    if not why.strip():
-        raise ValueError("a baseline needs a reason, for whoever reviews it")
-    when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-    return baselines.Acceptance(who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced))
 
 
 def find_objections(
@@ -172,10 +157,11 @@ def _find_departures(record: TrainingRecord) -> Iterator[str]:
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
-    low = [record.config for record in trainings if judge_threshold(record) is not Verdict.PASS]
-    for lab in dict.fromkeys(config.lab for config in low):
-        seeds = [config.seed for config in low if config.lab == lab]
-        yield f"{lab} is below its threshold in {len(seeds)} trainings, the first with seed {seeds[0]}"
+    for lab in dict.fromkeys(record.config.lab for record in trainings):
+        them = [record for record in trainings if record.config.lab == lab]
+        low = [record.config.seed for record in them if judge_threshold(record) is not Verdict.PASS]
+        if low:
+            yield f"{lab} is below its threshold in {len(low)} of {len(them)} trainings, such as seed {low[0]}"
 
 
 def _find_broken(engines: Sequence[str]) -> Iterator[str]:
@@ -185,10 +171,3 @@ def _find_broken(engines: Sequence[str]) -> Iterator[str]:
             result = apply_known(check_contract(name, engine), engine, versions, known)
             if not result.holds:
                 yield f"{result.name} fails here"
-
-
-def _find_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # the user of a container may have no name
-        return "unknown"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import getpass
 import math
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +34,7 @@ __all__ = [
     "list_baselines",
     "load_accuracy",
     "load_baseline",
+    "make_acceptance",
     "plan_accuracy",
     "probe_path",
 ]
@@ -180,6 +184,18 @@ def list_baselines(folder: Path) -> Iterator[Path]:
         yield from sorted((folder / kind).rglob("*.json"))
 
 
+def make_acceptance(why: str, forced: Sequence[str] = ()) -> Acceptance:
+    """Return an acceptance by this user on this machine, now.
+
+    Raises:
+        ValueError: No reason is given.
+    """
+    if not why.strip():
+        raise ValueError("a baseline needs a reason, for whoever reviews it")
+    when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+    return Acceptance(who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced))
+
+
 def plan_accuracy(
     records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance
 ) -> tuple[Path, AccuracyBaseline]:
@@ -223,8 +239,13 @@ def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance:
     return path
 
 
-def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance) -> Path:
+def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | None = None) -> Path:
     """Make a probe the baseline for its numerics key; an earlier one is kept beside it, numbered.
+
+    Args:
+        record: The probe.
+        folder: The baselines.
+        acceptance: Who, when and why, if the record does not say so itself.
 
     Returns:
         The baseline's path.
@@ -233,7 +254,7 @@ def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance) -> P
     if path.exists():
         number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
         write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
-    accepted = msgspec.structs.replace(record, acceptance=acceptance)
+    accepted = msgspec.structs.replace(record, acceptance=acceptance or record.acceptance)
     write_atomically(path, dump_json(accepted).encode(), overwrite=True)
     return path
 
@@ -271,3 +292,10 @@ def _check_fields(path: Path, record: Record, wanted: Mapping[str, str]) -> None
     for name, value in wanted.items():
         if getattr(record, name) != value:
             raise ValueError(f"{path}: {name} is {getattr(record, name)!r}, expected {value!r}")
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the user of a container may have no name
+        return "unknown"

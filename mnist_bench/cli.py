@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "default_folder", "load_data", "main"]
 
+_INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt, as shells do: 128 + SIGINT
+
 # Help without rich's markup: importing it would double the time that `--help` takes.
 app = typer.Typer(
     add_completion=False,
@@ -222,12 +224,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
     try:
         status = app(arguments, standalone_mode=False)
-    except KeyboardInterrupt:
-        _leave("interrupted", 130)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is one line and an exit status
         if _Debug.on:
             traceback.print_exc()
         _leave(*_explain(error))
+    if status == _INTERRUPTED:
+        _leave("interrupted", _INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -173,7 +173,7 @@ def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None
         if it.acceptance:
             typer.echo(f"  {_format_acceptance(it.acceptance)}")
         return
-    typer.echo(f"{it.lab} on {it.dataset}: {len(it.references)} references, the last of an engine in force")
+    typer.echo(f"{it.lab} on {it.dataset}; of several references of an engine the last is in force")
     for reference in it.references:
         environment = reference.environment
         typer.echo(

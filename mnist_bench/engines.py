@@ -121,7 +121,8 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
         steps_per_execution=steps,
     )
     # Keras 3 falls back without XLA, with a warning only, where it finds XLA unsuitable.
-    if bool(model.jit_compile) is not xla:
+    made = getattr(model, "jit_compile", None)
+    if bool(model._jit_compile if made is None else made) is not xla:  # noqa: SLF001 - Keras 2.8's only name for it
         raise RuntimeError(f"engine {engine.name}: jit_compile={xla} was asked for, Keras made it {not xla}")
 
 

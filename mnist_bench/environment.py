@@ -36,7 +36,7 @@ NUMERICS_FIELDS = (
     "backend",
     "precision",
     "xla",
-    "xla_threads",
+    "threads",
     "op_determinism",
     "onednn",
     "instruction_set",
@@ -128,10 +128,10 @@ def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, .
 
 
 def _key_value(fields: Mapping[str, Any], name: str) -> Any:
-    if name == "xla_threads":
-        # XLA on a CPU splits a matrix product among its threads, and so sums in another order: 1 and
-        # 2 threads end in different bits. Keras's fit without XLA does not depend on the threads.
-        return (fields["intra_op_threads"] or fields["usable_cores"]) if fields["xla"] else None
+    if name == "threads":
+        # A matrix product is split among the threads, and so summed in another order: with XLA, and on an
+        # AVX2 machine without it, too (TF 2.15 and 2.21), 1 and 2 threads end in different bits.
+        return fields["intra_op_threads"] or fields["usable_cores"]
     if name == "gpu_names":
         return [gpu.name for gpu in fields["gpus"]]
     return fields[name]

@@ -1,8 +1,8 @@
 """A worker process that trains nothing; what it does instead hangs on the seed.
 
 1 waits for the file `go`, 2 dies by SIGKILL after an epoch, 3 raises, 4 prints what is no event, 5 never ends,
-6 falls below every threshold, 7 sends no record where one belongs; all others just finish. Each leaves its process id in a
-file called after its training.
+6 falls below every threshold, 7 sends no record where one belongs; all others just finish. Each leaves its
+process id in a file called after its training.
 """
 
 from __future__ import annotations

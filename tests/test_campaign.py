@@ -77,7 +77,7 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset
 def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
     """Without --resume nothing is trained over them, and the message says what to do."""
     save_record(record, tmp_path / record_name(record.config))
-    with pytest.raises(FileExistsError, match="seed1671.json exists already: --resume .* --out"):
+    with pytest.raises(FileExistsError, match=r"seed1671\.json exists already: --resume .* --out"):
         plan_campaign([record.config], tmp_path, tiny)
 
 
@@ -107,7 +107,7 @@ def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, r
     """A file that somebody has renamed is not believed."""
     save_record(record, tmp_path / "mlp-fused-seed7.json")
     config = msgspec.structs.replace(record.config, lab="mlp", engine="fused", seed=7)
-    with pytest.raises(ValueError, match="mlp-fused-seed7.json: cannot resume, its lab is 'perceptron', not 'mlp'"):
+    with pytest.raises(ValueError, match=r"mlp-fused-seed7\.json: cannot resume, its lab is 'perceptron', not 'mlp'"):
         plan_campaign([config], tmp_path, tiny, resume=True)
 
 

@@ -16,13 +16,15 @@ import msgspec
 import pytest
 
 from mnist_bench import cli
-from mnist_bench.data import Dataset
+from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records import EnvironmentRecord, TrainingConfig, TrainingRecord, dump_json, load_record
 from mnist_bench.runner import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mnist_bench.data import Dataset
 
 PYTHON = sys.executable  # before `stub_workers` puts its own there
 PATIENCE_SECONDS = 120
@@ -317,15 +319,15 @@ def test_ctrl_c_keeps_what_is_finished(stub_workers: Path, tmp_path: Path) -> No
         start_new_session=True,
     )
     deadline = time.monotonic() + PATIENCE_SECONDS
-    pid_file = stub_workers / "perceptron-5.pid"
-    while not pid_file.exists() and process.poll() is None and time.monotonic() < deadline:
+    pid_file, kept = stub_workers / "perceptron-5.pid", out / "perceptron-epoch-seed4.json"
+    while not (pid_file.exists() and kept.exists()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "mnist-bench: interrupted"
     assert "Traceback" not in stderr
-    assert find_names(out) == ["perceptron-epoch-seed4.json"]
+    assert find_names(out) == [kept.name]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
 
@@ -368,11 +370,13 @@ def test_a_real_run(real_run: tuple[Path, Answer]) -> None:
 
 
 def test_a_worker_trains_as_this_process_does(real_run: tuple[Path, Answer], digits: Dataset) -> None:
-    """Its bits are those of the same training here, whatever cores it was pinned to."""
+    """It starts from the same weights, and ends in the same bits unless the numerics key says why not."""
     out, _ = real_run
     there = load_record(out / "perceptron-epoch-seed1671.json")
     here = train(TrainingConfig(lab="perceptron", epochs=1, data="digits"), dataset=digits)
     assert here.config == there.config
     assert here.initial_digest == there.initial_digest
-    assert here.final_digest == there.final_digest
-    assert here.test_accuracy == there.test_accuracy
+    assert here.test_accuracy == pytest.approx(there.test_accuracy, abs=1e-3)
+    moved = explain_keys(here.environment, there.environment, NUMERICS_FIELDS)
+    assert set(moved) <= {"threads"}
+    assert here.final_digest == there.final_digest or moved

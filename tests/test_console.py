@@ -6,7 +6,6 @@ import io
 from typing import TYPE_CHECKING
 
 import msgspec
-import pytest
 from rich.console import Console
 
 from mnist_bench.console import make_run_table, show_download, show_events
@@ -14,6 +13,8 @@ from mnist_bench.records import TrainingConfig
 from mnist_bench.workers import EpochEnded, Failed, Finished, Started
 
 if TYPE_CHECKING:
+    import pytest
+
     from mnist_bench.records import TrainingRecord
     from mnist_bench.workers import Event
 

@@ -97,13 +97,13 @@ def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
         ("machine", "arm64", HARDWARE),
         ("cpu", "Another CPU", HARDWARE),
         ("cores", 64, HARDWARE),
-        ("usable_cores", 1, HARDWARE),
+        ("usable_cores", 1, NUMERICS | HARDWARE),
         ("tensorflow", "2.16.2", set()),
         ("python", "3.13.0", set()),
         ("numpy", "1.26.4", set()),
         ("project", "9.9", set()),
         ("commit", "0123abc", set()),
-        ("intra_op_threads", 1, set()),
+        ("intra_op_threads", 1, NUMERICS),
         ("inter_op_threads", 1, set()),
     ],
 )
@@ -114,14 +114,11 @@ def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: A
     assert {key for key in before if before[key] != after[key]} == moved
 
 
-@pytest.mark.parametrize(("name", "value"), [("intra_op_threads", 1), ("usable_cores", 1)], ids=["threads", "cores"])
-def test_threads_count_where_xla_sums(record: TrainingRecord, name: str, value: int) -> None:
-    """XLA sums in as many parts as there are threads, so under it they are a part of the numerics."""
+def test_it_is_the_threads_that_count(record: TrainingRecord) -> None:
+    """Two threads are two, whether said or left to TensorFlow, which takes one for each usable core."""
     fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
-    fields["xla"] = True
-    assert make_keys(fields)["numerics"] != make_keys(fields | {name: value})["numerics"]
-    # Two threads are two, said or chosen by TensorFlow.
-    assert make_keys(fields)["numerics"] == make_keys(fields | {"intra_op_threads": 2})["numerics"]
+    two = make_keys(fields | {"intra_op_threads": 2, "usable_cores": 1})
+    assert make_keys(fields)["numerics"] == two["numerics"]
 
 
 def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord) -> None:
@@ -255,4 +252,4 @@ def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
     """The keys of one environment are pinned: another meaning of a key orphans every stored baseline."""
     fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
-    assert make_keys(fields) == {"numerics": "2e6be6bb5829c61c", "hardware": "8fa4633540bce915"}
+    assert make_keys(fields) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}

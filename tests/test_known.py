@@ -113,9 +113,7 @@ def test_a_package_that_is_not_there_excuses_nothing() -> None:
 def test_the_first_entry_that_covers_is_found() -> None:
     """Several entries may be about one check, each for its versions."""
     older = msgspec.structs.replace(FROZEN, name="older", versions="<3")
-    found = [
-        find_known("contract/new-order", "epoch", {"keras": it}, [older, FROZEN]) for it in ("2.9", "3.1")
-    ]
+    found = [find_known("contract/new-order", "epoch", {"keras": it}, [older, FROZEN]) for it in ("2.9", "3.1")]
     assert found == [older, FROZEN]
 
 
@@ -134,9 +132,7 @@ def test_the_shipped_list_is_about_what_there_is() -> None:
         assert entry.link.startswith("https://")
 
 
-@pytest.mark.parametrize(
-    ("keras", "verdict"), [("2.15.0", "REGRESSED"), ("3.0.5", "KNOWN"), ("3.15.1", "KNOWN")]
-)
+@pytest.mark.parametrize(("keras", "verdict"), [("2.15.0", "REGRESSED"), ("3.0.5", "KNOWN"), ("3.15.1", "KNOWN")])
 def test_the_shipped_list_knows_the_frozen_shuffle(keras: str, verdict: str) -> None:
     """Keras 3's order that is the same in every epoch is known; the same in Keras 2 would be new."""
     result = apply_known(make_result(Verdict.REGRESSED), "epoch", {"keras": keras}, load_known())
@@ -169,13 +165,15 @@ def test_no_list_is_no_empty_list(tmp_path: Path) -> None:
 
 
 @given(content=st.binary() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_file_is_a_list_or_named(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever a file holds, it is a list of entries or one line that names it."""
     path = tmp_path_factory.getbasetemp() / "known.json"
     path.write_bytes(content)
     try:
+        fault = ""
         assert load_known(path) == []
     except RecordError as error:
-        assert str(error).startswith(f"{path}: ")
-        assert len(str(error).splitlines()) == 1
+        fault = str(error)
+    assert not fault or fault.startswith(f"{path}: ")
+    assert len(fault.splitlines()) <= 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +17,9 @@ from mnist_bench.records import TrainingConfig
 from mnist_bench.workers import EpochEnded, Failed, Finished, Started, share_cores, train_all
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mnist_bench.workers import Event
+
+TASKS = Path("/proc/self/task")
 
 
 def make_configs(*seeds: int) -> list[TrainingConfig]:
@@ -27,14 +29,10 @@ def make_configs(*seeds: int) -> list[TrainingConfig]:
 
 def find_children() -> set[int]:
     """Return the processes that this one has started and that are still there, where Linux tells."""
-    tasks = os.listdir("/proc/self/task")  # noqa: PTH208 - a thread may end meanwhile
     children: set[int] = set()
-    for task in tasks:
-        try:
-            with open(f"/proc/self/task/{task}/children") as file:  # noqa: PTH123 - the same
-                children.update(map(int, file.read().split()))
-        except FileNotFoundError:
-            continue
+    for path in TASKS.glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread may end meanwhile
+            children.update(map(int, path.read_text().split()))
     return children
 
 
@@ -162,7 +160,7 @@ def test_a_worker_that_does_not_start_is_named(tmp_path: Path, monkeypatch: pyte
     ]
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="only Linux tells the children")  # noqa: PTH110
+@pytest.mark.skipif(not list(TASKS.glob("*/children")), reason="only Linux tells the children")
 def test_no_worker_outlives_the_call(stub_workers: Path) -> None:
     """A caller that stops early leaves no process behind, whether it was training or about to."""
     before = find_children()

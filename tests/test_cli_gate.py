@@ -1,0 +1,300 @@
+"""The commands `compare` and `baseline`: what they print, write and refuse, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import pytest
+
+from mnist_bench import acceptance, baselines
+from mnist_bench.cli import main
+from mnist_bench.contracts import CONTRACTS
+from mnist_bench.proberecords import ProbeRecord, Stage
+from mnist_bench.records import History, TrainingRecord, save_record
+from mnist_bench.serial import dump_json
+from mnist_bench.verdicts import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Answer(NamedTuple):
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The command, run in this process."""
+
+    def run(*arguments: object) -> Answer:
+        with pytest.raises(SystemExit) as caught:
+            main([str(it) for it in arguments])
+        captured = capsys.readouterr()
+        return Answer(int(caught.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
+    """The verdicts of all contracts by name, which nothing is trained for."""
+    verdicts = dict.fromkeys(CONTRACTS, Verdict.PASS)
+
+    def check(name: str, engine: str) -> CheckResult:
+        return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdicts[name], figure="1", bound="0")
+
+    monkeypatch.setattr(acceptance, "check_contract", check)
+    monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "2.15.0"})
+    return verdicts
+
+
+@pytest.fixture
+def mlp(record: TrainingRecord) -> TrainingRecord:
+    """The record of a training as the lab trains the mlp."""
+    config = msgspec.structs.replace(record.config, lab="mlp", epochs=20)
+    history = History(**{name: [0.5] * 20 for name in History.__struct_fields__})
+    return msgspec.structs.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
+
+
+@pytest.fixture
+def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
+    """A folder with the records of three seeds."""
+    for seed, accuracy in enumerate((0.976, 0.977, 0.978), start=1):
+        config = msgspec.structs.replace(mlp.config, seed=seed)
+        it = msgspec.structs.replace(mlp, config=config, test_accuracy=accuracy)
+        save_record(it, tmp_path / "records" / f"{seed}.json")
+    return tmp_path / "records"
+
+
+@pytest.fixture
+def probe(mlp: TrainingRecord, tmp_path: Path) -> Path:
+    """A file with a probe of two stages."""
+    stages = [Stage(name=name, digest=name * 9, values=[0.5]) for name in ("forward", "gradient")]
+    it = ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
+    path = tmp_path / "probes" / "mlp-epoch.json"
+    path.parent.mkdir()
+    path.write_text(dump_json(it))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for baselines, which is not there yet."""
+    return tmp_path / "baselines"
+
+
+def edit(path: Path, old: str, new: str, *, name: str = "edited.json") -> Path:
+    """Write a changed copy beside a file; return its path."""
+    text = path.read_text()
+    assert old in text
+    copy = path.with_name(name)
+    copy.write_text(text.replace(old, new))
+    return copy
+
+
+def check_refused(answer: Answer, message: str) -> None:
+    """Check that a command refused with this one line on stderr, and printed nothing else."""
+    assert (answer.status, answer.out) == (2, "")
+    assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
+
+
+def test_compare_the_same(command: Callable[..., Answer], probe: Path) -> None:
+    """Identical probes are a single line, and 0."""
+    assert command("compare", probe, probe) == (0, "identical in all 2 stages\n", "")
+
+
+def test_compare_what_moved(command: Callable[..., Answer], probe: Path) -> None:
+    """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
+    other = edit(probe, "gradient" * 9, "moved")
+    other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
+    answer = command("compare", probe, other)
+    only = "only in the second probe"
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.out.splitlines() == [
+        f"first stage that differs: forwards, {only}; 0 of 3 stages alike; keras '3.15.1' and '2.15.0'",
+        f"  forwards                   {only}",
+        "  forward                    only in the first probe",
+        "  gradient                   other bits, though none of the values kept moved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"lab": "mlp"', '"lab": "dropout"', "differ in their lab cannot be compared: 'mlp' and 'dropout'"),
+        ('"seed": 1671', '"seed": 7', "differ in their seed cannot be compared: 1671 and 7"),
+        ('"source": "digits"', '"source": "mnist"', "their dataset source cannot be compared: 'digits' and 'mnist'"),
+        ('"kind": "probe"', '"kind": "training"', "edited.json: kind is 'training', expected 'probe'"),
+        ('"schema_version": 1', '"schema_version": 0', "edited.json: schema_version is 0, this version reads 1"),
+        ('"digest"', '"hash"', "edited.json: $.dataset: Object contains unknown field `hash`"),
+    ],
+    ids=["lab", "seed", "data", "kind", "schema", "field"],
+)
+def test_compare_refuses(command: Callable[..., Answer], probe: Path, old: str, new: str, message: str) -> None:
+    """Probes that cannot be compared, and files that are none, are one line and 2."""
+    check_refused(command("compare", probe, edit(probe, old, new)), message)
+
+
+def test_compare_refuses_what_is_not_there(command: Callable[..., Answer], probe: Path) -> None:
+    """A missing file is named; a missing argument is bad usage."""
+    check_refused(command("compare", probe, probe.parent / "none.json"), "none.json: No such file or directory")
+    check_refused(command("compare", probe), "Missing argument")
+
+
+def test_baseline_accept_list_and_show(
+    command: Callable[..., Answer], records: Path, probe: Path, folder: Path
+) -> None:
+    """What was accepted is listed, and shown with its figures, who accepted it and why."""
+    place, digests = folder / "accuracy" / "digits" / "mlp.json", folder / "digests" / "digits" / "mlp-epoch"
+    answer = command("baseline", "accept", records, "--folder", folder, "--why", "the first")
+    assert answer == (0, f"accepted: {place}\n", "")
+    answer = command("baseline", "accept", probe.parent, "--folder", folder, "--why", "the bits")
+    assert answer == (0, f"accepted: {digests / '0123456789abcdef.json'}\n", "")
+
+    answer = command("baseline", "list", "--folder", folder)
+    assert (answer.status, answer.out.splitlines()) == (
+        0,
+        [
+            "accuracy/digits/mlp.json: epoch 3 seeds",
+            "digests/digits/mlp-epoch/0123456789abcdef.json: 2 stages, Keras 3.15.1, avx2",
+        ],
+    )
+
+    head, figures, who = command("baseline", "show", place).out.splitlines()
+    assert head == "mlp on digits; of several references of an engine the last is in force"
+    assert figures == (
+        "epoch: 3 seeds, 20 epochs: accuracy 0.9770 ± 0.0010 (0.9760 to 0.9780), "
+        "loss 0.0768 ± 0.0000 (0.0768 to 0.0768)"
+    )
+    user = re.escape(baselines.make_acceptance("x").who)
+    assert re.fullmatch(rf"  TensorFlow 2.21.0, Keras 3.15.1; accepted 2\S+ by {user}: the first", who)
+
+    head, *stages, who = command("baseline", "show", digests / "0123456789abcdef.json").out.splitlines()
+    assert head == "mlp by epoch on digits: 2 stages, Keras 3.15.1, avx2"
+    assert [stage.split() for stage in stages] == [["forward", "forwardforwa"], ["gradient", "gradientgrad"]]
+    assert who.endswith(f"by {baselines.make_acceptance('x').who}: the bits")
+
+
+def test_baseline_show_a_probe_that_is_no_baseline(command: Callable[..., Answer], probe: Path) -> None:
+    """Nobody has accepted it, and nobody is named."""
+    answer = command("baseline", "show", probe)
+    assert answer.status == 0
+    assert len(answer.out.splitlines()) == 3
+
+
+def test_baseline_accept_supersedes(command: Callable[..., Answer], records: Path, folder: Path) -> None:
+    """The earlier reference is kept, and shown above the one in force."""
+    for why in ("the first", "the second"):
+        command("baseline", "accept", records, "--folder", folder, "--why", why)
+    path = folder / "accuracy" / "digits" / "mlp.json"
+    head, *lines = command("baseline", "show", path).out.splitlines()
+    assert head.startswith("mlp on digits; ")
+    assert [line.rpartition(": ")[2] for line in lines[1::2]] == ["the first", "the second"]
+    assert len(json.loads(path.read_text())["references"]) == 2
+
+
+def test_baseline_accept_by_force(
+    command: Callable[..., Answer], records: Path, folder: Path, contracts: dict[str, Verdict]
+) -> None:
+    """Against the rules nothing is written without --force; with it, `show` says what was forced."""
+    contracts["mean-loss"] = Verdict.REGRESSED
+    arguments = ("baseline", "accept", records, "--folder", folder, "--why", "a test")
+    check_refused(command(*arguments), "not accepted: contract/mean-loss[epoch] fails here (--force says so")
+    assert not folder.exists()
+    assert command(*arguments, "--force").status == 0
+    shown = command("baseline", "show", folder / "accuracy" / "digits" / "mlp.json").out
+    assert shown.endswith(": a test; FORCED: contract/mean-loss[epoch] fails here\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Missing option '--why'"),
+        (("--why", " "), "a baseline needs a reason"),
+        (("--why", "a test", "--forced"), "No such option"),
+    ],
+    ids=["none", "empty", "option"],
+)
+def test_baseline_accept_asks_for_a_reason(
+    command: Callable[..., Answer], records: Path, folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """Without one nothing is accepted."""
+    answer = command("baseline", "accept", records, "--folder", folder, *arguments)
+    assert message in answer.err
+    assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert not folder.exists()
+
+
+def test_baseline_accept_refuses_bad_records(command: Callable[..., Answer], records: Path, folder: Path) -> None:
+    """A file that is wrong is named with its field; a folder without records, too."""
+    edit(records / "1.json", '"test_accuracy": 0.976', '"test_accuracy": 97.6')
+    answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
+    check_refused(answer, "edited.json: $: test_accuracy 97.6 is outside 0 to 1")
+    answer = command("baseline", "accept", records / "none", "--folder", folder, "--why", "a test")
+    check_refused(answer, "none: no records (*.json) there")
+    assert not folder.exists()
+
+
+def test_baseline_accept_into_a_file(command: Callable[..., Answer], records: Path, folder: Path) -> None:
+    """A folder that cannot be one is one line, and the file in its place stays."""
+    folder.write_text("a file")
+    answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
+    check_refused(answer, str(folder))
+    assert folder.read_text() == "a file"
+
+
+def test_baseline_list_of_nothing(command: Callable[..., Answer], tmp_path: Path) -> None:
+    """An empty folder is said to be empty, and one that is not there is bad input."""
+    answer = command("baseline", "list", "--folder", tmp_path)
+    assert answer == (0, "", f"mnist-bench: {tmp_path}: no baselines there\n")
+    check_refused(command("baseline", "list", "--folder", tmp_path / "none"), "none: no such folder")
+
+
+def test_baseline_list_of_the_shipped_ones(
+    command: Callable[..., Answer], records: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --folder it lists those that come with the package."""
+    command("baseline", "accept", records, "--folder", folder, "--why", "a test")
+    monkeypatch.setattr(baselines, "find_folder", lambda: folder)
+    assert command("baseline", "list").out == "accuracy/digits/mlp.json: epoch 3 seeds\n"
+
+
+@pytest.mark.parametrize("name", ["list", "show", "diff"])
+def test_a_damaged_baseline_is_bad_input(
+    command: Callable[..., Answer], records: Path, folder: Path, name: str
+) -> None:
+    """Every command that reads it names it, and what is wrong with it."""
+    command("baseline", "accept", records, "--folder", folder, "--why", "a test")
+    path = folder / "accuracy" / "digits" / "mlp.json"
+    edit(path, '"epochs": 20', '"epochs": "20"', name="mlp.json")
+    arguments = {"list": ("--folder", folder), "show": (path,), "diff": (path, path)}[name]
+    check_refused(command("baseline", name, *arguments), f"{path}: $.references[0].epochs: Expected `int`, got `str`")
+
+
+def test_baseline_diff(command: Callable[..., Answer], records: Path, folder: Path, probe: Path) -> None:
+    """Two references get the statistics' verdicts, two probes the first stage; other pairs are refused."""
+    command("baseline", "accept", records, "--folder", folder, "--why", "a test")
+    path = folder / "accuracy" / "digits" / "mlp.json"
+    answer = command("baseline", "diff", path, path)
+    accuracy, loss = answer.out.splitlines()
+    assert answer.status == 0
+    assert accuracy.startswith("epoch accuracy: INCONCLUSIVE: too few seeds")
+    assert loss.startswith("epoch loss: ")
+    assert command("baseline", "diff", probe, probe).out == "identical in all 2 stages\n"
+    check_refused(command("baseline", "diff", path, probe), "are of different kinds")
+
+
+def test_baseline_alone_is_bad_usage(command: Callable[..., Answer]) -> None:
+    """It lists its commands."""
+    answer = command("baseline")
+    assert answer.status == 2
+    for name in ("list", "show", "accept", "diff"):
+        assert name in answer.out + answer.err

@@ -1,0 +1,120 @@
+"""The pytest plugin: options, header, fixtures and the summary, in suites of its users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench.records import save_record
+
+if TYPE_CHECKING:
+    from mnist_bench.records import TrainingRecord
+
+pytest_plugins = ["pytester"]
+
+HEADER = "[pytest]\nmnist_bench = true\n"
+CHECK = """
+from mnist_bench.verdicts import CheckResult, Verdict
+def test_it(mnist_hold):
+    mnist_hold(CheckResult(name="contract/{name}[epoch]", verdict=Verdict.{verdict}, figure="7", bound="8"), engine="epoch")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fixed_versions(pytester: pytest.Pytester) -> None:
+    """Spare the inner runs the import of TensorFlow."""
+    pytester.makeconftest(
+        "from mnist_bench import suite\n"
+        "suite.collect_versions = lambda: {'keras': '3.15.1', 'tensorflow': '2.21.0', 'numpy': '2.4.6'}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "outcome"),
+    [
+        pytest.param("labels-aligned", "PASS", "passed", id="pass"),
+        pytest.param("labels-aligned", "REGRESSED", "failed", id="regressed"),
+        pytest.param("labels-aligned", "INCONCLUSIVE", "failed", id="inconclusive is never green"),
+        pytest.param("labels-aligned", "NO_BASELINE", "failed", id="no baseline is never green"),
+        pytest.param("new-order", "REGRESSED", "xfailed", id="known"),
+        pytest.param("new-order", "PASS", "failed", id="known but gone"),
+    ],
+)
+def test_verdicts_become_outcomes(name: str, verdict: str, outcome: str, pytester: pytest.Pytester) -> None:
+    """A verdict that holds passes, a known regression is expected, and anything else fails."""
+    pytester.makepyfile(CHECK.format(name=name, verdict=verdict))
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines(["*mnist-bench verdicts*", f"*contract/{name}*7*(8)*"])
+
+
+def test_header_names_what_is_under_test(pytester: pytest.Pytester) -> None:
+    """The header has data, engines, device and versions where the suite asks for it, and only there."""
+    pytester.makepyfile("def test_it(): pass")
+    assert "mnist-bench:" not in pytester.runpytest_inprocess().stdout.str()
+    pytester.makeini(HEADER)
+    result = pytester.runpytest_inprocess("--mnist-data", "digits", "--mnist-engine", "fused", "--mnist-device", "cpu")
+    result.stdout.fnmatch_lines(
+        ["mnist-bench: tensorflow *, keras *, numpy *; data digits*; engines fused; device cpu"]
+    )
+
+
+def test_labs_and_engines_are_parametrised(pytester: pytest.Pytester) -> None:
+    """A test that asks for lab and engine runs for each of them."""
+    pytester.makepyfile("def test_it(mnist_lab, mnist_engine): pass")
+    pytester.runpytest_inprocess().assert_outcomes(passed=15)
+    pytester.runpytest_inprocess("--mnist-engine", "graph").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--mnist-engine", "warp"), ("--mnist-seeds", "0"), ("--mnist-device", "tpu"), ("--mnist-require", "luck")],
+    ids=" ".join,
+)
+def test_bad_options_are_refused(options: tuple[str, str], pytester: pytest.Pytester) -> None:
+    """A value that is not allowed is a usage error."""
+    assert pytester.runpytest_inprocess(*options).ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome"),
+    [pytest.param((), "skipped", id="skips"), pytest.param(("--mnist-require", "mnist"), "errors", id="required")],
+)
+def test_what_only_mnist_can_answer(options: tuple[str, ...], outcome: str, pytester: pytest.Pytester) -> None:
+    """On the stand-in it skips, saying so, or fails where MNIST is required."""
+    pytester.makepyfile("import pytest\n@pytest.mark.usefixtures('mnist_only')\ndef test_it(): pass")
+    result = pytester.runpytest_inprocess("--mnist-data", "digits", "-rsE", *options)
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines(["*only MNIST can answer this*"])
+
+
+def test_a_lab_is_trained_once_under_xdist(pytester: pytest.Pytester, record: TrainingRecord) -> None:
+    """Processes that want one training wait for each other, and it is trained once."""
+    save_record(record, pytester.path / "record.json")
+    pytester.makepyfile(
+        """
+        import pathlib, time
+        import pytest
+        from mnist_bench import runner
+        from mnist_bench.records import load_record
+
+        @pytest.fixture(scope="session")
+        def mnist_dataset():
+            return None
+
+        @pytest.mark.parametrize("case", range(4))
+        def test_it(case, mnist_train, monkeypatch):
+            record = load_record(pathlib.Path("record.json").resolve())
+            def train(config, dataset):
+                with open("log", "a") as stream:
+                    stream.write("trained\\n")
+                time.sleep(0.5)
+                return record
+            monkeypatch.setattr(runner, "train", train)
+            assert mnist_train("perceptron", "fused").test_accuracy == record.test_accuracy
+        """
+    )
+    result = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4)
+    assert (pytester.path / "log").read_text() == "trained\n"

@@ -1,0 +1,101 @@
+"""Probes: each stage of training has its digest, and a fault in one stage shows in that stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench import probes
+from mnist_bench.proberecords import compare_probes
+from mnist_bench.records import TrainingConfig
+
+if TYPE_CHECKING:
+    from mnist_bench.data import Dataset
+    from mnist_bench.proberecords import ProbeRecord
+
+CONFIG = TrainingConfig(lab="dropout", engine="graph", epochs=2)
+
+
+@pytest.fixture(scope="module")
+def base(tiny: Dataset) -> ProbeRecord:
+    """A probe of the dropout lab, untouched."""
+    return probes.probe(CONFIG, tiny)
+
+
+def test_stages_come_in_the_order_of_training(base: ProbeRecord) -> None:
+    """A probe has every stage, from the initial weights to the last epoch."""
+    assert [stage.name for stage in base.stages] == [
+        "initial weights",
+        "data order",
+        "dropout mask",
+        "forward",
+        "loss",
+        "gradient",
+        "update",
+        "evaluation",
+        "weights after epoch 1",
+        "weights after epoch 2",
+    ]
+
+
+def test_a_probe_repeats_itself(base: ProbeRecord, tiny: Dataset) -> None:
+    """The same environment gives the same digests."""
+    assert compare_probes(base, probes.probe(CONFIG, tiny)) == []
+
+
+def test_another_initialiser_shows_in_the_first_stage_alone(
+    base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other stages start from given weights."""
+    build = probes.build_model
+
+    def build_other(lab: object) -> object:
+        model = build(lab)
+        model.set_weights([weight * 0.9 for weight in model.get_weights()])
+        return model
+
+    monkeypatch.setattr(probes, "build_model", build_other)
+    assert [difference.stage for difference in compare_probes(base, probes.probe(CONFIG, tiny))] == ["initial weights"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "patch"),
+    [
+        pytest.param("data order", ("trace_order", "steps"), id="data order"),
+        pytest.param("dropout mask", ("trace_masks", "kept"), id="dropout mask"),
+    ],
+)
+def test_a_moved_stage_is_named(
+    stage: str, patch: tuple[str, str], base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a tracer sees moves its own stage, and by a size."""
+    import dataclasses
+
+    name, field = patch
+    trace = getattr(probes.tracers, name)
+
+    def moved(*arguments: object, **options: object) -> object:
+        result = trace(*arguments, **options)
+        return dataclasses.replace(result, **{field: getattr(result, field)[:, ::-1]})
+
+    monkeypatch.setattr(probes.tracers, name, moved)
+    (difference,) = compare_probes(base, probes.probe(CONFIG, tiny))
+    assert difference.stage == stage
+    assert difference.size is not None
+
+
+def test_a_larger_learning_rate_shows_first_in_the_update(
+    base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gradient is what it was; the update and what follows from it are not."""
+    step = probes._one_step
+
+    def larger(lab: object, config: TrainingConfig, *rest: object) -> object:
+        import msgspec
+
+        rate = config.learning_rate if config.learning_rate == 1 else 0.11
+        return step(lab, msgspec.structs.replace(config, learning_rate=rate), *rest)
+
+    monkeypatch.setattr(probes, "_one_step", larger)
+    assert [difference.stage for difference in compare_probes(base, probes.probe(CONFIG, tiny))] == ["update"]
