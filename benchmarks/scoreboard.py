@@ -83,7 +83,7 @@ def show_results(results: Results, *, markdown: bool) -> None:
             console.print(table)
         # Without the blanks that rich leaves at the ends of lines.
         lines = "\n".join(line.rstrip() for line in capture.get().splitlines())
-        print(f"{'### ' if markdown else ''}{title}\n\n{lines.strip()}\n")
+        print(f"{'### ' if markdown else ''}{title}\n\n{lines.strip(chr(10))}\n")
 
 
 _Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]

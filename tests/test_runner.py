@@ -140,13 +140,11 @@ def test_the_fused_engine_repeats_itself(trained: TrainingRecord, tiny: Dataset)
 
 
 def test_one_epoch_has_no_steady_seconds(tiny: Dataset) -> None:
-    """With compilation in the only epoch there is no median of the others; XLA keeps determinism off."""
-    config = TrainingConfig(lab="perceptron", engine="xla", epochs=1)
-    record = train(config, dataset=tiny)
+    """With compilation in the only epoch there is no median of the others."""
+    record = train(TrainingConfig(lab="perceptron", engine="graph", epochs=1), dataset=tiny)
     assert len(record.history.loss) == 1
     assert record.seconds.epoch is None
     assert record.seconds.first_epoch == record.history.seconds[0]
-    assert (record.environment.xla, record.environment.op_determinism) == (True, False)
 
 
 def test_the_layer_table_is_the_models_summary() -> None:
@@ -161,11 +159,26 @@ def test_the_layer_table_is_the_models_summary() -> None:
     assert [layer.activation for layer in layers] == activations
 
 
-def test_determinism_can_be_had_or_not(tiny: Dataset) -> None:
-    """A configuration without op determinism turns it off, although an earlier one has turned it on."""
-    backend.set_determinism(on=True)
-    config = TrainingConfig(lab="perceptron", engine="graph", epochs=1, deterministic=False)
-    assert train(config, dataset=tiny).environment.op_determinism is False
+@pytest.mark.parametrize(
+    ("engine", "asked", "on"),
+    [("graph", True, True), ("graph", False, False), ("fused", True, True), ("xla", True, False)],
+)
+def test_determinism_is_set_before_training(
+    tiny: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    asked: bool,  # noqa: FBT001 - parametrised
+    on: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """It is on where the configuration asks for it and the engine can bear it, and else turned off."""
+
+    def stop(*, on: bool) -> None:
+        raise RuntimeError(f"determinism {on}")
+
+    monkeypatch.setattr(backend, "set_determinism", stop)
+    config = TrainingConfig(lab="perceptron", engine=engine, deterministic=asked)
+    with pytest.raises(RuntimeError, match=f"determinism {on}"):
+        train(config, dataset=tiny)
 
 
 @pytest.mark.parametrize("engine", ["graph", "fused"])

@@ -131,10 +131,10 @@ def test_what_a_library_prints_is_no_event() -> None:
 @pytest.mark.usefixtures("stub_workers")
 def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
     """What is no record fails its training, hangs nothing, and leaves the next one unharmed."""
-    events = list(train_all(make_configs(7, 11)))
+    events = list(train_all(make_configs(6, 11)))
     failed = end_of(events, 0)
     assert isinstance(failed, Failed)
-    assert failed.reason.startswith("perceptron, seed 7: RecordError: worker: $: Object missing required field")
+    assert failed.reason.startswith("perceptron, seed 6: RecordError: worker: $: Object missing required field")
     assert isinstance(end_of(events, 1), Finished)
 
 
