@@ -17,7 +17,8 @@ HEADER = "[pytest]\nmnist_bench = true\n"
 CHECK = """
 from mnist_bench.verdicts import CheckResult, Verdict
 def test_it(mnist_hold):
-    mnist_hold(CheckResult(name="contract/{name}[epoch]", verdict=Verdict.{verdict}, figure="7", bound="8"), engine="epoch")
+    result = CheckResult(name="contract/{name}[epoch]", verdict=Verdict.{verdict}, figure="7", bound="8")
+    mnist_hold(result, engine="epoch")
 """
 
 
