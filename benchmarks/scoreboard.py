@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "Target", "show_results"]
 
-_SAMPLES = 48_000
+_SAMPLES = 48_000  # the training part of the lab's split
 _NOTHING = "-"
 
 

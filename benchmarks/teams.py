@@ -141,7 +141,7 @@ class _Worker:
         if not line:
             self._log.seek(0)
             last = self._log.read().strip().rpartition("\n")[2]
-            raise LostError(f"its process ended with exit code {self._process.wait()}: {last}")
+            raise LostError(f"its process ended with exit code {self._process.wait()}: {last or 'no message'}")
         answer = json.loads(line)
         if "missing" in answer:
             raise AbsentError(f"not installed: {answer['missing']}")

@@ -60,7 +60,9 @@ class FusedTrainer:
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
         # XLA refuses to cut a batch longer than the data, even in a loop that takes no step.
-        self._epoch = tf.function(_epoch_function(dropout, min(batch_size, len(images))), jit_compile=True)
+        epoch = _epoch_function(dropout, min(batch_size, len(images)))
+        # Without autograph, here and below: the loops are spelt out, and TF 2.8's knows no `zip` with `strict`.
+        self._epoch = tf.function(epoch, autograph=False, jit_compile=True)
 
     def train_epoch(
         self,
@@ -104,7 +106,9 @@ class Evaluator:
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
-        self._evaluate = tf.function(_evaluate_function(min(self._CHUNK, len(images))), jit_compile=True)
+        self._evaluate = tf.function(
+            _evaluate_function(min(self._CHUNK, len(images))), autograph=False, jit_compile=True
+        )
 
     def evaluate(self, weights: Sequence[Any]) -> tuple[float, float]:
         """Return the mean loss and the accuracy of these weights over the whole data set."""
@@ -124,7 +128,7 @@ def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) 
     """
     tf = load_tensorflow()
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
+    @tf.function(autograph=False, jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
     def draw_all() -> Any:
         draw = _mask_drawer(lab.dropout, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size)
         return [draw(step, batch_size) for step in range(steps)]
@@ -137,7 +141,7 @@ def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.
     """Return the class probabilities, (samples, classes), that the epoch's forward pass gives for uint8 images."""
     tf = load_tensorflow()
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
+    @tf.function(autograph=False, jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
     def forward(weights: Any, images: Any) -> Any:
         return tf.nn.softmax(_forward(_transpose_kernels(weights), _scale(images), ())[1])
 

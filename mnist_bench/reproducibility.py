@@ -1,8 +1,7 @@
-"""The same seed, the same bits: in one process, in a fresh one, on one core and on all."""
+"""The same seed, the same bits: twice in one process, and in a fresh one."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from mnist_bench import backend
@@ -45,22 +44,20 @@ def collect_digests(
 ) -> dict[str, str]:
     """Train the same seed in several places, and another seed in one; return the final weights' digests.
 
-    The fused engine is left out of the training on one core: XLA splits its sums by the number of threads.
+    Always on the same number of cores: a product is split among the threads, and on an AVX2 machine 1 and 2
+    threads end in different bits, which is why the numerics key has the threads in it.
 
     Raises:
         RuntimeError: A training in a fresh process failed.
     """
     config = TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, data=source)
     other = TrainingConfig(lab=lab, engine=engine, seed=seed + 1, epochs=epochs, data=source)
-    digests = {
+    return {
         "this process": train(config, dataset=dataset).final_digest,
         "this process again": train(config, dataset=dataset).final_digest,
         "another seed": train(other, dataset=dataset).final_digest,
-        "a fresh process": _train_apart(config, jobs=1),
+        "a fresh process": _train_apart(config),
     }
-    if engine not in ("fused", "xla") and (os.cpu_count() or 1) > 1:
-        digests["a fresh process on one core"] = _train_apart(config, jobs=os.cpu_count() or 1)
-    return digests
 
 
 def check_determinism() -> CheckResult:
@@ -75,15 +72,11 @@ def check_determinism() -> CheckResult:
     )
 
 
-def _train_apart(config: TrainingConfig, *, jobs: int) -> str:
-    """Return the digest of a training in a worker that has a share of 1 / jobs of the cores."""
-    # As many trainings as jobs: each worker is pinned to its share.
-    finished = []
-    for event in train_all([config] * jobs, jobs=jobs):
+def _train_apart(config: TrainingConfig) -> str:
+    """Return the digest of a training in a worker of its own, with the cores that this process has."""
+    for event in train_all([config]):
         if isinstance(event, Failed):
             raise RuntimeError(event.reason)  # noqa: TRY004 - no wrong type: a training that failed
         if isinstance(event, Finished):
-            finished.append(event.record.final_digest)
-    if len(set(finished)) != 1:
-        raise RuntimeError(f"{jobs} processes, each on its core, ended in different bits")
-    return finished[0]
+            return event.record.final_digest
+    raise RuntimeError("the worker ended without a word")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_bits_in_every_place(
     mnist_lab: str, engine: str, mnist_dataset: Dataset, mnist_source: str, mnist_hold: Callable[..., None]
 ) -> None:
-    """A seed gives the same bits in the same process, in a fresh one and on one core; another seed gives others."""
+    """A seed gives the same bits twice in one process and in a fresh one; another seed gives others."""
     result = reproducibility.check_reproducible(mnist_lab, engine, mnist_dataset, mnist_source)
     mnist_hold(result, engine=engine)
 

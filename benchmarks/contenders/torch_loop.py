@@ -54,13 +54,12 @@ class TorchLoop:
 
 def _build_layers(task: Task) -> nn.Sequential:
     layers: list[nn.Module] = []
+    between = [nn.ReLU(), nn.Dropout(task.lab.dropout)] if task.lab.dropout else [nn.ReLU()]
     for kernel, bias in zip(task.weights[::2], task.weights[1::2], strict=True):
         linear = nn.Linear(*kernel.shape)
         with torch.no_grad():
             linear.weight.copy_(torch.from_numpy(kernel.T))
             linear.bias.copy_(torch.from_numpy(bias))
-        layers += [linear, nn.ReLU(), nn.Dropout(task.lab.dropout)]
-    if not task.lab.dropout:
-        layers = [layer for layer in layers if not isinstance(layer, nn.Dropout)]
-    # The last Dense layer ends the model: its softmax is part of the loss.
-    return nn.Sequential(*layers[: layers.index(linear) + 1])
+        layers += [*between, linear] if layers else [linear]
+    # No softmax behind the last: it is part of the loss.
+    return nn.Sequential(*layers)
