@@ -347,9 +347,17 @@ def test_two_references_are_compared_by_the_statistics(tmp_path: Path, mlp: Trai
     accuracy, loss, graph, xla = diff_baselines(base, new)
     assert accuracy.startswith("epoch accuracy: REGRESSED: worse mean; change -0.29")
     assert " points (" in accuracy
+    assert "(0.01 counts)" in accuracy
     assert loss.startswith("epoch loss: PASS: within the margin; change ")
     assert (graph, xla) == (f"graph: only in {base}", f"xla: only in {new}")
-    assert list(diff_baselines(base, new)) == [accuracy, loss, graph, xla]
+
+
+def test_the_same_baselines_give_the_same_lines(tmp_path: Path, mlp: TrainingRecord) -> None:
+    """Nothing in them is left to chance, not even the p-values of small changes."""
+    base = write_baseline(tmp_path / "a", mlp, draw(0))
+    news = [write_baseline(tmp_path / f"{mean}", mlp, draw(1, mean=mean)) for mean in (0.9762, 0.9765, 0.9768)]
+    lines = [[*diff_baselines(base, new)] for new in news]
+    assert [[*diff_baselines(base, new)] for new in news] == lines
 
 
 def test_the_references_in_force_are_compared(tmp_path: Path, mlp: TrainingRecord) -> None:
