@@ -30,7 +30,7 @@ def make_notebook(*, seed: int) -> Any:
     v4 = _load_nbformat().v4
     text, found = _SEED.subn(f"SEED = {seed}", _TEXT.read_text(encoding="utf-8"))
     assert found == 1  # noqa: S101 - the template is our own
-    cells = []
+    cells: list[Any] = []
     # Splitting at a pattern with a group gives in turn what lies between the matches and what they hold.
     for place, part in enumerate(_CODE.split(text)):
         if not part.strip():

@@ -75,6 +75,11 @@ def explain_walk(plan: Walk) -> list[str]:
     engines = ", ".join(f"{config.lab} by {config.engine}" for config in configs)
     lines.append(f"Training: {engines}{f'. {_describe_bits(configs)}' if plan.fast else ', as the sheet does'}.")
     told = {section.lab for section in plan.sections if "epochs" in section.shows}
+    if told and not plan.dataset.is_standin:
+        lines.append(
+            "Epochs: the sheet's accuracy and loss are means of running means, as Keras's progress bar then had them, "
+            "and so worse than ours in the first epochs; its val_accuracy and val_loss are as ours."
+        )
     quiet = [config.lab for config in configs if config.lab not in told]
     return [*lines, *(f"Section 5 trains {lab}; without it the epochs are not shown." for lab in quiet)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +170,8 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
         "Section 5 trains dropout; without it the epochs are not shown.",
     ]
     assert len(explain_walk(make_walk(tiny, tmp_path, [1, 4]))) == 1
+    as_mnist = make_walk(dataclasses.replace(tiny, name="mnist"), tmp_path, [2])
+    assert explain_walk(as_mnist)[3].startswith("Epochs: the sheet's accuracy and loss are means of running means")
 
 
 def test_keras_2_is_said_to_draw_other_masks(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
