@@ -39,7 +39,6 @@ MNIST_ONLY = "the sheet's is MNIST's: not compared"
 _RAMP = " .:-=+*#%@"  # from no ink to full ink
 _LEVELS = 256
 _BYTES = 4  # of a float32 parameter
-_FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss")  # in the order in which Keras prints them
 
 
 class Fact(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -223,7 +222,7 @@ def _format_count(parameters: int) -> str:
 
 
 def _format_line(figures: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} {_format_figure(figures[name])}" for name in _FIGURES)
+    return ", ".join(f"{name} {_format_figure(figures[name])}" for name in sheet.HISTORY_KEYS)
 
 
 def _format_figure(figure: float | None) -> str:

@@ -70,7 +70,7 @@ def explain_walk(plan: Walk) -> list[str]:
     if not configs:
         return lines
     lines.append(
-        f"Seed: {plan.seed}, by keras.utils.set_random_seed. The sheet's np.random.seed seeds nothing in Keras."
+        f"Seed: {plan.seed}, by keras.utils.set_random_seed; the sheet's np.random.seed reaches nothing in Keras."
     )
     engines = ", ".join(f"{config.lab} by {config.engine}" for config in configs)
     lines.append(f"Training: {engines}{f'. {_describe_bits(configs)}' if plan.fast else ', as the sheet does'}.")
@@ -92,7 +92,7 @@ def walk(plan: Walk, tell: Tell) -> list[TrainingRecord]:
         tell: Called with each fact as soon as it is known.
 
     Returns:
-        The records of the trainings that the sections show, in their order.
+        The records of the trainings that the sections need, in the sheet's order.
 
     Raises:
         FileExistsError: A record is there already, and the plan does not resume.
@@ -105,7 +105,7 @@ def walk(plan: Walk, tell: Tell) -> list[TrainingRecord]:
     for section in plan.sections:
         for part in section.shows:
             walker.show(section, part)
-    return list(walker.records.values())
+    return [walker.records[config.lab] for config in configs]
 
 
 class _Walker:

@@ -92,6 +92,7 @@ ONE_HOT = "[0. 0. 0. 0. 1. 0. 0. 0. 0. 0.]"
 """Its label."""
 
 HISTORY_KEYS = ("accuracy", "loss", "val_accuracy", "val_loss")
+"""The figures of an epoch, in the order in which Keras 3 keeps and prints them."""
 
 _HIDDEN = (("Dense", 128, 100_480), ("Activation", 128, 0), ("Dense", 128, 16_512), ("Activation", 128, 0))
 _OUTPUT = (("Dense", 10, 1_290), ("Activation", 10, 0))

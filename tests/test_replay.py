@@ -129,6 +129,14 @@ def test_a_section_alone_prepares_what_it_needs(trained: list[TrainingConfig], t
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dropout-epoch-seed1671.json"]
 
 
+def test_a_partly_resumed_walk_keeps_the_order(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
+    """Only what is missing is trained; the records come in the sheet's order all the same."""
+    walk(make_walk(tiny, tmp_path, [6]), lambda _: None)
+    _, records = tell_all(make_walk(tiny, tmp_path, [3, 6], resume=True))
+    assert [config.lab for config in trained] == ["dropout", "mlp"]
+    assert [record.config.lab for record in records] == ["mlp", "dropout"]
+
+
 @pytest.mark.parametrize(
     ("fast", "engines"),
     [(True, ["epoch", "epoch", "epoch"]), (False, ["graph", "eager", "eager"])],
@@ -161,7 +169,7 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
     """The data, the seed, the engines, and which of them give other bits."""
     data, seed, training = explain_walk(make_walk(tiny, tmp_path, []))
     assert data == "Data: tiny, from a test."
-    assert seed.startswith("Seed: 1671, by keras.utils.set_random_seed.")
+    assert seed.startswith("Seed: 1671, by keras.utils.set_random_seed;")
     assert training.startswith("Training: perceptron by epoch, mlp by epoch, dropout by epoch. On a CPU ")
     assert ("other masks" in training) is KERAS_2
     slow = explain_walk(make_walk(tiny, tmp_path, [3, 6], fast=False))
