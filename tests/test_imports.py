@@ -22,13 +22,13 @@ FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
     *("records", "backend", "labs", "fused", "engines", "environment"),
     *("runner", "workers", "campaign"),
-    *("gate", "plots", "report", "console"),
+    *("gate", "plots", "report", "console", "replay"),
     "cli",
 ]
-# The faces: nothing but each other imports them. The command's two halves know one another.
-SHELLS = {"cli", "cli_gate", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "oracle", "statistics"]
-JUDGES = ["gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
+# The faces: nothing but each other imports them. The command's parts know one another.
+SHELLS = {"cli", "cli_gate", "cli_lab", "pytest_plugin"}
+LEAVES = ["archives", "backend", "files", "oracle", "sheet", "statistics"]
+JUDGES = ["facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
 
 
 def find_imports(name: str) -> set[str]:
