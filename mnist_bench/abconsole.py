@@ -69,8 +69,8 @@ def format_ab(record: AbRecord) -> str:
     lines = [
         f"A  TensorFlow {record.a.tensorflow}, Keras {record.a.keras}  {record.python_a}",
         f"B  TensorFlow {record.b.tensorflow}, Keras {record.b.keras}  {record.python_b}",
-        f"{work.lab} by {work.engine} on {work.dataset.source}, {work.samples:,} samples in batches of {work.batch_size}",
-        f"{rounds} rounds of {work.epochs} epochs, {how}; {record.seconds:.0f} s",
+        f"{work.lab} by {work.engine} on {work.dataset.source}, epochs of {work.samples:,} samples; {how}",
+        f"{rounds} rounds of {work.epochs} epochs in {record.seconds:.0f} s",
         *([f"planted in B: {record.fault_b}"] if record.fault_b else []),
         f"            A ms    B ms   B beside A ({record.wall.level:.2%} interval)",
     ]

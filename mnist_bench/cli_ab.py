@@ -34,7 +34,7 @@ BaselinesOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
-_BUDGET = 40.0  # ab.BUDGET_SECONDS, which takes an import that `--help` does without
+_BUDGET = 40.0  # ab.BUDGET_SECONDS, whose import `--help` does without
 
 
 def ab(
@@ -152,6 +152,8 @@ def _make_plan(
 
     check_lab(lab)
     check_engine(engine)
+    if not 0 < budget < float("inf"):
+        raise ValueError(f"budget {budget!r} is not allowed: it must be positive seconds")
     if fault_b:
         parse_fault(fault_b)
     pythons = [find_python(name) for name in (a, b)]

@@ -11,6 +11,7 @@ from pathlib import Path
 __all__ = ["check_python", "find_python"]
 
 _PATIENCE_SECONDS = 60.0  # a first start from a cold disk may take some; none takes a minute
+_QUOTED = 60  # characters of what a strange program says
 _INSIDE = ("bin/python", "bin/python3", "Scripts/python.exe")
 
 # Asked of a strange interpreter: so in any Python, and without importing what takes long.
@@ -72,7 +73,7 @@ def check_python(path: Path, folder: Path) -> None:
     except (OSError, subprocess.SubprocessError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a Python interpreter that works: {_explain(error)}") from error
     if not isinstance(missing, list):
-        raise ValueError(f"{path}: not a Python interpreter: it answered {answer.stdout[:40]!r}")  # noqa: TRY004
+        raise ValueError(f"{path}: not a Python interpreter: it answered {answer.stdout[:_QUOTED]!r}")  # noqa: TRY004
     if "tensorflow" in missing or "numpy" in missing:
         raise ValueError(f"{path}: no TensorFlow there: {path} -m pip install tensorflow-cpu")
     if "mnist_bench" in missing:
@@ -83,8 +84,8 @@ def check_python(path: Path, folder: Path) -> None:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        lines = str(error.stderr).strip().splitlines()
-        return lines[-1] if lines else f"it ended with exit code {error.returncode}"
+        last = str(error.stderr).strip().splitlines()[-1:]
+        return f"it ended with exit code {error.returncode}" + (f": {last[0][:_QUOTED]}" if last else "")
     if isinstance(error, subprocess.TimeoutExpired):
         return f"no answer in {error.timeout:.0f} s"
     return getattr(error, "strerror", None) or str(error)

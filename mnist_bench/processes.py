@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    Tell: TypeAlias = Callable[..., object]
+    Tell: TypeAlias = Callable[..., None]
 
 __all__ = ["describe_exit", "open_events", "pin_all_threads", "pin_by_option"]
 
@@ -27,7 +27,11 @@ def open_events() -> Iterator[Tell]:
     """
     with os.fdopen(os.dup(1), "w", buffering=1) as out:
         os.dup2(2, 1)
-        yield lambda **event: out.write(json.dumps(event) + "\n")
+
+        def tell(**event: object) -> None:
+            out.write(json.dumps(event) + "\n")
+
+        yield tell
 
 
 def pin_by_option() -> None:

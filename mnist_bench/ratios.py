@@ -6,8 +6,9 @@ sources and the measured rates of error.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import exp, inf, log, sqrt
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -120,7 +121,7 @@ def ratio_interval(log_ratios: ArrayLike, *, tail: float) -> Interval:
         raise ValueError(f"tail must be above 0 and below 0.5, not {tail!r}")
     estimate, half = float(values.mean()), inf
     if np.ptp(values) > 0:
-        half = float(stats.t.isf(tail, values.size - 1) * np.std(values, ddof=1) / np.sqrt(values.size))
+        half = _student(tail, values.size - 1) * float(np.std(values, ddof=1)) / sqrt(values.size)
     return Interval(exp(estimate), exp(estimate - half), _exp(estimate + half), 1 - 2 * tail)
 
 
@@ -211,6 +212,12 @@ def _shift(rounds: Rounds, shift: float, clocks: tuple[bool, bool]) -> Rounds:
         np.asarray(it, dtype=np.float64) + shift * on for it, on in zip(rounds, clocks, strict=True)
     ]
     return moved[0].tolist(), moved[1].tolist()
+
+
+@functools.lru_cache(maxsize=256)
+def _student(tail: float, freedom: int) -> float:
+    """Return Student's quantile; kept, as it takes longer than all else here and is always the same few."""
+    return float(stats.t.isf(tail, freedom))
 
 
 def _exp(value: float) -> float:

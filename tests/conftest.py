@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,8 +22,12 @@ from mnist_bench.records import (
     Seconds,
     TrainingConfig,
     TrainingRecord,
+    dump_json,
     encode_record,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="session")
@@ -109,10 +115,27 @@ def stub_workers(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     folder = tmp_path / "stub"
     folder.mkdir()
     (folder / "record.json").write_text(encode_record(record))
-    python = folder / "python"
-    stub = Path(__file__).with_name("stub_worker.py")
-    command = shlex.join([sys.executable, str(stub), str(folder)])
-    python.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "executable", str(make_interpreter(folder / "python", "stub_worker.py", folder)))
     return folder
+
+
+@pytest.fixture
+def stub_python(record: TrainingRecord, tmp_path: Path) -> Callable[..., Path]:
+    """Make an interpreter of stub_abworker.py by its name and behaviour; its files lie beside it."""
+
+    def make(name: str, **behaviour: object) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "environment.json").write_text(dump_json(record.environment))
+        (folder / "behaviour.json").write_text(json.dumps({"speed": 0.5, "jitter": 0.01} | behaviour))
+        return make_interpreter(folder / "python", "stub_abworker.py", folder)
+
+    return make
+
+
+def make_interpreter(path: Path, script: str, *arguments: object) -> Path:
+    """Write a program that passes all it is given on to a script beside this file."""
+    command = shlex.join([sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)])
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    path.chmod(0o755)
+    return path
