@@ -155,12 +155,12 @@ def format_sharpness(sharpness: Sharpness | None) -> str:
     if sharpness is None:
         return "not calibrated on this machine: mnist-bench calibrate"
     found = [
-        f"{'less than double the time is not found' if it is None else f'finds +{it:.0%}'} {what}"
-        for it, what in ((sharpness.finds, "of work"), (sharpness.finds_waiting, "of waiting"))
+        f"{'not even +100%' if it is None else f'+{it:.0%}'} of {what}"
+        for it, what in ((sharpness.finds, "work"), (sharpness.finds_waiting, "waiting"))
     ]
     return (
         f"calibrated here: {sharpness.alarms} of {sharpness.runs} A/A runs of {sharpness.budget_seconds:g} s alarmed; "
-        f"with 90% it {', '.join(found)}"
+        f"90% find {', '.join(found)}"
     )
 
 

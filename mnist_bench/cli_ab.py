@@ -34,6 +34,7 @@ BaselinesOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
+_DEVICES = ("auto", "cpu", "gpu")
 _BUDGET = 40.0  # ab.BUDGET_SECONDS, whose import `--help` does without
 
 
@@ -121,8 +122,7 @@ def calibrate(
         sys.executable, sys.executable, lab, engine, budget=budget, data=data, device=device, in_turn=in_turn
     )
     folder = out or Path("results", "calibration", f"{lab}-{engine}")
-    records = run_series(dataclasses.replace(plan, early=False), folder, runs, _show_run)
-    record = summarise(records)
+    record = summarise(run_series(dataclasses.replace(plan, early=False), folder, runs, _show_run))
     path = calibration_path(baselines or find_folder(), record.environment, record.workload)
     save_calibration(record, path)
     typer.echo(dump_json(record) if json else f"{format_sharpness(record.sharpness)}\nwritten: {path}\n", nl=False)
@@ -154,6 +154,8 @@ def _make_plan(
     check_engine(engine)
     if not 0 < budget < float("inf"):
         raise ValueError(f"budget {budget!r} is not allowed: it must be positive seconds")
+    if device not in _DEVICES:
+        raise ValueError(f"unknown device {device!r}: choose from {', '.join(_DEVICES)}")
     if fault_b:
         parse_fault(fault_b)
     pythons = [find_python(name) for name in (a, b)]

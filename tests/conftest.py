@@ -7,13 +7,16 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import numpy as np
 import pytest
 
+from mnist_bench.abrecords import AbRecord, ProcessTimes, Workload, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
 from mnist_bench.data import Dataset, load_dataset
+from mnist_bench.ratios import ALPHA, BOUND, judge_looks
 from mnist_bench.records import (
     DatasetRecord,
     EnvironmentRecord,
@@ -127,8 +130,58 @@ def stub_python(record: TrainingRecord, tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "environment.json").write_text(dump_json(record.environment))
-        (folder / "behaviour.json").write_text(json.dumps({"speed": 0.5, "jitter": 0.01} | behaviour))
+        (folder / "behaviour.json").write_text(json.dumps({"speed": 0.5, "jitter": 0.001} | behaviour))
         return make_interpreter(folder / "python", "stub_abworker.py", folder)
+
+    return make
+
+
+@pytest.fixture
+def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
+    """Make the record of a comparison on a quiet machine, in which B takes `slowdown` times as long as A."""
+
+    def make(*, rounds: int = 6, slowdown: float = 1.0, seed: int = 0, **fields: object) -> AbRecord:
+        rng = np.random.default_rng(seed)
+        processes = []
+        for order in range(2 * rounds):
+            side: Literal["a", "b"] = "a" if order % 4 in (0, 3) else "b"
+            times = (slowdown if side == "b" else 1.0) * np.exp(0.01 * rng.normal(size=(2, 4)))
+            processes.append(ProcessTimes(side=side, order=order, wall=times[0].tolist(), cpu=times[1].tolist()))
+        looks = sorted({max(3, rounds // 2), rounds}) if rounds > 2 else []
+        judgement = judge_looks(collect_rounds(processes), looks)
+        workload = Workload(
+            lab="mlp",
+            engine="epoch",
+            dataset=record.dataset,
+            samples=12_032,
+            batch_size=128,
+            warm_ups=2,
+            epochs=4,
+            device="cpu",
+            layout="together",
+        )
+        made = AbRecord(
+            workload=workload,
+            python_a="/a/bin/python",
+            python_b="/a/bin/python",
+            a=record.environment,
+            b=record.environment,
+            fault_b=None,
+            budget_seconds=40.0,
+            seconds=38.0,
+            bound=BOUND,
+            alpha=ALPHA,
+            looks=looks,
+            processes=processes,
+            wall=make_ratio(judgement.wall),
+            cpu=make_ratio(judgement.cpu),
+            verdict=judgement.word,
+            finding=judgement.finding,
+            failure=None,
+            calibration=None,
+            created=record.created,
+        )
+        return msgspec.structs.replace(made, **fields)
 
     return make
 

@@ -32,7 +32,7 @@ def main() -> None:
         ready
         | {"environment": json.loads((FOLDER / "environment.json").read_text()) | behaviour.get("environment", {})}
     )
-    generator, steps = random.Random(number), []  # noqa: S311 - no secret
+    generator, steps = random.Random(f"{FOLDER.name}{number}"), []  # noqa: S311 - no secret
     for line in sys.stdin:
         steps.append(json.loads(line))
         (FOLDER / f"{number}.steps").write_text(json.dumps(steps))

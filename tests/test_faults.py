@@ -31,7 +31,7 @@ def test_a_share_is_above_0_and_at_most_1(text: str) -> None:
 
 def test_an_unknown_fault_is_named() -> None:
     """With those there are."""
-    with pytest.raises(ValueError, match="unknown fault 'nap:0.1': choose from sleep:SHARE, steps:SHARE"):
+    with pytest.raises(ValueError, match=r"unknown fault 'nap:0\.1': choose from sleep:SHARE, steps:SHARE"):
         parse_fault("nap:0.1")
 
 

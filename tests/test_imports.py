@@ -21,14 +21,26 @@ MODULES = sorted(name for _, name, _ in pkgutil.iter_modules(mnist_bench.__path_
 FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
     *("records", "backend", "labs", "fused", "engines", "environment"),
-    *("runner", "workers", "campaign"),
-    *("gate", "plots", "report", "console"),
+    *("runner", "processes", "workers", "campaign"),
+    *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
+    *("gate", "plots", "report", "console", "abconsole"),
     "cli",
 ]
-# The faces: nothing but each other imports them. The command's two halves know one another.
-SHELLS = {"cli", "cli_gate", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "oracle", "statistics"]
-JUDGES = ["gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
+# The faces: nothing but each other imports them. The command's parts know one another.
+SHELLS = {"cli", "cli_ab", "cli_gate", "pytest_plugin"}
+LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "statistics"]
+JUDGES = [
+    "gate",
+    "plots",
+    "report",
+    "statistics",
+    "intervals",
+    "power",
+    "sequential",
+    "ratios",
+    "abrecords",
+    "calibration",
+]
 
 
 def find_imports(name: str) -> set[str]:
