@@ -20,8 +20,10 @@ from mnist_bench.abprocess import LostError, OverdueError, Side, find_cores, mea
 from mnist_bench.abrecords import (
     AbRecord,
     Layout,
+    Look,
     ProcessTimes,
     Workload,
+    collect_looks,
     collect_rounds,
     load_ab,
     make_ratio,
@@ -29,7 +31,7 @@ from mnist_bench.abrecords import (
 from mnist_bench.abworker import AbTask, save_arrays
 from mnist_bench.environment import HARDWARE_FIELDS, explain_keys
 from mnist_bench.files import write_atomically
-from mnist_bench.ratios import ALPHA, BOUND, FEWEST_ROUNDS, LOOKS, judge_looks, judge_ratios
+from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, FEWEST_ROUNDS, judge_looks, judge_ratios
 from mnist_bench.records import DatasetRecord
 from mnist_bench.serial import dump_json
 
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
 __all__ = ["BUDGET_SECONDS", "AbPlan", "RoundEnded", "compare", "run_series"]
 
 BATCH_SIZE = 128  # the lab's
-SAMPLES = 94 * BATCH_SIZE  # a quarter of the lab's epoch: as steady, and a process tells as much in less time
-WARM_UPS = 2  # the first epoch compiles, the second still fills caches
-EPOCHS = 12  # of each process; docs/ab.md tells how processes and epochs share the time
+SAMPLES = 375 * BATCH_SIZE  # the lab's: in shorter epochs what Keras does once an epoch weighs too much
+WARM_UPS = 1  # the first epoch traces and compiles
+EPOCHS = (
+    6  # of each process: three couples, so that their median leaves a burst out; a new process tells more than these
+)
 BUDGET_SECONDS = 40.0
 
 # A later round may take this many times as long as the longest before it, and a minute, before it counts as hung.
@@ -181,7 +185,7 @@ class _Run:
     failure: str | None = None
     processes: list[ProcessTimes] = field(default_factory=list)
     environments: dict[str, EnvironmentRecord] = field(default_factory=dict)
-    looks: list[int] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
     @property
     def number(self) -> int:
@@ -215,9 +219,9 @@ class _Run:
         self.last, self.seconds = now - self.seconds, now
         self.longest = max(self.longest, self.last)
         over = self.seconds + self.last > self.plan.budget_seconds
-        half = not self.looks and self.seconds >= self.plan.budget_seconds / LOOKS
+        half = not self.looks and self.seconds >= self.plan.budget_seconds / 2
         if (over or half) and self.number >= FEWEST_ROUNDS:
-            self.looks.append(self.number)
+            self.looks.append(Look(rounds=self.number, alpha=ALPHA_END if over else ALPHA_HALF))
             self.ended = self.plan.early and self.judge().word != "inconclusive"
         self.ended = self.ended or over
 
@@ -232,7 +236,7 @@ class _Run:
 
     def judge(self) -> Judgement:
         """Return the judgement by the looks that were taken."""
-        return judge_looks(collect_rounds(self.processes), self.looks, bound=self.plan.bound)
+        return judge_looks(collect_rounds(self.processes), collect_looks(self.looks), bound=self.plan.bound)
 
     def judge_so_far(self) -> Judgement:
         """Return what all rounds so far say."""

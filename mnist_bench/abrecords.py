@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.intervals import Interval
-    from mnist_bench.ratios import Judgement, Rounds
+    from mnist_bench.ratios import Judgement, Looks, Rounds
 
 __all__ = [
     "VERDICTS",
     "AbRecord",
     "Layout",
+    "Look",
     "ProcessTimes",
     "RatioRecord",
     "Sharpness",
     "Workload",
+    "collect_looks",
     "collect_rounds",
     "judge_record",
     "load_ab",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 Layout = Literal["together", "in turn"]
+
+_ROUNDING = 1e-9
 
 # How a comparison ends for those who only read exit statuses.
 VERDICTS: dict[Word, Verdict] = {
@@ -67,6 +71,13 @@ class Workload(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     epochs: int
     device: str
     layout: Layout
+
+
+class Look(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A moment at which the verdict could fall: after how many rounds, and the alpha that it spent."""
+
+    rounds: int
+    alpha: float
 
 
 class ProcessTimes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,7 +156,7 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         seconds: What it took.
         bound: The change that does not matter, as a share of the time.
         alpha: The chance of a false alarm that was allowed, over the whole run.
-        looks: After how many rounds it was looked.
+        looks: When it was looked.
         processes: The finished rounds' processes, two a round, in the order of their start.
         wall: B's time over A's by the clock on the wall.
         cpu: The same in processor time.
@@ -165,7 +176,7 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seconds: float
     bound: float
     alpha: float
-    looks: list[int]
+    looks: list[Look]
     processes: list[ProcessTimes]
     wall: RatioRecord
     cpu: RatioRecord
@@ -186,8 +197,12 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"{len(self.processes)} processes make no whole rounds")
         if {len(it.wall) for it in self.processes} != {self.workload.epochs}:
             raise ValueError(f"a process without {self.workload.epochs} epochs")
-        if sorted(set(self.looks)) != self.looks or not all(0 < it <= len(self.processes) // 2 for it in self.looks):
-            raise ValueError(f"looks {self.looks!r} in {len(self.processes) // 2} rounds")
+        counts = [look.rounds for look in self.looks]
+        if sorted(set(counts)) != counts or not all(0 < it <= len(self.processes) // 2 for it in counts):
+            raise ValueError(f"looks after {counts!r} rounds of {len(self.processes) // 2}")
+        spent = [look.alpha for look in self.looks]
+        if not all(it > 0 for it in spent) or sum(spent) > self.alpha * (1 + _ROUNDING):
+            raise ValueError(f"looks that spend {spent!r} of alpha {self.alpha!r}")
         if not (0 < self.bound < 1 and 0 < self.alpha < 1):
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
 
@@ -206,9 +221,14 @@ def collect_rounds(processes: Sequence[ProcessTimes]) -> Rounds:
     return wall, [round_log_ratio(a.cpu, b.cpu) for a, b in pairs]
 
 
+def collect_looks(looks: Sequence[Look]) -> Looks:
+    """Return looks as `mnist_bench.ratios` takes them."""
+    return [(look.rounds, look.alpha) for look in looks]
+
+
 def judge_record(record: AbRecord) -> Judgement:
     """Return the judgement that a record's own seconds give."""
-    return judge_looks(collect_rounds(record.processes), record.looks, bound=record.bound, alpha=record.alpha)
+    return judge_looks(collect_rounds(record.processes), collect_looks(record.looks), bound=record.bound)
 
 
 def make_ratio(interval: Interval) -> RatioRecord:

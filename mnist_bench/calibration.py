@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from mnist_bench.abrecords import Sharpness, Workload, collect_rounds, judge_record
+from mnist_bench.abrecords import Look, Sharpness, Workload, collect_looks, collect_rounds, judge_record
 from mnist_bench.files import write_atomically
 from mnist_bench.ratios import smallest_slowdown
 from mnist_bench.records import EnvironmentRecord
@@ -33,7 +33,7 @@ class CalibrationRun(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     wall: list[float]
     cpu: list[float]
-    looks: list[int]
+    looks: list[Look]
     verdict: str
     created: str
 
@@ -83,7 +83,7 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
 
     _check_alike(records)
     first, words = records[0], [judge_record(record).word for record in records]
-    runs = [(collect_rounds(record.processes), record.looks) for record in records]
+    runs = [(collect_rounds(record.processes), collect_looks(record.looks)) for record in records]
     alarms = sum(word in ("faster", "slower") for word in words)
     rate = stats.binomtest(alarms, len(records)).proportion_ci(0.95)
     return CalibrationRecord(
@@ -100,8 +100,8 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
             alarms=alarms,
             alarms_low=float(rate.low),
             alarms_high=float(rate.high),
-            finds=smallest_slowdown(runs, bound=first.bound, alpha=first.alpha),
-            finds_waiting=smallest_slowdown(runs, clocks=(True, False), bound=first.bound, alpha=first.alpha),
+            finds=smallest_slowdown(runs, bound=first.bound),
+            finds_waiting=smallest_slowdown(runs, clocks=(True, False), bound=first.bound),
             budget_seconds=first.budget_seconds,
         ),
         created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALPHA",
+    "ALPHA_END",
+    "ALPHA_HALF",
     "BOUND",
     "FEWEST_ROUNDS",
-    "LOOKS",
     "Judgement",
+    "Looks",
     "Rounds",
     "Word",
     "judge_looks",
@@ -41,10 +43,14 @@ __all__ = [
 Word = Literal["faster", "same", "slower", "inconclusive"]
 Rounds: TypeAlias = "tuple[Sequence[float], Sequence[float]]"
 """The log ratios of each round by the clock on the wall, and in processor time."""
+Looks: TypeAlias = "Sequence[tuple[int, float]]"
+"""After how many rounds it was looked, and the alpha that was spent there."""
 
 ALPHA = 0.05  # chance that a whole run says slower or faster although nothing changed
 BOUND = 0.05  # a twentieth: what machines do to one environment beside itself, and half of what must be found
-LOOKS = 2  # at half of the budget and at its end
+# Of it, what each look may spend: one at half of the budget, one at its end. Most goes to the end, where the rounds
+# are few still and Student's quantile is steep; a difference that is clear at half is clear at a fifth of it, too.
+ALPHA_HALF, ALPHA_END = 0.01, 0.04
 FEWEST_ROUNDS = 3  # below it Student's quantile is so large that no look decides
 POWER = 0.9  # with which the smallest slow-down is stated
 
@@ -70,12 +76,12 @@ class Judgement:
     cpu: Interval
 
 
-def tail_level(alpha: float = ALPHA, looks: int = LOOKS) -> float:
-    """Return the level of one end of one clock's interval at one look.
+def tail_level(alpha: float = ALPHA_END) -> float:
+    """Return the level of one end of one clock's interval at a look that may spend alpha.
 
-    By Bonferroni's inequality the two ends of two clocks at all looks then err with alpha at most together.
+    By Bonferroni's inequality the two ends of the two clocks then err with alpha at most together.
     """
-    return alpha / (2 * len(_CLOCKS) * looks)
+    return alpha / (2 * len(_CLOCKS))
 
 
 def round_log_ratio(a: ArrayLike, b: ArrayLike) -> float:
@@ -152,31 +158,28 @@ def judge_ratios(rounds: Rounds, *, bound: float = BOUND, tail: float | None = N
     return Judgement("inconclusive", f"neither changed nor within {bound:.0%} in {_join(outside)}", wall, cpu)
 
 
-def judge_looks(rounds: Rounds, looks: Sequence[int], *, bound: float = BOUND, alpha: float = ALPHA) -> Judgement:
+def judge_looks(rounds: Rounds, looks: Looks, *, bound: float = BOUND) -> Judgement:
     """Return the judgement of the first look that decides, else that of the last.
 
     Args:
         rounds: The log ratios of the whole run.
-        looks: After how many rounds it was looked, at most `LOOKS` of them; without any it is inconclusive.
+        looks: When it was looked; without any it is inconclusive.
         bound: As in `judge_ratios`.
-        alpha: Chance of a false alarm over all looks.
     """
-    tail = tail_level(alpha)
-    for look in looks:
-        judgement = judge_ratios((rounds[0][:look], rounds[1][:look]), bound=bound, tail=tail)
-        if judgement.word != "inconclusive" or look == looks[-1]:
+    for number, (count, alpha) in enumerate(looks, start=1):
+        judgement = judge_ratios((rounds[0][:count], rounds[1][:count]), bound=bound, tail=tail_level(alpha))
+        if judgement.word != "inconclusive" or number == len(looks):
             return judgement
     count = len(rounds[0])
-    wall, cpu = (ratio_interval(it, tail=tail) for it in rounds)
+    wall, cpu = (ratio_interval(it, tail=tail_level()) for it in rounds)
     return Judgement("inconclusive", f"{count} rounds are too few: it takes {FEWEST_ROUNDS}", wall, cpu)
 
 
 def smallest_slowdown(
-    runs: Sequence[tuple[Rounds, Sequence[int]]],
+    runs: Sequence[tuple[Rounds, Looks]],
     *,
     clocks: tuple[bool, bool] = (True, True),
     bound: float = BOUND,
-    alpha: float = ALPHA,
 ) -> float | None:
     """Return the smallest slow-down that 90% of these runs would have called slower, in whole percent.
 
@@ -186,7 +189,6 @@ def smallest_slowdown(
         runs: Of an environment beside itself, in full: the log ratios and the looks of each.
         clocks: Whether it shows on the wall, and in processor time.
         bound: As in `judge_ratios`.
-        alpha: As in `judge_looks`.
 
     Returns:
         The share of the time, such as 0.08; None where not even twice the time would be found.
@@ -199,8 +201,7 @@ def smallest_slowdown(
     for step in range(1, round(_MOST / _GRID) + 1):
         shift = log(1 + step * _GRID)
         found = [
-            judge_looks(_shift(rounds, shift, clocks), looks, bound=bound, alpha=alpha).word == "slower"
-            for rounds, looks in runs
+            judge_looks(_shift(rounds, shift, clocks), looks, bound=bound).word == "slower" for rounds, looks in runs
         ]
         if np.mean(found) >= POWER:
             return round(step * _GRID, 2)

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from mnist_bench.abrecords import AbRecord, ProcessTimes, Workload, collect_rounds, make_ratio
+from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
 from mnist_bench.data import Dataset, load_dataset
-from mnist_bench.ratios import ALPHA, BOUND, judge_looks
+from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
 from mnist_bench.records import (
     DatasetRecord,
     EnvironmentRecord,
@@ -147,8 +147,9 @@ def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
             side: Literal["a", "b"] = "a" if order % 4 in (0, 3) else "b"
             times = (slowdown if side == "b" else 1.0) * np.exp(0.01 * rng.normal(size=(2, 4)))
             processes.append(ProcessTimes(side=side, order=order, wall=times[0].tolist(), cpu=times[1].tolist()))
-        looks = sorted({max(3, rounds // 2), rounds}) if rounds > 2 else []
-        judgement = judge_looks(collect_rounds(processes), looks)
+        looks = [Look(rounds=rounds // 2, alpha=ALPHA_HALF), Look(rounds=rounds, alpha=ALPHA_END)]
+        looks = looks[0 if rounds > 5 else 1 if rounds > 2 else 2 :]
+        judgement = judge_looks(collect_rounds(processes), collect_looks(looks))
         workload = Workload(
             lab="mlp",
             engine="epoch",

@@ -67,7 +67,8 @@ def test_the_verdicts(make_plan: Callable[..., AbPlan], b: dict[str, object], ve
     record = compare(make_plan(b), events.append)
     rounds = 6 if verdict == "inconclusive" else 3
     assert record.verdict == verdict
-    assert record.looks == ([3, 6] if rounds == 6 else [3])
+    assert [look.rounds for look in record.looks] == ([3, 6] if rounds == 6 else [3])
+    assert [look.alpha for look in record.looks] == pytest.approx([0.01, 0.04][: len(record.looks)])
     assert [event.number for event in events] == list(range(1, rounds + 1))
     assert len(record.processes) == 2 * rounds
     assert record.seconds == events[-1].seconds == 100.0 * rounds
@@ -78,7 +79,7 @@ def test_the_verdicts(make_plan: Callable[..., AbPlan], b: dict[str, object], ve
 def test_calibration_goes_on_to_the_end(make_plan: Callable[..., AbPlan]) -> None:
     """A run that is to be judged again is not ended by its first look."""
     record = compare(make_plan(early=False))
-    assert record.looks == [3, 6]
+    assert [look.rounds for look in record.looks] == [3, 6]
     assert record.verdict == "same"
 
 

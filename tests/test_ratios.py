@@ -8,7 +8,8 @@ from scipy import stats
 
 from mnist_bench.ratios import (
     ALPHA,
-    LOOKS,
+    ALPHA_END,
+    ALPHA_HALF,
     Judgement,
     judge_looks,
     judge_ratios,
@@ -31,9 +32,14 @@ def draw_runs(shape: str, rounds: int, sd: float, *, shift: float = 0.0) -> np.n
     return np.stack([cpu + sd * noise[1], cpu], axis=1)
 
 
+def plan(*looks: int) -> list[tuple[int, float]]:
+    """Return the looks of a run that went on to its end, after these rounds."""
+    return list(zip(looks, (ALPHA_HALF, ALPHA_END)[-len(looks) :], strict=True))
+
+
 def words(runs: np.ndarray, looks: list[int], bound: float) -> list[str]:
     """Return the word of each run."""
-    return [judge_looks((wall, cpu), looks, bound=bound).word for wall, cpu in runs]
+    return [judge_looks((wall, cpu), plan(*looks), bound=bound).word for wall, cpu in runs]
 
 
 def test_a_round_takes_the_cores_out() -> None:
@@ -136,7 +142,7 @@ def test_a_change_of_a_tenth_is_found() -> None:
 def test_a_change_at_the_bound_seldom_passes() -> None:
     """At a true ratio of 1.05 the word is `same` in one tail's level of each look at most."""
     found = words(draw_runs("normal", 6, 0.014, shift=np.log(1.05)), [3, 6], 0.05)
-    assert found.count("same") <= stats.binom.isf(0.001, RUNS, LOOKS * tail_level())
+    assert found.count("same") <= stats.binom.isf(0.001, RUNS, tail_level(ALPHA))
 
 
 NEAR, UP, DOWN = [-0.001, 0.0, 0.001], [0.099, 0.1, 0.101], [-0.101, -0.1, -0.099]
@@ -165,8 +171,8 @@ def test_the_words(wall: list[float], cpu: list[float], word: str, finding: str)
 def test_the_first_look_that_decides_counts() -> None:
     """What comes after it was not needed; without a decision the last one counts."""
     later = [-0.5, 0.5, 0.9]
-    assert judge_looks((UP + later, UP + later), [3, 6]).word == "slower"
-    assert judge_looks((later + UP, later + UP), [3, 6]).word == "inconclusive"
+    assert judge_looks((UP + later, UP + later), plan(3, 6)).word == "slower"
+    assert judge_looks((later + UP, later + UP), plan(3, 6)).word == "inconclusive"
 
 
 def test_without_a_look_nothing_is_decided() -> None:
@@ -178,7 +184,7 @@ def test_without_a_look_nothing_is_decided() -> None:
 
 def test_the_smallest_slowdown() -> None:
     """It is the least whole percent that nine of ten runs find; waiting shows on the noisier clock only."""
-    runs = [((wall.tolist(), cpu.tolist()), [3, 6]) for wall, cpu in draw_runs("normal", 6, 0.01)[:40]]
+    runs = [((wall.tolist(), cpu.tolist()), plan(3, 6)) for wall, cpu in draw_runs("normal", 6, 0.01)[:40]]
     found = smallest_slowdown(runs)
     waiting = smallest_slowdown(runs, clocks=(True, False))
     assert found is not None
@@ -194,6 +200,6 @@ def test_the_smallest_slowdown() -> None:
 
 def test_where_nothing_is_found_there_is_no_slowdown() -> None:
     """Runs that are all noise find not even twice the time; no runs are no answer."""
-    assert smallest_slowdown([(([-3.0, 0.0, 3.0], [-3.0, 0.0, 3.0]), [3])]) is None
+    assert smallest_slowdown([(([-3.0, 0.0, 3.0], [-3.0, 0.0, 3.0]), plan(3))]) is None
     with pytest.raises(ValueError, match="no runs"):
         smallest_slowdown([])
