@@ -30,16 +30,8 @@ FLOW = [
 SHELLS = {"cli", "cli_ab", "cli_gate", "pytest_plugin"}
 LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "statistics"]
 JUDGES = [
-    "gate",
-    "plots",
-    "report",
-    "statistics",
-    "intervals",
-    "power",
-    "sequential",
-    "ratios",
-    "abrecords",
-    "calibration",
+    *("gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
+    *("ratios", "abrecords", "calibration"),
 ]
 
 
