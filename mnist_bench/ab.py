@@ -8,6 +8,7 @@ the other. Where that cannot be, they take turns.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -47,9 +48,7 @@ __all__ = ["BUDGET_SECONDS", "AbPlan", "RoundEnded", "compare", "run_series"]
 BATCH_SIZE = 128  # the lab's
 SAMPLES = 375 * BATCH_SIZE  # the lab's: in shorter epochs what Keras does once an epoch weighs too much
 WARM_UPS = 1  # the first epoch traces and compiles
-EPOCHS = (
-    6  # of each process: three couples, so that their median leaves a burst out; a new process tells more than these
-)
+EPOCHS = 6  # of each process: three couples, so that their median leaves a burst out
 BUDGET_SECONDS = 40.0
 
 # A later round may take this many times as long as the longest before it, and a minute, before it counts as hung.
@@ -130,7 +129,7 @@ def compare(plan: AbPlan, on_round: Callable[[RoundEnded], None] | None = None) 
     with tempfile.TemporaryDirectory(prefix="mnist-bench-ab-") as name:
         folder = Path(name)
         save_arrays(plan.dataset, folder, samples=plan.samples, validation=BATCH_SIZE)
-        run.begin = time.monotonic()
+        run.begin, run.load = time.monotonic(), os.getloadavg()[0] if hasattr(os, "getloadavg") else None
         while not run.ended:
             try:
                 run.add(measure_round(run.sides(folder), run.number, plan.epochs, cores, limit=run.limit()))
@@ -178,6 +177,7 @@ class _Run:
 
     plan: AbPlan
     begin: float = 0.0
+    load: float | None = None
     seconds: float = 0.0
     longest: float = 0.0
     last: float = 0.0
@@ -264,6 +264,7 @@ class _Run:
             fault_b=plan.fault_b,
             budget_seconds=plan.budget_seconds,
             seconds=self.seconds,
+            load=self.load,
             bound=plan.bound,
             alpha=ALPHA,
             looks=self.looks,

@@ -21,6 +21,7 @@ __all__ = ["format_ab", "format_ratio", "show_rounds"]
 
 _WIDTH = 41  # of the drawn interval, an odd number
 _REACH = 0.25  # to each side of 1
+_BUSY = 1.0  # one process beside those two: then a side with more threads waits oftener, on the wall
 
 
 @contextlib.contextmanager
@@ -82,7 +83,12 @@ def format_ab(record: AbRecord) -> str:
         lines.append(f"{name:<9} {a:6.1f}  {b:6.1f}   {format_ratio(ratio)}")
     verdict = VERDICTS[record.verdict].value
     word = "" if record.verdict == "inconclusive" else f"{record.verdict}: "
-    lines += [f"{verdict}: {word}{record.finding}", format_sharpness(record.calibration)]
+    lines.append(f"{verdict}: {word}{record.finding}")
+    if record.load is not None and record.load > _BUSY:
+        lines.append(
+            f"the machine was busy, a load of {record.load:.1f} when it began: A and B may bear that unequally"
+        )
+    lines.append(format_sharpness(record.calibration))
     return "\n".join(lines)
 
 

@@ -154,6 +154,7 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         fault_b: A slow-down that was planted in B on purpose.
         budget_seconds: What the run was allowed.
         seconds: What it took.
+        load: How many processes wanted to run in the minute before it, where the system tells.
         bound: The change that does not matter, as a share of the time.
         alpha: The chance of a false alarm that was allowed, over the whole run.
         looks: When it was looked.
@@ -174,6 +175,7 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fault_b: str | None
     budget_seconds: float
     seconds: float
+    load: float | None
     bound: float
     alpha: float
     looks: list[Look]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnist_bench.cli_gate import DataOption, EngineOption, JsonOption  # noqa: TC001 - typer reads them at run time
+
 if TYPE_CHECKING:
     from mnist_bench.ab import AbPlan
     from mnist_bench.abrecords import AbRecord
@@ -15,12 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ab", "calibrate"]
 
 LabOption = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
-EngineOption = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
 BudgetOption = Annotated[float, typer.Option(metavar="SECONDS", help="For one comparison.")]
-DataOption = Annotated[
-    str,
-    typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files."),
-]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or gpu; on a GPU use --in-turn.")]
 TurnOption = Annotated[
     bool,
@@ -32,7 +29,6 @@ BaselinesOption = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="The baselines, with the calibrations; those of the package if not given."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
 _DEVICES = ("auto", "cpu", "gpu")
 _BUDGET = 40.0  # ab.BUDGET_SECONDS, whose import `--help` does without
@@ -122,8 +118,16 @@ def calibrate(
         sys.executable, sys.executable, lab, engine, budget=budget, data=data, device=device, in_turn=in_turn
     )
     folder = out or Path("results", "calibration", f"{lab}-{engine}")
-    record = summarise(run_series(dataclasses.replace(plan, early=False), folder, runs, _show_run))
-    path = calibration_path(baselines or find_folder(), record.environment, record.workload)
+    place = baselines or find_folder()
+
+    def show(number: int, run: AbRecord) -> None:
+        path = calibration_path(place, run.a, run.workload)
+        if path.exists():  # found out after the first run, not after the last
+            raise FileExistsError(f"{path} exists already: remove it to calibrate this machine again")
+        _show_run(number, run)
+
+    record = summarise(run_series(dataclasses.replace(plan, early=False), folder, runs, show))
+    path = calibration_path(place, record.environment, record.workload)
     save_calibration(record, path)
     typer.echo(dump_json(record) if json else f"{format_sharpness(record.sharpness)}\nwritten: {path}\n", nl=False)
 

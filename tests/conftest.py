@@ -170,6 +170,7 @@ def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
             fault_b=None,
             budget_seconds=40.0,
             seconds=38.0,
+            load=0.1,
             bound=BOUND,
             alpha=ALPHA,
             looks=looks,

@@ -63,6 +63,12 @@ def test_a_comparison_in_words(make_ab: Callable[..., AbRecord], slowdown: float
     assert text.endswith("not calibrated on this machine: mnist-bench calibrate")
 
 
+def test_a_busy_machine_is_named(make_ab: Callable[..., AbRecord]) -> None:
+    """Other work slows the side more that has more threads."""
+    assert "busy" not in format_ab(make_ab())
+    assert "the machine was busy, a load of 7.2 when it began" in format_ab(make_ab(load=7.2))
+
+
 def test_a_fault_is_never_hidden(make_ab: Callable[..., AbRecord]) -> None:
     """A planted slow-down is named beside its verdict; an open one has no word before its reason."""
     record = make_ab(rounds=2)

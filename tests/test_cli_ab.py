@@ -133,7 +133,7 @@ def test_calibration_is_shown_beside_every_later_verdict(
     started = len(list(python.parent.glob("*.pid")))
     again = command("calibrate", "--runs", 2)
     assert again.status == 2
-    assert "mlp-epoch.json" in again.err
+    assert "mlp-epoch.json exists already: remove it to calibrate this machine again" in again.err
     assert len(list(python.parent.glob("*.pid"))) == started
     verdict = command("ab", "--a", python, "--b", python, "--out", "ab.json")
     assert answer.out.splitlines()[0] in verdict.out.splitlines()
