@@ -299,4 +299,6 @@ def _check_same(record: AbRecord, plan: AbPlan, path: Path) -> AbRecord:
         there = getattr(record.workload if hasattr(record.workload, name) else record, name)
         if there != value:
             raise ValueError(f"{path}: it is of another comparison: its {name} is {there!r}, not {value!r}")
+    if record.workload.dataset.digest != plan.dataset.digest:
+        raise ValueError(f"{path}: it was made with other data ({record.workload.dataset.source})")
     return record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.abrecords import Look, Sharpness, Workload, collect_looks, collect_rounds, judge_record
 from mnist_bench.files import write_atomically
-from mnist_bench.ratios import smallest_slowdown
+from mnist_bench.ratios import ALPHA_END, smallest_slowdown
 from mnist_bench.records import EnvironmentRecord
 from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load
 
@@ -170,6 +170,8 @@ def _check_alike(records: Sequence[AbRecord]) -> None:
     for record in records:
         if record.fault_b or record.python_a != record.python_b:
             raise ValueError("only an environment beside itself, without a fault, can calibrate")
+        if record.looks and record.looks[-1].alpha < ALPHA_END:
+            raise ValueError("a comparison that ended at its first look cannot calibrate: its later rounds are missing")
         for name in ("workload", "bound", "alpha", "budget_seconds"):
             if getattr(record, name) != getattr(records[0], name):
                 raise ValueError(f"these comparisons differ in their {name}")

@@ -152,6 +152,8 @@ def test_a_series_goes_on_where_it_was(make_plan: Callable[..., AbPlan], tmp_pat
         run_series(dataclasses.replace(plan, fault_b="sleep:0.1"), folder, 2)
     with pytest.raises(ValueError, match=r"run-001.json: it is of another comparison: its lab is 'mlp', not 'dropout'"):
         run_series(dataclasses.replace(plan, lab="dropout"), folder, 2)
+    with pytest.raises(ValueError, match=r"run-001.json: it was made with other data \(tiny\)"):
+        run_series(dataclasses.replace(plan, dataset=dataclasses.replace(plan.dataset, digest="0")), folder, 2)
     (folder / "run-002.json").write_text("{}")
     with pytest.raises(ValueError, match=r"run-002.json: \$: Object missing required field"):
         run_series(plan, folder, 2)

@@ -110,6 +110,9 @@ def test_other_comparisons_calibrate_nothing(runs: list[AbRecord], fields: dict[
     elsewhere = msgspec.structs.replace(runs[0].a, hardware_key="0" * 16)
     with pytest.raises(ValueError, match="on different hardware"):
         calibrate([*runs, msgspec.structs.replace(runs[0], a=elsewhere)])
+    early = msgspec.structs.replace(runs[0], looks=runs[0].looks[:1])
+    with pytest.raises(ValueError, match="ended at its first look"):
+        calibrate([*runs, early])
     with pytest.raises(ValueError, match="no comparisons"):
         calibrate([])
 
