@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_gate, cli_lab
+from mnist_bench import cli_ab, cli_gate, cli_lab
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -219,6 +219,8 @@ app.command()(cli_gate.check)
 app.command()(cli_gate.probe)
 app.command()(cli_gate.compare)
 app.add_typer(cli_gate.baseline, name="baseline")
+app.command()(cli_ab.ab)
+app.command()(cli_ab.calibrate)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -35,7 +35,10 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class EpochFigures:
-    """What one epoch gave; the fields are those of `records.History`, one figure each."""
+    """What one epoch gave: one figure for each field of `records.History`, and its seconds of processor time.
+
+    `seconds` and `cpu_seconds` are of the training part: by the clock on the wall, and of all threads together.
+    """
 
     loss: float
     accuracy: float
@@ -43,6 +46,7 @@ class EpochFigures:
     val_accuracy: float
     seconds: float
     val_seconds: float
+    cpu_seconds: float
 
 
 OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
@@ -185,18 +189,25 @@ def _make_clock(on_epoch: OnEpoch) -> Any:
     class Clock(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             del epoch, logs
-            self._begin = time.perf_counter()
+            self._cpu_begin, self._begin = time.process_time(), time.perf_counter()
 
         def on_test_begin(self, logs: Any = None) -> None:
             del logs
             synchronise(self.model)
-            self._trained = time.perf_counter()
+            self._trained, self._cpu_trained = time.perf_counter(), time.process_time()
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             end = time.perf_counter()
             figures = {name: float((logs or {})[name]) for name in _FIT_LOGS}
-            seconds = {"seconds": self._trained - self._begin, "val_seconds": end - self._trained}
-            on_epoch(epoch, EpochFigures(**figures, **seconds))
+            on_epoch(
+                epoch,
+                EpochFigures(
+                    **figures,
+                    seconds=self._trained - self._begin,
+                    val_seconds=end - self._trained,
+                    cpu_seconds=self._cpu_trained - self._cpu_begin,
+                ),
+            )
 
     return Clock()
 
@@ -218,19 +229,24 @@ def _train_fused(
     evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
     orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
     for epoch, order in zip(range(epochs), orders, strict=False):
-        begin = time.perf_counter()
+        cpu_begin, begin = time.process_time(), time.perf_counter()
         # From the model, as `fit` does: a callback may have changed its weights.
         weights, loss, accuracy = trainer.train_epoch(
             model.get_weights(), order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
         )
-        trained = time.perf_counter()
+        trained, cpu_trained = time.perf_counter(), time.process_time()
         val_loss, val_accuracy = evaluator.evaluate(weights)
         end = time.perf_counter()
         model.set_weights([weight.numpy() for weight in weights])
         if on_epoch:
-            seconds = {"seconds": trained - begin, "val_seconds": end - trained}
             figures = EpochFigures(
-                loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy, **seconds
+                loss=loss,
+                accuracy=accuracy,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                seconds=trained - begin,
+                val_seconds=end - trained,
+                cpu_seconds=cpu_trained - cpu_begin,
             )
             on_epoch(epoch, figures)
 

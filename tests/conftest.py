@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import numpy as np
 import pytest
 
+from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
 from mnist_bench.data import Dataset, load_dataset
+from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
 from mnist_bench.records import (
     DatasetRecord,
     EnvironmentRecord,
@@ -20,8 +25,12 @@ from mnist_bench.records import (
     Seconds,
     TrainingConfig,
     TrainingRecord,
+    dump_json,
     encode_record,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="session")
@@ -109,10 +118,79 @@ def stub_workers(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     folder = tmp_path / "stub"
     folder.mkdir()
     (folder / "record.json").write_text(encode_record(record))
-    python = folder / "python"
-    stub = Path(__file__).with_name("stub_worker.py")
-    command = shlex.join([sys.executable, str(stub), str(folder)])
-    python.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "executable", str(make_interpreter(folder / "python", "stub_worker.py", folder)))
     return folder
+
+
+@pytest.fixture
+def stub_python(record: TrainingRecord, tmp_path: Path) -> Callable[..., Path]:
+    """Make an interpreter of stub_abworker.py by its name and behaviour; its files lie beside it."""
+
+    def make(name: str, **behaviour: object) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "environment.json").write_text(dump_json(record.environment))
+        (folder / "behaviour.json").write_text(json.dumps({"speed": 0.5, "jitter": 0.001} | behaviour))
+        return make_interpreter(folder / "python", "stub_abworker.py", folder)
+
+    return make
+
+
+@pytest.fixture
+def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
+    """Make the record of a comparison on a quiet machine, in which B takes `slowdown` times as long as A."""
+
+    def make(*, rounds: int = 6, slowdown: float = 1.0, seed: int = 0, **fields: object) -> AbRecord:
+        rng = np.random.default_rng(seed)
+        processes = []
+        for order in range(2 * rounds):
+            side: Literal["a", "b"] = "a" if order % 4 in (0, 3) else "b"
+            times = (slowdown if side == "b" else 1.0) * np.exp(0.01 * rng.normal(size=(2, 4)))
+            processes.append(ProcessTimes(side=side, order=order, wall=times[0].tolist(), cpu=times[1].tolist()))
+        looks = [Look(rounds=rounds // 2, alpha=ALPHA_HALF), Look(rounds=rounds, alpha=ALPHA_END)]
+        looks = looks[0 if rounds > 5 else 1 if rounds > 2 else 2 :]
+        judgement = judge_looks(collect_rounds(processes), collect_looks(looks))
+        workload = Workload(
+            lab="mlp",
+            engine="epoch",
+            dataset=record.dataset,
+            samples=12_032,
+            batch_size=128,
+            warm_ups=2,
+            epochs=4,
+            device="cpu",
+            layout="together",
+        )
+        made = AbRecord(
+            workload=workload,
+            python_a="/a/bin/python",
+            python_b="/a/bin/python",
+            a=record.environment,
+            b=record.environment,
+            fault_b=None,
+            budget_seconds=40.0,
+            seconds=38.0,
+            load=0.1,
+            bound=BOUND,
+            alpha=ALPHA,
+            looks=looks,
+            processes=processes,
+            wall=make_ratio(judgement.wall),
+            cpu=make_ratio(judgement.cpu),
+            verdict=judgement.word,
+            finding=judgement.finding,
+            failure=None,
+            calibration=None,
+            created=record.created,
+        )
+        return msgspec.structs.replace(made, **fields)
+
+    return make
+
+
+def make_interpreter(path: Path, script: str, *arguments: object) -> Path:
+    """Write a program that passes all it is given on to a script beside this file."""
+    command = shlex.join([sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)])
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    path.chmod(0o755)
+    return path

@@ -21,14 +21,18 @@ MODULES = sorted(name for _, name, _ in pkgutil.iter_modules(mnist_bench.__path_
 FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
     *("records", "backend", "labs", "fused", "engines", "environment"),
-    *("runner", "workers", "campaign"),
-    *("gate", "plots", "report", "console", "replay"),
+    *("runner", "processes", "workers", "campaign"),
+    *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
+    *("gate", "plots", "report", "console", "abconsole", "replay"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {"cli", "cli_gate", "cli_lab", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "oracle", "sheet", "statistics"]
-JUDGES = ["facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
+SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "pytest_plugin"}
+LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "sheet", "statistics"]
+JUDGES = [
+    *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
+    *("ratios", "abrecords", "calibration"),
+]
 
 
 def find_imports(name: str) -> set[str]:
