@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_gate
+from mnist_bench import cli_gate, cli_timings
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -218,6 +218,7 @@ app.command()(cli_gate.check)
 app.command()(cli_gate.probe)
 app.command()(cli_gate.compare)
 app.add_typer(cli_gate.baseline, name="baseline")
+app.add_typer(cli_timings.timings, name="timings")
 
 
 def main(arguments: list[str] | None = None) -> None:
