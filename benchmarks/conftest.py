@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from mnist_bench import timing
 from mnist_bench.records import TrainingConfig
+from mnist_bench.timing import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
 from mnist_bench.timingruns import Figures, Machine, Notes, collect_hardware, convert_run, explain_hardware, load_run
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def check_once(config: TrainingConfig) -> None:
 @pytest.fixture(scope="session")
 def controls() -> dict[str, Callable[[], None]]:
     """The control workloads, made."""
-    return {name: make() for name, make in timing.CONTROLS.items()}
+    return {name: make() for name, make in CONTROLS.items()}
 
 
 @pytest.fixture
@@ -112,11 +112,11 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
 
         def setup() -> tuple[Sequence[Any], dict[str, Any]]:
             arguments = prepare()
-            noted.append({name: timing.time_call(control).wall for name, control in controls.items()})
+            noted.append({name: time_call(control).wall for name, control in controls.items()})
             return arguments, {}
 
-        timing.reset_peak_memory()
-        start = len(timing.ROUNDS.times)
+        reset_peak_memory()
+        start = len(ROUNDS.times)
         benchmark.pedantic(work, setup=setup, rounds=rounds, warmup_rounds=warmups)
         if benchmark.stats is None:
             return  # disabled: the work ran once, and nothing was measured
@@ -125,11 +125,11 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
             **describe(case),
             dataset=mnist_dataset.name,
             dataset_digest=mnist_dataset.digest,
-            cpu_seconds=[times.cpu for times in timing.ROUNDS.times[start + warmups :][:rounds]],
+            cpu_seconds=[times.cpu for times in ROUNDS.times[start + warmups :][:rounds]],
             controls={name: [row[name] for row in noted[warmups:][:rounds]] for name in controls},
             samples_per_second=samples / median if samples else None,
             gflop_per_second=flops / median / 1e9 if flops else None,
-            peak_memory_mb=timing.read_peak_memory(),
+            peak_memory_mb=read_peak_memory(),
         )
         benchmark.extra_info.update(msgspec.to_builtins(figures))
 

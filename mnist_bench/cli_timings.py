@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,12 +98,15 @@ def accept(
 
 
 @timings.command()
-def manifest(path: RunArgument, folder: FolderOption = None) -> None:
-    """Make the benchmarks of a run those that are due from now on; review the change."""
-    from mnist_bench.timingruns import load_run
+def manifest(folder: FolderOption = None) -> None:
+    """Make those benchmarks the due ones that pytest lists on standard input; review the change.
+
+    pytest benchmarks --collect-only -q | mnist-bench timings manifest
+    """
     from mnist_bench.timingstore import write_manifest
 
-    typer.echo(f"written: {write_manifest(load_run(path), _find(folder))}")
+    names = [line for line in map(str.strip, sys.stdin) if "::" in line]
+    typer.echo(f"{write_manifest(names, _find(folder))}: {len(names)} benchmarks")
 
 
 def _find(folder: Path | None) -> Path:

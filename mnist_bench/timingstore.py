@@ -15,7 +15,7 @@ from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load
 from mnist_bench.timingruns import load_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from mnist_bench.proberecords import Acceptance
@@ -65,24 +65,24 @@ def expected_names(manifest: Manifest, machine: Machine) -> list[str]:
     return manifest.cpu + (manifest.gpu if machine.gpu_names else [])
 
 
-def write_manifest(run: TimingRun, folder: Path) -> Path:
-    """Make what a run measured what is due; on a machine without a GPU that of a GPU stays as it was.
+def write_manifest(names: Iterable[str], folder: Path) -> Path:
+    """Make these benchmarks the ones that are due.
+
+    Args:
+        names: Full names; those whose case ends in `gpu` are due where there is a GPU.
+        folder: The stored runs.
 
     Returns:
         The manifest's path.
 
     Raises:
-        RecordError: The manifest that is there is not valid.
-        ValueError: A test of the run failed: something else may be due.
+        ValueError: None of them is for every machine.
     """
-    _refuse_failed(run)
+    names = sorted(set(names))
+    gpu = [name for name in names if name.endswith("-gpu]")]
+    cpu = [name for name in names if name not in gpu]
     path = folder / "manifest.json"
-    cpu, gpu = (
-        sorted(timing.fullname for timing in run.benchmarks if timing.extra_info.device == device)
-        for device in ("cpu", "gpu")
-    )
-    if not run.machine.gpu_names and path.exists():
-        gpu = load_manifest(folder).gpu
+    # Its earlier state is in git, and the change is there to be reviewed.
     write_atomically(path, dump_json(Manifest(cpu=cpu, gpu=gpu)).encode(), overwrite=True)
     return path
 
