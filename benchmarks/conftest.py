@@ -191,7 +191,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     if session.testsfailed and (run.save or run.autosave):
         lines.append("NOT SAVED: a run in which a test failed is no baseline")
         run.save = run.autosave = None
-    if run.compare and not hasattr(session.config, "workerinput"):
+    # Under xdist the workers measured nothing, and the main process speaks for all.
+    if run.compare and not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
         results = judge(session.config)
         lines += format_results(results)
         if session.exitstatus == pytest.ExitCode.OK and not all(result.holds for result in results):

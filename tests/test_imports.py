@@ -22,13 +22,16 @@ FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
     *("records", "backend", "labs", "fused", "engines", "environment"),
     *("runner", "workers", "campaign"),
-    *("gate", "plots", "report", "console"),
+    *("trials", "gate", "plots", "report", "console"),
     "cli",
 ]
-# The faces: nothing but each other imports them. The command's two halves know one another.
-SHELLS = {"cli", "cli_gate", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "oracle", "statistics"]
-JUDGES = ["gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
+# The faces: nothing but each other imports them. The command's parts know one another.
+SHELLS = {"cli", "cli_gate", "cli_timings", "pytest_plugin"}
+LEAVES = ["archives", "backend", "files", "oracle", "statistics", "timing"]
+JUDGES = [
+    *("gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
+    *("timingruns", "timinggate", "timingstore"),
+]
 
 
 def find_imports(name: str) -> set[str]:
