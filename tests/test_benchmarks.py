@@ -59,6 +59,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callabl
     pytester.makeconftest((BENCHMARKS / "conftest.py").read_text() + OVERRIDES)
     storage = pytester.mkdir("timings")
     write_manifest(["test_suite.py::test_it[a]", "test_suite.py::test_it[b]"], storage)
+    # The inner sessions are none of an outer one's workers, in which pytest-benchmark disables itself.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     # It takes a second, and starts processes.
     monkeypatch.setattr(cpuinfo, "get_cpu_info", dict)
     monkeypatch.setattr(baselines, "find_folder", lambda: pytester.path)
