@@ -33,11 +33,10 @@ LINES = pytest.StashKey[list[str]]()
 
 
 class Case(NamedTuple):
-    """What is timed: a training, the data for it, and where the data is from."""
+    """What is timed: a training, and the data for it."""
 
     config: TrainingConfig
     prepared: Prepared
-    dataset: Dataset
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -62,9 +61,7 @@ def prepared(mnist_dataset: Dataset) -> Prepared:
 
 
 @pytest.fixture
-def case(
-    request: pytest.FixtureRequest, lab: str, engine: str, device: str, mnist_dataset: Dataset, prepared: Prepared
-) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest, lab: str, engine: str, device: str, prepared: Prepared) -> Iterator[Case]:
     """A case that was seen to be the lab, in a process that is set as a training of it sets it."""
     from mnist_bench.trials import on_device, prepare_process
 
@@ -74,7 +71,7 @@ def case(
     with on_device(device):
         check_once(config)
         prepare_process(config)
-        yield Case(config, prepared, mnist_dataset)
+        yield Case(config, prepared)
 
 
 @functools.cache
@@ -159,10 +156,14 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
 
 def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared_benchmark: dict[str, Any]) -> None:
     """Refuse a comparison with times from other hardware, naming what is other."""
-    block = compared_benchmark["machine_info"].get("mnist_bench")
-    if block is None:
-        raise pytest.UsageError("--benchmark-compare: the stored run does not say on which hardware it was measured")
-    there, here = (msgspec.convert(it, Machine) for it in (block, machine_info["mnist_bench"]))
+    try:
+        there, here = (
+            msgspec.convert(it["mnist_bench"], Machine) for it in (compared_benchmark["machine_info"], machine_info)
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise pytest.UsageError(
+            "--benchmark-compare: the stored run does not say on which hardware it was measured"
+        ) from error
     if there.hardware_key != here.hardware_key:
         raise pytest.UsageError(
             f"--benchmark-compare: the stored run is from other hardware: {explain_hardware(there, here)}; "
@@ -193,11 +194,21 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         run.save = run.autosave = None
     # Under xdist the workers measured nothing, and the main process speaks for all.
     if run.compare and not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
-        results = judge(session.config)
-        lines += format_results(results)
-        if session.exitstatus == pytest.ExitCode.OK and not all(result.holds for result in results):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        show_verdicts(session, lines)
     yield
+
+
+def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
+    """Add the verdicts to the lines; unless all of them hold, the session has failed."""
+    try:
+        results = judge(session.config)
+    except ValueError as error:
+        lines.append(f"ERROR: {error}")
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        return
+    lines += format_results(results)
+    if session.exitstatus == pytest.ExitCode.OK and not all(result.holds for result in results):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def judge(config: pytest.Config) -> list[CheckResult]:

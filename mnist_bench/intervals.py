@@ -90,11 +90,8 @@ def bootstrap_ratio_interval(
     Raises:
         ValueError: A side has fewer than two processes, a time is not positive, or an option is out of range.
     """
-    _check_options(level, resamples)
-    old, new = _check_times(a, "a", _FEWEST_WITH_SPREAD), _check_times(b, "b", _FEWEST_WITH_SPREAD)
-    estimate = _log_level(new) - _log_level(old)
-    drawn = _resample_log_level(new, resamples, rng) - _resample_log_level(old, resamples, rng)
-    tail, fewest = (1 - level) / 2, min(len(old), len(new))
+    estimate, drawn = _resample_ratio(a, b, _FEWEST_WITH_SPREAD, rng, level, resamples)
+    tail, fewest = (1 - level) / 2, min(len(a), len(b))
     # A resampled variance is short by (n - 1) / n, and a normal quantile takes it for known.
     stretch = stats.t.isf(tail, fewest - 1) / stats.norm.isf(tail) * np.sqrt(fewest / (fewest - 1))
     low, high = estimate + stretch * (np.quantile(drawn, [tail, 1 - tail]) - estimate)
@@ -124,20 +121,27 @@ def bootstrap_rounds_interval(
     Raises:
         ValueError: A side has no process, a time is not positive, or an option is out of range.
     """
-    _check_options(level, resamples)
-    old, new = _check_times(a, "a", 1), _check_times(b, "b", 1)
-    estimate = _log_level(new) - _log_level(old)
-    drawn = _resample_log_level(new, resamples, rng) - _resample_log_level(old, resamples, rng)
+    estimate, drawn = _resample_ratio(a, b, 1, rng, level, resamples)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(exp(estimate), exp(min(low, estimate)), exp(max(high, estimate)), level)
 
 
-def _check_options(level: float, resamples: int) -> None:
-    """Refuse options that are out of range."""
+def _resample_ratio(
+    a: Sequence[ArrayLike],
+    b: Sequence[ArrayLike],
+    fewest: int,
+    rng: np.random.Generator,
+    level: float,
+    resamples: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the logarithm of b's time over a's, and that of each resample, shape (resamples,)."""
     if not 0 < level < 1:
         raise ValueError(f"level must be above 0 and below 1, not {level!r}")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples!r}")
+    old, new = _check_times(a, "a", fewest), _check_times(b, "b", fewest)
+    drawn = _resample_log_level(new, resamples, rng) - _resample_log_level(old, resamples, rng)
+    return _log_level(new) - _log_level(old), drawn
 
 
 def _check_times(processes: Sequence[ArrayLike], name: str, fewest: int) -> list[NDArray[np.float64]]:

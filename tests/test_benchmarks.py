@@ -187,3 +187,15 @@ def test_other_hardware_is_refused(known: bool, suite: Callable[..., Any], pytes
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     words = "other hardware: cpu 'Another' there, * here" if known else "does not say on which hardware"
     result.stderr.fnmatch_lines([f"*ERROR: --benchmark-compare: the stored run *{words}*"])
+
+
+def test_a_corrupt_stored_run_ends_in_one_line(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """A figure that was edited is named, and the status is that of bad input."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    (path,) = list_stored(pytester)
+    run = json.loads(path.read_text())
+    run["benchmarks"][0]["stats"]["median"] = 1.0
+    path.write_text(json.dumps(run))
+    result = suite("--benchmark-compare")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines([f"ERROR: {path}: $.benchmarks[[]0].stats: median is 1.0, and that of data is *"])
