@@ -86,7 +86,9 @@ class Figures(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     peak_memory_mb: float | None
 
     def __post_init__(self) -> None:
-        """Refuse a control that took no time."""
+        """Refuse a control that took no time, and CPU seconds below 0; a short round may have none."""
+        if not all(seconds >= 0 for seconds in self.cpu_seconds):
+            raise ValueError("cpu_seconds holds a negative time")
         for name, seconds in self.controls.items():
             if not all(second > 0 for second in seconds):
                 raise ValueError(f"controls: {name} holds a time that is not positive")

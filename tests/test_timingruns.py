@@ -51,6 +51,7 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("benchmarks", 1, "fullname"), STEADY, "twice", id="twice"),
         pytest.param(("benchmarks",), [], "there are none", id="empty"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [1.0], "1 figures for 3", id="short column"),
+        pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds", 2), -1.0, "negative", id="negative cpu"),
         pytest.param(("benchmarks", 0, "extra_info", "controls"), {"python": [0.1, 0, 0.1]}, "python", id="control"),
         pytest.param(("benchmarks", 0, "extra_info"), {}, "required field `lab`", id="no figures"),
         pytest.param(("benchmarks", 1, "extra_info", "tensorflow"), "2.15.1", "differ in tensorflow", id="versions"),

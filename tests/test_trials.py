@@ -66,7 +66,7 @@ def test_a_wrong_model_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither one of other parameters, nor one that trains in another way, nor one of which nothing is known."""
     config = TrainingConfig(lab="perceptron", engine="graph")
     for excess, words in ((1.5, "departs from the oracle's by 1.5"), (None, "by None"), (float("nan"), "by nan")):
-        monkeypatch.setattr(trials, "follow_oracle", lambda *_, excess=excess, **__: excess)
+        monkeypatch.setattr(trials, "first_certain", lambda *_, excess=excess: excess)
         with pytest.raises(ValueError, match=words):
             check_trial(config)
     monkeypatch.setattr(trials, "build_model", lambda _: build_model(LABS["mlp"]))
