@@ -21,7 +21,7 @@ def test_steady_epoch(case: Any, measure: Callable[..., None]) -> None:
     samples = len(case.prepared.x_train)
     trial = Trial(case.config, case.prepared, ROUNDS)
     flops = count_flops(LABS[case.config.lab], samples)
-    measure(trial.train_epoch, case, rounds=10, warmups=1, samples=samples, flops=flops)
+    measure(trial.train_epoch, case, rounds=8, warmups=1, samples=samples, flops=flops)
 
 
 @pytest.mark.benchmark(group="first epoch", timer=ROUNDS.read_rounds)

@@ -21,4 +21,4 @@ def test_evaluation(case: Any, measure: Callable[..., None]) -> None:
     samples = len(case.prepared.x_test)
     trial = Trial(case.config, case.prepared, ROUNDS)
     flops = count_flops(LABS[case.config.lab], samples, training=False)
-    measure(lambda: ROUNDS.note(time_call(trial.evaluate)), case, rounds=6, warmups=1, samples=samples, flops=flops)
+    measure(lambda: ROUNDS.note(time_call(trial.evaluate)), case, rounds=5, warmups=1, samples=samples, flops=flops)
