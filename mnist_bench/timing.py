@@ -90,7 +90,7 @@ ROUNDS = Rounds()
 def _make_sgemm() -> Callable[[], None]:
     """Make the matrix products of 50 steps of the MLP, by NumPy's BLAS on one core, in arrays that stay in the cache.
 
-    On one, because the threads of a BLAS wait for each other by spinning: beside other work two of them took 2 s
+    On one, because the threads of a BLAS wait for each other by spinning: beside other work two of them took up to 2 s
     for what one does in 0.06.
     """
     import numpy as np
