@@ -82,7 +82,7 @@ class _Starter:
         if self._team is None or self.note or (most is not None and number >= most):
             return
         with self._leave_on_error():
-            self.epochs.append(self._team.train_timed())
+            self.epochs.append(self._team.train_timed(follow=most is None))
 
     def make_entry(self) -> Entry:
         """Return what became of it."""

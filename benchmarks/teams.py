@@ -73,14 +73,20 @@ class Team:
         """End the processes."""
         self._stack.close()
 
-    def train_timed(self) -> Epoch:
+    def train_timed(self, *, follow: bool) -> Epoch:
         """Train a shuffled epoch in every process at once.
+
+        Args:
+            follow: Whether it follows another epoch, as in a training. The contenders before this one have filled
+                the processor's caches with data of their own.
 
         Returns:
             Seconds a seed: those from the first begin to the last end, and the CPU time of all processes,
             each divided by the number of processes.
         """
         time.sleep(_PAUSE_SECONDS)
+        if follow:
+            self._ask(shuffle=True, weights=False)
         answers = self._ask(shuffle=True, weights=False)
         seconds = max(it["end"] for it in answers) - min(it["begin"] for it in answers)
         cpu_seconds = sum(it["cpu_seconds"] for it in answers)

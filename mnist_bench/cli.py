@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_gate, cli_timings
+from mnist_bench import cli_gate, cli_lab, cli_timings
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -214,6 +214,7 @@ def _format_value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
+app.command()(cli_lab.lab)
 app.command()(cli_gate.check)
 app.command()(cli_gate.probe)
 app.command()(cli_gate.compare)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mnist_bench.records import TrainingRecord
     from mnist_bench.sequential import Decision
 
-__all__ = ["compare_accuracy", "compare_values", "format_metric", "make_comparisons", "plan_looks"]
+__all__ = ["compare_accuracy", "compare_values", "format_metric", "is_decided", "make_comparisons", "plan_looks"]
 
 # Accuracies are told in percentage points, as people speak of them; each metric has digits enough for its margin.
 _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
@@ -33,6 +33,12 @@ _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
 def plan_looks(seeds: int) -> list[int]:
     """Return after how many seeds to look, when `seeds` may be trained at most."""
     return [*(look for look in LOOKS if look < seeds), seeds]
+
+
+def is_decided(results: Sequence[CheckResult]) -> bool:
+    """Return whether more seeds are not asked for: something has regressed, or nothing is inconclusive."""
+    verdicts = {result.verdict for result in results}
+    return Verdict.REGRESSED in verdicts or Verdict.INCONCLUSIVE not in verdicts
 
 
 def make_comparisons(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LABS = ("perceptron", "mlp", "dropout")
 _ENGINES = ("eager", "graph", "xla", "epoch", "fused")
-_PROPERTY = "mnist_bench"
+_VERDICT, _KEYS = "mnist_bench_verdict", "mnist_bench_keys"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,7 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--mnist-device", default="auto", choices=("auto", "cpu", "gpu"), help="Where to train.")
     group.addoption(
-        "--mnist-seeds", type=_positive, default=5, metavar="K", help="New seeds of the accuracy tests (default 5)."
+        "--mnist-seeds",
+        type=_positive,
+        default=20,
+        metavar="K",
+        help="New seeds of the accuracy tests at most (default 20); five are often enough.",
     )
     group.addoption(
         "--mnist-require",
@@ -95,9 +99,9 @@ def mnist_gpu(pytestconfig: pytest.Config) -> None:
         _miss(pytestconfig, "gpu", "TensorFlow sees no GPU")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def mnist_train(
-    pytestconfig: pytest.Config, mnist_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, mnist_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., TrainingRecord]:
     """A function of (lab, engine, seed, epochs) that trains once a session, whichever process asks first."""
     from mnist_bench.records import TrainingConfig
@@ -105,11 +109,13 @@ def mnist_train(
     folder = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         folder = folder.parent  # the workers' common one
-    device = pytestconfig.getoption("--mnist-device")
+    device = request.config.getoption("--mnist-device")
 
     def train_once(lab: str, engine: str, *, seed: int = 1671, epochs: int | None = None) -> TrainingRecord:
         config = TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, device=device)
-        return _train_once(config, mnist_dataset, folder / "mnist-bench")
+        record = _train_once(config, mnist_dataset, folder / "mnist-bench")
+        request.node.user_properties.append((_KEYS, _format_keys(record)))
+        return record
 
     return train_once
 
@@ -128,7 +134,7 @@ def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
     def hold(result: CheckResult, *, engine: str = "") -> None:
         result = apply_known(result, engine, collect_versions(), load_known())
         line = format_line(result)
-        request.node.user_properties.append((_PROPERTY, line))
+        request.node.user_properties.append((_VERDICT, line))
         if result.verdict is Verdict.KNOWN:
             pytest.xfail(f"known regression: {result.evidence}")
         if not result.holds:
@@ -138,19 +144,29 @@ def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """List the verdicts, in the order of the tests."""
+    """List the verdicts, by check, and the keys of the trainings behind them."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
-    lines = [
-        value
+    notes = [
+        (name, value)
         for report in reports
         if getattr(report, "when", None) == "call"
         for name, value in report.user_properties
-        if name == _PROPERTY
     ]
+    lines = [value for name, value in notes if name == _VERDICT]
     if lines:
         terminalreporter.section("mnist-bench verdicts")
         for line in sorted(lines, key=lambda line: line.split()[1]):
             terminalreporter.write_line(line)
+        for keys in sorted({value for name, value in notes if name == _KEYS}):
+            terminalreporter.write_line(keys)
+
+
+def _format_keys(record: TrainingRecord) -> str:
+    it = record.environment
+    return (
+        f"{record.config.engine} on {record.dataset.source}: TensorFlow {it.tensorflow}, Keras {it.keras}, "
+        f"device {it.device}, numerics key {it.numerics_key}, hardware key {it.hardware_key}"
+    )
 
 
 def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:

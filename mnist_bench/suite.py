@@ -10,7 +10,7 @@ import msgspec
 from mnist_bench import arithmetic, baselines, contracts, reproducibility, structure
 from mnist_bench.campaign import plan_campaign, run_campaign
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
-from mnist_bench.gate import compare_accuracy, plan_looks
+from mnist_bench.gate import compare_accuracy, is_decided, plan_looks
 from mnist_bench.known import apply_known, load_known
 from mnist_bench.proberecords import compare_probes, describe_difference, load_probe
 from mnist_bench.probes import probe
@@ -167,9 +167,7 @@ def check_results(plan: Plan, moved: dict[str, str], show: Callable[[Event], Non
             yield from failed
             return
         results = compare_accuracy(records, references, looks=len(looks))
-        if all(r.verdict is not Verdict.INCONCLUSIVE for r in results) or any(
-            r.verdict is Verdict.REGRESSED for r in results
-        ):
+        if is_decided(results):
             break
     for lab, trained in records.items():
         yield check_threshold(trained)

@@ -22,14 +22,14 @@ FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
     *("records", "backend", "labs", "fused", "engines", "environment"),
     *("runner", "workers", "campaign"),
-    *("trials", "gate", "plots", "report", "console"),
+    *("trials", "gate", "plots", "report", "console", "replay"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {"cli", "cli_gate", "cli_timings", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "oracle", "statistics", "timing"]
+SHELLS = {"cli", "cli_gate", "cli_lab", "cli_timings", "pytest_plugin"}
+LEAVES = ["archives", "backend", "files", "oracle", "sheet", "statistics", "timing"]
 JUDGES = [
-    *("gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
+    *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
     *("timingruns", "timinggate", "timingstore"),
 ]
 

@@ -119,3 +119,32 @@ def test_a_lab_is_trained_once_under_xdist(pytester: pytest.Pytester, record: Tr
     result = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=4)
     assert (pytester.path / "log").read_text() == "trained\n"
+
+
+def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pytester, record: TrainingRecord) -> None:
+    """Each engine's keys stand there once, however many trainings it did."""
+    save_record(record, pytester.path / "record.json")
+    pytester.makepyfile(
+        """
+        import pathlib
+        import pytest
+        from mnist_bench import runner
+        from mnist_bench.records import load_record
+        from mnist_bench.verdicts import CheckResult, Verdict
+
+        @pytest.fixture(scope="session")
+        def mnist_dataset():
+            return None
+
+        def test_it(mnist_train, mnist_hold, monkeypatch):
+            record = load_record(pathlib.Path("record.json").resolve())
+            monkeypatch.setattr(runner, "train", lambda config, dataset: record)
+            for seed in (1, 2):
+                mnist_train("perceptron", "epoch", seed=seed)
+            mnist_hold(CheckResult(name="a/check", verdict=Verdict.PASS, figure="7", bound="8"), engine="epoch")
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    line = "epoch on digits: TensorFlow 2.21.0, *numerics key 0123456789abcdef, hardware key fedcba9876543210"
+    result.stdout.fnmatch_lines(["*mnist-bench verdicts*", "PASS*a/check*", line])
+    assert result.stdout.str().count("numerics key") == 1

@@ -23,7 +23,7 @@ class Contender:
         options: Keywords for the trainer.
         processes: How many processes train at once, a seed each.
         threads: Cores that each process may use; None means all.
-        most_rounds: Timed rounds at most; None means all.
+        most_rounds: Timed rounds at most, without a run-up; None means all, each behind an epoch that is not timed.
         trains: Whether it trains at all; the bound only multiplies.
         drops: Whether it can drop units.
         optional: Whether it takes part only if it is named.
