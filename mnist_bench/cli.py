@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_ab, cli_gate, cli_lab
+from mnist_bench import cli_ab, cli_gate, cli_lab, cli_timings
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -221,6 +221,7 @@ app.command()(cli_gate.compare)
 app.add_typer(cli_gate.baseline, name="baseline")
 app.command()(cli_ab.ab)
 app.command()(cli_ab.calibrate)
+app.add_typer(cli_timings.timings, name="timings")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from mnist_bench.backend import load_keras
 
-__all__ = ["CLASSES", "LABS", "PIXELS", "Lab", "build_model", "check_lab"]
+__all__ = ["CLASSES", "LABS", "PIXELS", "Lab", "build_model", "check_lab", "count_flops"]
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -106,3 +107,14 @@ def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
             stack.append(layers.Dropout(lab.dropout))
     stack += [layers.Dense(CLASSES), layers.Activation("softmax")]
     return keras.Sequential(stack)
+
+
+def count_flops(lab: Lab, samples: int, *, training: bool = True) -> int:
+    """Return the floating-point operations of the matrix products over so many samples.
+
+    Two for each entry of each kernel forward, and in training as many for the kernel's gradient and for the
+    gradient of the layer's input, which the first layer does not need.
+    """
+    widths = (PIXELS, *lab.hidden, CLASSES)
+    forward = [2 * inputs * outputs for inputs, outputs in itertools.pairwise(widths)]
+    return samples * (2 * sum(forward) + sum(forward[1:]) if training else sum(forward))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shlex
+import statistics
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -194,3 +196,72 @@ def make_interpreter(path: Path, script: str, *arguments: object) -> Path:
     path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     path.chmod(0o755)
     return path
+
+
+@pytest.fixture(scope="session")
+def make_timing_run() -> Callable[..., dict[str, Any]]:
+    """A function of (rounds, engine, ...) that makes a stored run of an epoch and an evaluation of the MLP."""
+
+    def make(
+        *data: float,
+        engine: str = "graph",
+        hardware_key: str = "fedcba9876543210",
+        tensorflow: str = "2.21.0",
+        controls: float = 0.5,
+        when: str | None = None,
+    ) -> dict[str, Any]:
+        data = data or (0.75, 1.0, 1.5)
+        figures = {
+            "lab": "mlp",
+            "engine": engine,
+            "device": "cpu",
+            "numerics_key": "0123456789abcdef",
+            "hardware_key": hardware_key,
+            "tensorflow": tensorflow,
+            "keras": "3.15.1",
+            "dataset": "digits",
+            "dataset_digest": "0" * 64,
+            "cpu_seconds": list(data),
+            "controls": {name: [controls] * len(data) for name in ("sgemm", "gather", "python")},
+            "samples_per_second": 48000.0,
+            "gflop_per_second": None,
+            "peak_memory_mb": 500.0,
+        }
+        machine = {"hardware_key": hardware_key, "system": "Linux", "machine": "x86_64", "cpu": "A CPU"}
+        machine |= {"instruction_set": "avx2", "cores": 2, "usable_cores": 2, "device": "cpu", "gpu_names": []}
+        info = {"system": "Linux", "python_implementation": "CPython", "python_version": "3.11.7"}
+        acceptance = {"who": "me", "when": when, "why": "a test", "forced": []}
+        rounds = {"test_steady_epoch": list(data), "test_evaluation": [2 * seconds for seconds in data]}
+        return {
+            "machine_info": {**info, "mnist_bench": machine},
+            "commit_info": {"id": "0" * 40, "dirty": False},
+            "datetime": "2026-01-01T00:00:00+00:00",
+            "benchmarks": [
+                {
+                    "fullname": f"b.py::{name}[mlp-{engine}-cpu]",
+                    "stats": {
+                        "min": min(seconds),
+                        "max": max(seconds),
+                        "median": statistics.median(seconds),
+                        "rounds": len(seconds),
+                        "data": seconds,
+                    },
+                    "extra_info": copy.deepcopy(figures),
+                }
+                for name, seconds in rounds.items()
+            ],
+            "mnist_bench": {
+                "kind": "timings",
+                "schema_version": 1,
+                "failed": [],
+                "acceptance": acceptance if when else None,
+            },
+        }
+
+    return make
+
+
+@pytest.fixture
+def timing_run(make_timing_run: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """A stored run of the benchmarks, as JSON holds it."""
+    return make_timing_run()

@@ -23,15 +23,16 @@ FLOW = [
     *("records", "backend", "labs", "fused", "engines", "environment"),
     *("runner", "processes", "workers", "campaign"),
     *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
-    *("gate", "plots", "report", "console", "abconsole", "replay"),
+    *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "sheet", "statistics"]
+SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "cli_timings", "pytest_plugin"}
+LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "sheet", "statistics", "timing"]
 JUDGES = [
     *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
     *("ratios", "abrecords", "calibration"),
+    *("timingruns", "timinggate", "timingstore"),
 ]
 
 

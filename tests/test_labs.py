@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnist_bench.backend import seed_everything
-from mnist_bench.labs import LABS, build_model, check_lab
+from mnist_bench.labs import LABS, build_model, check_lab, count_flops
 
 # Each row: the layer's class, its output width, its parameters.
 HIDDEN = [("Dense", 128, 100_480), ("Activation", 128, 0), ("Dense", 128, 16_512), ("Activation", 128, 0)]
@@ -87,3 +87,10 @@ def test_an_unknown_lab_is_named() -> None:
     """The message lists what there is."""
     with pytest.raises(ValueError, match="unknown lab 'cnn': choose from perceptron, mlp, dropout"):
         check_lab("cnn")
+
+
+def test_flops_are_those_of_the_matrix_products() -> None:
+    """An MLP's training sample has 507,392, of which 236,032 forward; a perceptron's layer needs no input gradient."""
+    assert count_flops(LABS["mlp"], 1) == 507_392
+    assert count_flops(LABS["mlp"], 10_000, training=False) == 2_360_320_000
+    assert count_flops(LABS["perceptron"], 1) == 2 * count_flops(LABS["perceptron"], 1, training=False) == 4 * 7_840
