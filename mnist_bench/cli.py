@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_gate
+from mnist_bench import cli_gate, cli_sweep
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -217,6 +217,7 @@ def _format_value(value: Any) -> str:
 app.command()(cli_gate.check)
 app.command()(cli_gate.probe)
 app.command()(cli_gate.compare)
+app.command()(cli_sweep.sweep)
 app.add_typer(cli_gate.baseline, name="baseline")
 
 

@@ -20,15 +20,19 @@ MODULES = sorted(name for _, name, _ in pkgutil.iter_modules(mnist_bench.__path_
 # not in the list only has to close no circle.
 FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
-    *("records", "backend", "labs", "fused", "engines", "environment"),
+    *("configs", "records", "validations", "backend", "labs", "masks", "optimizers", "fused", "engines", "environment"),
     *("runner", "workers", "campaign"),
     *("gate", "plots", "report", "console"),
+    *("space", "sweeprecords", "study", "sweep", "sweepworkers", "sweepresults", "sweepplots", "sweepreport"),
     "cli",
 ]
-# The faces: nothing but each other imports them. The command's two halves know one another.
-SHELLS = {"cli", "cli_gate", "pytest_plugin"}
+# The faces: nothing but each other imports them. The command's parts know one another.
+SHELLS = {"cli", "cli_gate", "cli_sweep", "pytest_plugin"}
 LEAVES = ["archives", "backend", "files", "oracle", "statistics"]
-JUDGES = ["gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
+JUDGES = [
+    *("gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
+    *("sweepresults", "sweepplots", "sweepreport"),
+]
 
 
 def find_imports(name: str) -> set[str]:
