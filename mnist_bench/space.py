@@ -23,9 +23,11 @@ __all__ = [
     "Point",
     "Space",
     "describe_point",
+    "format_level",
     "list_points",
     "make_config",
     "make_space",
+    "name_point",
 ]
 
 Level: TypeAlias = int | float | str
@@ -147,14 +149,19 @@ def make_config(space: Space, point: Mapping[str, Level], *, seed: int, data: st
     )
 
 
-def describe_point(point: Mapping[str, Level]) -> str:
+def name_point(point: Mapping[str, Level]) -> str:
     """Return a point in words: what it has of its own, by factor."""
-    own = ", ".join(f"{name} {_format_level(level)}" for name, level in point.items())
-    rate = DEFAULT_RATE if point.get("optimizer", "sgd") != "sgd" and "learning_rate" not in point else None
-    return (own or "the lab's own") + (f" (learning_rate {rate:g}, Keras's for it)" if rate else "")
+    return ", ".join(f"{name} {format_level(level)}" for name, level in point.items()) or "the lab's own"
 
 
-def _format_level(level: Level) -> str:
+def describe_point(point: Mapping[str, Level]) -> str:
+    """Return a point in words, with the learning rate that its optimizer brings, where it brings one."""
+    brings = point.get("optimizer", "sgd") != "sgd" and "learning_rate" not in point
+    return name_point(point) + (f" (learning_rate {DEFAULT_RATE:g}, Keras's for it)" if brings else "")
+
+
+def format_level(level: Level) -> str:
+    """Return a level as people write it."""
     return f"{level:g}" if isinstance(level, float) else str(level)
 
 

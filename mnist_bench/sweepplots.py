@@ -6,7 +6,9 @@ import functools
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.plots import TEST, TRAINING, VALIDATION
+from mnist_bench.plots import TEST, TRAINING, VALIDATION, draw_panels, draw_svg
+from mnist_bench.space import format_level, name_point
+from mnist_bench.sweepresults import find_effects, measure_importances, rank_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +48,7 @@ def plot_effect(effect: Effect, scale: tuple[float, float], source: str, ax: Axe
         offsets = [0.16 * (number / max(1, len(its) - 1) - 0.5) for number in range(len(its))]
         ax.plot([place + it for it in offsets], its, "o", color=color, alpha=0.75, markersize=4.5)
     ax.plot(places, means, color=TRAINING, linewidth=1.4)
-    ax.set_xticks(places, [f"{level:g}" if isinstance(level, float) else str(level) for level in effect.accuracies])
+    ax.set_xticks(places, [format_level(level) for level in effect.accuracies])
     ax.set(title=effect.factor, ylabel=_name_axis(source), ylim=scale, xlim=(-0.4, len(means) - 0.6))
     return ax
 
@@ -54,11 +56,12 @@ def plot_effect(effect: Effect, scale: tuple[float, float], source: str, ax: Axe
 def plot_cost(rows: Sequence[Row], source: str, ax: Axes) -> Axes:
     """Draw each point's mean validation accuracy over its seconds of training; the best and the lab's own named."""
     ax.plot([row.seconds for row in rows], [row.mean for row in rows], "o", color=VALIDATION, alpha=0.7)
-    named = {row.number: row for row in rows if row.number == 0} | {rows[0].number: rows[0]}
-    for row in named.values():
-        ax.plot(row.seconds, row.mean, "o", color=TEST if row.number == 0 else TRAINING)
-        ax.annotate("the lab's own" if row.number == 0 else "best", (row.seconds, row.mean), (5, -11), **_NEAR)
+    for row in {row.number: row for row in rows if row.number == 0 or row is rows[0]}.values():
+        own = row.number == 0
+        ax.plot(row.seconds, row.mean, "o", color=TEST if own else TRAINING)
+        ax.annotate("the lab's own" if own else "best", (row.seconds, row.mean), (0, -13), **_NEAR)
     ax.set(xlabel="seconds of one training", ylabel=_name_axis(source), title="accuracy against cost", xscale="log")
+    ax.xaxis.set_major_formatter("{x:g}")
     return ax
 
 
@@ -84,7 +87,7 @@ def plot_curves(trials: Sequence[TrialRecord], labels: Sequence[str], source: st
     low = min(last) - 4 * max(0.004, max(last) - min(last))
     ax.set(xlabel="epoch", ylabel=_name_axis(source), title="learning curves", ylim=(low, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="lower right", fontsize=8)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), fontsize=8)
     return ax
 
 
@@ -99,9 +102,6 @@ def plot_importances(measure: str, importances: Mapping[str, float], ax: Axes) -
 
 def draw_all(sweep: SweepRecord) -> dict[str, str]:
     """Return every picture of a sweep as SVG, by name."""
-    from mnist_bench.plots import draw_panels, draw_svg
-    from mnist_bench.sweepresults import find_effects, measure_importances, rank_rows
-
     source, rows, effects = sweep.plan.dataset.source, rank_rows(sweep), find_effects(sweep)
     shown = rows[: _CURVES - 1] + [row for row in rows[_CURVES - 1 :] if row.number == 0][:1]
     drawings = list_effect_plots(effects, source)
@@ -110,7 +110,7 @@ def draw_all(sweep: SweepRecord) -> dict[str, str]:
         pictures[f"effect-{effect.factor}"] = draw_svg(drawing)
     pictures["cost"] = draw_svg(functools.partial(plot_cost, rows, source))
     curves = functools.partial(
-        plot_curves, [sweep.trials[row.number] for row in shown], [row.label for row in shown], source
+        plot_curves, [sweep.trials[row.number] for row in shown], [name_point(row.point) for row in shown], source
     )
     pictures["curves"] = draw_svg(curves)
     measure, importances = measure_importances(sweep)
@@ -119,7 +119,7 @@ def draw_all(sweep: SweepRecord) -> dict[str, str]:
     return pictures
 
 
-_NEAR: Any = {"textcoords": "offset points", "fontsize": 8}
+_NEAR: Any = {"textcoords": "offset points", "fontsize": 8, "ha": "center"}
 
 
 def _name_axis(source: str) -> str:

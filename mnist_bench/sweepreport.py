@@ -48,6 +48,7 @@ def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
         measure=measure_importances(sweep)[0],
         pictures=pictures,
         environments=_list_environments(sweep),
+        format_spread=format_spread,
         format_test=format_test,
     )
     page = folder / "index.html"
@@ -78,8 +79,9 @@ def explain_choice(sweep: SweepRecord) -> str:
     rule = f"Chosen by validation accuracy after the last epoch, {mean}."
     if not sweep.tested:
         return f"{rule} The test set was not touched."
-    tested = f"for {len(sweep.tested)} points: the best {CHOSEN} and the lab's own"
-    return f"{rule} The test set was touched once, after the choice, {tested}."
+    apart = len(sweep.tested) - CHOSEN  # 1 where the lab's own point is not among the best
+    points = f"the best {CHOSEN}, and the lab's own" if apart > 0 else "the best, the lab's own among them"
+    return f"{rule} The test set was touched once, after the choice, for {len(sweep.tested)} points: {points}."
 
 
 def format_states(sweep: SweepRecord) -> str:

@@ -66,11 +66,6 @@ class Row:
         """The mean validation accuracy, which ranks."""
         return statistics.fmean(self.accuracies)
 
-    @property
-    def spread(self) -> float | None:
-        """The standard deviation over the seeds; None for one seed."""
-        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
-
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
