@@ -151,10 +151,12 @@ def work(study: Any, objective: Callable[[Any], float], *, pause: float = _PAUSE
                 trial.set_user_attr("error", f"{type(error).__name__}: {' '.join(str(error).split())}")
             raise
 
+    clocked: set[int] = set()
     while True:
         with _quiet():
             optuna.storages.fail_stale_trials(study)
-        states = [trial.state for trial in study.get_trials(deepcopy=False)]
+        trials = study.get_trials(deepcopy=False)
+        states = [trial.state for trial in trials]
         if optuna.trial.TrialState.WAITING in states:
             try:
                 study.optimize(take, n_trials=1, catch=(Exception,))
@@ -163,9 +165,22 @@ def work(study: Any, objective: Callable[[Any], float], *, pause: float = _PAUSE
                 if not running or study.get_trials()[running[0]].state != optuna.trial.TrialState.FAIL:
                     raise
         elif optuna.trial.TrialState.RUNNING in states:
+            _start_clocks(study, [it for it in trials if it.state == optuna.trial.TrialState.RUNNING], clocked)
             time.sleep(pause)
         else:
             return
+
+
+def _start_clocks(study: Any, trials: Sequence[Any], clocked: set[int]) -> None:
+    """Give each running trial one sign of life, once.
+
+    A worker that is killed before its trial's first heartbeat would leave one that runs for ever: without any
+    heartbeat Optuna takes none for lost.
+    """
+    for trial in trials:
+        if trial.number not in clocked:
+            clocked.add(trial.number)
+            study._storage.record_heartbeat(trial._trial_id)  # noqa: SLF001 - there is no public way
 
 
 def read_slots(study: Any) -> list[Slot]:
@@ -213,17 +228,38 @@ def _connect(url: str, heartbeat: int) -> Any:
     options: dict[str, Any] = {
         "heartbeat_interval": heartbeat,
         "grace_period": 3 * heartbeat,
-        "engine_kwargs": {"connect_args": seconds, "pool_pre_ping": True},
+        # A connection lives as long as its question: none is left open, or used after a server's restart.
+        "engine_kwargs": {"connect_args": seconds, "poolclass": sqlalchemy.pool.NullPool},
     }
     with _quiet():
         retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
         options["heartbeat_stale_trial_callback"] = retry
         try:
-            return optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
+            storage = optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
         except sqlalchemy.exc.SQLAlchemyError:
             # Of two processes that make the tables of a new database at once, one fails.
             time.sleep(1)
-            return optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
+            storage = optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
+    if address.drivername.startswith("sqlite"):
+        _lock_from_the_start(storage.engine)
+    return storage
+
+
+def _lock_from_the_start(engine: Any) -> None:
+    """Have each transaction of SQLite take its lock before it reads.
+
+    Optuna takes a trial by reading its state and then writing it, under a row lock that SQLite does not have: two
+    processes took the same trial now and then.
+    """
+    import sqlalchemy
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def leave_transactions_to_us(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:

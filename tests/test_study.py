@@ -220,6 +220,15 @@ def test_a_killed_workers_trial_is_tried_again(url: str, tmp_path: Path) -> None
     assert [trial.value for trial in study.trials if trial.value is not None] == [1, 2, 0]
 
 
+def test_a_trial_without_a_heartbeat_is_tried_again(url: str) -> None:
+    """A worker that was killed between taking a trial and its first sign of life loses nothing, either."""
+    study = open_study(url, "s", IDENTITY, POINTS[:1], heartbeat=1)
+    with pytest.warns(UserWarning, match="Heartbeat"):
+        study.ask()
+    work(study, lambda _: 1.0, pause=0.1)
+    assert [(slot.state, slot.attempts) for slot in read_slots(study)] == [("complete", 2)]
+
+
 def test_a_trial_that_was_given_to_another_does_not_count(url: str) -> None:
     """A process that was only slow finds its trial taken, and goes on with what is left."""
     import optuna
