@@ -13,7 +13,7 @@ from mnist_bench.records import TrainingRecord
 from mnist_bench.runner import check_config, train, train_untested
 from mnist_bench.space import make_config
 from mnist_bench.study import join_study, load_optuna, open_study, read_slots, work
-from mnist_bench.sweeprecords import SweepPlan, SweepRecord, TestedRecord, TrialRecord
+from mnist_bench.sweeprecords import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
 from mnist_bench.validations import ValidationRecord
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def make_record(study: Any, tests: Any | None) -> SweepRecord:
         for number, slot in zip(numbers, read_slots(tests), strict=True):
             if slot.state == "complete":
                 records = _read_records(slot, plan, TrainingRecord)
-                tested.append(TestedRecord(number=number, trainings=records))
+                tested.append(ChosenRecord(number=number, trainings=records))
     return SweepRecord(
         plan=plan,
         trials=[_make_trial(slot, plan) for slot in read_slots(study)],

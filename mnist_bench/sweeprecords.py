@@ -7,7 +7,7 @@ from mnist_bench.serial import SCHEMA_VERSION, Record
 from mnist_bench.space import Level, Space
 from mnist_bench.validations import ValidationRecord
 
-__all__ = ["SweepPlan", "SweepRecord", "TestedRecord", "TrialRecord"]
+__all__ = ["ChosenRecord", "SweepPlan", "SweepRecord", "TrialRecord"]
 
 
 class SweepPlan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +54,7 @@ class TrialRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     trainings: list[ValidationRecord]
 
 
-class TestedRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChosenRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One of the chosen points, trained again with the same seeds and tested."""
 
     number: int
@@ -73,7 +73,7 @@ class SweepRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     plan: SweepPlan
     trials: list[TrialRecord]
-    tested: list[TestedRecord]
+    tested: list[ChosenRecord]
     created: str
     kind: str = "sweep"
     schema_version: int = SCHEMA_VERSION

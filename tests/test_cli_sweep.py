@@ -14,7 +14,7 @@ from mnist_bench import cli
 from mnist_bench.serial import dump_json
 from mnist_bench.space import make_space
 from mnist_bench.sweepplots import draw_all
-from mnist_bench.sweeprecords import SweepPlan, SweepRecord, TestedRecord, TrialRecord
+from mnist_bench.sweeprecords import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
 from mnist_bench.sweepreport import format_table, write_sweep
 from mnist_bench.sweepresults import choose_trials, find_effects, format_csv, measure_importances, rank_rows
 
@@ -80,7 +80,7 @@ def swept(validation: ValidationRecord, record: TrainingRecord) -> SweepRecord:
             make(3, {"epochs": 1}, "pruned", val_accuracy=[0.1, 0.2]),
             make(4, {"hidden": "<b>"}, "failed", reason="RuntimeError: out of luck"),
         ],
-        tested=[TestedRecord(number=1, trainings=tests), TestedRecord(number=0, trainings=tests)],
+        tested=[ChosenRecord(number=1, trainings=tests), ChosenRecord(number=0, trainings=tests)],
         created="2026-01-01T00:00:00+00:00",
     )
 
