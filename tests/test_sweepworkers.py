@@ -53,7 +53,7 @@ def test_a_killed_worker_is_started_again(stub: Callable[[str], Path]) -> None:
 def test_workers_that_are_always_lost_end_the_sweep(stub: Callable[[str], Path]) -> None:
     """After six times nothing is left to chance; the last words are passed on."""
     stub("echo out of memory >&2\nexit 9")
-    with pytest.raises(WorkersLostError, match="lost 6 times; the last ended with exit code 9: out of memory"):
+    with pytest.raises(WorkersLostError, match=r"lost 6 times; the last ended with exit code 9: out of memory"):
         work_off(ORDER, jobs=1, watch=lambda: None)
 
 
