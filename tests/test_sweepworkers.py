@@ -60,7 +60,7 @@ def test_workers_that_are_always_lost_end_the_sweep(stub: Callable[[str], Path])
 def test_bad_input_that_a_worker_finds_is_bad_input(stub: Callable[[str], Path]) -> None:
     """It is not tried again."""
     folder = stub("echo no such study >&2\nexit 2")
-    with pytest.raises(ValueError, match="^no such study$"):
+    with pytest.raises(ValueError, match=r"^no such study$"):
         work_off(ORDER, jobs=1, watch=lambda: None)
     assert not (folder / "order1").exists()
 
