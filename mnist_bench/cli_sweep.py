@@ -117,7 +117,7 @@ def _run(
     from mnist_bench.sweepworkers import WorkersLostError, work_off
 
     study = open_sweep(order.storage, order.study, plan, points, heartbeat=order.heartbeat)
-    _say(f"sweep of {plan.space.lab}: {len(points)} points, {len(plan.seeds)} seeds each, on {dataset.label}")
+    _say(f"sweep of {plan.space.lab}: {len(points)} points, seeds for each: {len(plan.seeds)}, on {dataset.label}")
     tests = None
     try:
         work_off(order, jobs=jobs, watch=_make_watcher(lambda: make_record(study, None)))

@@ -60,7 +60,7 @@ def format_table(sweep: SweepRecord) -> str:
     """Return the ranking as text for a terminal, narrow enough for 100 columns."""
     plan = sweep.plan
     data = "MNIST" if plan.dataset.source == "mnist" else f"the stand-in {plan.dataset.source!r}, which is NOT MNIST"
-    lines = [f"Sweep of {plan.space.lab} on {data}: {format_states(sweep)}, {len(plan.seeds)} seeds a point", ""]
+    lines = [f"Sweep of {plan.space.lab} on {data}: {format_states(sweep)}; seeds a point: {len(plan.seeds)}", ""]
     lines.append(f"{'rank':>4} {'validation':>17} {'test':>17} {'parameters':>10} {'s/train':>7} engine what differs")
     for rank, row in enumerate(rank_rows(sweep), start=1):
         figures = format_spread(row.accuracies)
