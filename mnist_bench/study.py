@@ -253,13 +253,14 @@ def _lock_from_the_start(engine: Any) -> None:
     """
     import sqlalchemy
 
-    @sqlalchemy.event.listens_for(engine, "connect")
     def leave_transactions_to_us(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
 
-    @sqlalchemy.event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    sqlalchemy.event.listen(engine, "connect", leave_transactions_to_us)
+    sqlalchemy.event.listen(engine, "begin", begin)
 
 
 def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:
