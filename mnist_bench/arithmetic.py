@@ -9,8 +9,8 @@ import numpy as np
 from mnist_bench import oracle
 from mnist_bench.backend import load_keras, load_tensorflow, seed_everything, set_determinism
 from mnist_bench.engines import check_engine, compile_model, train_model
-from mnist_bench.fused import draw_masks
 from mnist_bench.labs import CLASSES, LABS, PIXELS, build_model
+from mnist_bench.masks import draw_masks
 from mnist_bench.records import TrainingConfig
 from mnist_bench.tracers import make_prepared
 from mnist_bench.verdicts import CheckResult, Verdict

@@ -12,6 +12,7 @@ import numpy as np
 
 from mnist_bench.backend import load_keras, synchronise
 from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
+from mnist_bench.optimizers import OPTIMIZERS, UPDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ __all__ = [
     "EpochFigures",
     "OnEpoch",
     "check_engine",
+    "check_optimizer",
     "compile_model",
     "predict",
     "train_model",
@@ -93,6 +95,18 @@ ENGINES = {
 }
 
 
+def check_optimizer(name: str, engine: str) -> None:
+    """Refuse an optimizer that there is not, or that the engine does not know.
+
+    Raises:
+        ValueError: The message lists those there are.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(f"unknown optimizer {name!r}: choose from {', '.join(OPTIMIZERS)}")
+    if not check_engine(engine).fit and name not in UPDATES:
+        raise ValueError(f"engine {engine} has no optimizer {name!r}: choose from {', '.join(UPDATES)}")
+
+
 def check_engine(name: str) -> Engine:
     """Return the engine of that name.
 
@@ -105,19 +119,19 @@ def check_engine(name: str) -> Engine:
 
 
 def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples: int) -> None:
-    """Compile a Keras model for an engine, with the lab's loss, optimizer and metric.
+    """Compile a Keras model for an engine, with the lab's loss and metric, and the configuration's optimizer.
 
     Args:
         model: The built model.
         engine: How to train it.
-        config: Gives the learning rate and the batch size.
+        config: Gives the optimizer, the learning rate and the batch size.
         samples: Training samples an epoch, which give the steps of an execution.
     """
     steps = math.ceil(samples / config.batch_size) if engine.whole_epoch else 1
     xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
     model.compile(
         loss="categorical_crossentropy",
-        optimizer=load_keras().optimizers.SGD(learning_rate=config.learning_rate),
+        optimizer=getattr(load_keras().optimizers, OPTIMIZERS[config.optimizer])(learning_rate=config.learning_rate),
         metrics=["accuracy"],
         run_eagerly=engine.eager,
         # Said either way: Keras 3's own choice, "auto", depends on the device and on op determinism.
@@ -144,7 +158,7 @@ def train_model(
     Args:
         model: A built Keras model, compiled by `compile_model` for that engine.
         prepared: The data; `fit` is given its float32 and one-hot arrays, the fused engine its pixels.
-        config: Says which engine, seed, batch size and learning rate.
+        config: Says which engine, seed, batch size, optimizer and learning rate.
         epochs: Epochs to train.
         shuffle: Whether the samples are visited in a random order.
         on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the
@@ -225,7 +239,13 @@ def _train_fused(
     on_epoch: OnEpoch | None,
 ) -> None:
     split, dropout = len(prepared.x_train), _dropout_of(model)
-    trainer = FusedTrainer(prepared.pixels[:split], prepared.y_train, dropout=dropout, batch_size=config.batch_size)
+    trainer = FusedTrainer(
+        prepared.pixels[:split],
+        prepared.y_train,
+        dropout=dropout,
+        batch_size=config.batch_size,
+        optimizer=config.optimizer,
+    )
     evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
     orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
     for epoch, order in zip(range(epochs), orders, strict=False):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mnist_bench.facts import Fact
     from mnist_bench.records import TrainingRecord
 
-__all__ = ["write_run_page"]
+__all__ = ["render", "write_run_page"]
 
 
 def write_run_page(
@@ -49,13 +49,11 @@ def write_run_page(
         pictures[f"{lab}-accuracy"] = plots.draw_svg(functools.partial(plots.plot_accuracy, group))
         pictures[f"{lab}-loss"] = plots.draw_svg(functools.partial(plots.plot_loss, group))
     for name, svg in pictures.items():
-        # On its own a picture has no page to take the colour of its text from.
-        alone = svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
-        write_atomically(folder / f"{name}.svg", alone.encode(), overwrite=True)
+        plots.save_alone(svg, folder / f"{name}.svg")
     page = folder / "index.html"
     # The curves show the epochs, and the picture the sample.
     figures = [fact for fact in facts if fact.form == "figure"]
-    html = _render("run.html", records=records, groups=groups, pictures=pictures, labs=LABS, facts=figures)
+    html = render("run.html", records=records, groups=groups, pictures=pictures, labs=LABS, facts=figures)
     write_atomically(page, html.encode(), overwrite=True)
     return page
 
@@ -67,7 +65,8 @@ def _group_by_lab(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingR
     return groups
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """Return the page that a template of ours makes of these values; its filter `svg` takes a picture in."""
     import jinja2
 
     environment = jinja2.Environment(

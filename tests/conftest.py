@@ -30,6 +30,7 @@ from mnist_bench.records import (
     dump_json,
     encode_record,
 )
+from mnist_bench.validations import ValidationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +113,13 @@ def record(tiny: Dataset) -> TrainingRecord:
         seconds=Seconds(imports=2.0, build=0.5, first_epoch=0.5, epoch=0.25, evaluate=0.125),
         created="2026-01-01T00:00:00+00:00",
     )
+
+
+@pytest.fixture(scope="session")
+def validation(record: TrainingRecord) -> ValidationRecord:
+    """The same training without its test."""
+    names = ("config", "environment", "dataset", "history", "final_digest", "created")
+    return ValidationRecord(**{name: getattr(record, name) for name in names}, parameters=record.parameters)
 
 
 @pytest.fixture

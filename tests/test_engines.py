@@ -15,8 +15,8 @@ from mnist_bench import oracle
 from mnist_bench.backend import load_keras, seed_everything, set_determinism
 from mnist_bench.data import prepare
 from mnist_bench.engines import ENGINES, EpochFigures, check_engine, compile_model, train_model
-from mnist_bench.fused import draw_masks
 from mnist_bench.labs import LABS, build_model
+from mnist_bench.masks import draw_masks
 from mnist_bench.records import TrainingConfig
 
 if TYPE_CHECKING:

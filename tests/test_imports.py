@@ -20,19 +20,21 @@ MODULES = sorted(name for _, name, _ in pkgutil.iter_modules(mnist_bench.__path_
 # not in the list only has to close no circle.
 FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
-    *("records", "backend", "labs", "fused", "engines", "environment"),
+    *("configs", "records", "validations", "backend", "labs", "masks", "optimizers", "fused", "engines", "environment"),
     *("runner", "processes", "workers", "campaign"),
     *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
     *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
+    *("space", "sweeprecords", "study", "sweep", "sweepworkers", "sweepresults", "sweepplots", "sweepreport"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "cli_timings", "pytest_plugin"}
+SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "cli_sweep", "cli_timings", "pytest_plugin"}
 LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "sheet", "statistics", "timing"]
 JUDGES = [
     *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
     *("ratios", "abrecords", "calibration"),
     *("timingruns", "timinggate", "timingstore"),
+    *("sweepresults", "sweepplots", "sweepreport"),
 ]
 
 
