@@ -71,7 +71,8 @@ def sweep(
     from mnist_bench import space as spaces
     from mnist_bench.cli import default_folder, load_data
     from mnist_bench.records import DatasetRecord
-    from mnist_bench.study import HEARTBEAT_SECONDS, load_optuna
+    from mnist_bench.storage import load_optuna
+    from mnist_bench.study import HEARTBEAT_SECONDS
     from mnist_bench.sweep import check_points
     from mnist_bench.sweeprecords import SweepPlan
     from mnist_bench.sweepworkers import Order

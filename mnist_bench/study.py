@@ -1,4 +1,4 @@
-"""A queue of trials in a database, worked off by any number of processes and machines: Optuna behind one door.
+"""A queue of trials in a database, worked off by any number of processes and machines.
 
 Whoever creates a study puts all its trials in the queue at once, so that its end is known: no process decides
 alone that there is one more to try. A trial is taken by one process only, as the database sees to; its process
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mnist_bench.storage import connect, explain_errors, hide_password, load_optuna, quiet
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from mnist_bench.space import Point
 
 __all__ = [
     "HEARTBEAT_SECONDS",
-    "RETRIES",
     "Slot",
     "StudyMissingError",
     "join_study",
@@ -31,9 +31,6 @@ __all__ = [
 
 HEARTBEAT_SECONDS = 20
 """Between two signs of life; after three without one a trial counts as lost."""
-
-RETRIES = 3
-"""How often a lost trial is tried again: one that kills its worker each time must end."""
 
 _CREATION_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
@@ -87,8 +84,8 @@ def open_study(
         ValueError: The database cannot be used, or its study is another one.
     """
     optuna = load_optuna()
-    with _explain_errors(url):
-        storage = _connect(url, heartbeat)
+    with explain_errors(url):
+        storage = connect(url, heartbeat)
         try:
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
@@ -117,12 +114,12 @@ def join_study(
         ValueError: The database cannot be used.
     """
     optuna = load_optuna()
-    with _explain_errors(url):
-        storage = _connect(url, heartbeat)
+    with explain_errors(url):
+        storage = connect(url, heartbeat)
         try:
             study = optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
         except KeyError as error:
-            raise StudyMissingError(f"storage {_hide(url)}: no study {name!r} there") from error
+            raise StudyMissingError(f"storage {hide_password(url)}: no study {name!r} there") from error
         _wait_for_queue(study, url)
     return study
 
@@ -153,7 +150,7 @@ def work(study: Any, objective: Callable[[Any], float], *, pause: float = _PAUSE
 
     clocked: set[int] = set()
     while True:
-        with _quiet():
+        with quiet():
             optuna.storages.fail_stale_trials(study)
         trials = study.get_trials(deepcopy=False)
         states = [trial.state for trial in trials]
@@ -199,70 +196,6 @@ def read_slots(study: Any) -> list[Slot]:
     return slots
 
 
-def load_optuna() -> Any:
-    """Import Optuna, quiet.
-
-    Raises:
-        ModuleNotFoundError: It is not installed; the message says how to install it.
-    """
-    try:
-        import optuna
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: a sweep needs Optuna: pip install 'mnist-bench[sweep]'") from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
-def _connect(url: str, heartbeat: int) -> Any:
-    """Connect to the database, whose tables are made where there are none."""
-    import sqlalchemy
-
-    optuna = load_optuna()
-    address = sqlalchemy.make_url(url)
-    if address.drivername == "postgresql":
-        # SQLAlchemy's own choice for the bare name is the driver before this one.
-        address = address.set(drivername="postgresql+psycopg")
-    seconds = {"timeout": 60} if address.drivername.startswith("sqlite") else {}
-    if address.drivername == "postgresql+psycopg":
-        seconds = {"connect_timeout": 10}
-    options: dict[str, Any] = {
-        "heartbeat_interval": heartbeat,
-        "grace_period": 3 * heartbeat,
-        # A connection lives as long as its question: none is left open, or used after a server's restart.
-        "engine_kwargs": {"connect_args": seconds, "poolclass": sqlalchemy.pool.NullPool},
-    }
-    with _quiet():
-        retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
-        options["heartbeat_stale_trial_callback"] = retry
-        try:
-            storage = optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
-        except sqlalchemy.exc.SQLAlchemyError:
-            # Of two processes that make the tables of a new database at once, one fails.
-            time.sleep(1)
-            storage = optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
-    if address.drivername.startswith("sqlite"):
-        _lock_from_the_start(storage.engine)
-    return storage
-
-
-def _lock_from_the_start(engine: Any) -> None:
-    """Have each transaction of SQLite take its lock before it reads.
-
-    Optuna takes a trial by reading its state and then writing it, under a row lock that SQLite does not have: two
-    processes took the same trial now and then.
-    """
-    import sqlalchemy
-
-    def leave_transactions_to_us(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    sqlalchemy.event.listen(engine, "connect", leave_transactions_to_us)
-    sqlalchemy.event.listen(engine, "begin", begin)
-
-
 def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:
     """Return the study if it is the one that was meant."""
     _wait_for_queue(study, url)
@@ -270,7 +203,7 @@ def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:
     for name, meant in identity.items():
         if there.get(name) != meant:
             raise ValueError(
-                f"storage {_hide(url)}: study {study.study_name!r} is another one: its {name} is"
+                f"storage {hide_password(url)}: study {study.study_name!r} is another one: its {name} is"
                 f" {there.get(name)!r}, not {meant!r}; --study takes another name"
             )
     # Writes what is there already: a database that cannot be written is found out now, not by the workers.
@@ -284,43 +217,7 @@ def _wait_for_queue(study: Any, url: str) -> None:
     while "slots" not in study.user_attrs:
         if time.monotonic() > end:
             raise ValueError(
-                f"storage {_hide(url)}: study {study.study_name!r} was not made by this program, or not to its end;"
-                " --study takes another name"
+                f"storage {hide_password(url)}: study {study.study_name!r} was not made by this program,"
+                " or not to its end; --study takes another name"
             )
         time.sleep(_PAUSE_SECONDS)
-
-
-@contextlib.contextmanager
-def _explain_errors(url: str) -> Iterator[None]:
-    """Turn what a database can fail with into one line that names it, without its password."""
-    import sqlalchemy
-
-    optuna = load_optuna()
-    faults = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError)
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        hint = "a PostgreSQL storage needs its driver: pip install 'mnist-bench[postgresql]'"
-        raise ModuleNotFoundError(f"storage {_hide(url)}: {error}: {hint}") from error
-    except faults as error:
-        cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
-        first = str(cause).strip().splitlines()[0]
-        raise ValueError(f"storage {_hide(url)}: cannot be used: {first}") from error
-
-
-def _hide(url: str) -> str:
-    """Return a database's address without its password."""
-    import sqlalchemy
-
-    try:
-        return repr(sqlalchemy.make_url(url).render_as_string(hide_password=True))
-    except sqlalchemy.exc.ArgumentError:
-        return repr(url)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Let Optuna not warn that its heartbeats are experimental: the tests say whether they work."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", load_optuna().exceptions.ExperimentalWarning)
-        yield

@@ -12,7 +12,8 @@ import msgspec
 from mnist_bench.records import TrainingRecord
 from mnist_bench.runner import check_config, train, train_untested
 from mnist_bench.space import make_config
-from mnist_bench.study import join_study, load_optuna, open_study, read_slots, work
+from mnist_bench.storage import load_optuna
+from mnist_bench.study import join_study, open_study, read_slots, work
 from mnist_bench.sweeprecords import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
 from mnist_bench.validations import ValidationRecord
 

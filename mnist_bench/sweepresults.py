@@ -204,7 +204,7 @@ def _sort(shares: dict[str, float]) -> dict[str, float]:
 
 
 def _run_fanova(trials: Sequence[TrialRecord], levels: dict[str, list[Level]]) -> dict[str, float]:
-    from mnist_bench.study import load_optuna
+    from mnist_bench.storage import load_optuna
 
     optuna = load_optuna()
     study = optuna.create_study(direction="maximize")

@@ -24,12 +24,16 @@ FLOW = [
     *("runner", "processes", "workers", "campaign"),
     *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
     *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
-    *("space", "sweeprecords", "study", "sweep", "sweepworkers", "sweepresults", "sweepplots", "sweepreport"),
+    *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
+    *("sweepresults", "sweepplots", "sweepreport"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
 SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "cli_sweep", "cli_timings", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "interpreters", "oracle", "processes", "sheet", "statistics", "timing"]
+LEAVES = [
+    *("archives", "backend", "files", "interpreters", "oracle", "processes"),
+    *("sheet", "statistics", "storage", "timing"),
+]
 JUDGES = [
     *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
     *("ratios", "abrecords", "calibration"),
