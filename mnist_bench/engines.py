@@ -127,7 +127,9 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
         config: Gives the optimizer, the learning rate and the batch size.
         samples: Training samples an epoch, which give the steps of an execution.
     """
-    steps = math.ceil(samples / config.batch_size) if engine.whole_epoch else 1
+    # The fused engine leaves Keras only the test set, for which it needs no long execution: Keras 3.0 spells out
+    # each of its steps, and TensorFlow refuses so many.
+    steps = math.ceil(samples / config.batch_size) if engine.whole_epoch and engine.fit else 1
     xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
     model.compile(
         loss="categorical_crossentropy",

@@ -35,9 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mnist-seeds",
         type=_positive,
-        default=20,
+        default=5,
         metavar="K",
-        help="New seeds of the accuracy tests at most (default 20); five are often enough.",
+        help="New seeds of the accuracy tests at most (default 5); 20 where these are inconclusive.",
     )
     group.addoption(
         "--mnist-require",
@@ -49,15 +49,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("mnist_bench", "Whether this suite is about the lab: shows the header.", type="bool", default=False)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes its share of the cores, before anything sizes its threads by them.
+
+    Threads of two trainings on the same cores wait for each other many times as long as they work.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and config.getini("mnist_bench"):
+        from mnist_bench.workers import share_cores
+
+        share = share_cores(worker["workercount"])[int(worker["workerid"].removeprefix("gw"))]
+        if share is not None:
+            os.sched_setaffinity(0, share)
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Name what is under test, without importing it."""
     if not config.getini("mnist_bench"):
         return []
+    from mnist_bench.timingruns import collect_hardware
+
     versions = [f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy")]
     engines = ", ".join(config.getoption("--mnist-engine") or _ENGINES)
     data = f"{config.getoption('--mnist-data')}{_describe_mnist()}"
     device = config.getoption("--mnist-device")
-    return [f"mnist-bench: {', '.join(versions)}; data {data}; engines {engines}; device {device}"]
+    hardware = collect_hardware(gpu=device != "cpu")
+    machine = f"{hardware.cpu}, {hardware.usable_cores} cores, hardware key {hardware.hardware_key}"
+    return [
+        f"mnist-bench: {', '.join(versions)}; data {data}; engines {engines}; device {device}",
+        f"mnist-bench: {machine}; the numerics keys stand below the verdicts",
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

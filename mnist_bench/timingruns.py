@@ -232,9 +232,13 @@ def convert_run(run: dict[str, Any], origin: str) -> TimingRun:
         raise RecordError(f"{origin}: {error}") from error
 
 
-def collect_hardware() -> Machine:
-    """Collect the hardware of this machine without TensorFlow, its GPUs by NVIDIA's driver."""
-    names = find_gpu_names()
+def collect_hardware(*, gpu: bool = True) -> Machine:
+    """Collect the hardware of this machine without TensorFlow, its GPUs by NVIDIA's driver.
+
+    Args:
+        gpu: Whether the GPUs count; they do not where the CPU was asked for.
+    """
+    names = find_gpu_names() if gpu else []
     fields = {
         **collect_machine(),
         "device": "gpu" if names else "cpu",

@@ -90,6 +90,7 @@ def trace_order(
         epochs: Epochs to train.
         seed: Of the training.
     """
+    amounts = _step_amounts(samples, batch_size)
     everything = samples + samples // 4
     pixels = 255 * np.eye(everything, dtype=np.uint8)
     zeros = [np.zeros((everything, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
@@ -101,7 +102,7 @@ def trace_order(
 
     alike = trace(np.zeros(everything, np.int64))
     mixed = trace(np.arange(everything) % CLASSES)
-    steps = _decode_steps(alike[:, :, 0], _step_amounts(samples, batch_size))
+    steps = _decode_steps(alike[:, :, 0], amounts)
     trained = (mixed > 0).sum(axis=2) == 1
     labels = np.where(trained, mixed.argmax(axis=2), -1)
     return OrderTrace(steps[:, :samples], steps[:, samples:], labels[:, :samples])

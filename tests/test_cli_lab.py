@@ -66,7 +66,7 @@ def command(
         for epoch in range(2):
             figures = {name: getattr(record.history, name)[epoch] for name in record.history.__struct_fields__}
             if on_epoch:
-                on_epoch(epoch, EpochFigures(**figures))
+                on_epoch(epoch, EpochFigures(**figures, cpu_seconds=0.5))
         config = msgspec.structs.replace(config, epochs=2)
         return msgspec.structs.replace(record, config=config, test_accuracy=accuracy[config.lab])
 

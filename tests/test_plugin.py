@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mnist_bench.records import save_record
+from mnist_bench.timingruns import collect_hardware
 
 if TYPE_CHECKING:
     from mnist_bench.records import TrainingRecord
@@ -57,7 +59,10 @@ def test_header_names_what_is_under_test(pytester: pytest.Pytester) -> None:
     pytester.makeini(HEADER)
     result = pytester.runpytest_inprocess("--mnist-data", "digits", "--mnist-engine", "fused", "--mnist-device", "cpu")
     result.stdout.fnmatch_lines(
-        ["mnist-bench: tensorflow *, keras *, numpy *; data digits*; engines fused; device cpu"]
+        [
+            "mnist-bench: tensorflow *, keras *, numpy *; data digits*; engines fused; device cpu",
+            f"mnist-bench: * cores, hardware key {collect_hardware(gpu=False).hardware_key}; *",
+        ]
     )
 
 
@@ -148,3 +153,24 @@ def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pyteste
     line = "epoch on digits: TensorFlow 2.21.0, *numerics key 0123456789abcdef, hardware key fedcba9876543210"
     result.stdout.fnmatch_lines(["*mnist-bench verdicts*", "PASS*a/check*", line])
     assert result.stdout.str().count("numerics key") == 1
+
+
+def test_test_processes_share_the_cores(pytester: pytest.Pytester) -> None:
+    """Of two test processes each has half of the cores, in a suite about the lab."""
+    cores = sorted(os.sched_getaffinity(0))
+    pytester.makeini(HEADER)
+    pytester.makepyfile(
+        """
+        import os, pathlib, time
+        import pytest
+
+        @pytest.mark.parametrize("case", range(4))
+        def test_it(case, worker_id):
+            pathlib.Path(f"{worker_id}.txt").write_text(",".join(map(str, sorted(os.sched_getaffinity(0)))))
+            time.sleep(0.2)
+        """
+    )
+    pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=4)
+    shares = [(pytester.path / f"gw{number}.txt").read_text().split(",") for number in range(2)]
+    halves = [cores[: len(cores) // 2], cores[len(cores) // 2 :]] if len(cores) > 1 else [cores, cores]
+    assert [list(map(int, share)) for share in shares] == halves

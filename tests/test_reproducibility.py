@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from mnist_bench import backend, reproducibility
-from mnist_bench.environment import count_usable_cores
 from mnist_bench.labs import LABS, build_model
 from mnist_bench.records import TrainingConfig, digest_arrays
 from mnist_bench.runner import train
@@ -16,9 +16,10 @@ from mnist_bench.suite import collect_versions
 from mnist_bench.workers import Finished, train_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mnist_bench.data import Dataset
+    from mnist_bench.records import TrainingRecord
 
 
 @pytest.mark.parametrize("engine", ["epoch", "fused"])
@@ -30,19 +31,34 @@ def test_bits_in_every_place(
     mnist_hold(result, engine=engine)
 
 
-def test_threads_are_in_the_numerics_key(mnist_dataset: Dataset, mnist_source: str) -> None:
-    """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
-    if count_usable_cores() < 2:
+@pytest.fixture
+def _all_cores() -> Iterator[None]:
+    """Let new processes use all the cores that the whole run may use, whatever share this test process has."""
+    share = os.sched_getaffinity(0)
+    cores = share | os.sched_getaffinity(os.getppid())
+    if len(cores) == 1:
         pytest.skip("it takes two cores")
+    os.sched_setaffinity(0, cores)
+    yield
+    os.sched_setaffinity(0, share)
+
+
+@pytest.mark.usefixtures("_all_cores")
+def test_threads_are_in_the_numerics_key(mnist_source: str) -> None:
+    """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
     config = TrainingConfig(lab="mlp", engine="epoch", epochs=1, data=mnist_source)
-    events = list(train_all([config, config], jobs=2))
-    first, second = [event.record for event in events if isinstance(event, Finished)]
+    first, second = train_apart([config, config], jobs=2)
     assert first.environment.usable_cores == second.environment.usable_cores
     assert first.environment.numerics_key == second.environment.numerics_key
     assert first.final_digest == second.final_digest
-    here = train(config, dataset=mnist_dataset)
-    assert here.environment.usable_cores > first.environment.usable_cores
-    assert here.environment.numerics_key != first.environment.numerics_key
+    (wide,) = train_apart([config], jobs=1)
+    assert wide.environment.usable_cores > first.environment.usable_cores
+    assert wide.environment.numerics_key != first.environment.numerics_key
+
+
+def train_apart(configs: list[TrainingConfig], *, jobs: int) -> list[TrainingRecord]:
+    """Return the records of trainings in processes of their own."""
+    return [event.record for event in train_all(configs, jobs=jobs) if isinstance(event, Finished)]
 
 
 def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None:
