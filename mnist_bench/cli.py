@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_gate
+from mnist_bench import cli_compare, cli_gate, cli_matrix
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -216,8 +216,10 @@ def _format_value(value: Any) -> str:
 
 app.command()(cli_gate.check)
 app.command()(cli_gate.probe)
-app.command()(cli_gate.compare)
+app.command()(cli_compare.compare)
+app.command("bisect-versions")(cli_compare.bisect_versions)
 app.add_typer(cli_gate.baseline, name="baseline")
+app.add_typer(cli_matrix.matrix, name="matrix")
 
 
 def main(arguments: list[str] | None = None) -> None:
