@@ -150,7 +150,7 @@ def make_bench(
         raise ValueError(f"{interpreter}: no such interpreter")
     dataset = load_data(data)
     return Bench(
-        project=find_project(project),
+        project=project if interpreter else find_project(project),
         folder=work_folder(out),
         dataset=dataset,
         # By its own name where it was found, for another process may stand elsewhere.

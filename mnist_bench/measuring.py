@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mnist_bench.campaign import plan_campaign, run_campaign
-from mnist_bench.installs import CommandError, describe_environment, make_environment, run_command
+from mnist_bench.installs import CommandError, describe_environment, find_project, make_environment, run_command
 from mnist_bench.labs import LABS
 from mnist_bench.proberecords import load_probe
 from mnist_bench.records import DatasetRecord, EnvironmentRecord, TrainingConfig
@@ -79,16 +79,16 @@ class Bench:
     """With what it is measured.
 
     Attributes:
-        project: The checkout or the wheel that each environment gets.
+        project: The checkout or the wheel that each environment gets; None where `python` has it.
         folder: For the raw records of this version.
         dataset: The data, loaded.
         source: The same data, for other processes to load.
         jobs: Worker processes of the accuracy layer.
-        python: The interpreter, once it is there.
+        python: The interpreter to measure in; None makes an environment.
         tell: Told each line of progress.
     """
 
-    project: Path
+    project: Path | None
     folder: Path
     dataset: Dataset
     source: str
@@ -192,7 +192,7 @@ def _enter(record: VersionRecord, bench: Bench) -> tuple[Bench, VersionRecord]:
     if bench.python:
         python, install = bench.python, record.install or describe_environment(bench.python)
     else:
-        python, install = make_environment(record.version, bench.project)
+        python, install = make_environment(record.version, find_project(bench.project))
     if record.install is None:
         took = "was there" if install.seconds is None else f"{install.seconds:.1f} s"
         bench.tell(f"install: {took}, {install.bytes / 1e9:.2f} GB, {len(install.packages)} packages")

@@ -116,3 +116,19 @@ def stub_workers(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     return folder
+
+
+@pytest.fixture
+def stub_version(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have uv make environments of stub_version.py; return its folder, with the interpreter `python`."""
+    folder = tmp_path / "stub"
+    folder.mkdir()
+    (folder / "record.json").write_text(encode_record(record))
+    stub = Path(__file__).with_name("stub_version.py")
+    for name, more in (("python", ""), ("uv", "uv ")):
+        command = shlex.join([sys.executable, str(stub), str(folder)])
+        (folder / name).write_text(f'#!/bin/sh\nexec {command} {more}"$@"\n')
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
+    return folder
