@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -53,10 +54,12 @@ def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:
         )
     except OSError as error:
         raise CommandError(f"{Path(command[0]).name} cannot be started: {error.strerror}", []) from error
-    if done.returncode in allowed:
+    # An interpreter that breaks down ends with status 1, too, but with nothing on standard output.
+    if done.returncode in allowed and (done.returncode == 0 or done.stdout.strip()):
         return done.stdout
     lines = _last_lines(done.stderr or done.stdout)
-    how = f"ended with exit status {done.returncode}" if done.returncode > 0 else f"was killed ({-done.returncode})"
+    code = done.returncode
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
     raise CommandError(f"{_shorten(command)} {how}", lines)
 
 
@@ -69,7 +72,7 @@ def find_project(path: Path | None = None) -> Path:
     Raises:
         ValueError: There is none.
     """
-    checkout = path or Path(__file__).resolve().parent.parent
+    checkout = path or _find_root()
     if checkout.suffix != ".whl" and not (checkout / "pyproject.toml").is_file():
         what = f"{checkout}: neither a checkout nor a wheel" if path else "this is no checkout"
         raise ValueError(f"{what}: --project takes the project's checkout or its wheel")
@@ -140,14 +143,14 @@ def _make_variables() -> dict[str, str]:
 
 def _last_lines(text: str) -> list[str]:
     """Return the last lines of a text, without this user's folders: they go into a record."""
-    for folder, name in ((find_cache_folder(), "CACHE"), (find_project_folder(), "PROJECT"), (Path.home(), "~")):
+    for folder, name in ((find_cache_folder(), "CACHE"), (_find_root(), "PROJECT"), (Path.home(), "~")):
         text = text.replace(str(folder), name)
     lines = [line.rstrip()[:_WIDTH] for line in text.splitlines() if line.strip()]
     return lines[-_LINES:]
 
 
-def find_project_folder() -> Path:
-    """Return the folder that holds this package."""
+def _find_root() -> Path:
+    """Return the folder that this package is in."""
     return Path(__file__).resolve().parent.parent
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import runpy
 import shutil
@@ -26,6 +27,8 @@ def answer_uv(command: str, arguments: list[str]) -> None:
         log.write(" ".join([command, *arguments]) + "\n")
     if command == "venv":
         target = Path(arguments[-1]) / "bin"
+        if "--clear" in arguments:
+            shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         shutil.copy(FOLDER / "python", target)
 
@@ -54,10 +57,10 @@ def answer_probe(lab: str, options: dict[str, str]) -> None:
 def main() -> None:
     """Answer one command."""
     breaks = FOLDER / "breaks"
-    if breaks.exists() and any(word in " ".join(ARGUMENTS) for word in breaks.read_text().split()):
+    if breaks.exists() and set(ARGUMENTS) & set(breaks.read_text().split()):
         sys.exit(f"one line\n{Path.home()}/a: no such thing")
     command, *rest = ARGUMENTS
-    options = dict(zip(rest, rest[1:], strict=False))
+    options = dict(itertools.pairwise(rest))
     if command == "uv":
         answer_uv(rest[0], rest[1:])
     elif command == "-c":
