@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mnist_bench.installs import run_command
+from mnist_bench.installs import CommandError, run_command
 from mnist_bench.proberecords import ProbeRecord, load_probe
 from mnist_bench.records import TrainingRecord
 from mnist_bench.serial import RecordError, load_any
@@ -49,11 +49,14 @@ def probe_environment(
         source: The data.
 
     Raises:
-        CommandError: It cannot; the message and its lines say why.
+        ValueError: It cannot; the message says why.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = ["--engine", engine, "--epochs", str(epochs), "--data", source, "--out", folder]
-        run_command([str(python.absolute()), "-m", "mnist_bench", "probe", *labs, *options])
+        try:
+            run_command([str(python.absolute()), "-m", "mnist_bench", "probe", *labs, *options])
+        except CommandError as error:
+            raise ValueError(": ".join([str(error), *error.lines[-1:]])) from error
         return _gather([load_probe(path) for path in sorted(Path(folder).glob("*.json"))], str(python))
 
 

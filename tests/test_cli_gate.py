@@ -1,4 +1,4 @@
-"""The commands `compare` and `baseline`: what they print, write and refuse, and how they end."""
+"""The command `baseline`: what they print, write and refuse, and how they end."""
 
 from __future__ import annotations
 
@@ -104,49 +104,6 @@ def check_refused(answer: Answer, message: str) -> None:
     """Check that a command refused with this one line on stderr, and printed nothing else."""
     assert (answer.status, answer.out) == (2, "")
     assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
-
-
-def test_compare_the_same(command: Callable[..., Answer], probe: Path) -> None:
-    """Identical probes are a single line, and 0."""
-    assert command("compare", probe, probe) == (0, "identical in all 2 stages\n", "")
-
-
-def test_compare_what_moved(command: Callable[..., Answer], probe: Path) -> None:
-    """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
-    other = edit(probe, "gradient" * 9, "moved")
-    other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
-    answer = command("compare", probe, other)
-    only = "only in the second probe"
-    assert (answer.status, answer.err) == (1, "")
-    assert answer.out.splitlines() == [
-        f"first stage that differs: forwards, {only}; 0 of 3 stages alike; keras '3.15.1' and '2.15.0'",
-        f"  forwards                   {only}",
-        "  forward                    only in the first probe",
-        "  gradient                   other bits, though none of the values kept moved",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('"lab": "mlp"', '"lab": "dropout"', "differ in their lab cannot be compared: 'mlp' and 'dropout'"),
-        ('"seed": 1671', '"seed": 7', "differ in their seed cannot be compared: 1671 and 7"),
-        ('"source": "digits"', '"source": "mnist"', "their dataset source cannot be compared: 'digits' and 'mnist'"),
-        ('"kind": "probe"', '"kind": "training"', "edited.json: kind is 'training', expected 'probe'"),
-        ('"schema_version": 1', '"schema_version": 0', "edited.json: schema_version is 0, this version reads 1"),
-        ('"digest"', '"hash"', "edited.json: $.dataset: Object contains unknown field `hash`"),
-    ],
-    ids=["lab", "seed", "data", "kind", "schema", "field"],
-)
-def test_compare_refuses(command: Callable[..., Answer], probe: Path, old: str, new: str, message: str) -> None:
-    """Probes that cannot be compared, and files that are none, are one line and 2."""
-    check_refused(command("compare", probe, edit(probe, old, new)), message)
-
-
-def test_compare_refuses_what_is_not_there(command: Callable[..., Answer], probe: Path) -> None:
-    """A missing file is named; a missing argument is bad usage."""
-    check_refused(command("compare", probe, probe.parent / "none.json"), "none.json: No such file or directory")
-    check_refused(command("compare", probe), "Missing argument")
 
 
 def test_baseline_accept_list_and_show(

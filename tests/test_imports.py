@@ -23,12 +23,25 @@ FLOW = [
     *("records", "backend", "labs", "fused", "engines", "environment"),
     *("runner", "workers", "campaign"),
     *("gate", "plots", "report", "console"),
+    *("versions", "versionrecords", "installs", "measuring", "matrix", "comparison", "sides", "bisection"),
     "cli",
 ]
-# The faces: nothing but each other imports them. The command's two halves know one another.
-SHELLS = {"cli", "cli_gate", "pytest_plugin"}
+# The faces: nothing but each other imports them. The command's parts know one another.
+SHELLS = {"cli", "cli_compare", "cli_gate", "cli_matrix", "pytest_plugin"}
 LEAVES = ["archives", "backend", "files", "oracle", "statistics"]
-JUDGES = ["gate", "plots", "report", "statistics", "intervals", "power", "sequential"]
+JUDGES = [
+    "comparison",
+    "bisection",
+    "versions",
+    "versionrecords",
+    "gate",
+    "plots",
+    "report",
+    "statistics",
+    "intervals",
+    "power",
+    "sequential",
+]
 
 
 def find_imports(name: str) -> set[str]:
