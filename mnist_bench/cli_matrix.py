@@ -180,7 +180,7 @@ def _run_one(spec: VersionSpec, wanted: Wanted, bench: Bench, out: Path, *, agai
 
 
 def _describe_missing(record: VersionRecord, missing: dict[str, list[str]]) -> str:
-    failed = [f"{failure.layer} failed: {failure.reason}" for failure in record.failures]
+    failed = [f"{failure.layer} of {failure.what} failed: {failure.reason[:100]}" for failure in record.failures]
     lacking = [f"{layer} ({len(units)})" if len(units) > 1 else layer for layer, units in missing.items()]
     return "; ".join([*failed, *([", ".join(lacking)] if lacking else [])]) or "nothing missing"
 

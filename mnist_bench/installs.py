@@ -18,7 +18,7 @@ from mnist_bench.serial import dump_json, load_json
 from mnist_bench.versionrecords import Install
 from mnist_bench.versions import VersionSpec, list_requirements
 
-__all__ = ["CommandError", "describe_environment", "find_project", "make_environment", "run_command"]
+__all__ = ["CommandError", "describe_environment", "find_project", "make_environment", "run_command", "shorten_lines"]
 
 _LINES, _WIDTH = 12, 300  # of what a command that failed has left: enough for pip's reason or a traceback's end
 # What would have a command find the packages of this environment instead of its own.
@@ -57,7 +57,7 @@ def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:
     # An interpreter that breaks down ends with status 1, too, but with nothing on standard output.
     if done.returncode in allowed and (done.returncode == 0 or done.stdout.strip()):
         return done.stdout
-    lines = _last_lines(done.stderr or done.stdout)
+    lines = shorten_lines(done.stderr or done.stdout)
     code = done.returncode
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
     raise CommandError(f"{_shorten(command)} {how}", lines)
@@ -141,7 +141,7 @@ def _make_variables() -> dict[str, str]:
     return variables
 
 
-def _last_lines(text: str) -> list[str]:
+def shorten_lines(text: str) -> list[str]:
     """Return the last lines of a text, without this user's folders: they go into a record."""
     for folder, name in ((find_cache_folder(), "CACHE"), (_find_root(), "PROJECT"), (Path.home(), "~")):
         text = text.replace(str(folder), name)

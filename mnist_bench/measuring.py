@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from mnist_bench.campaign import plan_campaign, run_campaign
-from mnist_bench.installs import CommandError, describe_environment, find_project, make_environment, run_command
+from mnist_bench.installs import (
+    CommandError,
+    describe_environment,
+    find_project,
+    make_environment,
+    run_command,
+    shorten_lines,
+)
 from mnist_bench.labs import LABS
 from mnist_bench.proberecords import load_probe
 from mnist_bench.records import DatasetRecord, EnvironmentRecord, TrainingConfig
 from mnist_bench.runner import check_config
 from mnist_bench.verdicts import CheckResult
-from mnist_bench.versionrecords import Failure, VersionRecord, add_training, make_times, put
+from mnist_bench.versionrecords import NEEDED, Failure, VersionRecord, add_training, make_times, put
 from mnist_bench.workers import Failed, Finished
 
 if TYPE_CHECKING:
@@ -31,9 +37,10 @@ LAYERS = ("install", "import", "checks", "probes", "accuracy", "times")
 # Times want a quiet machine and one process at a time, so they are measured when they are asked for.
 NOT_TIMED = LAYERS[:-1]
 FIRST_SEED = 1671
-# Nothing is measured of a version that does not come through these.
-_NEEDED = ("install", "import")
 
+# Keras 3.0 to 3.7 unroll an epoch of steps_per_execution, and TensorFlow refuses so long a graph. `graph` ends in
+# the same bits as `epoch`, only later.
+_INSTEAD = {"epoch": "graph"}
 _IMPORTS = 3  # fresh processes; the median of three leaves one slow one out
 _ASK_IMPORT = "from mnist_bench.backend import import_seconds; print(import_seconds())"
 
@@ -111,32 +118,29 @@ def check_wanted(wanted: Wanted) -> Wanted:
 
 
 def find_missing(record: VersionRecord, wanted: Wanted) -> dict[str, list[str]]:
-    """Return what is wanted and not there, by layer; a layer that has failed is not missing.
+    """Return what is wanted, not there, and has not failed, by layer.
+
+    Where an engine has failed and another one gives the same bits, that one's figures are wanted instead.
 
     Returns:
-        Names such as `mlp-epoch` or `mlp seed 1672`, for the layers that lack something.
+        Names such as `mlp-epoch` or `mlp-epoch seed 1672`, for the layers that lack something.
     """
-    seeds = {(it.lab, it.engine, seed) for it in record.accuracy for seed in it.seeds}
+    failed = {(failure.layer, failure.what) for failure in record.failures}
+    if any(layer in NEEDED for layer, _ in failed):
+        return {}
     probes = {f"{it.config.lab}-{it.config.engine}" for it in record.probes}
     times = {f"{it.lab}-{it.engine}" for it in record.times}
     missing = {
         "install": [] if record.install else ["environment"],
         "import": [] if record.imports else ["seconds"],
         "checks": [engine for engine in wanted.checked if engine not in record.checks],
-        "probes": [it for it in _pair(wanted.labs, wanted.probed) if it not in probes],
-        "accuracy": [
-            f"{lab} seed {seed}"
-            for lab, seed in itertools.product(wanted.labs, range(FIRST_SEED, FIRST_SEED + wanted.seeds))
-            if (lab, wanted.trained, seed) not in seeds
-        ],
-        "times": [it for it in _pair(wanted.labs, wanted.timed) if it not in times],
+        "probes": [it for it in _pair(wanted.labs, wanted.probed, "probes", failed) if it not in probes],
+        "accuracy": _find_missing_seeds(record, wanted, failed),
+        "times": [f"{lab}-{engine}" for lab in wanted.labs for engine in wanted.timed],
     }
-    failed = {failure.layer for failure in record.failures}
-    if failed & set(_NEEDED):
-        return {}
-    return {
-        layer: missing[layer] for layer in LAYERS if layer in wanted.layers and layer not in failed and missing[layer]
-    }
+    missing["times"] = [it for it in missing["times"] if it not in times]
+    left = {layer: [it for it in missing[layer] if (layer, it) not in failed] for layer in LAYERS}
+    return {layer: left[layer] for layer in LAYERS if layer in wanted.layers and left[layer]}
 
 
 def measure(record: VersionRecord, wanted: Wanted, bench: Bench) -> Iterator[VersionRecord]:
@@ -148,43 +152,40 @@ def measure(record: VersionRecord, wanted: Wanted, bench: Bench) -> Iterator[Ver
         bench: With what.
 
     Yields:
-        The record with each new piece, to be kept at once. A layer that fails is recorded as that.
+        The record with each new piece, to be kept at once. What fails is recorded as that.
 
     Raises:
-        ValueError: The record is of other data.
+        ValueError: The record is of other data, or of other trainings than are wanted.
     """
     mine = DatasetRecord(source=bench.dataset.name, digest=bench.dataset.digest)
     if record.dataset not in (None, mine):
         name = record.version.name
         raise ValueError(f"{name}: its record is of {record.dataset.source}, not of {mine.source}: another --out")
-    missing = find_missing(record, wanted)
-    if not missing:
+    if not find_missing(record, wanted):
         return
     try:
         # Needed by every layer, whether it was measured before or is now.
         bench, record = _enter(record, bench)
     except CommandError as error:
-        yield _fail(record, "install", error, bench)
+        yield _fail(record, "install", "environment", error, bench)
         return
     yield record
-    for layer in (it for it in _MEASURES if it in missing):
-        for grown in _measure_layer(layer, record, missing[layer], wanted, bench):
-            record = grown
-            yield record
-        if {failure.layer for failure in record.failures} & set(_NEEDED):
-            return
+    for layer in _MEASURES:
+        # Looked up anew each time: what fails may call for something else instead.
+        while missing := find_missing(record, wanted).get(layer):
+            for grown in _measure_piece(layer, record, missing, wanted, bench):
+                record = grown
+                yield record
 
 
-def _measure_layer(
+def _measure_piece(
     layer: str, record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench
 ) -> Iterator[VersionRecord]:
-    """Yield the record with each piece of a layer, and at last with its failure if it has failed."""
+    """Yield the record with the first missing piece of a layer, of accuracy with several, or with its failure."""
     try:
-        for grown in _MEASURES[layer](record, missing, wanted, bench):
-            record = grown
-            yield record
+        yield from _MEASURES[layer](record, missing, wanted, bench)
     except CommandError as error:
-        yield _fail(record, layer, error, bench)
+        yield _fail(record, layer, missing[0], error, bench)
 
 
 def _enter(record: VersionRecord, bench: Bench) -> tuple[Bench, VersionRecord]:
@@ -215,58 +216,68 @@ def _measure_import(
 
 
 def _measure_checks(record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench) -> Iterator[VersionRecord]:
-    for engine in missing:
-        options = ["--engine", engine, "--fast", "--device", "cpu", "--data", bench.source, "--json"]
-        command = ["-m", "mnist_bench", "check", *wanted.labs, *options]
-        # A regression is an answer, too.
-        results = _ask(bench, *command, form=_Answer, allowed=(0, 1, 3, 4)).checks
-        # What does not depend on the engine is said once.
-        said = {result.name for others in record.checks.values() for result in others}
-        kept = [_shorten(result) for result in results if result.name not in said]
-        bench.tell(f"checks: {engine}: {sum(it.holds for it in results)} of {len(results)} hold")
-        record = put(record, checks={**record.checks, engine: kept})
-        yield record
+    engine = missing[0]
+    options = ["--engine", engine, "--fast", "--device", "cpu", "--data", bench.source, "--json"]
+    command = ["-m", "mnist_bench", "check", *wanted.labs, *options]
+    # A regression is an answer, too.
+    results = _ask(bench, *command, form=_Answer, allowed=(0, 1, 3, 4)).checks
+    # What does not depend on the engine is said once.
+    said = {result.name for others in record.checks.values() for result in others}
+    kept = [_shorten(result) for result in results if result.name not in said]
+    bench.tell(f"checks: {engine}: {sum(it.holds for it in results)} of {len(results)} hold")
+    yield put(record, checks={**record.checks, engine: kept})
 
 
 def _measure_probes(record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench) -> Iterator[VersionRecord]:
+    name = missing[0]
+    lab, _, engine = name.partition("-")
     folder = bench.folder / "probes"
-    for name in missing:
-        lab, _, engine = name.partition("-")
-        path = folder / f"{name}.json"
-        if not path.exists():
-            epochs = [] if wanted.epochs is None else ["--epochs", str(wanted.epochs)]
-            options = ["--engine", engine, "--device", "cpu", "--data", bench.source, "--out", str(folder), *epochs]
-            run_command([str(bench.python), "-m", "mnist_bench", "probe", lab, *options])
-        probe = load_probe(path)
-        bench.tell(f"probes: {name}: {len(probe.stages)} stages")
-        record = put(record, dataset=probe.dataset, probes=[*record.probes, probe])
-        yield record
+    path = folder / f"{name}.json"
+    if not path.exists():
+        epochs = [] if wanted.epochs is None else ["--epochs", str(wanted.epochs)]
+        options = ["--engine", engine, "--device", "cpu", "--data", bench.source, "--out", str(folder), *epochs]
+        run_command([str(bench.python), "-m", "mnist_bench", "probe", lab, *options])
+    probe = load_probe(path)
+    bench.tell(f"probes: {name}: {len(probe.stages)} stages")
+    yield put(record, dataset=probe.dataset, probes=[*record.probes, probe])
 
 
 def _measure_accuracy(
     record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench
 ) -> Iterator[VersionRecord]:
-    configs = []
+    there = {f"{it.lab}-{it.engine}" for it in record.accuracy}
+    configs, begun = [], set(there)
     for name in missing:
-        lab, _, seed = name.partition(" seed ")
-        configs.append(TrainingConfig(lab=lab, engine=wanted.trained, seed=int(seed), epochs=wanted.epochs))
-    for training in _train(configs, bench, "accuracy", jobs=bench.jobs):
-        config = training.config
-        bench.tell(f"accuracy: {config.lab}, seed {config.seed}: {training.test_accuracy:.4f}")
-        record = add_training(record, training)
+        case, _, seed = name.partition(" seed ")
+        lab, _, engine = case.partition("-")
+        # Of a case that is new one seed first, to see whether the version can train so at all.
+        if case in there or case not in begun:
+            begun.add(case)
+            configs.append(TrainingConfig(lab=lab, engine=engine, seed=int(seed), epochs=wanted.epochs))
+    for result in _train(configs, bench, "accuracy", jobs=bench.jobs):
+        config = result.config
+        case = f"{config.lab}-{config.engine}"
+        if isinstance(result, Failed):
+            what = f"{case} seed {config.seed}" if case in there else case
+            error = CommandError(result.reason, shorten_lines(result.details))
+            record = _fail(record, "accuracy", what, error, bench)
+        else:
+            bench.tell(f"accuracy: {case}, seed {config.seed}: {result.test_accuracy:.4f}")
+            record = add_training(record, result)
         yield record
 
 
 def _measure_times(record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench) -> Iterator[VersionRecord]:
-    for name in missing:
-        lab, _, engine = name.partition("-")
-        config = TrainingConfig(lab=lab, engine=engine, seed=FIRST_SEED, epochs=wanted.timed_epochs)
-        # One at a time, each in a process that has trained nothing before.
-        for training in _train([config], bench, "times", jobs=1):
-            steady = training.seconds.epoch
-            bench.tell(f"times: {name}: first {training.seconds.first_epoch:.3f} s, then {steady or 0:.3f} s an epoch")
-            record = put(record, times=[*record.times, make_times(training)])
-            yield record
+    name = missing[0]
+    lab, _, engine = name.partition("-")
+    config = TrainingConfig(lab=lab, engine=engine, seed=FIRST_SEED, epochs=wanted.timed_epochs)
+    # One at a time, each in a process that has trained nothing before.
+    for result in _train([config], bench, "times", jobs=1):
+        if isinstance(result, Failed):
+            raise CommandError(result.reason, shorten_lines(result.details))
+        steady = result.seconds.epoch
+        bench.tell(f"times: {name}: first {result.seconds.first_epoch:.3f} s, then {steady or 0:.3f} s an epoch")
+        yield put(record, times=[*record.times, make_times(result)])
 
 
 _MEASURES = {
@@ -278,25 +289,16 @@ _MEASURES = {
 }
 
 
-def _train(configs: list[TrainingConfig], bench: Bench, layer: str, *, jobs: int) -> Iterator[TrainingRecord]:
-    """Yield the records of these trainings, those that are in the folder from an earlier sitting first.
-
-    Raises:
-        CommandError: One of them failed; all others have been yielded.
-    """
+def _train(configs: list[TrainingConfig], bench: Bench, layer: str, *, jobs: int) -> Iterator[TrainingRecord | Failed]:
+    """Yield what these trainings come to, those that are in the folder from an earlier sitting first."""
     settled = [check_config(msgspec.structs.replace(config, data=bench.source, device="cpu")) for config in configs]
     campaign = plan_campaign(settled, bench.folder / layer, bench.dataset, resume=True)
     yield from campaign.done.values()
-    failures: list[Failed] = []
     for event in run_campaign(campaign, jobs=jobs, python=str(bench.python)):
         if isinstance(event, Finished):
             yield event.record
         elif isinstance(event, Failed):
-            bench.tell(f"{layer}: failed: {event.reason}")
-            failures.append(event)
-    if failures:
-        more = f", and {len(failures) - 1} more" if failures[1:] else ""
-        raise CommandError(failures[0].reason + more, failures[0].details.splitlines()[-5:])
+            yield event
 
 
 def _ask(bench: Bench, *arguments: str, form: type[T], allowed: tuple[int, ...] = (0,)) -> T:
@@ -312,9 +314,9 @@ def _ask(bench: Bench, *arguments: str, form: type[T], allowed: tuple[int, ...] 
         raise CommandError(f"the answer cannot be read: {error}", answer.splitlines()[-5:]) from error
 
 
-def _fail(record: VersionRecord, layer: str, error: CommandError, bench: Bench) -> VersionRecord:
-    bench.tell(f"{layer}: failed: {error}")
-    failure = Failure(layer=layer, reason=str(error), lines=error.lines)
+def _fail(record: VersionRecord, layer: str, what: str, error: CommandError, bench: Bench) -> VersionRecord:
+    bench.tell(f"{layer}: {what} failed: {error}")
+    failure = Failure(layer=layer, what=what, reason=str(error), lines=error.lines)
     return put(record, failures=[*record.failures, failure])
 
 
@@ -323,5 +325,21 @@ def _shorten(result: CheckResult) -> CheckResult:
     return msgspec.structs.replace(result, command="", evidence="" if result.holds else result.evidence)
 
 
-def _pair(labs: Sequence[str], engines: Sequence[str]) -> list[str]:
-    return [f"{lab}-{engine}" for lab, engine in itertools.product(labs, engines)]
+def _find_missing_seeds(record: VersionRecord, wanted: Wanted, failed: set[tuple[str, str]]) -> list[str]:
+    there = {(it.lab, seed) for it in record.accuracy for seed in it.seeds}
+    return [
+        f"{case} seed {seed}"
+        for case in _pair(wanted.labs, (wanted.trained,), "accuracy", failed)
+        for seed in range(FIRST_SEED, FIRST_SEED + wanted.seeds)
+        if (case.partition("-")[0], seed) not in there
+    ]
+
+
+def _pair(labs: Sequence[str], engines: Sequence[str], layer: str, failed: set[tuple[str, str]]) -> list[str]:
+    """Return each lab with each engine, or with the one that stands in for it where it has failed."""
+    cases = []
+    for lab in labs:
+        for engine in engines:
+            tried = [f"{lab}-{it}" for it in (engine, _INSTEAD.get(engine)) if it]
+            cases += [case for case in tried if (layer, case) not in failed][:1]
+    return list(dict.fromkeys(cases))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mnist_bench.records import TrainingRecord
 
 __all__ = [
+    "NEEDED",
     "EpochTimes",
     "Failure",
     "Install",
@@ -34,6 +35,8 @@ __all__ = [
 
 # An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
 _NUMBERS = re.compile(r"\[\n\s+((?:-?\d[\d.eE+-]*|null)(?:,\n\s+(?:-?\d[\d.eE+-]*|null))*)\n\s+\]")
+# Nothing is measured of a version that does not come through these layers.
+NEEDED = ("install", "import")
 _DIGITS = 5  # of a curve: a hundredth of the spread over seeds
 
 
@@ -52,15 +55,17 @@ class Install(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Failure(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A layer that could not be measured: that is a result, too.
+    """What could not be measured: that is a result, too.
 
     Attributes:
         layer: The layer.
+        what: What of it, such as `mlp-epoch`.
         reason: One line.
         lines: The last lines that the command left.
     """
 
     layer: str
+    what: str
     reason: str
     lines: list[str]
 
@@ -120,7 +125,8 @@ class VersionRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         version: What it is.
-        status: `planned` before anything is measured, `failed` where a layer could not be, else `measured`.
+        status: `planned` before anything is measured; `failed` where it could not be installed or imported,
+            `partial` where something else could not be measured, else `measured`.
         environment: Its fingerprint.
         dataset: What was trained on.
         install: How the environment was made.
@@ -129,13 +135,13 @@ class VersionRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         probes: Every stage of a short training, by lab and engine.
         accuracy: Full trainings of several seeds, by lab and engine.
         times: Seconds of epochs, by lab and engine.
-        failures: The layers that could not be measured.
+        failures: What could not be measured.
         created: When it was begun.
         commit: Of the project that measured it.
     """
 
     version: VersionSpec
-    status: Literal["planned", "measured", "failed"] = "planned"
+    status: Literal["planned", "measured", "partial", "failed"] = "planned"
     environment: EnvironmentRecord | None = None
     dataset: DatasetRecord | None = None
     install: Install | None = None
@@ -152,7 +158,7 @@ class VersionRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         """Refuse a status that the rest belies, and figures of other data than the record's."""
-        if (self.status == "failed") != bool(self.failures):
+        if (self.status in ("failed", "partial")) != bool(self.failures):
             raise ValueError(f"status is {self.status!r}, with {len(self.failures)} failures")
         for probe in self.probes:
             if probe.dataset != self.dataset:
@@ -162,7 +168,8 @@ class VersionRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def put(record: VersionRecord, **fields: Any) -> VersionRecord:
     """Return the record with these fields, and with the status that they make."""
     failures = fields.get("failures", record.failures)
-    status = "failed" if failures else "measured"
+    hopeless = any(failure.layer in NEEDED for failure in failures)
+    status = "failed" if hopeless else "partial" if failures else "measured"
     return msgspec.structs.replace(record, **{"status": status, **fields})
 
 

@@ -142,8 +142,8 @@ def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
     assert verdicts(compared)["accuracy/mlp-epoch"] == "INCONCLUSIVE"
     nothing = VersionRecord(version=base.version)
     assert exit_status(compare_versions(nothing, nothing).results) == 3
-    failed = put(nothing, failures=[Failure(layer="install", reason="no wheel", lines=[])])
-    assert verdicts(compare_versions(nothing, failed)) == {"version/install[new]": "INCONCLUSIVE"}
+    failed = put(nothing, failures=[Failure(layer="install", what="environment", reason="no wheel", lines=[])])
+    assert verdicts(compare_versions(nothing, failed)) == {"version/install[environment of new]": "INCONCLUSIVE"}
 
 
 def test_moved_bits_of_what_was_not_trained_are_a_note(base: VersionRecord, record: TrainingRecord) -> None:
@@ -162,6 +162,19 @@ def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: T
     other = put(make_version(record, GOOD, digest="b"), probes=base.probes)
     accuracy = compare_versions(base, other).results[1]
     assert accuracy.evidence.endswith("the final weights differ in 7 of 7 seeds, such as 0")
+
+
+def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
+    """What one version trained by `epoch` and the other, which cannot, by `graph`: their bits are the same."""
+    probe, results = base.probes[0], base.accuracy[0]
+    config = msgspec.structs.replace(probe.config, engine="graph")
+    other = put(
+        base,
+        probes=[msgspec.structs.replace(probe, config=config)],
+        accuracy=[msgspec.structs.replace(results, engine="graph")],
+    )
+    assert verdicts(compare_versions(base, other))["bits/mlp-epoch"] == "IDENTICAL"
+    assert verdicts(compare_versions(other, base))["bits/mlp-graph"] == "IDENTICAL"
 
 
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:

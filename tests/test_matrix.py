@@ -114,24 +114,25 @@ def test_a_run_that_is_broken_off_goes_on(bench: Bench, folder: Path, run: Calla
 
 
 @pytest.mark.parametrize(
-    ("breaks", "layer", "left"),
+    ("breaks", "layer", "what", "left"),
     [
-        ("pip", "install", set()),
-        ("env", "import", {"install"}),
-        ("check", "checks", {"install", "import", "probes", "accuracy", "times"}),
-        ("probe", "probes", {"install", "import", "checks", "accuracy", "times"}),
+        ("pip", "install", ["environment"], set()),
+        ("env", "import", ["seconds"], {"install"}),
+        ("check", "checks", ["epoch"], {"install", "import", "probes", "accuracy", "times"}),
+        ("probe", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy", "times"}),
     ],
 )
 def test_what_fails_is_a_result(
-    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, left: set[str]
+    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, what: list[str], left: set[str]
 ) -> None:
     """It is recorded with its last lines, the other layers go on if they can, and only --retry tries it anew."""
     (stub_version / "breaks").write_text(breaks)
     record = run()
-    (failure,) = record.failures
-    assert (record.status, failure.layer) == ("failed", layer)
-    assert failure.reason.endswith("ended with exit status 1")
-    assert failure.lines == ["one line", "~/a: no such thing"]
+    assert [(it.layer, it.what) for it in record.failures] == [(layer, it) for it in what]
+    assert record.status == ("failed" if layer in ("install", "import") else "partial")
+    for failure in record.failures:
+        assert failure.reason.endswith("ended with exit status 1")
+        assert failure.lines == ["one line", "~/a: no such thing"]
     there = {"install": record.install, "import": record.imports, **{it: getattr(record, it) for it in LAYERS[2:]}}
     assert {name for name, value in there.items() if value} == left
     (stub_version / "breaks").unlink()
@@ -151,15 +152,30 @@ def test_another_release_than_named_is_a_failure(run: Callable[..., VersionRecor
 def test_a_training_that_fails_leaves_the_others(
     run: Callable[..., VersionRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seed 2 dies, seeds 1671 and so on are kept: each stands for itself."""
+    """The first seed trains and the two after it die, one by one; the record says which, and keeps the rest."""
+    monkeypatch.setattr(measuring, "FIRST_SEED", 0)
+    record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=5))
+    reasons = {failure.what: failure.reason for failure in record.failures}
+    assert set(reasons) == {"mlp-epoch seed 2", "mlp-epoch seed 3"}
+    assert reasons["mlp-epoch seed 2"] == "mlp, seed 2: its worker process was killed by SIGKILL"
+    assert (record.status, record.accuracy[0].seeds) == ("partial", [0, 1, 4])
+
+
+def test_another_engine_stands_in(
+    run: Callable[..., VersionRecord], stub_version: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that cannot train by `epoch` at all is trained and probed by `graph`, and says why."""
     monkeypatch.setattr(measuring, "FIRST_SEED", 2)
+    monkeypatch.setattr(measuring, "_INSTEAD", {"epoch": "graph"})
     record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=1))
-    assert record.failures[0].layer == "accuracy"
-    assert record.failures[0].reason == "mlp, seed 2: its worker process was killed by SIGKILL"
+    assert [failure.what for failure in record.failures] == ["mlp-epoch", "mlp-graph"]
     monkeypatch.setattr(measuring, "FIRST_SEED", 1671)
-    assert not record.accuracy
-    record = run(dataclasses.replace(WANTED, layers=("accuracy",)), retry=True)
-    assert record.accuracy[0].seeds == [1671, 1672]
+    (stub_version / "breaks").write_text("no-epoch")
+    record = run(dataclasses.replace(WANTED, layers=("probes", "accuracy")), retry=True)
+    assert [failure.what for failure in record.failures] == ["mlp-epoch", "mlp-epoch"]
+    assert [(it.config.lab, it.config.engine) for it in record.probes] == [("mlp", "graph")]
+    assert [(it.engine, it.seeds) for it in record.accuracy] == [("graph", [1671, 1672])]
+    assert find_missing(record, dataclasses.replace(WANTED, layers=("probes", "accuracy"))) == {}
 
 
 def test_an_answer_that_is_none_is_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:

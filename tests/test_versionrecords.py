@@ -102,12 +102,13 @@ def test_results_that_cannot_be(
 
 def test_the_status_follows_the_failures(empty: VersionRecord) -> None:
     """A record with a failure is failed, one without is not; what says otherwise is refused."""
-    failure = Failure(layer="import", reason="no", lines=[])
+    failure = Failure(layer="import", what="seconds", reason="no", lines=[])
     assert empty.status == "planned"
     assert put(empty, imports=[1.0]).status == "measured"
     failed = put(empty, failures=[failure])
     assert failed.status == "failed"
     assert put(failed, failures=[]).status == "measured"
+    assert put(empty, failures=[msgspec.structs.replace(failure, layer="probes")]).status == "partial"
     with pytest.raises(ValueError, match="status is 'measured', with 1 failures"):
         VersionRecord(version=empty.version, status="measured", failures=[failure])
 
@@ -120,7 +121,7 @@ def test_the_file_is_read_back_and_is_small(empty: VersionRecord, record: Traini
         whole,
         times=[make_times(record)],
         imports=[1.5, 2e-7, 3.0],
-        failures=[Failure(layer="times", reason="no", lines=lines)],
+        failures=[Failure(layer="times", what="mlp-epoch", reason="no", lines=lines)],
     )
     path = tmp_path / "py312-tf219.json"
     path.write_text(encode_version(whole))
