@@ -38,8 +38,8 @@ LAYERS = ("install", "import", "checks", "probes", "accuracy", "times")
 NOT_TIMED = LAYERS[:-1]
 FIRST_SEED = 1671
 
-# Keras 3.0 to 3.7 unroll an epoch of steps_per_execution, and TensorFlow refuses so long a graph. `graph` ends in
-# the same bits as `epoch`, only later.
+# Keras 3.0 unrolls the steps of an execution, and TensorFlow refuses so long a graph (3.0.5 on TF 2.16.2). `graph`
+# ends in the same bits as `epoch`, only later.
 _INSTEAD = {"epoch": "graph"}
 _IMPORTS = 3  # fresh processes; the median of three leaves one slow one out
 _ASK_IMPORT = "from mnist_bench.backend import import_seconds; print(import_seconds())"

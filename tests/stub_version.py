@@ -1,7 +1,8 @@
 """The interpreter of a version that has no TensorFlow, and a uv that installs nothing: what they answer stands here.
 
 `python stub_version.py FOLDER ARGUMENT...` answers as an interpreter, with the record in the folder; a file
-`breaks` there names the commands that fail, and says `no-epoch` where nothing trains by that engine. `python stub_version.py FOLDER uv ARGUMENT...` answers as uv.
+`breaks` there names the commands that fail; where there is a file `no-epoch`, nothing trains by that engine.
+`python stub_version.py FOLDER uv ARGUMENT...` answers as uv.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> None:
     """Answer one command."""
     breaks = FOLDER / "breaks"
     words = set(breaks.read_text().split()) if breaks.exists() else set()
-    if words & set(ARGUMENTS) or ("no-epoch" in words and "epoch" in ARGUMENTS):
+    if words & set(ARGUMENTS) or ((FOLDER / "no-epoch").exists() and "epoch" in ARGUMENTS):
         sys.exit(f"one line\n{Path.home()}/a: no such thing")
     command, *rest = ARGUMENTS
     options = dict(itertools.pairwise(rest))

@@ -1,8 +1,8 @@
 """A worker process that trains nothing; what it does instead hangs on the seed.
 
 1 waits for the file `go`, 2 dies by SIGKILL after an epoch, 3 raises, 4 prints what is no event, 5 never ends,
-6 sends no record where one belongs; all others just finish. Where there is a file `breaks`, the
-engine `epoch` raises, too. Each leaves its process id in a file called after
+6 sends no record where one belongs; all others just finish. Where there is a file `no-epoch`,
+that engine raises, too. Each leaves its process id in a file called after
 its training.
 """
 
@@ -47,7 +47,7 @@ def behave(seed: int, engine: str) -> None:
         time.sleep(0.01)
     if seed == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    if seed == 3 or ((FOLDER / "breaks").exists() and engine == "epoch"):
+    if seed == 3 or (engine == "epoch" and (FOLDER / "no-epoch").exists()):
         raise RuntimeError("out of\nluck")
     if seed == 4:
         print('{"event": "nonsense"}', flush=True)  # noqa: T201 - as a library might
