@@ -175,7 +175,20 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
     """Yield each check that is not green in both, and in one line how many are."""
     before, now = ({it.name: it for its in record.checks.values() for it in its} for record in (base, new))
     alike = 0
+    for engine in dict.fromkeys([*base.checks, *new.checks]):
+        if engine not in base.checks or engine not in new.checks:
+            where = "base" if engine in base.checks else "new"
+            yield _inconclusive(f"checks/{engine}", f"checked in {where} only")
+    # An engine that one of them was not checked by has had its line.
+    skipped = {
+        it.name
+        for record in (base, new)
+        for engine in {*base.checks} ^ {*new.checks}
+        for it in record.checks.get(engine, [])
+    }
     for name in dict.fromkeys([*before, *now]):
+        if name in skipped:
+            continue
         if name not in before or name not in now:
             where = "base" if name in before else "new"
             yield _inconclusive(name, f"checked in {where} only")

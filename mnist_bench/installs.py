@@ -60,7 +60,7 @@ def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:
     lines = shorten_lines(done.stderr or done.stdout)
     code = done.returncode
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-    raise CommandError(f"{_shorten(command)} {how}", lines)
+    raise CommandError(": ".join([f"{_shorten(command)} {how}", *lines[-1:]]), lines)
 
 
 def find_project(path: Path | None = None) -> Path:

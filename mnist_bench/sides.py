@@ -56,7 +56,7 @@ def probe_environment(
         try:
             run_command([str(python.absolute()), "-m", "mnist_bench", "probe", *labs, *options])
         except CommandError as error:
-            raise ValueError(": ".join([str(error), *error.lines[-1:]])) from error
+            raise ValueError(str(error)) from error
         return _gather([load_probe(path) for path in sorted(Path(folder).glob("*.json"))], str(python))
 
 

@@ -137,7 +137,9 @@ def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, n
 
 def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
     """A check, a training or all of it that is there in one record only."""
-    assert verdicts(compare_versions(base, put(base, checks={})))["contract/new-order[epoch]"] == "INCONCLUSIVE"
+    assert verdicts(compare_versions(base, put(base, checks={})))["checks/epoch"] == "INCONCLUSIVE"
+    found = verdicts(compare_versions(put(base, checks={"epoch": []}), base))
+    assert found["contract/new-order[epoch]"] == "INCONCLUSIVE"
     compared = compare_versions(base, put(base, accuracy=[], probes=[]))
     assert verdicts(compared)["accuracy/mlp-epoch"] == "INCONCLUSIVE"
     nothing = VersionRecord(version=base.version)

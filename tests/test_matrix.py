@@ -131,7 +131,7 @@ def test_what_fails_is_a_result(
     assert [(it.layer, it.what) for it in record.failures] == [(layer, it) for it in what]
     assert record.status == ("failed" if layer in ("install", "import") else "partial")
     for failure in record.failures:
-        assert failure.reason.endswith("ended with exit status 1")
+        assert failure.reason.endswith("ended with exit status 1: ~/a: no such thing")
         assert failure.lines == ["one line", "~/a: no such thing"]
     there = {"install": record.install, "import": record.imports, **{it: getattr(record, it) for it in LAYERS[2:]}}
     assert {name for name, value in there.items() if value} == left
