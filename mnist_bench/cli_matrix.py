@@ -148,9 +148,10 @@ def make_bench(
 
     if interpreter and not interpreter.is_file():
         raise ValueError(f"{interpreter}: no such interpreter")
+    project = project if interpreter else find_project(project)
     dataset = load_data(data)
     return Bench(
-        project=project if interpreter else find_project(project),
+        project=project,
         folder=work_folder(out),
         dataset=dataset,
         # By its own name where it was found, for another process may stand elsewhere.

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -22,6 +23,17 @@ from mnist_bench.records import (
     TrainingRecord,
     encode_record,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Answer(NamedTuple):
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +144,17 @@ def stub_version(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
     return folder
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The command, run in this process; gives exit status, standard output and standard error."""
+    from mnist_bench.cli import main
+
+    def run(*arguments: object) -> Answer:
+        with pytest.raises(SystemExit) as caught:
+            main([str(it) for it in arguments])
+        captured = capsys.readouterr()
+        return Answer(int(caught.value.code or 0), captured.out, captured.err)
+
+    return run

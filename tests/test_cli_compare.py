@@ -6,13 +6,12 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from mnist_bench import matrix, sides
-from mnist_bench.cli import main
 from mnist_bench.proberecords import ProbeRecord, Stage
 from mnist_bench.records import History, save_record
 from mnist_bench.serial import dump_json
@@ -24,27 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mnist_bench.records import TrainingRecord
-
-
-class Answer(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """The command, run in this process."""
-
-    def run(*arguments: object) -> Answer:
-        with pytest.raises(SystemExit) as caught:
-            main([str(it) for it in arguments])
-        captured = capsys.readouterr()
-        return Answer(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture
@@ -89,18 +67,18 @@ def edit(path: Path, old: str, new: str, *, name: str = "edited.json") -> Path:
     return copy
 
 
-def check_refused(answer: Answer, message: str) -> None:
+def check_refused(answer: Any, message: str) -> None:
     """Check that a command refused with this one line on stderr, and printed nothing else."""
     assert (answer.status, answer.out) == (2, "")
     assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
 
 
-def test_compare_the_same(command: Callable[..., Answer], probe: Path) -> None:
+def test_compare_the_same(command: Callable[..., Any], probe: Path) -> None:
     """Identical probes are a single line, and 0."""
     assert command("compare", probe, probe) == (0, "identical in all 2 stages\n", "")
 
 
-def test_compare_what_moved(command: Callable[..., Answer], probe: Path) -> None:
+def test_compare_what_moved(command: Callable[..., Any], probe: Path) -> None:
     """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
     other = edit(probe, "gradient" * 9, "moved")
     other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
@@ -128,18 +106,18 @@ def test_compare_what_moved(command: Callable[..., Answer], probe: Path) -> None
     ],
     ids=["lab", "seed", "data", "kind", "other-kind", "schema", "field"],
 )
-def test_compare_refuses(command: Callable[..., Answer], probe: Path, old: str, new: str, message: str) -> None:
+def test_compare_refuses(command: Callable[..., Any], probe: Path, old: str, new: str, message: str) -> None:
     """Probes that cannot be compared, and files that are none, are one line and 2."""
     check_refused(command("compare", probe, edit(probe, old, new)), message)
 
 
-def test_compare_refuses_what_is_not_there(command: Callable[..., Answer], probe: Path) -> None:
+def test_compare_refuses_what_is_not_there(command: Callable[..., Any], probe: Path) -> None:
     """A missing file is named; a missing argument is bad usage."""
     check_refused(command("compare", probe, probe.parent / "none.json"), "none.json: neither a record, a folder")
     check_refused(command("compare", probe), "Missing argument")
 
 
-def test_compare_two_trainings(command: Callable[..., Answer], mlp: TrainingRecord, tmp_path: Path) -> None:
+def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
     """The same weights are IDENTICAL; of others one seed says nothing, and that is 3."""
     for name, digest in (("a", "1"), ("b", "1"), ("c", "2")):
         save_record(msgspec.structs.replace(mlp, final_digest=digest * 64), tmp_path / f"{name}.json")
@@ -151,7 +129,7 @@ def test_compare_two_trainings(command: Callable[..., Answer], mlp: TrainingReco
     assert answer.out.splitlines()[-1] == "INCONCLUSIVE: 2 INCONCLUSIVE"
 
 
-def test_compare_folders_of_trainings(command: Callable[..., Answer], mlp: TrainingRecord, tmp_path: Path) -> None:
+def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
     """Seven seeds on each side get a verdict, in three forms."""
     for side, lost in (("base", 0.0), ("new", 0.01)):
         for seed in range(7):
@@ -168,7 +146,7 @@ def test_compare_folders_of_trainings(command: Callable[..., Answer], mlp: Train
     assert table.read_text().startswith("**REGRESSED: ")
 
 
-def test_compare_versions_by_name(command: Callable[..., Answer], versions: Path) -> None:
+def test_compare_versions_by_name(command: Callable[..., Any], versions: Path) -> None:
     """Names are looked up among the records; folders are compared name by name."""
     answer = command("compare", "py311-tf215", "py312-tf216", "--versions", versions)
     assert answer.status == 0
@@ -185,7 +163,7 @@ def test_compare_versions_by_name(command: Callable[..., Answer], versions: Path
 
 
 def test_compare_refuses_a_folder_that_is_mixed(
-    command: Callable[..., Answer], mlp: TrainingRecord, probe: Path, versions: Path, tmp_path: Path
+    command: Callable[..., Any], mlp: TrainingRecord, probe: Path, versions: Path, tmp_path: Path
 ) -> None:
     """Nothing, other data, two probes of one case, or versions among other records."""
     (tmp_path / "empty").mkdir()
@@ -199,7 +177,7 @@ def test_compare_refuses_a_folder_that_is_mixed(
     check_refused(command("compare", versions, probe), "records of versions and other records are mixed there")
 
 
-def test_compare_two_interpreters(command: Callable[..., Answer], stub_version: Path) -> None:
+def test_compare_two_interpreters(command: Callable[..., Any], stub_version: Path) -> None:
     """Each probes the lab; an environment's folder stands for its interpreter."""
     answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp", "--data", "digits")
     assert (answer.status, answer.out) == (0, "identical in all 1 stages\n")
@@ -215,7 +193,7 @@ def test_compare_two_interpreters(command: Callable[..., Answer], stub_version: 
     assert sides.find_interpreter(str(stub_version / "record.json")) is None
 
 
-def test_bisect_versions(command: Callable[..., Answer], versions: Path) -> None:
+def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
     """With the records that are there, it says where the verdict turns and what changed there."""
     answer = command("bisect-versions", "py311-tf214", "py312-tf216", "--versions", versions)
     assert (answer.status, answer.err) == (0, "")
@@ -226,7 +204,7 @@ def test_bisect_versions(command: Callable[..., Answer], versions: Path) -> None
 
 
 def test_bisect_versions_measures_what_is_missing(
-    command: Callable[..., Answer], versions: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And only that; a dry run names it and measures nothing."""
     (versions / "py312-tf216.json").rename(versions / "away")
@@ -249,7 +227,7 @@ def test_bisect_versions_measures_what_is_missing(
     assert "py312-tf216              does not hold, measured now\n" in answer.out
 
 
-def test_bisect_versions_refuses(command: Callable[..., Answer], versions: Path) -> None:
+def test_bisect_versions_refuses(command: Callable[..., Any], versions: Path) -> None:
     """Ends that are not good and bad, and names that are none."""
     arguments = ("--versions", versions)
     check_refused(command("bisect-versions", "py311-tf214", "py311-tf215", *arguments), "there is no turn to find")
