@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mnist_bench.bisection import Question, Turn
-    from mnist_bench.measuring import Bench, Wanted
+    from mnist_bench.measuring import Bench
     from mnist_bench.proberecords import ProbeRecord
     from mnist_bench.versionrecords import VersionRecord
     from mnist_bench.versions import VersionSpec
+    from mnist_bench.wanted import Wanted
 
 __all__ = ["bisect_versions", "compare"]
 
@@ -91,9 +92,9 @@ def bisect_versions(
     from mnist_bench.engines import check_engine
     from mnist_bench.labs import check_lab
     from mnist_bench.matrix import find_spec
-    from mnist_bench.measuring import Wanted
     from mnist_bench.versionrecords import load_versions
     from mnist_bench.versions import find_between
+    from mnist_bench.wanted import Wanted
 
     question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
     specs = {spec.name: spec for spec in find_between(find_spec(good, versions), find_spec(bad, versions))}

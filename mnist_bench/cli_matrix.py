@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mnist_bench.measuring import Bench, Wanted
+    from mnist_bench.measuring import Bench
     from mnist_bench.versionrecords import VersionRecord
     from mnist_bench.versions import VersionSpec
+    from mnist_bench.wanted import Wanted
 
 __all__ = ["DEFAULT_FOLDER", "make_bench", "matrix"]
 
@@ -83,8 +84,8 @@ def list_all(
 ) -> None:
     """List the versions, and what is missing of each."""
     from mnist_bench.matrix import list_matrix
-    from mnist_bench.measuring import find_missing
     from mnist_bench.serial import dump_json
+    from mnist_bench.wanted import find_missing
 
     wanted = _make_wanted(seeds=seeds, labs=labs, layers=layers, epochs=None)
     rows = {name: (record, find_missing(record, wanted)) for name, record in list_matrix(out).items()}
@@ -126,7 +127,7 @@ def add(
 
 def _make_wanted(*, seeds: int, labs: str, layers: str, epochs: int | None) -> Wanted:
     from mnist_bench.labs import LABS
-    from mnist_bench.measuring import NOT_TIMED, Wanted, check_wanted
+    from mnist_bench.wanted import NOT_TIMED, Wanted, check_wanted
 
     return check_wanted(
         Wanted(layers=_split(layers) or NOT_TIMED, labs=_split(labs) or tuple(LABS), seeds=seeds, epochs=epochs)
@@ -165,7 +166,7 @@ def make_bench(
 def _run_one(spec: VersionSpec, wanted: Wanted, bench: Bench, out: Path, *, again: bool, retry: bool) -> int:
     """Run one version, and return the exit status that it asks for; one that is refused does not stop the others."""
     from mnist_bench.matrix import list_matrix, run_version
-    from mnist_bench.measuring import find_missing
+    from mnist_bench.wanted import find_missing
 
     typer.echo(f"{spec.name}:", err=True)
     try:

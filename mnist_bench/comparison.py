@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from mnist_bench.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, explain_keys
 from mnist_bench.exports import escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.gate import make_metric_result
-from mnist_bench.known import find_known, load_known
 from mnist_bench.labs import check_lab
+from mnist_bench.notes import note_environments, note_known, note_times
 from mnist_bench.proberecords import compare_probes, describe_difference, format_difference
 from mnist_bench.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.serial import dump_json
 from mnist_bench.verdicts import CheckResult, Verdict, conclude, exit_status
+from mnist_bench.versionrecords import find_cases, probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mnist_bench.proberecords import ProbeRecord
-    from mnist_bench.versionrecords import EpochTimes, SeedResults, VersionRecord
+    from mnist_bench.versionrecords import SeedResults, VersionRecord
 
 __all__ = [
     "Compared",
@@ -108,18 +107,18 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
             raise ValueError(f"records of different data cannot be compared: {name} {sides[0]!r} and {sides[1]!r}")
     new = _align(base, new)
     results = [*_report_failures(base, new), *_compare_checks(base, new)]
-    notes = list(_note_environments(base, new))
+    notes = list(note_environments(base, new))
     moved: dict[str, str] = {}
-    for case in _find_cases(base, new):
+    for case in find_cases(base, new):
         reason, result = _compare_bits(case, base, new)
         if result:
             results.append(result)
-        elif case in _seeds(base) or case in _seeds(new):
+        elif case in seeds_by_case(base) or case in seeds_by_case(new):
             moved[case] = reason
         else:
             notes.append(f"{case}: {reason}; it was not trained in full, so nothing says whether it is worse")
     results += _compare_accuracy(base, new, moved)
-    notes += [*_note_times(base, new), *_note_known(base, new)]
+    notes += [*note_times(base, new), *note_known(base, new)]
     if not results:
         results = [_inconclusive("comparison", "the two records have nothing in common")]
     return Compared(results, notes)
@@ -155,11 +154,12 @@ def _align(base: VersionRecord, new: VersionRecord) -> VersionRecord:
         return others[0] if engine in _SAME_BITS and f"{lab}-{engine}" not in its and others else engine
 
     accuracy = [
-        msgspec.structs.replace(it, engine=rename(it.lab, it.engine, _seeds(new), _seeds(base))) for it in new.accuracy
+        msgspec.structs.replace(it, engine=rename(it.lab, it.engine, seeds_by_case(new), seeds_by_case(base)))
+        for it in new.accuracy
     ]
     probes = []
     for probe in new.probes:
-        engine = rename(probe.config.lab, probe.config.engine, _probes(new), _probes(base))
+        engine = rename(probe.config.lab, probe.config.engine, probes_by_case(new), probes_by_case(base))
         config = msgspec.structs.replace(probe.config, engine=engine)
         probes.append(msgspec.structs.replace(probe, config=config))
     return msgspec.structs.replace(new, accuracy=accuracy, probes=probes)
@@ -204,8 +204,8 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
 
 def _compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[str, CheckResult | None]:
     """Return why the bits are not the same, or that they are; of bare probes they are all there is to judge."""
-    probes = _probes(base).get(case), _probes(new).get(case)
-    trained = _seeds(base).get(case), _seeds(new).get(case)
+    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
+    trained = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
     reason, alike = "", []
     if probes[0] and probes[1]:
         if compare_probes(probes[0], probes[1]):
@@ -236,7 +236,7 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
     """Yield what the statistics say of the cases whose bits have moved, all of them one family."""
     comparisons: dict[str, Comparison] = {}
     for case in moved:
-        old, now = _seeds(base).get(case), _seeds(new).get(case)
+        old, now = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
         if old is None or now is None:
             yield _inconclusive(f"accuracy/{case}", "trained in one of the two only")
             continue
@@ -273,70 +273,6 @@ def _check_disaster(results: SeedResults) -> Iterator[CheckResult]:
             figure=f"{lowest:.4f}, the lowest of {len(results.seeds)}",
             bound=f"≥ {lab.threshold:.2f}",
         )
-
-
-def _note_environments(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
-    a, b = base.environment, new.environment
-    if a is None or b is None:
-        return
-    for name in ("python", "tensorflow", "keras", "numpy"):
-        if getattr(a, name) != getattr(b, name):
-            yield f"{name}: {getattr(a, name)} and {getattr(b, name)}"
-    for name, (x, y) in explain_keys(a, b, NUMERICS_FIELDS).items():
-        if name != "keras":
-            yield f"{name}: {x!r} and {y!r}, which may move the bits"
-    if base.install and new.install:
-        sizes = base.install.bytes, new.install.bytes
-        yield f"environment: {sizes[0] / 1e9:.2f} GB and {sizes[1] / 1e9:.2f} GB"
-
-
-def _note_times(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
-    """Yield the ratio of each time. Processes that ran at different times are no pair, so it is no verdict."""
-    a, b = base.environment, new.environment
-    other = explain_keys(a, b, HARDWARE_FIELDS) if a and b else {}
-    if other:
-        yield f"times cannot be compared: another {', '.join(sorted(other))}"
-        return
-    pairs: dict[str, tuple[Sequence[float], Sequence[float]]] = {"import": (base.imports, new.imports)}
-    before, now = ({f"{it.lab}-{it.engine}": it for it in record.times} for record in (base, new))
-    for case in before:
-        if case in now and before[case].hardware_key == now[case].hardware_key:
-            pairs[f"epoch of {case}"] = (_steady(before[case]), _steady(now[case]))
-    for name, (old, seconds) in pairs.items():
-        if old and seconds:
-            first, second = statistics.median(old), statistics.median(seconds)
-            yield f"{name}: {second / first:.2f} times as long ({first:.3f} s, {second:.3f} s); unpaired: a lead only"
-
-
-def _note_known(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
-    """Yield the known regressions that the versions have, by the reviewed list."""
-    known = load_known()
-    for side, record in (("base", base), ("new", new)):
-        environment = record.environment
-        engines = {case.rpartition("-")[2] for case in _find_cases(record, record)}
-        if environment is None:
-            continue
-        versions = {name: str(getattr(environment, name)) for name in ("tensorflow", "keras", "numpy")}
-        for entry in known:
-            having = [it for it in sorted(engines) if find_known(entry.check, it, versions, [entry])]
-            if having:
-                yield f"{side} has the known regression {entry.name!r} in {', '.join(having)}: {entry.link}"
-
-
-def _find_cases(base: VersionRecord, new: VersionRecord) -> list[str]:
-    return list(dict.fromkeys([*_seeds(base), *_probes(base), *_seeds(new), *_probes(new)]))
-
-
-def _seeds(record: VersionRecord) -> dict[str, SeedResults]:
-    return {f"{it.lab}-{it.engine}": it for it in record.accuracy}
-
-
-def _probes(record: VersionRecord) -> dict[str, ProbeRecord]:
-    return {f"{it.config.lab}-{it.config.engine}": it for it in record.probes}
-
-
-def _steady(times: EpochTimes) -> Sequence[float]:
-    return times.seconds[1:]
 
 
 def _inconclusive(name: str, figure: str) -> CheckResult:

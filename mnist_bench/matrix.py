@@ -18,7 +18,8 @@ from mnist_bench.versions import MATRIX, VersionSpec, find_version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mnist_bench.measuring import Bench, Wanted
+    from mnist_bench.measuring import Bench
+    from mnist_bench.wanted import Wanted
 
 __all__ = ["add_version", "find_spec", "list_matrix", "run_version", "work_folder"]
 

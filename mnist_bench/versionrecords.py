@@ -27,10 +27,13 @@ __all__ = [
     "VersionRecord",
     "add_training",
     "encode_version",
+    "find_cases",
     "load_version",
     "load_versions",
     "make_times",
+    "probes_by_case",
     "put",
+    "seeds_by_case",
 ]
 
 # An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
@@ -224,6 +227,21 @@ def load_versions(folder: Path) -> dict[str, VersionRecord]:
         RecordError: As `load_version`.
     """
     return {path.stem: load_version(path) for path in sorted(folder.glob("*.json"))}
+
+
+def find_cases(base: VersionRecord, new: VersionRecord) -> list[str]:
+    """Return the labs and engines that were trained or probed in either, such as `mlp-epoch`."""
+    return list(dict.fromkeys([*seeds_by_case(base), *probes_by_case(base), *seeds_by_case(new), *probes_by_case(new)]))
+
+
+def seeds_by_case(record: VersionRecord) -> dict[str, SeedResults]:
+    """Return the trainings by lab and engine."""
+    return {f"{it.lab}-{it.engine}": it for it in record.accuracy}
+
+
+def probes_by_case(record: VersionRecord) -> dict[str, ProbeRecord]:
+    """Return the probes by lab and engine."""
+    return {f"{it.config.lab}-{it.config.engine}": it for it in record.probes}
 
 
 def _make_results(training: TrainingRecord) -> SeedResults:

@@ -23,7 +23,18 @@ FLOW = [
     *("records", "backend", "labs", "fused", "engines", "environment"),
     *("runner", "workers", "campaign"),
     *("gate", "plots", "report", "console"),
-    *("versions", "versionrecords", "installs", "measuring", "matrix", "comparison", "sides", "bisection"),
+    *(
+        "versions",
+        "versionrecords",
+        "wanted",
+        "installs",
+        "measuring",
+        "matrix",
+        "notes",
+        "comparison",
+        "sides",
+        "bisection",
+    ),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.

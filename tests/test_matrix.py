@@ -12,10 +12,11 @@ from filelock import FileLock
 
 from mnist_bench import measuring
 from mnist_bench.matrix import add_version, find_spec, list_matrix, run_version, work_folder
-from mnist_bench.measuring import LAYERS, Bench, Wanted, check_wanted, find_missing
+from mnist_bench.measuring import Bench
 from mnist_bench.serial import RecordError
 from mnist_bench.versionrecords import VersionRecord, encode_version, load_version
 from mnist_bench.versions import MATRIX, VersionSpec, find_version
+from mnist_bench.wanted import LAYERS, Wanted, check_wanted, find_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +155,7 @@ def test_a_training_that_fails_leaves_the_others(
 ) -> None:
     """The first seed trains and the two after it die, one by one; the record says which, and keeps the rest."""
     (stub_version / "go").touch()  # for seed 1 not to wait
-    monkeypatch.setattr(measuring, "FIRST_SEED", 0)
+    monkeypatch.setattr("mnist_bench.wanted.FIRST_SEED", 0)
     record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=5))
     reasons = {failure.what: failure.reason for failure in record.failures}
     assert set(reasons) == {"mlp-epoch seed 2", "mlp-epoch seed 3"}
