@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contenders import CONTENDERS
-from contenders.products import count_flops
 from results import median_seconds, pair_ratios
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mnist_bench.labs import LABS
+from mnist_bench.labs import LABS, count_flops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from mnist_bench.contracts import CONTRACTS, check_contract
 from mnist_bench.engines import check_engine
 from mnist_bench.gate import compare_values, format_metric
 from mnist_bench.known import apply_known, load_known
-from mnist_bench.labs import check_lab
+from mnist_bench.labs import check_lab, find_departures
 from mnist_bench.proberecords import ProbeRecord, describe_difference
 from mnist_bench.records import TrainingConfig, TrainingRecord
 from mnist_bench.sequential import judge
@@ -148,18 +148,14 @@ def _check_names(path: Path, config: TrainingConfig) -> None:
 
 def _find_departures(record: TrainingRecord) -> Iterator[str]:
     """Yield what a training did otherwise than the lab, whose trainings it would be held against."""
-    lab, config = check_lab(record.config.lab), record.config
-    sheet = TrainingConfig(lab=lab.name, epochs=lab.epochs)
-    for name in ("epochs", "batch_size", "learning_rate", "validation_split"):
-        value, wanted = getattr(config, name), getattr(sheet, name)
-        if value != wanted:
-            yield f"{lab.name} was trained with {name} {value!r}, not the lab's {wanted!r}"
+    for name, (value, wanted) in find_departures(record.config).items():
+        yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
     for lab in dict.fromkeys(record.config.lab for record in trainings):
         them = [record for record in trainings if record.config.lab == lab]
-        low = [record.config.seed for record in them if judge_threshold(record) is not Verdict.PASS]
+        low = [record.config.seed for record in them if judge_threshold(record) is Verdict.REGRESSED]
         if low:
             yield f"{lab} is below its threshold in {len(low)} of {len(them)} trainings, such as seed {low[0]}"
 

@@ -9,8 +9,8 @@ import numpy as np
 from mnist_bench import oracle
 from mnist_bench.backend import load_keras, load_tensorflow, seed_everything, set_determinism
 from mnist_bench.engines import check_engine, compile_model, train_model
-from mnist_bench.fused import draw_masks
 from mnist_bench.labs import CLASSES, LABS, PIXELS, build_model
+from mnist_bench.masks import draw_masks
 from mnist_bench.records import TrainingConfig
 from mnist_bench.tracers import make_prepared
 from mnist_bench.verdicts import CheckResult, Verdict
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["CASES", "check_arithmetic", "follow_oracle", "make_images"]
+__all__ = ["CASES", "check_arithmetic", "first_certain", "follow_oracle", "make_images"]
 
 # (steps, batch size). A relu whose input is within rounding of 0 may flip, and then no bound holds; the fewer
 # inputs a case has, the fewer seeds must be tried until none is that near.
@@ -40,7 +40,7 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
     The figure is the largest departure in multiples of what rounding to float32 explains
     (`oracle.follow`, docs/oracle.md), so the bound is 1.
     """
-    excesses = [_first_certain(lab, engine, steps, batch_size) for steps, batch_size in CASES]
+    excesses = [first_certain(lab, engine, steps, batch_size) for steps, batch_size in CASES]
     measured = [excess for excess in excesses if excess is not None]
     if len(measured) < len(CASES):
         verdict = Verdict.INCONCLUSIVE
@@ -55,7 +55,7 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
     )
 
 
-def _first_certain(lab: str, engine: str, steps: int, batch_size: int) -> float | None:
+def first_certain(lab: str, engine: str, steps: int, batch_size: int) -> float | None:
     """Return the excess for the first seed at which no relu can have flipped, or None if there is none."""
     for seed in _SEEDS:
         excess = follow_oracle(lab, engine, steps, batch_size, seed=seed)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mnist_bench.backend import load_keras, synchronise
 from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
+from mnist_bench.optimizers import OPTIMIZERS, UPDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ __all__ = [
     "EpochFigures",
     "OnEpoch",
     "check_engine",
+    "check_optimizer",
     "compile_model",
     "predict",
     "train_model",
@@ -35,7 +37,10 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class EpochFigures:
-    """What one epoch gave; the fields are those of `records.History`, one figure each."""
+    """What one epoch gave: one figure for each field of `records.History`, and its seconds of processor time.
+
+    `seconds` and `cpu_seconds` are of the training part: by the clock on the wall, and of all threads together.
+    """
 
     loss: float
     accuracy: float
@@ -43,6 +48,7 @@ class EpochFigures:
     val_accuracy: float
     seconds: float
     val_seconds: float
+    cpu_seconds: float
 
 
 OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
@@ -89,6 +95,18 @@ ENGINES = {
 }
 
 
+def check_optimizer(name: str, engine: str) -> None:
+    """Refuse an optimizer that there is not, or that the engine does not know.
+
+    Raises:
+        ValueError: The message lists those there are.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(f"unknown optimizer {name!r}: choose from {', '.join(OPTIMIZERS)}")
+    if not check_engine(engine).fit and name not in UPDATES:
+        raise ValueError(f"engine {engine} has no optimizer {name!r}: choose from {', '.join(UPDATES)}")
+
+
 def check_engine(name: str) -> Engine:
     """Return the engine of that name.
 
@@ -101,19 +119,19 @@ def check_engine(name: str) -> Engine:
 
 
 def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples: int) -> None:
-    """Compile a Keras model for an engine, with the lab's loss, optimizer and metric.
+    """Compile a Keras model for an engine, with the lab's loss and metric, and the configuration's optimizer.
 
     Args:
         model: The built model.
         engine: How to train it.
-        config: Gives the learning rate and the batch size.
+        config: Gives the optimizer, the learning rate and the batch size.
         samples: Training samples an epoch, which give the steps of an execution.
     """
     steps = math.ceil(samples / config.batch_size) if engine.whole_epoch else 1
     xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
     model.compile(
         loss="categorical_crossentropy",
-        optimizer=load_keras().optimizers.SGD(learning_rate=config.learning_rate),
+        optimizer=getattr(load_keras().optimizers, OPTIMIZERS[config.optimizer])(learning_rate=config.learning_rate),
         metrics=["accuracy"],
         run_eagerly=engine.eager,
         # Said either way: Keras 3's own choice, "auto", depends on the device and on op determinism.
@@ -140,7 +158,7 @@ def train_model(
     Args:
         model: A built Keras model, compiled by `compile_model` for that engine.
         prepared: The data; `fit` is given its float32 and one-hot arrays, the fused engine its pixels.
-        config: Says which engine, seed, batch size and learning rate.
+        config: Says which engine, seed, batch size, optimizer and learning rate.
         epochs: Epochs to train.
         shuffle: Whether the samples are visited in a random order.
         on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the
@@ -185,18 +203,25 @@ def _make_clock(on_epoch: OnEpoch) -> Any:
     class Clock(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             del epoch, logs
-            self._begin = time.perf_counter()
+            self._cpu_begin, self._begin = time.process_time(), time.perf_counter()
 
         def on_test_begin(self, logs: Any = None) -> None:
             del logs
             synchronise(self.model)
-            self._trained = time.perf_counter()
+            self._trained, self._cpu_trained = time.perf_counter(), time.process_time()
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             end = time.perf_counter()
             figures = {name: float((logs or {})[name]) for name in _FIT_LOGS}
-            seconds = {"seconds": self._trained - self._begin, "val_seconds": end - self._trained}
-            on_epoch(epoch, EpochFigures(**figures, **seconds))
+            on_epoch(
+                epoch,
+                EpochFigures(
+                    **figures,
+                    seconds=self._trained - self._begin,
+                    val_seconds=end - self._trained,
+                    cpu_seconds=self._cpu_trained - self._cpu_begin,
+                ),
+            )
 
     return Clock()
 
@@ -214,23 +239,34 @@ def _train_fused(
     on_epoch: OnEpoch | None,
 ) -> None:
     split, dropout = len(prepared.x_train), _dropout_of(model)
-    trainer = FusedTrainer(prepared.pixels[:split], prepared.y_train, dropout=dropout, batch_size=config.batch_size)
+    trainer = FusedTrainer(
+        prepared.pixels[:split],
+        prepared.y_train,
+        dropout=dropout,
+        batch_size=config.batch_size,
+        optimizer=config.optimizer,
+    )
     evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
     orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
     for epoch, order in zip(range(epochs), orders, strict=False):
-        begin = time.perf_counter()
+        cpu_begin, begin = time.process_time(), time.perf_counter()
         # From the model, as `fit` does: a callback may have changed its weights.
         weights, loss, accuracy = trainer.train_epoch(
             model.get_weights(), order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
         )
-        trained = time.perf_counter()
+        trained, cpu_trained = time.perf_counter(), time.process_time()
         val_loss, val_accuracy = evaluator.evaluate(weights)
         end = time.perf_counter()
         model.set_weights([weight.numpy() for weight in weights])
         if on_epoch:
-            seconds = {"seconds": trained - begin, "val_seconds": end - trained}
             figures = EpochFigures(
-                loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy, **seconds
+                loss=loss,
+                accuracy=accuracy,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                seconds=trained - begin,
+                val_seconds=end - trained,
+                cpu_seconds=cpu_trained - cpu_begin,
             )
             on_epoch(epoch, figures)
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -23,7 +24,9 @@ __all__ = [
     "HARDWARE_FIELDS",
     "NUMERICS_FIELDS",
     "collect_environment",
+    "collect_machine",
     "explain_keys",
+    "find_gpu_names",
     "find_instruction_set",
     "make_key",
     "read_keras_version",
@@ -82,20 +85,14 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         xla: Whether XLA compiles the training step: pinned by the engine, so it is known.
     """
     tf, keras = load_tensorflow(), load_keras()
-    cpu, flags = _read_cpu()
     fields: dict[str, Any] = {
+        **collect_machine(),
         "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
         "tensorflow": tf.__version__,
         "keras": read_keras_version(),
         "numpy": importlib.metadata.version("numpy"),
         "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
         "precision": _read_precision(keras),
-        "cpu": cpu,
-        "instruction_set": find_instruction_set(flags),
-        "cores": os.cpu_count() or 1,
-        "usable_cores": count_usable_cores(),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
@@ -112,6 +109,33 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         numerics_key=make_key(fields, NUMERICS_FIELDS),
         hardware_key=make_key(fields, HARDWARE_FIELDS),
     )
+
+
+def collect_machine() -> dict[str, Any]:
+    """Collect the hardware fields that need no TensorFlow: all but the device and its GPUs."""
+    cpu, flags = _read_cpu()
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu": cpu,
+        "instruction_set": find_instruction_set(flags),
+        "cores": os.cpu_count() or 1,
+        "usable_cores": count_usable_cores(),
+    }
+
+
+def find_gpu_names() -> list[str]:
+    """Return the names of the GPUs that NVIDIA's driver shows this process, without TensorFlow; none without it."""
+    try:
+        lines = _ask(["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"]).splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return []
+    names = {index.strip(): name.strip() for index, _, name in (line.partition(",") for line in lines)}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return list(names.values())
+    # As CUDA reads it: what stands behind an index that does not exist is not seen either.
+    return [names[index] for index in itertools.takewhile(names.__contains__, visible.split(","))]
 
 
 def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:

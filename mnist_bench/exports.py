@@ -18,6 +18,7 @@ __all__ = ["escape_markdown", "format_json", "format_junit", "format_line", "for
 # What a CI system shows: a failure is a regression, an error is a check without an answer.
 _JUNIT_ELEMENTS = {
     Verdict.REGRESSED: "failure",
+    Verdict.MISSING: "error",
     Verdict.INCONCLUSIVE: "error",
     Verdict.NO_BASELINE: "error",
     Verdict.KNOWN: "skipped",

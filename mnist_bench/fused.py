@@ -1,33 +1,36 @@
-"""The fused engine: a whole epoch of the lab's training as one compiled TensorFlow function.
+"""The fused engine: a whole epoch of a training as one compiled TensorFlow function.
 
 Keras's `fit` crosses from Python to TensorFlow at every step or epoch and copies each batch. Here the
 images stay on the device as uint8 (37 MB instead of 150 MB) and XLA compiles one loop over the steps:
-gather a batch by index, scale it, forward, gradients written out by hand, SGD. Inside the loop each kernel
+gather a batch by index, scale it, forward, gradients written out by hand, the optimizer. Inside the loop each kernel
 stands transposed, (outputs, inputs): the products then read their operands along the rows, which takes a third off
 the perceptron's time. The order of the samples is a new permutation every epoch, drawn by NumPy, so it does
-not depend on TensorFlow's random numbers.
+not depend on TensorFlow's random numbers. Learning rate and dropout rate are arguments of the program, and the
+programs are kept: trainings that differ in nothing else are compiled once a process.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_bench.backend import load_tensorflow
+from mnist_bench.backend import is_deterministic, load_tensorflow
+from mnist_bench.masks import dropout_constants, mask_drawer
+from mnist_bench.optimizers import UPDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from mnist_bench.labs import Lab
+    from mnist_bench.optimizers import Step
 
-__all__ = ["Evaluator", "FusedTrainer", "draw_masks", "epoch_orders", "predict_fused"]
+__all__ = ["Evaluator", "FusedTrainer", "epoch_orders", "predict_fused"]
 
-# 16 random bits decide whether a unit is kept: P(drop) is 0.3 to within 2**-17, which 12 million
-# draws an epoch cannot tell from 0.3, for half the random numbers.
-_RANDOM_BITS = 16
+# More than a sweep has shapes of batch and optimizer; a program that falls out is compiled anew.
+_PROGRAMS = 64
 
 
 def epoch_orders(samples: int, seed: int) -> Iterator[npt.NDArray[np.int32]]:
@@ -40,11 +43,14 @@ def epoch_orders(samples: int, seed: int) -> Iterator[npt.NDArray[np.int32]]:
 class FusedTrainer:
     """Holds the training data on the device and trains weights on it, an epoch a call.
 
+    The optimizer's state is the trainer's: with any but `sgd`, which has none, one trainer is one training.
+
     Args:
         images: (samples, inputs) uint8, as they come from the data set.
         labels: (samples, classes) one-hot float32.
         dropout: Share of each hidden layer's outputs to drop.
         batch_size: Samples a step; the last step of an epoch takes what is left.
+        optimizer: A key of `optimizers.UPDATES`.
     """
 
     def __init__(
@@ -54,15 +60,17 @@ class FusedTrainer:
         *,
         dropout: float,
         batch_size: int,
+        optimizer: str = "sgd",
     ) -> None:
         """Move the data to the device; compilation happens at the first epoch."""
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
+        self._dropout, self._optimizer = dropout, optimizer
+        self._state: list[Any] | None = None
         # XLA refuses to cut a batch longer than the data, even in a loop that takes no step.
-        epoch = _epoch_function(dropout, min(batch_size, len(images)))
-        # Without autograph, here and below: the loops are spelt out, and TF 2.8's knows no `zip` with `strict`.
-        self._epoch = tf.function(epoch, autograph=False, jit_compile=True)
+        batch_size = min(batch_size, len(images))
+        self._epoch = _compile_epoch(bool(dropout), batch_size, optimizer, deterministic=is_deterministic())
 
     def train_epoch(
         self,
@@ -77,15 +85,19 @@ class FusedTrainer:
         Args:
             weights: Kernel and bias of each Dense layer in turn, float32.
             order: The index of each sample, in the order of training.
-            learning_rate: Of the gradient descent step.
+            learning_rate: Of the optimizer.
             seed: Two integers that determine the dropout masks of this epoch.
 
         Returns:
             The new weights (on the device), and the means of loss and accuracy over the epoch's samples.
         """
         tf = load_tensorflow()
-        rate, key = tf.constant(learning_rate, tf.float32), tf.constant(seed, tf.int32)
-        trained, totals = self._epoch(self._images, self._labels, tf.constant(order), list(weights), rate, key)
+        if self._state is None:
+            self._state = UPDATES[self._optimizer].start([_transposed_shape(weight) for weight in weights])
+        rates = tf.constant(learning_rate, tf.float32), *dropout_constants(self._dropout)
+        key = tf.constant(seed, tf.int32)
+        data = self._images, self._labels, tf.constant(order)
+        trained, self._state, totals = self._epoch(*data, list(weights), self._state, rates, key)
         loss, hits = totals.numpy() / len(order)
         return trained, float(loss), float(hits)
 
@@ -106,35 +118,13 @@ class Evaluator:
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
-        self._evaluate = tf.function(
-            _evaluate_function(min(self._CHUNK, len(images))), autograph=False, jit_compile=True
-        )
+        self._evaluate = _compile_evaluation(min(self._CHUNK, len(images)), deterministic=is_deterministic())
 
     def evaluate(self, weights: Sequence[Any]) -> tuple[float, float]:
         """Return the mean loss and the accuracy of these weights over the whole data set."""
         totals = self._evaluate(self._images, self._labels, list(weights)).numpy()
         loss, hits = totals / len(self._images)
         return float(loss), float(hits)
-
-
-def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
-    """Return the scaled dropout masks of an epoch, (steps, batch_size, width) for each hidden layer.
-
-    Args:
-        lab: Gives the dropout rate and the widths; without dropout there are no masks.
-        steps: Whole batches of the epoch.
-        batch_size: Samples a step.
-        seed: As in `FusedTrainer.train_epoch`.
-    """
-    tf = load_tensorflow()
-
-    @tf.function(autograph=False, jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
-    def draw_all() -> Any:
-        draw = _mask_drawer(lab.dropout, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size)
-        return [draw(step, batch_size) for step in range(steps)]
-
-    masks = draw_all() if lab.dropout else []
-    return [np.stack([layer.numpy() for layer in layers]) for layers in zip(*masks, strict=True)]
 
 
 def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -148,33 +138,51 @@ def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.
     return np.asarray(forward(list(weights), tf.constant(images)))
 
 
-def _epoch_function(dropout: float, batch_size: int) -> Callable[..., Any]:
+# Without autograph, here and below: the loops are spelt out, and TF 2.8's knows no `zip` with `strict`.
+# Determinism is set for the process and read when a program is compiled: it is part of what was compiled.
+@functools.lru_cache(maxsize=_PROGRAMS)
+def _compile_epoch(dropout: bool, batch_size: int, optimizer: str, *, deterministic: bool) -> Any:  # noqa: FBT001
+    del deterministic
+    epoch = _epoch_function(dropout, batch_size, UPDATES[optimizer].step)
+    return load_tensorflow().function(epoch, autograph=False, jit_compile=True)
+
+
+@functools.lru_cache(maxsize=_PROGRAMS)
+def _compile_evaluation(chunk: int, *, deterministic: bool) -> Any:
+    del deterministic
+    return load_tensorflow().function(_evaluate_function(chunk), autograph=False, jit_compile=True)
+
+
+def _epoch_function(dropout: bool, batch_size: int, update: Step) -> Callable[..., Any]:  # noqa: FBT001
     """Return the epoch as a function of tensors, ready for `tf.function`."""
     tf = load_tensorflow()
 
-    def train_epoch(images: Any, labels: Any, order: Any, weights: Any, learning_rate: Any, seed: Any) -> Any:
+    def train_epoch(
+        images: Any, labels: Any, order: Any, weights: Any, memory: Any, rates: tuple[Any, Any, Any], seed: Any
+    ) -> Any:
         samples, widths = order.shape[0], [bias.shape[0] for bias in weights[1:-1:2]]
-        steps = samples // batch_size
-        draw = _mask_drawer(dropout, widths, seed, samples, batch_size)
+        steps, count = samples // batch_size, len(weights)
+        learning_rate, *constants = rates
+        draw = mask_drawer(constants if dropout else None, widths, seed, samples, batch_size)
 
-        def step(number: Any, batch: Any, weights: list[Any], totals: Any) -> tuple[list[Any], Any]:
+        def step(number: Any, batch: Any, totals: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
+            """Train one batch; `variables` are the weights and, behind them, the optimizer's state."""
             x = _scale(tf.gather(images, batch))
             y = tf.gather(labels, batch)
             masks = draw(number, batch.shape[0])
-            gradients, batch_totals = _backward(weights, x, y, masks)
-            moved = [w - learning_rate * g for w, g in zip(weights, gradients, strict=True)]
-            return moved, totals + batch_totals
+            gradients, batch_totals = _backward(variables[:count], x, y, masks)
+            moved, kept = update(variables[:count], gradients, variables[count:], learning_rate)
+            return (totals + batch_totals, *moved, *kept)
 
-        def body(number: Any, totals: Any, *weights: Any) -> Any:
+        def body(number: Any, totals: Any, *variables: Any) -> Any:
             batch = tf.slice(order, [number * batch_size], [batch_size])
-            moved, totals = step(number, batch, list(weights), totals)
-            return (number + 1, totals, *moved)
+            return (number + 1, *step(number, batch, totals, variables))
 
-        state = (tf.constant(0), tf.zeros([2]), *_transpose_kernels(weights))
-        _, totals, *weights = tf.while_loop(lambda number, *_: number < steps, body, state)
+        start = (tf.constant(0), tf.zeros([2]), *_transpose_kernels(weights), *memory)
+        _, totals, *variables = tf.while_loop(lambda number, *_: number < steps, body, start)
         if samples % batch_size:
-            weights, totals = step(steps, order[steps * batch_size :], weights, totals)
-        return _transpose_kernels(weights), totals
+            totals, *variables = step(steps, order[steps * batch_size :], totals, variables)
+        return _transpose_kernels(variables[:count]), variables[count:], totals
 
     return train_epoch
 
@@ -263,33 +271,6 @@ def _backward(weights: Sequence[Any], x: Any, y: Any, masks: Sequence[Any]) -> t
     return gradients, totals
 
 
-def _mask_drawer(
-    dropout: float, widths: Sequence[int], seed: Any, samples: int, batch_size: int
-) -> Callable[[Any, int], list[Any]]:
-    """Return a function of (step, batch) that gives each hidden layer's mask: 0, or 1 / (1 - dropout).
-
-    The random bits of the whole epoch are drawn at once, several times faster than step by step. Philox is
-    named because XLA's default generator differs between TensorFlow versions.
-    """
-    if not dropout or not widths:
-        return lambda _number, _batch: []
-    tf = load_tensorflow()
-    words = (batch_size * sum(widths) + 1) // 2
-    steps = -(-samples // batch_size)
-    bits = tf.random.stateless_uniform([steps * words], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
-    low, threshold = 2**_RANDOM_BITS - 1, round(dropout * 2**_RANDOM_BITS)
-
-    def draw(number: Any, batch: int) -> list[Any]:
-        pair = tf.slice(bits, [number * words], [words])
-        halves = [
-            tf.bitwise.bitwise_and(pair, tf.constant(low, tf.uint32)),
-            tf.bitwise.right_shift(pair, _RANDOM_BITS),
-        ]
-        kept = tf.cast(tf.concat(halves, axis=0) >= tf.constant(threshold, tf.uint32), tf.float32) / (1 - dropout)
-        masks, start = [], 0
-        for width in widths:
-            masks.append(tf.reshape(kept[start : start + batch * width], [batch, width]))
-            start += batch_size * width
-        return masks
-
-    return draw
+def _transposed_shape(weight: Any) -> tuple[int, ...]:
+    """Return the shape in which a weight stands inside the loop."""
+    return tuple(reversed(weight.shape))

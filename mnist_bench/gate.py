@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_bench.labs import find_departures
 from mnist_bench.sequential import (
     ACCURACY_MARGIN,
     LOOKS,
@@ -171,6 +172,9 @@ def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Ref
         for name, value in wanted.items():
             if getattr(config, name) != value:
                 raise ValueError(f"{what}: {name} is {getattr(config, name)!r}, the reference's {value!r}")
+        for name, (value, sheet) in find_departures(config).items():
+            if name != "epochs":
+                raise ValueError(f"{what}: {name} is {value!r}, the reference's is the lab's, {sheet!r}")
         if config.seed in seen:
             raise ValueError(f"{what}: it is there twice among the new trainings")
         if config.seed in reference.seeds:

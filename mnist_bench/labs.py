@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_bench.backend import load_keras
 
-__all__ = ["CLASSES", "LABS", "PIXELS", "Lab", "build_model", "check_lab"]
+if TYPE_CHECKING:
+    from mnist_bench.configs import TrainingConfig
+
+__all__ = [
+    "CLASSES",
+    "LABS",
+    "PIXELS",
+    "Lab",
+    "build_model",
+    "check_lab",
+    "configure_lab",
+    "count_flops",
+    "count_parameters",
+    "find_departures",
+]
 
 PIXELS = 28 * 28
 CLASSES = 10
@@ -86,6 +102,44 @@ def check_lab(name: str) -> Lab:
     return LABS[name]
 
 
+def configure_lab(config: TrainingConfig) -> Lab:
+    """Return the lab that a configuration means: with its own hidden layers and dropout, where it has some.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    lab = check_lab(config.lab)
+    hidden = lab.hidden if config.hidden is None else config.hidden
+    dropout = lab.dropout if config.dropout is None else config.dropout
+    return dataclasses.replace(lab, hidden=hidden, dropout=dropout, parameters=count_parameters(hidden))
+
+
+def count_parameters(hidden: tuple[int, ...]) -> int:
+    """Return the parameters of a network with these hidden layers: kernels and biases."""
+    sizes = (PIXELS, *hidden, CLASSES)
+    return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
+
+
+def find_departures(config: TrainingConfig) -> dict[str, tuple[Any, Any]]:
+    """Return what a training does otherwise than its lab: for each such field its value and the lab's.
+
+    What is only another way to the same training, such as engine, seed or device, is no departure.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    lab, meant = check_lab(config.lab), configure_lab(config)
+    sheet = type(config)(lab=lab.name, epochs=lab.epochs)
+    fields = {
+        "epochs": (lab.epochs if config.epochs is None else config.epochs, lab.epochs),
+        "hidden": (meant.hidden, lab.hidden),
+        "dropout": (meant.dropout, lab.dropout),
+    }
+    for name in ("batch_size", "learning_rate", "validation_split", "optimizer"):
+        fields[name] = (getattr(config, name), getattr(sheet, name))
+    return {name: (value, wanted) for name, (value, wanted) in fields.items() if value != wanted}
+
+
 def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
     """Build the lab's Keras model, not compiled, with Dense and Activation as separate layers.
 
@@ -106,3 +160,14 @@ def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
             stack.append(layers.Dropout(lab.dropout))
     stack += [layers.Dense(CLASSES), layers.Activation("softmax")]
     return keras.Sequential(stack)
+
+
+def count_flops(lab: Lab, samples: int, *, training: bool = True) -> int:
+    """Return the floating-point operations of the matrix products over so many samples.
+
+    Two for each entry of each kernel forward, and in training as many for the kernel's gradient and for the
+    gradient of the layer's input, which the first layer does not need.
+    """
+    widths = (PIXELS, *lab.hidden, CLASSES)
+    forward = [2 * inputs * outputs for inputs, outputs in itertools.pairwise(widths)]
+    return samples * (2 * sum(forward) + sum(forward[1:]) if training else sum(forward))

@@ -5,16 +5,30 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from mnist_bench.files import write_atomically
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from mnist_bench.records import TrainingRecord
 
-__all__ = ["TRAINING", "VALIDATION", "draw_svg", "plot_accuracy", "plot_image", "plot_loss"]
+__all__ = [
+    "TEST",
+    "TRAINING",
+    "VALIDATION",
+    "draw_panels",
+    "draw_svg",
+    "plot_accuracy",
+    "plot_image",
+    "plot_loss",
+    "save_alone",
+]
 
 # Okabe and Ito's palette: told apart with every kind of colour vision, on light ground and on dark.
 TRAINING, VALIDATION, TEST = "#0072b2", "#d55e00", "#009e73"
@@ -99,6 +113,27 @@ def draw_svg(draw: Callable[[Axes], Any], *, size: tuple[float, float] = (5.2, 3
         draw: A function of axes, such as one of the others here.
         size: Width and height in inches.
     """
+    return _draw_figure(lambda figure: draw(figure.add_subplot()), size)
+
+
+def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int) -> str:
+    """Draw each function on axes of its own, in rows of `columns`, and return one `<svg>` element as `draw_svg`."""
+    rows = -(-len(draws) // columns)
+
+    def draw_each(figure: Figure) -> None:
+        for number, draw in enumerate(draws, start=1):
+            draw(figure.add_subplot(rows, columns, number))
+
+    return _draw_figure(draw_each, (3.6 * columns, 2.8 * rows))
+
+
+def save_alone(svg: str, path: Path) -> None:
+    """Write a picture as a file of its own, which has no page to take the colour of its text from."""
+    alone = svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
+    write_atomically(path, alone.encode(), overwrite=True)
+
+
+def _draw_figure(draw: Callable[[Figure], Any], size: tuple[float, float]) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -106,7 +141,7 @@ def draw_svg(draw: Callable[[Axes], Any], *, size: tuple[float, float] = (5.2, 3
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
+        draw(figure)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()

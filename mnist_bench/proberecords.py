@@ -107,7 +107,10 @@ def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
     """
     sides = [
         (name, getattr(a.config, name), getattr(b.config, name))
-        for name in ("lab", "seed", "epochs", "batch_size", "learning_rate", "validation_split")
+        for name in (
+            *("lab", "hidden", "dropout", "seed", "epochs", "batch_size"),
+            *("optimizer", "learning_rate", "validation_split"),
+        )
     ]
     sides += [(f"dataset {name}", getattr(a.dataset, name), getattr(b.dataset, name)) for name in ("source", "digest")]
     for name, one, other in sides:

@@ -18,7 +18,7 @@ from mnist_bench.backend import choose_device, seed_everything, set_determinism
 from mnist_bench.data import prepare
 from mnist_bench.engines import check_engine, compile_model, predict, train_model
 from mnist_bench.environment import collect_environment
-from mnist_bench.labs import build_model, check_lab
+from mnist_bench.labs import build_model, configure_lab
 from mnist_bench.proberecords import ProbeRecord, Stage
 from mnist_bench.records import DatasetRecord, digest_arrays
 
@@ -48,7 +48,7 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
         config: Which lab, engine and seed, and how many epochs to follow; None follows 5.
         dataset: The data.
     """
-    lab, engine = check_lab(config.lab), check_engine(config.engine)
+    lab, engine = configure_lab(config), check_engine(config.engine)
     device = choose_device(config.device)
     set_determinism(on=config.deterministic and engine.deterministic)
     config = msgspec.structs.replace(config, epochs=config.epochs or 5)
@@ -79,7 +79,7 @@ def _probe_stages(
     given = _given_weights(plain)
     yield "forward", [predict(_compiled(plain, config, prepared, given), config, prepared.pixels[:_BATCH])]
     batch = _first(prepared, _BATCH)
-    gradient_config = msgspec.structs.replace(config, learning_rate=1.0)
+    gradient_config = msgspec.structs.replace(config, learning_rate=1.0, optimizer="sgd")
     loss, after = _one_step(plain, gradient_config, batch, given)
     yield "loss", [np.array([loss], np.float32)]
     yield "gradient", [before - now for before, now in zip(given, after, strict=True)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mnist_bench.configs import TrainingConfig
 from mnist_bench.files import write_atomically
 from mnist_bench.serial import SCHEMA_VERSION, Record, RecordError, decode, dump_json, load
 
@@ -27,6 +28,7 @@ __all__ = [
     "Seconds",
     "TrainingConfig",
     "TrainingRecord",
+    "check_epochs",
     "decode_record",
     "dump_json",
     "encode_record",
@@ -35,34 +37,6 @@ __all__ = [
     "make_schema",
     "save_record",
 ]
-
-
-class TrainingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to train, and how. The defaults are the lab's own values (lab sheet, sections 1 to 4).
-
-    Attributes:
-        lab: A key of `mnist_bench.LABS`.
-        engine: A key of `mnist_bench.engines.ENGINES`.
-        seed: Seeds Python, NumPy and TensorFlow, and with them weights, data order and dropout.
-        epochs: Epochs to train; None means the lab's own number.
-        batch_size: Samples in one step of gradient descent.
-        learning_rate: Of stochastic gradient descent.
-        validation_split: The share of the training images, taken from their END, that is not trained on.
-        data: `auto`, `mnist`, `digits`, or a path.
-        device: `auto` (a GPU where TensorFlow sees one), `cpu` or `gpu`.
-        deterministic: Whether op determinism is turned on, where the engine allows it; `xla` does not.
-    """
-
-    lab: str
-    engine: str = "epoch"
-    seed: int = 1671
-    epochs: int | None = None
-    batch_size: int = 128
-    learning_rate: float = 0.1
-    validation_split: float = 0.2
-    data: str = "auto"
-    device: str = "auto"
-    deterministic: bool = True
 
 
 class Gpu(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,8 +168,7 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Refuse figures outside their range."""
         _check_range("test_accuracy", [self.test_accuracy], high=1)
         _check_range("test_loss", [self.test_loss])
-        if self.config.epochs != len(self.history.loss):
-            raise ValueError(f"{self.config.epochs} epochs configured, {len(self.history.loss)} in the history")
+        check_epochs(self.config, self.history)
 
     @property
     def parameters(self) -> int:
@@ -206,7 +179,7 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """One line that says what was trained and what came of it."""
         config = self.config
         return (
-            f"<TrainingRecord {config.lab} by {config.engine}, seed {config.seed}, {config.epochs} epochs"
+            f"<TrainingRecord {config.model} by {config.engine}, seed {config.seed}, {config.epochs} epochs"
             f" on {self.dataset.source}: test accuracy {self.test_accuracy:.4f}, loss {self._loss}>"
         )
 
@@ -214,7 +187,7 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """A small table, for notebooks."""
         config, environment = self.config, self.environment
         rows = {
-            "lab": f"{config.lab}, {self.parameters:,} parameters",
+            "lab": f"{config.model}, {self.parameters:,} parameters",
             "training": f"{config.engine}, seed {config.seed}, {config.epochs} epochs",
             "data": self.dataset.source,
             "test accuracy": f"{self.test_accuracy:.4f}",
@@ -300,6 +273,16 @@ def digest_arrays(arrays: Any) -> str:
     for array in arrays:
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def check_epochs(config: TrainingConfig, history: History) -> None:
+    """Refuse a history of other epochs than were configured.
+
+    Raises:
+        ValueError: There are more, or fewer.
+    """
+    if config.epochs != len(history.loss):
+        raise ValueError(f"{config.epochs} epochs configured, {len(history.loss)} in the history")
 
 
 def _check_range(name: str, figures: list[float | None], *, high: float = math.inf) -> None:

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mnist_bench.facts import Fact
     from mnist_bench.records import TrainingRecord
 
-__all__ = ["write_run_page"]
+__all__ = ["render", "write_run_page"]
 
 
 def write_run_page(
-    records: Sequence[TrainingRecord], folder: Path, *, image: npt.NDArray[np.uint8], label: int
+    records: Sequence[TrainingRecord],
+    folder: Path,
+    *,
+    image: npt.NDArray[np.uint8],
+    label: int,
+    facts: Sequence[Fact] = (),
 ) -> Path:
     """Write the lab's plots and the page of a run, which replace those of an earlier run there.
 
@@ -32,6 +38,7 @@ def write_run_page(
         folder: Where to write `index.html`, `sample.svg` and for each lab two curves.
         image: Sample image number 2 of the training set, (28, 28) uint8.
         label: Its label.
+        facts: What the lab sheet is compared with, where it was walked; the page shows those of one line.
 
     Returns:
         The path of the page.
@@ -42,11 +49,11 @@ def write_run_page(
         pictures[f"{lab}-accuracy"] = plots.draw_svg(functools.partial(plots.plot_accuracy, group))
         pictures[f"{lab}-loss"] = plots.draw_svg(functools.partial(plots.plot_loss, group))
     for name, svg in pictures.items():
-        # On its own a picture has no page to take the colour of its text from.
-        alone = svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
-        write_atomically(folder / f"{name}.svg", alone.encode(), overwrite=True)
+        plots.save_alone(svg, folder / f"{name}.svg")
     page = folder / "index.html"
-    html = _render("run.html", records=records, groups=groups, pictures=pictures, labs=LABS)
+    # The curves show the epochs, and the picture the sample.
+    figures = [fact for fact in facts if fact.form == "figure"]
+    html = render("run.html", records=records, groups=groups, pictures=pictures, labs=LABS, facts=figures)
     write_atomically(page, html.encode(), overwrite=True)
     return page
 
@@ -58,7 +65,8 @@ def _group_by_lab(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingR
     return groups
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """Return the page that a template of ours makes of these values; its filter `svg` takes a picture in."""
     import jinja2
 
     environment = jinja2.Environment(

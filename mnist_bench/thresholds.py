@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_bench.labs import check_lab
+from mnist_bench.labs import check_lab, find_departures
 from mnist_bench.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -18,9 +18,14 @@ __all__ = ["check_threshold", "judge_threshold"]
 def judge_threshold(record: TrainingRecord) -> Verdict:
     """Return PASS where the record's test accuracy reaches its lab's threshold, else REGRESSED.
 
+    NO_BASELINE where it is the training of another model, or in another way: the lab's threshold says nothing
+    of it. Fewer epochs are the lab's training, cut short, and judged.
+
     Raises:
         ValueError: There is no such lab.
     """
+    if find_departures(record.config).keys() - {"epochs"}:
+        return Verdict.NO_BASELINE
     holds = record.test_accuracy >= check_lab(record.config.lab).threshold
     return Verdict.PASS if holds else Verdict.REGRESSED
 

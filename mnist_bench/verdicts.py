@@ -14,12 +14,16 @@ __all__ = ["EXIT_STATUS", "CheckResult", "Verdict", "conclude", "exit_status"]
 
 
 class Verdict(str, enum.Enum):
-    """What a check says. IDENTICAL and PASS are green; KNOWN is a regression that a reviewed file lists."""
+    """What a check says. IDENTICAL and PASS are green; KNOWN is a regression that a reviewed file lists.
+
+    MISSING is said of a benchmark that was due and was not measured.
+    """
 
     IDENTICAL = "IDENTICAL"
     PASS = "PASS"  # noqa: S105 - no password
     KNOWN = "KNOWN"
     REGRESSED = "REGRESSED"
+    MISSING = "MISSING"
     INCONCLUSIVE = "INCONCLUSIVE"
     NO_BASELINE = "NO_BASELINE"
 
@@ -30,6 +34,7 @@ EXIT_STATUS = {
     Verdict.PASS: 0,
     Verdict.KNOWN: 0,
     Verdict.REGRESSED: 1,
+    Verdict.MISSING: 3,
     Verdict.INCONCLUSIVE: 3,
     Verdict.NO_BASELINE: 4,
 }
@@ -37,6 +42,7 @@ EXIT_STATUS = {
 # The worst first: what a list of verdicts comes to is the first of these that is in it.
 _RANKS = (
     Verdict.REGRESSED,
+    Verdict.MISSING,
     Verdict.INCONCLUSIVE,
     Verdict.NO_BASELINE,
     Verdict.KNOWN,

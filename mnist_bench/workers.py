@@ -12,7 +12,6 @@ import functools
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,10 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mnist_bench.processes import describe_exit, open_events, pin_by_option
 from mnist_bench.records import TrainingConfig, TrainingRecord, decode_record, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from mnist_bench.processes import Tell
 
 __all__ = ["EpochEnded", "Failed", "Finished", "Started", "share_cores", "train_all"]
 
@@ -190,10 +192,9 @@ class _Worker:
 
     def _report_loss(self, task: int, config: TrainingConfig) -> Failed:
         code = self._bury()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self.log.seek(0)
         end = self.log.read()[-4000:]
-        reason = f"{config.lab}, seed {config.seed}: its worker process {how}"
+        reason = f"{config.lab}, seed {config.seed}: its worker process {describe_exit(code)}"
         return Failed(task, config, reason, bad_input=False, details=end)
 
 
@@ -233,17 +234,13 @@ def _read_event(message: dict[str, Any], task: int, config: TrainingConfig) -> E
 
 def main() -> None:
     """Serve requests from standard input until it ends: the child's side."""
-    if "--cores" in sys.argv:
-        # Before TensorFlow is imported: it sizes its thread pools by the cores it may use.
-        os.sched_setaffinity(0, map(int, sys.argv[sys.argv.index("--cores") + 1].split(",")))
-    # The events go out by a descriptor of their own: what a library prints must not break the protocol.
-    with os.fdopen(os.dup(1), "w", buffering=1) as out:
-        os.dup2(2, 1)
+    pin_by_option()
+    with open_events() as tell:
         for line in sys.stdin:
-            _answer(line, lambda **event: out.write(json.dumps(event) + "\n"))
+            _answer(line, tell)
 
 
-def _answer(line: str, tell: Any) -> None:
+def _answer(line: str, tell: Tell) -> None:
     """Train what one request asks for, and tell the events of it."""
     from mnist_bench.backend import DeviceError
     from mnist_bench.runner import check_config, train

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 import shlex
+import statistics
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 
+from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
 from mnist_bench.data import Dataset, load_dataset
+from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
 from mnist_bench.records import (
     DatasetRecord,
     EnvironmentRecord,
@@ -21,8 +27,10 @@ from mnist_bench.records import (
     Seconds,
     TrainingConfig,
     TrainingRecord,
+    dump_json,
     encode_record,
 )
+from mnist_bench.validations import ValidationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,19 +123,164 @@ def record(tiny: Dataset) -> TrainingRecord:
     )
 
 
+@pytest.fixture(scope="session")
+def validation(record: TrainingRecord) -> ValidationRecord:
+    """The same training without its test."""
+    names = ("config", "environment", "dataset", "history", "final_digest", "created")
+    return ValidationRecord(**{name: getattr(record, name) for name in names}, parameters=record.parameters)
+
+
 @pytest.fixture
 def stub_workers(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have `train_all` start the workers of stub_worker.py; return their folder, with `python` to start them."""
     folder = tmp_path / "stub"
     folder.mkdir()
     (folder / "record.json").write_text(encode_record(record))
-    python = folder / "python"
-    stub = Path(__file__).with_name("stub_worker.py")
-    command = shlex.join([sys.executable, str(stub), str(folder)])
-    python.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(sys, "executable", str(make_interpreter(folder / "python", "stub_worker.py", folder)))
     return folder
+
+
+@pytest.fixture
+def stub_python(record: TrainingRecord, tmp_path: Path) -> Callable[..., Path]:
+    """Make an interpreter of stub_abworker.py by its name and behaviour; its files lie beside it."""
+
+    def make(name: str, **behaviour: object) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "environment.json").write_text(dump_json(record.environment))
+        (folder / "behaviour.json").write_text(json.dumps({"speed": 0.5, "jitter": 0.001} | behaviour))
+        return make_interpreter(folder / "python", "stub_abworker.py", folder)
+
+    return make
+
+
+@pytest.fixture
+def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
+    """Make the record of a comparison on a quiet machine, in which B takes `slowdown` times as long as A."""
+
+    def make(*, rounds: int = 6, slowdown: float = 1.0, seed: int = 0, **fields: object) -> AbRecord:
+        rng = np.random.default_rng(seed)
+        processes = []
+        for order in range(2 * rounds):
+            side: Literal["a", "b"] = "a" if order % 4 in (0, 3) else "b"
+            times = (slowdown if side == "b" else 1.0) * np.exp(0.01 * rng.normal(size=(2, 4)))
+            processes.append(ProcessTimes(side=side, order=order, wall=times[0].tolist(), cpu=times[1].tolist()))
+        looks = [Look(rounds=rounds // 2, alpha=ALPHA_HALF), Look(rounds=rounds, alpha=ALPHA_END)]
+        looks = looks[0 if rounds > 5 else 1 if rounds > 2 else 2 :]
+        judgement = judge_looks(collect_rounds(processes), collect_looks(looks))
+        workload = Workload(
+            lab="mlp",
+            engine="epoch",
+            dataset=record.dataset,
+            samples=12_032,
+            batch_size=128,
+            warm_ups=2,
+            epochs=4,
+            device="cpu",
+            layout="together",
+        )
+        made = AbRecord(
+            workload=workload,
+            python_a="/a/bin/python",
+            python_b="/a/bin/python",
+            a=record.environment,
+            b=record.environment,
+            fault_b=None,
+            budget_seconds=40.0,
+            seconds=38.0,
+            load=0.1,
+            bound=BOUND,
+            alpha=ALPHA,
+            looks=looks,
+            processes=processes,
+            wall=make_ratio(judgement.wall),
+            cpu=make_ratio(judgement.cpu),
+            verdict=judgement.word,
+            finding=judgement.finding,
+            failure=None,
+            calibration=None,
+            created=record.created,
+        )
+        return msgspec.structs.replace(made, **fields)
+
+    return make
+
+
+def make_interpreter(path: Path, script: str, *arguments: object) -> Path:
+    """Write a program that passes all it is given on to a script beside this file."""
+    command = shlex.join([sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)])
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_timing_run() -> Callable[..., dict[str, Any]]:
+    """A function of (rounds, engine, ...) that makes a stored run of an epoch and an evaluation of the MLP."""
+
+    def make(
+        *data: float,
+        engine: str = "graph",
+        hardware_key: str = "fedcba9876543210",
+        tensorflow: str = "2.21.0",
+        controls: float = 0.5,
+        when: str | None = None,
+    ) -> dict[str, Any]:
+        data = data or (0.75, 1.0, 1.5)
+        figures = {
+            "lab": "mlp",
+            "engine": engine,
+            "device": "cpu",
+            "numerics_key": "0123456789abcdef",
+            "hardware_key": hardware_key,
+            "tensorflow": tensorflow,
+            "keras": "3.15.1",
+            "dataset": "digits",
+            "dataset_digest": "0" * 64,
+            "cpu_seconds": list(data),
+            "controls": {name: [controls] * len(data) for name in ("sgemm", "gather", "python")},
+            "samples_per_second": 48000.0,
+            "gflop_per_second": None,
+            "peak_memory_mb": 500.0,
+        }
+        machine = {"hardware_key": hardware_key, "system": "Linux", "machine": "x86_64", "cpu": "A CPU"}
+        machine |= {"instruction_set": "avx2", "cores": 2, "usable_cores": 2, "device": "cpu", "gpu_names": []}
+        info = {"system": "Linux", "python_implementation": "CPython", "python_version": "3.11.7"}
+        acceptance = {"who": "me", "when": when, "why": "a test", "forced": []}
+        rounds = {"test_steady_epoch": list(data), "test_evaluation": [2 * seconds for seconds in data]}
+        return {
+            "machine_info": {**info, "mnist_bench": machine},
+            "commit_info": {"id": "0" * 40, "dirty": False},
+            "datetime": "2026-01-01T00:00:00+00:00",
+            "benchmarks": [
+                {
+                    "fullname": f"b.py::{name}[mlp-{engine}-cpu]",
+                    "stats": {
+                        "min": min(seconds),
+                        "max": max(seconds),
+                        "median": statistics.median(seconds),
+                        "rounds": len(seconds),
+                        "data": seconds,
+                    },
+                    "extra_info": copy.deepcopy(figures),
+                }
+                for name, seconds in rounds.items()
+            ],
+            "mnist_bench": {
+                "kind": "timings",
+                "schema_version": 1,
+                "failed": [],
+                "acceptance": acceptance if when else None,
+            },
+        }
+
+    return make
+
+
+@pytest.fixture
+def timing_run(make_timing_run: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """A stored run of the benchmarks, as JSON holds it."""
+    return make_timing_run()
 
 
 @pytest.fixture

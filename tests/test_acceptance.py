@@ -136,8 +136,16 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
             lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, batch_size=64)),
             "mlp was trained with batch_size 64, not the lab's 128",
         ),
+        (
+            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, hidden=(64,))),
+            "mlp was trained with hidden (64,), not the lab's (128, 128)",
+        ),
+        (
+            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, optimizer="adam")),
+            "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
+        ),
     ],
-    ids=["dirty", "threshold", "learning-rate", "batch-size"],
+    ids=["dirty", "threshold", "learning-rate", "batch-size", "hidden", "optimizer"],
 )
 def test_a_broken_rule_is_refused_or_written_down(
     source: Path,

@@ -39,7 +39,7 @@ def test_planted_error_is_found(lab: str) -> None:
 def test_verdict(excesses: list[float | None], verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest excess decides, and no answer is no PASS."""
     answers = iter(excesses)
-    monkeypatch.setattr(arithmetic, "_first_certain", lambda *_: next(answers))
+    monkeypatch.setattr(arithmetic, "first_certain", lambda *_: next(answers))
     assert arithmetic.check_arithmetic("mlp", "graph").verdict is verdict
 
 

@@ -89,6 +89,8 @@ def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, recor
         ({"learning_rate": 0.5}, "its learning_rate is 0.1, not 0.5"),
         ({"validation_split": 0.5}, "its validation_split is 0.2, not 0.5"),
         ({"deterministic": False}, "its deterministic is True, not False"),
+        ({"hidden": (64,)}, r"its hidden is None, not \(64,\)"),
+        ({"optimizer": "adam"}, "its optimizer is 'sgd', not 'adam'"),
     ],
     ids=lambda it: next(iter(it)) if isinstance(it, dict) else "",
 )

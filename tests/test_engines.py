@@ -15,8 +15,8 @@ from mnist_bench import oracle
 from mnist_bench.backend import load_keras, seed_everything, set_determinism
 from mnist_bench.data import prepare
 from mnist_bench.engines import ENGINES, EpochFigures, check_engine, compile_model, train_model
-from mnist_bench.fused import draw_masks
 from mnist_bench.labs import LABS, build_model
+from mnist_bench.masks import draw_masks
 from mnist_bench.records import TrainingConfig
 
 if TYPE_CHECKING:
@@ -228,11 +228,11 @@ def test_fused_refuses_two_dropout_rates(prepared: Prepared) -> None:
 
 
 def test_figures_have_the_columns_of_a_history() -> None:
-    """What an engine reports of an epoch is what a record keeps of it."""
+    """What an engine reports of an epoch is what a record keeps of it, and the seconds of processor time."""
     from mnist_bench.records import History
 
-    figures = EpochFigures(loss=1, accuracy=0, val_loss=1, val_accuracy=0, seconds=1, val_seconds=1)
-    assert tuple(asdict(figures)) == History.__struct_fields__
+    figures = EpochFigures(loss=1, accuracy=0, val_loss=1, val_accuracy=0, seconds=1, val_seconds=1, cpu_seconds=1)
+    assert tuple(asdict(figures)) == (*History.__struct_fields__, "cpu_seconds")
 
 
 def test_an_unknown_engine_is_named() -> None:

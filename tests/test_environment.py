@@ -241,6 +241,27 @@ def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: p
     assert environment._read_driver() is None
 
 
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [(None, ["H100", "H200"]), ("1", ["H200"]), ("", []), ("-1", []), ("0,7,1", ["H100"])],
+)
+def test_names_the_gpus_without_tensorflow(
+    visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that CUDA would show this process."""
+    monkeypatch.setattr(environment, "_ask", lambda _: "0, H100\n1, H200")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert environment.find_gpu_names() == names
+
+
+def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its absence is no error."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert environment.find_gpu_names() == []
+
+
 def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process on one core has one, however many the machine has; where nothing pins, it has all."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)

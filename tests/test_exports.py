@@ -59,7 +59,7 @@ def test_a_green_check_is_one_line(verdict: Verdict) -> None:
     assert format_line(make(verdict)).split() == [verdict.value, "contract/new-order[epoch]", "12%", "(<", "50%)"]
 
 
-@pytest.mark.parametrize("verdict", ["KNOWN", "REGRESSED", "INCONCLUSIVE", "NO_BASELINE"])
+@pytest.mark.parametrize("verdict", ["KNOWN", "REGRESSED", "MISSING", "INCONCLUSIVE", "NO_BASELINE"])
 def test_any_other_check_shows_more(verdict: str) -> None:
     """Below its line stand the evidence, line by line, and the command that shows more, both indented."""
     _, *below = format_line(make(Verdict(verdict), evidence="why\nand how")).splitlines()
@@ -125,13 +125,14 @@ def test_a_markdown_cell_stays_one() -> None:
 def test_junit_counts_what_it_holds() -> None:
     """A regression is a failure, no answer an error, a known regression skipped; the rest passed."""
     suite = ET.fromstring(format_junit(ALL))  # noqa: S314 - our own
-    assert suite.attrib == {"name": "mnist-bench", "tests": "6", "failures": "1", "errors": "2", "skipped": "1"}
+    assert suite.attrib == {"name": "mnist-bench", "tests": "7", "failures": "1", "errors": "3", "skipped": "1"}
     found = {case.get("name"): (case.get("classname"), [it.tag for it in case]) for case in suite}
     assert found == {
         "identical[case]": ("mnist_bench.layer", ["system-out"]),
         "pass[case]": ("mnist_bench.layer", ["system-out"]),
         "known[case]": ("mnist_bench.layer", ["skipped"]),
         "regressed[case]": ("mnist_bench.layer", ["failure"]),
+        "missing[case]": ("mnist_bench.layer", ["error"]),
         "inconclusive[case]": ("mnist_bench.layer", ["error"]),
         "no_baseline[case]": ("mnist_bench.layer", ["error"]),
     }

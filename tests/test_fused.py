@@ -10,7 +10,7 @@ import pytest
 
 from mnist_bench import oracle
 from mnist_bench.data import prepare
-from mnist_bench.fused import Evaluator, FusedTrainer, draw_masks, epoch_orders
+from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders
 from mnist_bench.labs import LABS
 
 if TYPE_CHECKING:
@@ -88,32 +88,6 @@ def test_a_saturated_output_has_a_finite_loss() -> None:
     weights[1][0] = 1000
     loss, _ = Evaluator(images, labels).evaluate(weights)
     assert loss == pytest.approx(1000 * (1 - labels[:, 0].mean()), rel=1e-6)
-
-
-def test_masks_drop_three_in_ten() -> None:
-    """A mask is 0, or 1 / (1 - rate), as often as the rate says; no step, layer or epoch repeats another."""
-    steps, batch, lab = 6, 64, LABS["dropout"]
-    epochs = [draw_masks(lab, steps=steps, batch_size=batch, seed=(1671, epoch)) for epoch in (0, 1)]
-    masks = np.stack([layer for epoch in epochs for layer in epoch])
-    assert masks.shape == (4, steps, batch, 128)
-    assert set(np.unique(masks)) == {np.float32(0), np.float32(1) / np.float32(0.7)}
-    kept = masks > 0
-    sizes = {"all": kept.size, "units": kept.size // 128}
-    assert abs(kept.mean() - 0.7) < 5 * np.sqrt(0.21 / sizes["all"])
-    assert (np.abs(kept.mean(axis=(0, 1, 2)) - 0.7) < 5 * np.sqrt(0.21 / sizes["units"])).all()
-    flat = kept.reshape(-1, batch * 128)
-    # Two independent masks agree in 0.7**2 + 0.3**2 of their places; the same one, or the opposite, in others.
-    for number, one in enumerate(flat):
-        for other in flat[number + 1 :]:
-            assert abs((one == other).mean() - 0.58) < 5 * np.sqrt(0.58 * 0.42 / one.size)
-    again = draw_masks(lab, steps=steps, batch_size=batch, seed=(1671, 0))
-    assert all(np.array_equal(*pair) for pair in zip(again, epochs[0], strict=True))
-
-
-@pytest.mark.parametrize("lab", ["perceptron", "mlp"])
-def test_without_dropout_there_are_no_masks(lab: str) -> None:
-    """A lab without dropout draws nothing."""
-    assert draw_masks(LABS[lab], steps=2, batch_size=4, seed=(0, 0)) == []
 
 
 def test_learns_as_well_as_fit(prepared: Prepared) -> None:

@@ -215,6 +215,18 @@ def test_other_epochs_are_refused(record: TrainingRecord, references: dict[str, 
         compare_accuracy({"mlp": train(record, "mlp", [(0.977, loss)])}, longer, looks=1)
 
 
+@pytest.mark.parametrize("departure", [{"hidden": (64, 64)}, {"optimizer": "adam"}, {"dropout": 0.1}])
+def test_departed_trainings_are_refused(
+    record: TrainingRecord, references: dict[str, Reference], departure: dict[str, object]
+) -> None:
+    """A training of another model, or by another optimizer, is not held against the lab's."""
+    (one,) = train(record, "mlp", [(0.977, 0.08)])
+    departed = msgspec.structs.replace(one, config=msgspec.structs.replace(one.config, **departure))
+    (name,) = departure
+    with pytest.raises(ValueError, match=f"mlp, seed 1671: {name} is .*, the reference's is the lab's, "):
+        compare_accuracy({"mlp": [departed]}, references, looks=1)
+
+
 def test_no_trainings_are_no_pass(references: dict[str, Reference]) -> None:
     """A lab without new trainings is an error that names it."""
     with pytest.raises(ValueError, match="mlp: there are no new trainings"):

@@ -20,38 +20,31 @@ MODULES = sorted(name for _, name, _ in pkgutil.iter_modules(mnist_bench.__path_
 # not in the list only has to close no circle.
 FLOW = [
     *("files", "archives", "mnist", "digits", "data"),
-    *("records", "backend", "labs", "fused", "engines", "environment"),
-    *("runner", "workers", "campaign"),
-    *("gate", "plots", "report", "console"),
-    *(
-        "versions",
-        "versionrecords",
-        "wanted",
-        "installs",
-        "measuring",
-        "matrix",
-        "notes",
-        "comparison",
-        "sides",
-        "bisection",
-    ),
+    *("configs", "records", "validations", "backend", "labs", "masks", "optimizers", "fused", "engines", "environment"),
+    *("runner", "processes", "workers", "campaign"),
+    *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
+    *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
+    *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
+    *("sweepresults", "sweepplots", "sweepreport"),
+    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix"),
+    *("notes", "comparison", "sides", "bisection"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {"cli", "cli_compare", "cli_gate", "cli_matrix", "pytest_plugin"}
-LEAVES = ["archives", "backend", "files", "oracle", "statistics"]
+SHELLS = {
+    *("cli", "cli_ab", "cli_compare", "cli_gate", "cli_lab", "cli_matrix", "cli_sweep", "cli_timings"),
+    "pytest_plugin",
+}
+LEAVES = [
+    *("archives", "backend", "files", "interpreters", "oracle", "processes"),
+    *("sheet", "statistics", "storage", "timing"),
+]
 JUDGES = [
-    "comparison",
-    "bisection",
-    "versions",
-    "versionrecords",
-    "gate",
-    "plots",
-    "report",
-    "statistics",
-    "intervals",
-    "power",
-    "sequential",
+    *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
+    *("ratios", "abrecords", "calibration"),
+    *("timingruns", "timinggate", "timingstore"),
+    *("sweepresults", "sweepplots", "sweepreport"),
+    *("versions", "versionrecords", "comparison", "bisection"),
 ]
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mnist_bench.backend import seed_everything
-from mnist_bench.labs import LABS, build_model, check_lab
+from mnist_bench.configs import TrainingConfig
+from mnist_bench.labs import LABS, build_model, check_lab, configure_lab, count_flops, find_departures
 
 # Each row: the layer's class, its output width, its parameters.
 HIDDEN = [("Dense", 128, 100_480), ("Activation", 128, 0), ("Dense", 128, 16_512), ("Activation", 128, 0)]
@@ -87,3 +88,39 @@ def test_an_unknown_lab_is_named() -> None:
     """The message lists what there is."""
     with pytest.raises(ValueError, match="unknown lab 'cnn': choose from perceptron, mlp, dropout"):
         check_lab("cnn")
+
+
+def test_flops_are_those_of_the_matrix_products() -> None:
+    """An MLP's training sample has 507,392, of which 236,032 forward; a perceptron's layer needs no input gradient."""
+    assert count_flops(LABS["mlp"], 1) == 507_392
+    assert count_flops(LABS["mlp"], 10_000, training=False) == 2_360_320_000
+    assert count_flops(LABS["perceptron"], 1) == 2 * count_flops(LABS["perceptron"], 1, training=False) == 4 * 7_840
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_plain_configuration_means_the_lab(lab: str) -> None:
+    """Nothing departs, also where the lab's own values are said in full; the parameters are counted as Keras does."""
+    own = LABS[lab]
+    said = TrainingConfig(lab=lab, hidden=own.hidden, dropout=own.dropout, epochs=own.epochs)
+    for config in (TrainingConfig(lab=lab), said):
+        assert configure_lab(config) == own
+        assert find_departures(config) == {}
+
+
+def test_a_departed_configuration_is_another_model_and_is_known_for_it() -> None:
+    """Every field that changes the training is found, with the lab's value beside it; a seed or engine is none."""
+    config = TrainingConfig(lab="dropout", engine="fused", seed=3, hidden=(64, 32), dropout=0.5, optimizer="adam")
+    lab = configure_lab(config)
+    assert (lab.hidden, lab.dropout, lab.parameters) == ((64, 32), 0.5, 785 * 64 + 65 * 32 + 33 * 10)
+    assert build_model(lab).count_params() == lab.parameters
+    assert find_departures(config) == {
+        "hidden": ((64, 32), (128, 128)),
+        "dropout": (0.5, 0.3),
+        "optimizer": ("adam", "sgd"),
+    }
+    assert list(find_departures(TrainingConfig(lab="mlp", epochs=1, batch_size=1, learning_rate=1))) == [
+        "epochs",
+        "batch_size",
+        "learning_rate",
+    ]
+    assert config.model == "dropout, hidden 64x32, dropout 0.5, adam"

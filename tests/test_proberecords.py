@@ -127,6 +127,8 @@ def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
         ("epochs", 5, "epochs cannot be compared: 2 and 5"),
         ("batch_size", 64, "batch_size cannot be compared: 128 and 64"),
         ("learning_rate", 0.5, "learning_rate cannot be compared: 0.1 and 0.5"),
+        ("optimizer", "adam", "optimizer cannot be compared: 'sgd' and 'adam'"),
+        ("dropout", 0.5, "dropout cannot be compared: None and 0.5"),
         ("validation_split", 0.1, "validation_split cannot be compared: 0.2 and 0.1"),
     ],
 )

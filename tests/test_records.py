@@ -182,7 +182,7 @@ def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
         ("layers", {}, "$.layers: Expected `array`, got `object`"),
         ("dataset", None, "$.dataset: Expected `object`, got `null`"),
         ("surplus", 1, "$: Object contains unknown field `surplus`"),
-        ("config.optimizer", "adam", "$.config: Object contains unknown field `optimizer`"),
+        ("config.momentum", 0.9, "$.config: Object contains unknown field `momentum`"),
         ("test_accuracy", -0.5, "$: test_accuracy -0.5 is outside 0 to 1"),
         ("test_accuracy", 1.5, "$: test_accuracy 1.5 is outside 0 to 1"),
         ("test_loss", -1, "$: test_loss -1.0 is outside 0 to inf"),

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from mnist_bench.facts import Fact
 from mnist_bench.records import Gpu
 from mnist_bench.report import write_run_page
 
@@ -182,3 +183,22 @@ def test_the_same_records_give_the_same_page(tmp_path: Path, record: TrainingRec
     """No clock, no path and no chance are in it."""
     pages = [write_run_page([record], tmp_path / name, image=IMAGE, label=4).read_bytes() for name in "ab"]
     assert pages[0] == pages[1]
+
+
+def test_a_walk_s_facts_stand_beside_the_sheet_s(tmp_path: Path, record: TrainingRecord) -> None:
+    """Those of one line have a row each; without a walk there is no such table."""
+    facts = [
+        Fact(section=1, name="Shape", ours="(2,)", sheet="(2,)", exact=True),
+        Fact(section=2, name="Loss", ours="0.3", sheet="0.2", note="within <3> seeds"),
+        Fact(section=2, name="epoch 1/2", ours="accuracy 0.9", form="epoch"),
+        Fact(section=3, name="Layer", ours="none", sheet="Dense", exact=True),
+    ]
+    path = write_run_page([record], tmp_path, image=IMAGE, label=4, facts=facts)
+    page = Page(path.read_text(encoding="utf-8"))
+    start = page.rows.index(["section", "what", "here", "the sheet"])
+    assert page.rows[start + 1 :] == [
+        ["1", "Shape", "(2,)", "the same"],
+        ["2", "Loss", "0.3within <3> seeds", "0.2"],
+        ["3", "Layer", "none", "Dense"],
+    ]
+    assert "Beside the lab sheet" not in write_page(tmp_path, record).text

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from mnist_bench import backend, reproducibility
+from mnist_bench.environment import count_usable_cores
 from mnist_bench.labs import LABS, build_model
 from mnist_bench.records import TrainingConfig, digest_arrays
 from mnist_bench.runner import train
 from mnist_bench.suite import collect_versions
+from mnist_bench.workers import Finished, train_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,21 @@ def test_bits_in_every_place(
     """A seed gives the same bits twice in one process and in a fresh one; another seed gives others."""
     result = reproducibility.check_reproducible(mnist_lab, engine, mnist_dataset, mnist_source)
     mnist_hold(result, engine=engine)
+
+
+def test_threads_are_in_the_numerics_key(mnist_dataset: Dataset, mnist_source: str) -> None:
+    """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
+    if count_usable_cores() < 2:
+        pytest.skip("it takes two cores")
+    config = TrainingConfig(lab="mlp", engine="epoch", epochs=1, data=mnist_source)
+    events = list(train_all([config, config], jobs=2))
+    first, second = [event.record for event in events if isinstance(event, Finished)]
+    assert first.environment.usable_cores == second.environment.usable_cores
+    assert first.environment.numerics_key == second.environment.numerics_key
+    assert first.final_digest == second.final_digest
+    here = train(config, dataset=mnist_dataset)
+    assert here.environment.usable_cores > first.environment.usable_cores
+    assert here.environment.numerics_key != first.environment.numerics_key
 
 
 def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None:

@@ -51,3 +51,14 @@ def test_a_lab_that_there_is_not_is_bad_input(record: TrainingRecord) -> None:
     """A record may come from anywhere: its lab is an error that names it, not a crash."""
     with pytest.raises(ValueError, match="unknown lab 'cnn'"):
         check_threshold([make(record, "cnn", 0.99)])
+
+
+@pytest.mark.parametrize(
+    "departure", [{"hidden": (512, 512)}, {"dropout": 0.0}, {"optimizer": "adam"}, {"learning_rate": 0.2}]
+)
+def test_the_threshold_says_nothing_of_another_training(record: TrainingRecord, departure: dict[str, object]) -> None:
+    """However good it is, a training that departs from the lab neither passes nor fails the lab's threshold."""
+    departed = make(record, "dropout", 0.99)
+    departed = msgspec.structs.replace(departed, config=msgspec.structs.replace(departed.config, **departure))
+    assert judge_threshold(departed) is Verdict.NO_BASELINE
+    assert not check_threshold([departed]).holds

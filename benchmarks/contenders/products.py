@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contenders.task import Clock, Outcome
-from mnist_bench.labs import CLASSES, PIXELS
 
 if TYPE_CHECKING:
     from contenders.task import Task, Weights
-    from mnist_bench.labs import Lab
 
-__all__ = ["Products", "count_flops"]
+__all__ = ["Products"]
 
 
 class Products:
@@ -44,10 +41,3 @@ class Products:
     def read_weights(self) -> Weights:
         """Return nothing: nothing was trained."""
         return []
-
-
-def count_flops(lab: Lab, samples: int) -> int:
-    """Return the floating-point operations of these products over so many samples."""
-    widths = (PIXELS, *lab.hidden, CLASSES)
-    forward = [2 * inputs * outputs for inputs, outputs in itertools.pairwise(widths)]
-    return samples * (2 * sum(forward) + sum(forward[1:]))

@@ -1,0 +1,74 @@
+"""Does `mnist-bench ab` keep its word here? Many comparisons of this interpreter with itself, with and without a fault.
+
+Three series: nothing planted, a sleep of a tenth of each epoch, a tenth more steps. Each comparison is kept as
+it ends: started again, the script goes on where it was. It wants a quiet machine, and takes three times RUNS times
+the budget at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_bench.ab import BUDGET_SECONDS, AbPlan, run_series
+from mnist_bench.abconsole import format_ratio
+from mnist_bench.data import load_dataset
+
+if TYPE_CHECKING:
+    from mnist_bench.abrecords import AbRecord
+
+SERIES = {"nothing": None, "sleep": "sleep:0.1", "steps": "steps:0.1"}
+WORDS = ("faster", "same", "slower", "inconclusive")
+
+
+def main() -> int:
+    """Run the series and print a table of the verdicts; return 1 if they are not what is promised."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--lab", default="mlp")
+    parser.add_argument("--engine", default="epoch")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--budget", type=float, default=BUDGET_SECONDS)
+    parser.add_argument("--data", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("results", "calibrate_ab"))
+    options = parser.parse_args()
+    dataset = load_dataset(options.data)
+    counts = {}
+    for name, fault in SERIES.items():
+        python = Path(sys.executable)
+        plan = AbPlan(
+            python_a=python,
+            python_b=python,
+            lab=options.lab,
+            engine=options.engine,
+            dataset=dataset,
+            budget_seconds=options.budget,
+            fault_b=fault,
+        )
+        records = run_series(plan, options.out / f"{options.lab}-{options.engine}" / name, options.runs, show_run)
+        counts[name] = collections.Counter(record.verdict for record in records)
+        counts[name]["seconds"] = round(sum(record.seconds for record in records) / len(records))
+    print(f"| planted in B | {' | '.join(WORDS)} | seconds a run |\n|{' --- |' * (len(WORDS) + 2)}")
+    for name, count in counts.items():
+        print(f"| {SERIES[name] or name} | {' | '.join(str(count[it]) for it in (*WORDS, 'seconds'))} |")
+    return 0 if keeps_its_word(counts, options.runs) else 1
+
+
+def show_run(number: int, record: AbRecord) -> None:
+    """Print a line a run."""
+    rounds = len(record.processes) // 2
+    ratios = f"wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}"
+    print(f"{record.fault_b or 'nothing'} {number}: {record.verdict} after {rounds} rounds; {ratios}", flush=True)
+
+
+def keeps_its_word(counts: dict[str, collections.Counter[str]], runs: int) -> bool:
+    """Return whether one in twenty alarmed at most, and nineteen in twenty of each fault were found."""
+    alarms = counts["nothing"]["faster"] + counts["nothing"]["slower"]
+    found = min(counts[name]["slower"] for name in SERIES if SERIES[name])
+    return alarms <= runs / 20 and found >= runs * 19 / 20
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""The benchmarks' cases, what is noted of each, and what pytest-benchmark is kept from.
+
+That is: a wrong model, other hardware, and a failed run as a baseline. Nothing here imports TensorFlow before the
+first case runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pytest
+
+from mnist_bench.records import TrainingConfig
+from mnist_bench.timing import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
+from mnist_bench.timingruns import Figures, Machine, Notes, collect_hardware, convert_run, explain_hardware, load_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from mnist_bench.data import Dataset, Prepared
+    from mnist_bench.verdicts import CheckResult
+
+LABS = ("perceptron", "mlp", "dropout")
+# The lab's own way of each layer from Python takes ten times as long, and XLA's step is no baseline of any
+# user's: both by --mnist-engine.
+ENGINES = ("graph", "epoch", "fused")
+
+FAILED = pytest.StashKey[list[str]]()
+LINES = pytest.StashKey[list[str]]()
+
+
+class Case(NamedTuple):
+    """What is timed: a training, and the data for it."""
+
+    config: TrainingConfig
+    prepared: Prepared
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a benchmark for each lab, engine and device."""
+    device = metafunc.config.getoption("--mnist-device")
+    values = {
+        "lab": LABS,
+        "engine": metafunc.config.getoption("--mnist-engine") or ENGINES,
+        "device": ("cpu", "gpu") if device == "auto" else (device,),
+    }
+    for name, choices in values.items():
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, choices)
+
+
+@pytest.fixture(scope="session")
+def prepared(mnist_dataset: Dataset) -> Prepared:
+    """The lab's arrays of the data."""
+    from mnist_bench.data import prepare
+
+    return prepare(mnist_dataset)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, lab: str, engine: str, device: str, prepared: Prepared) -> Iterator[Case]:
+    """A case that was seen to be the lab, in a process that is set as a training of it sets it."""
+    from mnist_bench.trials import on_device, prepare_process
+
+    if device == "gpu":
+        request.getfixturevalue("mnist_gpu")
+    config = TrainingConfig(lab=lab, engine=engine, device=device)
+    with on_device(device):
+        check_once(config)
+        prepare_process(config)
+        yield Case(config, prepared)
+
+
+@functools.cache
+def check_once(config: TrainingConfig) -> None:
+    """Check a case the first time that it is to be timed."""
+    from mnist_bench.trials import check_trial
+
+    check_trial(config)
+
+
+@pytest.fixture(scope="session")
+def controls() -> dict[str, Callable[[], None]]:
+    """The control workloads, made."""
+    return {name: make() for name, make in CONTROLS.items()}
+
+
+@pytest.fixture
+def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable[[], None]]) -> Callable[..., None]:
+    """A function that times some work in rounds, with the controls between them, and notes the figures.
+
+    The work notes its own times in `timing.ROUNDS`, which is pytest-benchmark's clock here.
+    """
+
+    def measure(
+        work: Callable[..., None],
+        case: Case | None = None,
+        *,
+        rounds: int,
+        warmups: int = 0,
+        prepare: Callable[[], Sequence[Any]] = tuple,
+        samples: int = 0,
+        flops: int = 0,
+    ) -> None:
+        noted: list[dict[str, float]] = []
+
+        def setup() -> tuple[Sequence[Any], dict[str, Any]]:
+            arguments = prepare()
+            noted.append({name: time_call(control).wall for name, control in controls.items()})
+            return arguments, {}
+
+        reset_peak_memory()
+        start = len(ROUNDS.times)
+        benchmark.pedantic(work, setup=setup, rounds=rounds, warmup_rounds=warmups)
+        if benchmark.stats is None:
+            return  # disabled: the work ran once, and nothing was measured
+        median = benchmark.stats.stats.median
+        figures = Figures(
+            **describe(case),
+            dataset=mnist_dataset.name,
+            dataset_digest=mnist_dataset.digest,
+            cpu_seconds=[times.cpu for times in ROUNDS.times[start + warmups :][:rounds]],
+            controls={name: [row[name] for row in noted[warmups:][:rounds]] for name in controls},
+            samples_per_second=samples / median if samples else None,
+            gflop_per_second=flops / median / 1e9 if flops else None,
+            peak_memory_mb=read_peak_memory(),
+        )
+        benchmark.extra_info.update(msgspec.to_builtins(figures))
+
+    return measure
+
+
+def describe(case: Case | None) -> dict[str, Any]:
+    """Return what a case is and where it runs, in the words of `Figures`."""
+    from mnist_bench.engines import check_engine
+    from mnist_bench.environment import collect_environment
+
+    config = case.config if case else None
+    xla = check_engine(config.engine).xla if config else False
+    environment = collect_environment(device=config.device if config else "cpu", xla=xla)
+    fields = ("device", "numerics_key", "hardware_key", "tensorflow", "keras")
+    return {
+        "lab": config.lab if config else None,
+        "engine": config.engine if config else None,
+        **{name: getattr(environment, name) for name in fields},
+    }
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Add the hardware and its key."""
+    machine_info["mnist_bench"] = msgspec.to_builtins(collect_hardware())
+
+
+def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared_benchmark: dict[str, Any]) -> None:
+    """Refuse a comparison with times from other hardware, naming what is other."""
+    try:
+        there, here = (
+            msgspec.convert(it["mnist_bench"], Machine) for it in (compared_benchmark["machine_info"], machine_info)
+        )
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise pytest.UsageError(
+            "--benchmark-compare: the stored run does not say on which hardware it was measured"
+        ) from error
+    if there.hardware_key != here.hardware_key:
+        raise pytest.UsageError(
+            f"--benchmark-compare: the stored run is from other hardware: {explain_hardware(there, here)}; "
+            "by way of the controls it can be compared: mnist-bench timings check RUN.json"
+        )
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add what failed: such a run is never accepted as a baseline."""
+    output_json["mnist_bench"] = msgspec.to_builtins(Notes(failed=config.stash.get(FAILED, [])))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember what failed."""
+    outcome: Any = yield
+    if outcome.get_result().failed:
+        item.config.stash.setdefault(FAILED, []).append(item.nodeid)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Before pytest-benchmark saves and compares: refuse to store a failed run, and judge a compared one."""
+    run = session.config._benchmarksession  # noqa: SLF001 - pytest-benchmark's only name for it
+    lines = session.config.stash.setdefault(LINES, [])
+    if session.testsfailed and (run.save or run.autosave):
+        lines.append("NOT SAVED: a run in which a test failed is no baseline")
+        run.save = run.autosave = None
+    # Under xdist the workers measured nothing, and the main process speaks for all.
+    if run.compare and not session.config.option.collectonly and not hasattr(session.config, "workerinput"):
+        show_verdicts(session, lines)
+    yield
+
+
+def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
+    """Add the verdicts to the lines; unless all of them hold, the session has failed."""
+    try:
+        results = judge(session.config)
+    except ValueError as error:
+        lines.append(f"ERROR: {error}")
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        return
+    lines += format_results(results)
+    if session.exitstatus == pytest.ExitCode.OK and not all(result.holds for result in results):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def judge(config: pytest.Config) -> list[CheckResult]:
+    """Hold what was measured against the manifest, and against the runs that pytest-benchmark compares with."""
+    import numpy as np
+
+    from mnist_bench.baselines import find_folder
+    from mnist_bench.timinggate import judge_nothing, judge_run
+    from mnist_bench.timingstore import expected_names, load_manifest
+
+    run = config._benchmarksession  # noqa: SLF001 - as above
+    manifest = load_manifest(find_folder() / "timings")
+    measured = [it.as_dict() for it in run.benchmarks if it and not it.has_error]
+    if not measured:
+        reason = "benchmarks are disabled" if run.disabled else "no benchmark ran"
+        return judge_nothing(expected_names(manifest, collect_hardware()), reason)
+    now = convert_run(
+        {
+            "machine_info": run.get_machine_info(),
+            "commit_info": {"id": "", "dirty": True},
+            "benchmarks": measured,
+            "datetime": "",
+            "mnist_bench": {"failed": config.stash.get(FAILED, [])},
+        },
+        "this run",
+    )
+    references = [load_run(find_run(run.storage.path, path)) for path in run.compared_mapping]
+    return judge_run(now, references, expected_names(manifest, now.machine), rng=np.random.default_rng(0))
+
+
+def find_run(storage: Path, path: Path) -> Path:
+    """Return where a run lies, which pytest-benchmark names relative to its storage where it lies in there."""
+    return path if path.is_file() else storage / path
+
+
+def format_results(results: list[CheckResult]) -> list[str]:
+    """Return the verdicts in lines."""
+    from mnist_bench.exports import format_line, format_summary
+
+    return [*map(format_line, results), format_summary(results)]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show the verdicts, and what was not saved."""
+    lines = terminalreporter.config.stash.get(LINES, [])
+    if lines:
+        terminalreporter.section("mnist-bench timings")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -1,0 +1,128 @@
+"""How much of each engine's drift each control workload explains: epochs and controls in turn, for some minutes.
+
+    python benchmarks/drift.py --minutes 10 --out drift.jsonl             # goes on where an earlier run stopped
+    python benchmarks/drift.py --minutes 0 --out drift.jsonl --markdown   # the table alone
+
+A round is one epoch of each engine, the controls before each. If a control slows exactly as an epoch does, the
+epoch's time divided by it does not move at all: the table shows how much smaller the variance of the logarithm of
+that quotient is than that of the time. Negative: dividing by the control makes the figure worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_bench.data import load_dataset, prepare
+from mnist_bench.files import write_atomically
+from mnist_bench.records import TrainingConfig
+from mnist_bench.timing import CONTROLS, Rounds, time_call
+from mnist_bench.trials import Trial, prepare_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ENGINES = ("graph", "epoch", "fused")
+LABS = ("perceptron", "mlp", "dropout")
+_FEWEST = 3
+
+
+def main() -> None:
+    """Measure as the options say, then show the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10, help="how long to measure; 0 for the table alone")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="one JSON line a measurement")
+    parser.add_argument("--lab", choices=LABS, action="append", help="all if not given; may be given again")
+    parser.add_argument(
+        "--engine", choices=("eager", "xla", *ENGINES), action="append", help="by default " + str(ENGINES)
+    )
+    parser.add_argument("--data", default="auto", help="as for mnist-bench")
+    parser.add_argument("--markdown", action="store_true", help="for docs/benchmarks.md")
+    options = parser.parse_args()
+    if options.minutes > 0:
+        cut_torn_line(options.out)
+        with options.out.open("a", encoding="utf-8") as stream:
+            for row in measure(options.lab or LABS, options.engine or ENGINES, options.data, options.minutes):
+                stream.write(json.dumps(row) + "\n")
+                stream.flush()  # what was measured is kept, whatever ends the run
+    rows = read_rows(options.out)
+    print(*format_table(rows, markdown=options.markdown), sep="\n")
+
+
+def measure(labs: Sequence[str], engines: Sequence[str], data: str, minutes: float) -> Iterator[dict[str, Any]]:
+    """Yield one measurement after the other: an epoch, with the controls just before it."""
+    prepared, rounds = prepare(load_dataset(data)), Rounds()
+    controls = {name: make() for name, make in CONTROLS.items()}
+    trials = {}
+    for lab in labs:
+        for engine in engines:
+            config = TrainingConfig(lab=lab, engine=engine)
+            prepare_process(config)
+            trials[lab, engine] = Trial(config, prepared, rounds)
+            trials[lab, engine].train_epoch()  # traces and compiles
+    end = time.monotonic() + 60 * minutes
+    while time.monotonic() < end:
+        for (lab, engine), trial in trials.items():
+            yield {"lab": lab, "engine": engine, "at": time.time(), **time_round(trial, rounds, controls)}
+
+
+def time_round(trial: Trial, rounds: Rounds, controls: dict[str, Callable[[], None]]) -> dict[str, Any]:
+    """Return the wall seconds of the controls and the wall and CPU seconds of the epoch after them."""
+    taken = {name: time_call(control).wall for name, control in controls.items()}
+    trial.train_epoch()
+    times = rounds.times[-1]
+    return {"wall": times.wall, "cpu": times.cpu, "controls": taken}
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off a last line that an interruption left without its end, so that the next one does not join it."""
+    if path.exists():
+        content = path.read_bytes()
+        write_atomically(path, content[: content.rfind(b"\n") + 1], overwrite=True)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the measurements; a last line that an interruption cut short is left out."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def explain(seconds: Sequence[float], control: Sequence[float]) -> tuple[float, float]:
+    """Return the correlation of the logarithms, and the share of the variance that dividing takes away."""
+    time_log, control_log = np.log(seconds), np.log(control)
+    correlation = float(np.corrcoef(time_log, control_log)[0, 1])
+    return correlation, float(1 - np.var(time_log - control_log) / np.var(time_log))
+
+
+def format_table(rows: Sequence[dict[str, Any]], *, markdown: bool) -> list[str]:
+    """Return the table's lines: a row an engine and lab, and for each control what it explains; the best in bold."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["engine"], row["lab"]), []).append(row)
+    lines = [["engine", "lab", "epochs", "median s", "spread", *(f"{name}: r, explained" for name in CONTROLS)]]
+    for (engine, lab), group in sorted(groups.items()):
+        if len(group) < _FEWEST:
+            continue
+        walls = [row["wall"] for row in group]
+        found = {name: explain(walls, [row["controls"][name] for row in group]) for name in CONTROLS}
+        best = max(found, key=lambda name: found[name][1])
+        cells = []
+        for name, (correlation, share) in found.items():
+            text = f"{correlation:.2f}, {share:.0%}"
+            cells.append(f"**{text}**" if markdown and name == best else text)
+        spread = f"{np.std(np.log(walls)):.1%}"
+        lines.append([engine, lab, str(len(group)), f"{statistics.median(walls):.3f}", spread, *cells])
+    if markdown:
+        rule = ["---"] * len(lines[0])
+        return [f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""One epoch of training, 48,000 images in 375 steps: the first, which traces and compiles, and the steady ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.labs import LABS, count_flops
+from mnist_bench.timing import ROUNDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.benchmark(group="steady epoch", timer=ROUNDS.read_rounds)
+def test_steady_epoch(case: Any, measure: Callable[..., None]) -> None:
+    """The training part of an epoch, validation apart, after one that compiled."""
+    from mnist_bench.trials import Trial
+
+    samples = len(case.prepared.x_train)
+    trial = Trial(case.config, case.prepared, ROUNDS)
+    flops = count_flops(LABS[case.config.lab], samples)
+    measure(trial.train_epoch, case, rounds=8, warmups=1, samples=samples, flops=flops)
+
+
+@pytest.mark.benchmark(group="first epoch", timer=ROUNDS.read_rounds)
+def test_first_epoch(case: Any, measure: Callable[..., None]) -> None:
+    """The first epoch of a model that is built and compiled anew for each round."""
+    from mnist_bench.trials import Trial
+
+    def prepare() -> tuple[Trial]:
+        return (Trial(case.config, case.prepared, ROUNDS),)
+
+    measure(Trial.train_epoch, case, rounds=3, prepare=prepare, samples=len(case.prepared.x_train))

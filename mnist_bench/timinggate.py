@@ -1,0 +1,154 @@
+"""The judgement of a run of the benchmarks beside stored ones. It measures nothing: it sees records only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mnist_bench.verdicts import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+
+    from mnist_bench.intervals import Interval
+    from mnist_bench.timingruns import Timing, TimingRun
+
+__all__ = ["BOUNDS", "CONTROL_OF", "judge_nothing", "judge_run"]
+
+# How many times as long a benchmark may take, by what it is compared by. A process keeps its own speed: the
+# same environment beside itself differed by 15% on one machine, which no number of rounds shows. On other
+# hardware time is divided by a control's, and no control is the same mixture of work as an epoch.
+BOUNDS = {"time": 1.25, "control": 2.0}
+
+# The control whose time moves most nearly as the engine's does (docs/benchmarks.md, Controls).
+CONTROL_OF = {"eager": "python", "graph": "python", "xla": "python", "epoch": "gather", "fused": "sgemm"}
+_CONTROL_OF_THE_REST = "python"
+
+_NOTHING = "was due by the manifest"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A benchmark now and before, brought to figures that may be compared: one vector a run."""
+
+    by: str
+    unit: str
+    before: list[list[float]]
+    now: list[list[float]]
+
+
+def judge_run(
+    run: TimingRun, references: Sequence[TimingRun], expected: Iterable[str], *, rng: np.random.Generator
+) -> list[CheckResult]:
+    """Judge each benchmark that is there or was due.
+
+    Args:
+        run: The run.
+        references: The runs that are the baseline, one or more, of one machine and one TensorFlow.
+        expected: The benchmarks that were due, by their full names.
+        rng: Source of the resamples.
+
+    Returns:
+        For each: MISSING where it was due and was not measured, or its test failed; NO_BASELINE where there is
+        nothing to hold it against; REGRESSED where the ratio to the baseline is beyond the bound and its
+        interval excludes 1; PASS where the interval lies within the bound; else INCONCLUSIVE.
+    """
+    measured = {timing.fullname: timing for timing in run.benchmarks}
+    due = set(expected)
+    results = []
+    for name in sorted(due | set(measured)):
+        if name in run.mnist_bench.failed:
+            results.append(_missing(name, "its test failed"))
+        elif name not in measured:
+            results.append(_missing(name, "not in this run: renamed, deselected or not collected"))
+        elif name not in due:
+            results.append(_no_baseline(name, "not in the manifest", "mnist-bench timings manifest RUN.json"))
+        else:
+            results.append(_judge(measured[name], references, rng))
+    return results
+
+
+def judge_nothing(expected: Iterable[str], reason: str) -> list[CheckResult]:
+    """Return MISSING for each benchmark that was due where none was measured."""
+    return [_missing(name, reason) for name in sorted(expected)]
+
+
+def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Generator) -> CheckResult:
+    """Judge one benchmark that was measured."""
+    from mnist_bench.intervals import bootstrap_rounds_interval
+
+    earlier = [it for reference in references for it in reference.benchmarks if it.fullname == timing.fullname]
+    if not earlier:
+        return _no_baseline(timing.fullname, "no accepted run has it", "mnist-bench timings accept RUN.json --why ...")
+    digests = {it.extra_info.dataset_digest for it in earlier}
+    if digests != {timing.extra_info.dataset_digest}:
+        return _no_baseline(timing.fullname, f"the baseline is on other data: {min(digests)[:12]}", "mnist-bench data")
+    if not all(it.stats.data for it in (timing, *earlier)):
+        return _no_baseline(timing.fullname, "the rounds were not saved", "pytest benchmarks --benchmark-save-data ...")
+    pair = _pair(timing, earlier)
+    interval = bootstrap_rounds_interval(pair.before, pair.now, rng=rng)
+    bound = BOUNDS[pair.by]
+    return CheckResult(
+        name=_short(timing.fullname),
+        verdict=_decide(interval, bound),
+        figure=f"{interval.estimate:.2f} of the baseline's {pair.unit}, {interval.low:.2f} to {interval.high:.2f}",
+        bound=f"≤ {bound:.2f}",
+        evidence=_explain(timing, earlier),
+    )
+
+
+def _decide(interval: Interval, bound: float) -> Verdict:
+    """Two criteria: the ratio must be beyond the bound, and the interval must not hold 1."""
+    if interval.estimate > bound and interval.low > 1:
+        return Verdict.REGRESSED
+    return Verdict.PASS if interval.high <= bound else Verdict.INCONCLUSIVE
+
+
+def _pair(timing: Timing, earlier: Sequence[Timing]) -> _Pair:
+    """Return the times themselves on the same hardware, else those divided by the best control's of the round."""
+    keys = {it.extra_info.hardware_key for it in earlier}
+    if keys == {timing.extra_info.hardware_key}:
+        return _Pair("time", "time", [it.stats.data for it in earlier], [timing.stats.data])
+    control = CONTROL_OF.get(timing.extra_info.engine or "", _CONTROL_OF_THE_REST)
+    before, now = ([_divide(it, control) for it in side] for side in (earlier, [timing]))
+    return _Pair("control", f"time in units of {control} (other hardware)", before, now)
+
+
+def _divide(timing: Timing, control: str) -> list[float]:
+    """Return each round's time over the control's beside it.
+
+    Raises:
+        ValueError: The run has no such control.
+    """
+    if control not in timing.extra_info.controls:
+        raise ValueError(f"{timing.fullname}: the control {control!r} was not measured beside it")
+    return [time / unit for time, unit in zip(timing.stats.data, timing.extra_info.controls[control], strict=True)]
+
+
+def _explain(timing: Timing, earlier: Sequence[Timing]) -> str:
+    """Say in seconds what was compared, and by which versions where they differ."""
+    before, now = earlier[0].extra_info, timing.extra_info
+    medians = ", ".join(f"{it.stats.median:.4g}" for it in earlier)
+    words = f"median {timing.stats.median:.4g} s of {timing.stats.rounds} rounds, the baseline's {medians} s"
+    if (before.tensorflow, before.keras) != (now.tensorflow, now.keras):
+        words += f"; TensorFlow {before.tensorflow}, Keras {before.keras} then, {now.tensorflow}, {now.keras} now"
+    return words
+
+
+def _missing(name: str, reason: str) -> CheckResult:
+    return CheckResult(name=_short(name), verdict=Verdict.MISSING, figure=reason, bound=_NOTHING)
+
+
+def _no_baseline(name: str, reason: str, command: str) -> CheckResult:
+    return CheckResult(
+        name=_short(name), verdict=Verdict.NO_BASELINE, figure=reason, bound="nothing to compare with", command=command
+    )
+
+
+def _short(fullname: str) -> str:
+    """Turn `benchmarks/test_epoch.py::test_steady_epoch[mlp-graph-cpu]` into `timing/steady-epoch[mlp-graph-cpu]`."""
+    name, bracket, case = fullname.rpartition("::")[2].partition("[")
+    return f"timing/{re.sub('^test_', '', name).replace('_', '-')}{bracket}{case}"

@@ -1,0 +1,91 @@
+"""The measuring side: it times what it is asked for, and only that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from mnist_bench import abworker, labs
+from mnist_bench.abworker import AbTask, Step, load_arrays, measure, save_arrays
+from mnist_bench.records import EnvironmentRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_bench.data import Dataset
+
+
+@pytest.fixture
+def task(tiny: Dataset, tmp_path: Path) -> AbTask:
+    """A perceptron on 256 images."""
+    save_arrays(tiny, tmp_path, samples=256, validation=32)
+    return AbTask(lab="perceptron", engine="epoch", batch_size=32, device="cpu", folder=str(tmp_path), warm_ups=2)
+
+
+def run(task: AbTask, epochs: int) -> list[dict[str, Any]]:
+    """Return the events of a measurement of some epochs."""
+    events: list[dict[str, Any]] = []
+    measure(task, iter([Step()] * epochs), lambda **event: events.append(event))
+    return events
+
+
+def test_the_arrays_arrive(task: AbTask, tiny: Dataset, tmp_path: Path) -> None:
+    """The first images to train on, those behind them to validate on, all prepared as the lab does."""
+    prepared = load_arrays(tmp_path)
+    assert (len(prepared.x_train), len(prepared.x_validation), len(prepared.x_test)) == (256, 32, 32)
+    assert np.array_equal(prepared.pixels, tiny.x_train[:288].reshape(288, -1))
+    assert task.folder == str(tmp_path)
+
+
+@pytest.mark.parametrize("engine", ["epoch", "fused"])
+def test_it_times_as_many_epochs_as_it_is_asked_for(task: AbTask, engine: str) -> None:
+    """First it says that it is warm and where it runs; then come both times of each epoch."""
+    ready, *epochs = run(msgspec.structs.replace(task, engine=engine), 3)
+    assert (ready["event"], ready["protocol"]) == ("ready", abworker.PROTOCOL)
+    assert msgspec.convert(ready["environment"], EnvironmentRecord).device == "cpu"
+    assert [event["event"] for event in epochs] == ["epoch"] * 3
+    assert all(0 < event[clock] < 10 for event in epochs for clock in ("wall", "cpu"))
+
+
+def test_a_planted_sleep_shows_on_the_wall_only(task: AbTask) -> None:
+    """Each epoch sleeps as long as it trains: on the wall it takes about twice its processor time, or longer."""
+    _, *epochs = run(msgspec.structs.replace(task, fault="sleep:1"), 3)
+    assert all(event["wall"] > 1.2 * event["cpu"] for event in epochs)
+
+
+def test_planted_steps_are_trained(task: AbTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is given a tenth more samples."""
+    seen: list[int] = []
+    monkeypatch.setattr("mnist_bench.engines.compile_model", lambda *_, samples: seen.append(samples))
+    monkeypatch.setattr("mnist_bench.engines.train_model", lambda *_, **__: None)
+    run(msgspec.structs.replace(task, fault="steps:0.1"), 1)
+    run(task, 1)
+    assert seen == [282, 256]
+
+
+def test_the_wrong_model_is_not_timed(task: AbTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parameters are counted first."""
+    monkeypatch.setattr(labs, "CLASSES", 11)
+    with pytest.raises(RuntimeError, match="the model has 8,635 parameters, the lab's 7,850"):
+        run(task, 1)
+
+
+def test_what_goes_wrong_is_an_event(tmp_path: Path) -> None:
+    """A task that is not allowed is answered with one line, whatever else was printed."""
+    task = AbTask(lab="cnn", engine="epoch", batch_size=32, device="cpu", folder=str(tmp_path), warm_ups=2)
+    answer = subprocess.run(
+        [sys.executable, "-m", "mnist_bench.abworker"],
+        input=msgspec.json.encode(task).decode() + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    event = json.loads(answer.stdout)
+    assert event["event"] == "failed"
+    assert event["reason"] == "unknown lab 'cnn': choose from perceptron, mlp, dropout"
