@@ -69,17 +69,18 @@ def plan_campaign(
     return Campaign(folder, done, [config for config in pinned if record_name(config) not in done])
 
 
-def run_campaign(campaign: Campaign, *, jobs: int = 1) -> Iterator[Event]:
+def run_campaign(campaign: Campaign, *, jobs: int = 1, python: str | None = None) -> Iterator[Event]:
     """Train what is left to do, save each record as it comes, and yield the events.
 
     Args:
         campaign: As `plan_campaign` returned it.
         jobs: Worker processes.
+        python: The interpreter that they run in; this process's own if None.
 
     Yields:
         The events of `workers.train_all`; a `Finished` comes after its record is on disk.
     """
-    for event in train_all(campaign.todo, jobs=jobs):
+    for event in train_all(campaign.todo, jobs=jobs, python=python):
         if isinstance(event, Finished):
             save_record(event.record, campaign.folder / record_name(event.record.config))
         yield event

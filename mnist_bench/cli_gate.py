@@ -1,4 +1,4 @@
-"""The commands of the gate: check, probe, compare and baseline. A thin shell, which cli.py registers."""
+"""The commands of the gate: check, probe and baseline. A thin shell, which cli.py registers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mnist_bench.suite import Plan
     from mnist_bench.verdicts import CheckResult
 
-__all__ = ["baseline", "check", "compare", "probe"]
+__all__ = ["baseline", "check", "probe", "write_report"]
 
 LabsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if none.")
@@ -41,6 +41,9 @@ def check(
     against: FolderOption = None,
     data: DataOption = "auto",
     device: DeviceOption = "auto",
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Stop before bits and accuracy: what needs no baseline.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="For the records; those that are there already are not trained again."),
@@ -75,14 +78,14 @@ def check(
         folder=out or default_folder(),
         device=device,
     )
-    results = _run_checks(plan, quiet=json)
+    results = _run_checks(plan, fast=fast, quiet=json)
     if json:
         typer.echo(exports.format_json(results), nl=False)
     else:
         typer.echo(exports.format_summary(results))
     for path, form in ((junit, exports.format_junit), (markdown, exports.format_markdown)):
         if path is not None:
-            _write_report(path, form(results))
+            write_report(path, form(results))
     raise typer.Exit(exit_status(results))
 
 
@@ -117,29 +120,6 @@ def probe(
         record = run_probe(config, dataset)
         write_atomically(path, dump_json(record).encode())
         typer.echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
-
-
-def compare(
-    base: Annotated[Path, typer.Argument(help="A probe file.")],
-    new: Annotated[Path, typer.Argument(help="Another.")],
-) -> None:
-    """Compare two probe files: name the first stage of training that differs, and by how much.
-
-    Exit status: 0 all stages are identical, 1 one differs, 2 they cannot be compared.
-    """
-    from mnist_bench.proberecords import (
-        compare_probes,
-        describe_difference,
-        format_difference,
-        load_probe,
-    )
-
-    a, b = load_probe(base), load_probe(new)
-    typer.echo(describe_difference(a, b))
-    differences = compare_probes(a, b)
-    for difference in differences:
-        typer.echo(f"  {difference.stage:<26} {format_difference(difference)}")
-    raise typer.Exit(1 if differences else 0)
 
 
 baseline = typer.Typer(
@@ -217,20 +197,21 @@ def diff(
         typer.echo(line)
 
 
-def _run_checks(plan: Plan, *, quiet: bool) -> list[CheckResult]:
+def _run_checks(plan: Plan, *, fast: bool, quiet: bool) -> list[CheckResult]:
     from mnist_bench.console import show_events_by_config
     from mnist_bench.exports import format_line
-    from mnist_bench.suite import run_suite
+    from mnist_bench.suite import check_fast_layers, run_suite
 
     results = []
-    for result in run_suite(plan, show_events_by_config()):
+    for result in check_fast_layers(plan) if fast else run_suite(plan, show_events_by_config()):
         results.append(result)
         if not quiet:
             typer.echo(format_line(result))
     return results
 
 
-def _write_report(path: Path, text: str) -> None:
+def write_report(path: Path, text: str) -> None:
+    """Write a report to a file, over the one that is there."""
     from mnist_bench.files import write_atomically
 
     # A report is of the last run: a CI job writes it to the same place each time.

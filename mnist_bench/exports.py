@@ -13,7 +13,7 @@ from mnist_bench.verdicts import CheckResult, Verdict, conclude, exit_status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["format_json", "format_junit", "format_line", "format_markdown", "format_summary"]
+__all__ = ["escape_markdown", "format_json", "format_junit", "format_line", "format_markdown", "format_summary"]
 
 # What a CI system shows: a failure is a regression, an error is a check without an answer.
 _JUNIT_ELEMENTS = {
@@ -61,12 +61,17 @@ def format_markdown(results: Sequence[CheckResult]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for result in results:
-        cells = (result.verdict.value, _code(result.name), _escape(result.figure), _escape(result.bound))
+        cells = (
+            result.verdict.value,
+            _code(result.name),
+            escape_markdown(result.figure),
+            escape_markdown(result.bound),
+        )
         lines.append(f"| {' | '.join(cells)} |")
     for result in results:
         if result.evidence and result.verdict is not Verdict.PASS:
             command = f" {_code(result.command)}" if result.command else ""
-            lines += ["", f"- {_code(result.name)}: {_escape(result.evidence)}{command}"]
+            lines += ["", f"- {_code(result.name)}: {escape_markdown(result.evidence)}{command}"]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +104,7 @@ def _code(text: str) -> str:
     return f"`{_unsplit(text)}`"
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it stands."""
     return _unsplit(html.escape(text, quote=False).replace("\\", "\\\\"))
 

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from mnist_bench.records import TrainingRecord
     from mnist_bench.sequential import Decision
 
-__all__ = ["compare_accuracy", "compare_values", "format_metric", "is_decided", "make_comparisons", "plan_looks"]
+__all__ = [
+    "compare_accuracy",
+    "compare_values",
+    "format_metric",
+    "is_decided",
+    "make_comparisons",
+    "make_metric_result",
+    "plan_looks",
+]
 
 # Accuracies are told in percentage points, as people speak of them; each metric has digits enough for its margin.
 _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
@@ -115,17 +123,29 @@ def compare_accuracy(
 
 
 def _make_result(name: str, metric: str, decision: Decision, records: Sequence[TrainingRecord]) -> CheckResult:
-    scale, unit, digits = _UNITS[metric]
-    mean = statistics.fmean(record.test_accuracy if metric == "accuracy" else _loss(record) for record in records)
-    sign = -1 if metric == "accuracy" else 1
     config = records[0].config
+    return make_metric_result(
+        name,
+        metric,
+        decision,
+        [record.test_accuracy if metric == "accuracy" else _loss(record) for record in records],
+        command=f"mnist-bench check {config.lab} --engine {config.engine} --seeds {2 * len(records)}",
+    )
+
+
+def make_metric_result(
+    name: str, metric: str, decision: Decision, values: Sequence[float], *, command: str = ""
+) -> CheckResult:
+    """Return a decision on the `accuracy` or the `loss` of these new values as a check's result."""
+    scale, unit, digits = _UNITS[metric]
+    sign = -1 if metric == "accuracy" else 1
     return CheckResult(
         name=name,
         verdict=Verdict(decision.verdict),
-        figure=f"{mean:.4f}, changed by {scale * decision.change.estimate:+.{digits}f}{unit}",
+        figure=f"{statistics.fmean(values):.4f}, changed by {scale * decision.change.estimate:+.{digits}f}{unit}",
         bound=f"not worse than {sign * scale * decision.margin:+.{digits}f}{unit}",
         evidence=format_metric(metric, decision),
-        command=f"mnist-bench check {config.lab} --engine {config.engine} --seeds {2 * len(records)}",
+        command=command,
     )
 
 

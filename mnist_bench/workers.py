@@ -80,7 +80,7 @@ class Failed:
 Event = Started | EpochEnded | Finished | Failed
 
 
-def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1) -> Iterator[Event]:
+def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1, python: str | None = None) -> Iterator[Event]:
     """Train every configuration, `jobs` at a time, and yield what happens as it happens.
 
     Each of the `jobs` workers is pinned to its share of the cores, and takes the next configuration when it
@@ -89,6 +89,7 @@ def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1) -> Iterator[E
     Args:
         configs: What to train.
         jobs: Worker processes.
+        python: The interpreter that they run in; this process's own if None. Another's TensorFlow is measured so.
 
     Yields:
         For every configuration at last one `Finished` or one `Failed`.
@@ -98,7 +99,7 @@ def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1) -> Iterator[E
         tasks.put(task)
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     shares = share_cores(min(jobs, len(configs)))
-    workers = [_Worker(cores) for cores in shares]
+    workers = [_Worker(cores, python or sys.executable) for cores in shares]
     threads: list[threading.Thread] = []
     try:
         for worker in workers:
@@ -135,6 +136,7 @@ class _Worker:
     """One worker process, started when it is first needed and again after it was lost."""
 
     cores: list[int] | None
+    python: str
     process: subprocess.Popen[str] | None = None
     log: Any = field(default_factory=lambda: tempfile.TemporaryFile("w+", errors="replace"))  # noqa: SIM115
     stopped: bool = False
@@ -170,7 +172,7 @@ class _Worker:
             self._bury()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "mnist_bench.workers"]
+        command = [self.python, "-m", "mnist_bench.workers"]
         if self.cores is not None:
             command += ["--cores", ",".join(map(str, self.cores))]
         self.process = subprocess.Popen(  # noqa: S603 - our own module

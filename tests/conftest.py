@@ -9,7 +9,7 @@ import shlex
 import statistics
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -34,6 +34,14 @@ from mnist_bench.validations import ValidationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Answer(NamedTuple):
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
 
 
 @pytest.fixture(scope="session")
@@ -273,3 +281,33 @@ def make_timing_run() -> Callable[..., dict[str, Any]]:
 def timing_run(make_timing_run: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """A stored run of the benchmarks, as JSON holds it."""
     return make_timing_run()
+
+
+@pytest.fixture
+def stub_version(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have uv make environments of stub_version.py; return its folder, with the interpreter `python`."""
+    folder = tmp_path / "stub"
+    folder.mkdir()
+    (folder / "record.json").write_text(encode_record(record))
+    stub = Path(__file__).with_name("stub_version.py")
+    for name, more in (("python", ""), ("uv", "uv ")):
+        command = shlex.join([sys.executable, str(stub), str(folder)])
+        (folder / name).write_text(f'#!/bin/sh\nexec {command} {more}"$@"\n')
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The command, run in this process; gives exit status, standard output and standard error."""
+    from mnist_bench.cli import main
+
+    def run(*arguments: object) -> Answer:
+        with pytest.raises(SystemExit) as caught:
+            main([str(it) for it in arguments])
+        captured = capsys.readouterr()
+        return Answer(int(caught.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -1,7 +1,8 @@
 """A worker process that trains nothing; what it does instead hangs on the seed.
 
 1 waits for the file `go`, 2 dies by SIGKILL after an epoch, 3 raises, 4 prints what is no event, 5 never ends,
-6 sends no record where one belongs; all others just finish. Each leaves its process id in a file called after
+6 sends no record where one belongs; all others just finish. Where there is a file `no-epoch`,
+that engine raises, too. Each leaves its process id in a file called after
 its training.
 """
 
@@ -35,18 +36,18 @@ def train(
     columns = {name: getattr(record.history, name)[:1] for name in record.history.__struct_fields__}
     figures = {name: column[0] for name, column in columns.items()}
     on_epoch(0, SimpleNamespace(**figures | {"loss": float("nan")}))
-    behave(config.seed)
+    behave(config.seed, config.engine)
     history = records.History(**{name: column * (config.epochs or 1) for name, column in columns.items()})
     return msgspec.structs.replace(record, config=config, history=history)
 
 
-def behave(seed: int) -> None:
+def behave(seed: int, engine: str) -> None:
     """Do what the seed stands for."""
     while seed == 1 and not (FOLDER / "go").exists():
         time.sleep(0.01)
     if seed == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    if seed == 3:
+    if seed == 3 or (engine == "epoch" and (FOLDER / "no-epoch").exists()):
         raise RuntimeError("out of\nluck")
     if seed == 4:
         print('{"event": "nonsense"}', flush=True)  # noqa: T201 - as a library might

@@ -1,16 +1,15 @@
-"""The commands `compare` and `baseline`: what they print, write and refuse, and how they end."""
+"""The command `baseline`: what they print, write and refuse, and how they end."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from mnist_bench import acceptance, baselines
-from mnist_bench.cli import main
 from mnist_bench.contracts import CONTRACTS
 from mnist_bench.proberecords import ProbeRecord, Stage
 from mnist_bench.records import History, TrainingRecord, save_record
@@ -20,27 +19,6 @@ from mnist_bench.verdicts import CheckResult, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-class Answer(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """The command, run in this process."""
-
-    def run(*arguments: object) -> Answer:
-        with pytest.raises(SystemExit) as caught:
-            main([str(it) for it in arguments])
-        captured = capsys.readouterr()
-        return Answer(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -100,58 +78,13 @@ def edit(path: Path, old: str, new: str, *, name: str = "edited.json") -> Path:
     return copy
 
 
-def check_refused(answer: Answer, message: str) -> None:
+def check_refused(answer: Any, message: str) -> None:
     """Check that a command refused with this one line on stderr, and printed nothing else."""
     assert (answer.status, answer.out) == (2, "")
     assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
 
 
-def test_compare_the_same(command: Callable[..., Answer], probe: Path) -> None:
-    """Identical probes are a single line, and 0."""
-    assert command("compare", probe, probe) == (0, "identical in all 2 stages\n", "")
-
-
-def test_compare_what_moved(command: Callable[..., Answer], probe: Path) -> None:
-    """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
-    other = edit(probe, "gradient" * 9, "moved")
-    other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
-    answer = command("compare", probe, other)
-    only = "only in the second probe"
-    assert (answer.status, answer.err) == (1, "")
-    assert answer.out.splitlines() == [
-        f"first stage that differs: forwards, {only}; 0 of 3 stages alike; keras '3.15.1' and '2.15.0'",
-        f"  forwards                   {only}",
-        "  forward                    only in the first probe",
-        "  gradient                   other bits, though none of the values kept moved",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('"lab": "mlp"', '"lab": "dropout"', "differ in their lab cannot be compared: 'mlp' and 'dropout'"),
-        ('"seed": 1671', '"seed": 7', "differ in their seed cannot be compared: 1671 and 7"),
-        ('"source": "digits"', '"source": "mnist"', "their dataset source cannot be compared: 'digits' and 'mnist'"),
-        ('"kind": "probe"', '"kind": "training"', "edited.json: kind is 'training', expected 'probe'"),
-        ('"schema_version": 1', '"schema_version": 0', "edited.json: schema_version is 0, this version reads 1"),
-        ('"digest"', '"hash"', "edited.json: $.dataset: Object contains unknown field `hash`"),
-    ],
-    ids=["lab", "seed", "data", "kind", "schema", "field"],
-)
-def test_compare_refuses(command: Callable[..., Answer], probe: Path, old: str, new: str, message: str) -> None:
-    """Probes that cannot be compared, and files that are none, are one line and 2."""
-    check_refused(command("compare", probe, edit(probe, old, new)), message)
-
-
-def test_compare_refuses_what_is_not_there(command: Callable[..., Answer], probe: Path) -> None:
-    """A missing file is named; a missing argument is bad usage."""
-    check_refused(command("compare", probe, probe.parent / "none.json"), "none.json: No such file or directory")
-    check_refused(command("compare", probe), "Missing argument")
-
-
-def test_baseline_accept_list_and_show(
-    command: Callable[..., Answer], records: Path, probe: Path, folder: Path
-) -> None:
+def test_baseline_accept_list_and_show(command: Callable[..., Any], records: Path, probe: Path, folder: Path) -> None:
     """What was accepted is listed, and shown with its figures, who accepted it and why."""
     place, digests = folder / "accuracy" / "digits" / "mlp.json", folder / "digests" / "digits" / "mlp-epoch"
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "the first")
@@ -183,14 +116,14 @@ def test_baseline_accept_list_and_show(
     assert who.endswith(f"by {baselines.make_acceptance('x').who}: the bits")
 
 
-def test_baseline_show_a_probe_that_is_no_baseline(command: Callable[..., Answer], probe: Path) -> None:
+def test_baseline_show_a_probe_that_is_no_baseline(command: Callable[..., Any], probe: Path) -> None:
     """Nobody has accepted it, and nobody is named."""
     answer = command("baseline", "show", probe)
     assert answer.status == 0
     assert len(answer.out.splitlines()) == 3
 
 
-def test_baseline_accept_supersedes(command: Callable[..., Answer], records: Path, folder: Path) -> None:
+def test_baseline_accept_supersedes(command: Callable[..., Any], records: Path, folder: Path) -> None:
     """The earlier reference is kept, and shown above the one in force."""
     for why in ("the first", "the second"):
         command("baseline", "accept", records, "--folder", folder, "--why", why)
@@ -202,7 +135,7 @@ def test_baseline_accept_supersedes(command: Callable[..., Answer], records: Pat
 
 
 def test_baseline_accept_by_force(
-    command: Callable[..., Answer], records: Path, folder: Path, contracts: dict[str, Verdict]
+    command: Callable[..., Any], records: Path, folder: Path, contracts: dict[str, Verdict]
 ) -> None:
     """Against the rules nothing is written without --force; with it, `show` says what was forced."""
     contracts["mean-loss"] = Verdict.REGRESSED
@@ -224,7 +157,7 @@ def test_baseline_accept_by_force(
     ids=["none", "empty", "option"],
 )
 def test_baseline_accept_asks_for_a_reason(
-    command: Callable[..., Answer], records: Path, folder: Path, arguments: tuple[str, ...], message: str
+    command: Callable[..., Any], records: Path, folder: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     """Without one nothing is accepted."""
     answer = command("baseline", "accept", records, "--folder", folder, *arguments)
@@ -233,7 +166,7 @@ def test_baseline_accept_asks_for_a_reason(
     assert not folder.exists()
 
 
-def test_baseline_accept_refuses_bad_records(command: Callable[..., Answer], records: Path, folder: Path) -> None:
+def test_baseline_accept_refuses_bad_records(command: Callable[..., Any], records: Path, folder: Path) -> None:
     """A file that is wrong is named with its field; a folder without records, too."""
     edit(records / "1.json", '"test_accuracy": 0.976', '"test_accuracy": 97.6')
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
@@ -243,7 +176,7 @@ def test_baseline_accept_refuses_bad_records(command: Callable[..., Answer], rec
     assert not folder.exists()
 
 
-def test_baseline_accept_into_a_file(command: Callable[..., Answer], records: Path, folder: Path) -> None:
+def test_baseline_accept_into_a_file(command: Callable[..., Any], records: Path, folder: Path) -> None:
     """A folder that cannot be one is one line, and the file in its place stays."""
     folder.write_text("a file")
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
@@ -251,7 +184,7 @@ def test_baseline_accept_into_a_file(command: Callable[..., Answer], records: Pa
     assert folder.read_text() == "a file"
 
 
-def test_baseline_list_of_nothing(command: Callable[..., Answer], tmp_path: Path) -> None:
+def test_baseline_list_of_nothing(command: Callable[..., Any], tmp_path: Path) -> None:
     """An empty folder is said to be empty, and one that is not there is bad input."""
     answer = command("baseline", "list", "--folder", tmp_path)
     assert answer == (0, "", f"mnist-bench: {tmp_path}: no baselines there\n")
@@ -259,7 +192,7 @@ def test_baseline_list_of_nothing(command: Callable[..., Answer], tmp_path: Path
 
 
 def test_baseline_list_of_the_shipped_ones(
-    command: Callable[..., Answer], records: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], records: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without --folder it lists those that come with the package."""
     command("baseline", "accept", records, "--folder", folder, "--why", "a test")
@@ -268,9 +201,7 @@ def test_baseline_list_of_the_shipped_ones(
 
 
 @pytest.mark.parametrize("name", ["list", "show", "diff"])
-def test_a_damaged_baseline_is_bad_input(
-    command: Callable[..., Answer], records: Path, folder: Path, name: str
-) -> None:
+def test_a_damaged_baseline_is_bad_input(command: Callable[..., Any], records: Path, folder: Path, name: str) -> None:
     """Every command that reads it names it, and what is wrong with it."""
     command("baseline", "accept", records, "--folder", folder, "--why", "a test")
     path = folder / "accuracy" / "digits" / "mlp.json"
@@ -279,7 +210,7 @@ def test_a_damaged_baseline_is_bad_input(
     check_refused(command("baseline", name, *arguments), f"{path}: $.references[0].epochs: Expected `int`, got `str`")
 
 
-def test_baseline_diff(command: Callable[..., Answer], records: Path, folder: Path, probe: Path) -> None:
+def test_baseline_diff(command: Callable[..., Any], records: Path, folder: Path, probe: Path) -> None:
     """Two references get the statistics' verdicts, two probes the first stage; other pairs are refused."""
     command("baseline", "accept", records, "--folder", folder, "--why", "a test")
     path = folder / "accuracy" / "digits" / "mlp.json"
@@ -292,9 +223,18 @@ def test_baseline_diff(command: Callable[..., Answer], records: Path, folder: Pa
     check_refused(command("baseline", "diff", path, probe), "are of different kinds")
 
 
-def test_baseline_alone_is_bad_usage(command: Callable[..., Answer]) -> None:
+def test_baseline_alone_is_bad_usage(command: Callable[..., Any]) -> None:
     """It lists its commands."""
     answer = command("baseline")
     assert answer.status == 2
     for name in ("list", "show", "accept", "diff"):
         assert name in answer.out + answer.err
+
+
+def test_check_fast_needs_no_baseline(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops before bits and accuracy: they are not asked for."""
+    result = CheckResult(name="structure/layers[mlp]", verdict=Verdict.PASS, figure="7", bound="7")
+    monkeypatch.setattr("mnist_bench.suite.check_fast_layers", lambda _plan: iter([result]))
+    monkeypatch.setattr("mnist_bench.suite.run_suite", lambda *_: pytest.fail("the whole suite ran"))
+    answer = command("check", "mlp", "--fast", "--data", "digits")
+    assert (answer.status, answer.out.splitlines()[-1]) == (0, "PASS: 1 PASS")

@@ -26,10 +26,15 @@ FLOW = [
     *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
     *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
     *("sweepresults", "sweepplots", "sweepreport"),
+    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix"),
+    *("notes", "comparison", "sides", "bisection"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {"cli", "cli_ab", "cli_gate", "cli_lab", "cli_sweep", "cli_timings", "pytest_plugin"}
+SHELLS = {
+    *("cli", "cli_ab", "cli_compare", "cli_gate", "cli_lab", "cli_matrix", "cli_sweep", "cli_timings"),
+    "pytest_plugin",
+}
 LEAVES = [
     *("archives", "backend", "files", "interpreters", "oracle", "processes"),
     *("sheet", "statistics", "storage", "timing"),
@@ -39,6 +44,7 @@ JUDGES = [
     *("ratios", "abrecords", "calibration"),
     *("timingruns", "timinggate", "timingstore"),
     *("sweepresults", "sweepplots", "sweepreport"),
+    *("versions", "versionrecords", "comparison", "bisection"),
 ]
 
 

@@ -1,0 +1,191 @@
+"""The commands of the matrix: run, list and add. A thin shell, which cli.py registers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mnist_bench.measuring import Bench
+    from mnist_bench.versionrecords import VersionRecord
+    from mnist_bench.versions import VersionSpec
+    from mnist_bench.wanted import Wanted
+
+__all__ = ["DEFAULT_FOLDER", "make_bench", "matrix"]
+
+DEFAULT_FOLDER = Path("baselines/versions")
+
+OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The records, one a version.")]
+SeedsOption = Annotated[int, typer.Option(min=1, help="Seeds of each lab that are trained in full.")]
+LabsOption = Annotated[str, typer.Option(help="Some of perceptron,mlp,dropout; all three if empty.", metavar="LABS")]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs, to try it out; the lab's own if not given.")]
+LayersOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LAYERS",
+        help="Some of install,import,checks,probes,accuracy,times; if empty all but times, which want quiet.",
+    ),
+]
+
+matrix = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Measure every TensorFlow and Keras version in an environment of its own.",
+)
+
+
+@matrix.command()
+def run(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Such as py312-tf219; the whole matrix if none.")
+    ] = None,
+    *,
+    out: OutOption = DEFAULT_FOLDER,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes of the accuracy layer.")] = 1,
+    seeds: SeedsOption = 7,
+    labs: LabsOption = "",
+    layers: LayersOption = "",
+    epochs: EpochsOption = None,
+    data: Annotated[str, typer.Option("--data", metavar="SOURCE", help="As of `run`.")] = "auto",
+    project: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The checkout or wheel to install; this checkout if not given.")
+    ] = None,
+    interpreter: Annotated[
+        Path | None, typer.Option(metavar="PYTHON", help="Measure one version in this one's environment, as it is.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Begin anew; what was there is kept, numbered.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try anew what has failed.")] = False,
+) -> None:
+    """Measure what is missing of each version, and keep it as soon as it is there.
+
+    A version that cannot be installed, imported or trained is recorded as that, and the run goes on.
+    Exit status: 0 all of it is there, 2 bad usage or bad input, 3 some of it could not be measured.
+    """
+    from mnist_bench.matrix import find_spec, list_matrix
+
+    if interpreter and len(names or ()) != 1:
+        raise ValueError("--interpreter is of one version: name it")
+    wanted = _make_wanted(seeds=seeds, labs=labs, layers=layers, epochs=epochs)
+    specs = [find_spec(name, out) for name in names] if names else [it.version for it in list_matrix(out).values()]
+    bench = make_bench(out, jobs=jobs, data=data, project=project, interpreter=interpreter)
+    raise typer.Exit(max([_run_one(spec, wanted, bench, out, again=again, retry=retry) for spec in specs]))
+
+
+@matrix.command("list")
+def list_all(
+    *,
+    out: OutOption = DEFAULT_FOLDER,
+    seeds: SeedsOption = 7,
+    labs: LabsOption = "",
+    layers: LayersOption = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")] = False,
+) -> None:
+    """List the versions, and what is missing of each."""
+    from mnist_bench.matrix import list_matrix
+    from mnist_bench.serial import dump_json
+    from mnist_bench.wanted import find_missing
+
+    wanted = _make_wanted(seeds=seeds, labs=labs, layers=layers, epochs=None)
+    rows = {name: (record, find_missing(record, wanted)) for name, record in list_matrix(out).items()}
+    if json:
+        facts = {
+            name: {"version": record.version, "status": record.status, "missing": missing}
+            for name, (record, missing) in rows.items()
+        }
+        typer.echo(dump_json(facts), nl=False)
+        return
+    typer.echo(f"{'name':24} {'Python':7} {'TensorFlow':11} {'Keras':8} {'status':9} missing")
+    for name, (record, missing) in rows.items():
+        spec = record.version
+        what = _describe_missing(record, missing)
+        typer.echo(f"{name:24} {spec.python:7} {spec.tensorflow:11} {spec.keras or 'any':8} {record.status:9} {what}")
+
+
+@matrix.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A name of your own: a-z, 0-9, '.', '_' and '-'.")],
+    *,
+    tensorflow: Annotated[str, typer.Option(metavar="VERSION", help="Such as 2.21.0.")],
+    keras: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Such as 3.12.0; what TensorFlow brings if not given.")
+    ] = None,
+    python: Annotated[str, typer.Option(metavar="VERSION", help="Such as 3.12.")] = "3.12",
+    pin: Annotated[
+        list[str] | None, typer.Option(metavar="REQUIREMENT", help="A further one, such as 'numpy<2'; may be repeated.")
+    ] = None,
+    out: OutOption = DEFAULT_FOLDER,
+) -> None:
+    """Add a version of your own: an empty record beside the others, which `matrix run` fills."""
+    from mnist_bench.matrix import add_version
+    from mnist_bench.versions import VersionSpec
+
+    spec = VersionSpec(name=name, python=python, tensorflow=tensorflow, keras=keras, pins=pin or [])
+    typer.echo(f"added: {add_version(spec, out)}")
+
+
+def _make_wanted(*, seeds: int, labs: str, layers: str, epochs: int | None) -> Wanted:
+    from mnist_bench.labs import LABS
+    from mnist_bench.wanted import NOT_TIMED, Wanted, check_wanted
+
+    return check_wanted(
+        Wanted(layers=_split(layers) or NOT_TIMED, labs=_split(labs) or tuple(LABS), seeds=seeds, epochs=epochs)
+    )
+
+
+def make_bench(
+    out: Path, *, jobs: int, data: str, project: Path | None = None, interpreter: Path | None = None
+) -> Bench:
+    """Return with what the versions of a folder are measured; loads the data.
+
+    Raises:
+        ValueError: There is no such interpreter or project, or the data cannot be used.
+    """
+    from mnist_bench.cli import load_data
+    from mnist_bench.installs import find_project
+    from mnist_bench.matrix import work_folder
+    from mnist_bench.measuring import Bench
+
+    if interpreter and not interpreter.is_file():
+        raise ValueError(f"{interpreter}: no such interpreter")
+    project = project if interpreter else find_project(project)
+    dataset = load_data(data)
+    return Bench(
+        project=project,
+        folder=work_folder(out),
+        dataset=dataset,
+        # By its own name where it was found, for another process may stand elsewhere.
+        source=dataset.name if data in ("auto", dataset.name) else str(Path(data).resolve()),
+        jobs=jobs,
+        tell=lambda line: typer.echo(f"  {line}", err=True),
+        python=interpreter.absolute() if interpreter else None,
+    )
+
+
+def _run_one(spec: VersionSpec, wanted: Wanted, bench: Bench, out: Path, *, again: bool, retry: bool) -> int:
+    """Run one version, and return the exit status that it asks for; one that is refused does not stop the others."""
+    from mnist_bench.matrix import list_matrix, run_version
+    from mnist_bench.wanted import find_missing
+
+    typer.echo(f"{spec.name}:", err=True)
+    try:
+        for _ in run_version(spec, wanted, bench, out, again=again, retry=retry):
+            pass
+    except (ValueError, OSError) as error:
+        typer.echo(f"mnist-bench: {' '.join(str(error).split())}", err=True)
+        return 2
+    record = list_matrix(out)[spec.name]
+    missing = find_missing(record, wanted)
+    typer.echo(f"{spec.name}: {record.status}; {_describe_missing(record, missing)}")
+    return 3 if record.failures or missing else 0
+
+
+def _describe_missing(record: VersionRecord, missing: dict[str, list[str]]) -> str:
+    failed = [f"{failure.layer} of {failure.what} failed: {failure.reason[:100]}" for failure in record.failures]
+    lacking = [f"{layer} ({len(units)})" if len(units) > 1 else layer for layer, units in missing.items()]
+    return "; ".join([*failed, *([", ".join(lacking)] if lacking else [])]) or "nothing missing"
+
+
+def _split(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
