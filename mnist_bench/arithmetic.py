@@ -119,6 +119,8 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[An
     Each list entry is a variable of (steps, batch, width), filled as Keras trains.
     """
     keras, tf = load_keras(), load_tensorflow()
+    # By layer, and no attributes of it: Keras 2 would count them among the model's weights.
+    tapes: dict[str, tuple[Any, Any]] = {}
 
     class RecordedDropout(keras.layers.Dropout):  # type: ignore[misc,name-defined] # Keras is untyped
         """Keras's own dropout of ones is the scaled mask; its product with the inputs is dropout of them."""
@@ -126,20 +128,19 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[An
         def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 - Keras's signature
             mask = super().call(tf.ones_like(inputs), training=training)
             if training:
-                self.masks[self.count].assign(mask)
-                self.count.assign_add(1)
+                masks, count = tapes[self.name]
+                masks[count].assign(mask)
+                count.assign_add(1)
             return inputs * mask
 
     model = build_model(lab)
     layers: list[Any] = [keras.layers.Input((PIXELS,))]
-    masks = []
     for layer in model.layers:
         if type(layer).__name__ != "Dropout":
             layers.append(type(layer).from_config(layer.get_config()))
             continue
         recorded = RecordedDropout(layer.rate)
-        recorded.masks = tf.Variable(tf.zeros([steps, batch_size, layer.output.shape[-1]]), trainable=False)
-        recorded.count = tf.Variable(0, trainable=False)
-        masks.append(recorded.masks)
+        masks = tf.Variable(tf.zeros([steps, batch_size, layer.output.shape[-1]]), trainable=False)
+        tapes[recorded.name] = (masks, tf.Variable(0, trainable=False))
         layers.append(recorded)
-    return keras.Sequential(layers), masks
+    return keras.Sequential(layers), [masks for masks, _ in tapes.values()]

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from mnist_bench import installs
 from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
 from mnist_bench.data import Dataset, load_dataset
@@ -296,6 +297,8 @@ def stub_version(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
+    # The checkout of these tests, also where the package that they test was installed from its wheel.
+    monkeypatch.setattr(installs, "__file__", str(Path(__file__).parents[1] / "mnist_bench" / "installs.py"))
     return folder
 
 

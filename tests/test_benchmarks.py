@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +89,11 @@ def collected() -> set[str]:
         "print(*heavy, file=sys.stderr, end=''); sys.exit(status)"
     )
     command = [sys.executable, "-c", code]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=BENCHMARKS.parent)
+    # It is none of an outer session's workers, in which pytest-benchmark disables itself.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=BENCHMARKS.parent, env=environment
+    )
     assert (answer.returncode, answer.stderr) == (0, "")
     return {line for line in answer.stdout.splitlines() if "::" in line}
 

@@ -63,6 +63,7 @@ def test_without_uv(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_project_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without a project, a wheel that is not there, and a package that has no checkout are refused."""
+    monkeypatch.setattr(installs, "__file__", str(PROJECT / "mnist_bench" / "installs.py"))
     assert find_project() == PROJECT
     with pytest.raises(ValueError, match="neither a checkout nor a wheel: --project takes"):
         find_project(tmp_path)

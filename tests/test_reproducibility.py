@@ -62,11 +62,13 @@ def train_apart(configs: list[TrainingConfig], *, jobs: int) -> list[TrainingRec
 
 
 def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None:
-    """Eager, graph and epoch are one arithmetic."""
+    """Eager, graph and epoch are one arithmetic; but run eagerly, Keras 2 draws other dropout masks."""
     digests = {
         engine: train(TrainingConfig(lab=mnist_lab, engine=engine, epochs=2), dataset=tiny).final_digest
         for engine in ("eager", "graph", "epoch")
     }
+    if mnist_lab == "dropout" and collect_versions()["keras"].startswith("2."):
+        assert digests.pop("eager") not in digests.values()
     assert len(set(digests.values())) == 1, digests
 
 
