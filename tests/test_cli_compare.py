@@ -203,6 +203,7 @@ def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("stub_version")
 def test_bisect_versions_measures_what_is_missing(
     command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
