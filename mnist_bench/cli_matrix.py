@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mnist_bench.cli_ab import BUDGET, BudgetOption
+
 if TYPE_CHECKING:
+    from mnist_bench.data import Dataset
     from mnist_bench.measuring import Bench
     from mnist_bench.versionrecords import VersionRecord
     from mnist_bench.versions import VersionSpec
@@ -27,6 +31,10 @@ LayersOption = Annotated[
         metavar="LAYERS",
         help="Some of install,import,checks,probes,accuracy,times; if empty all but times, which want quiet.",
     ),
+]
+
+ProjectOption = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="The checkout or wheel to install; this checkout if not given.")
 ]
 
 matrix = typer.Typer(
@@ -49,9 +57,7 @@ def run(
     layers: LayersOption = "",
     epochs: EpochsOption = None,
     data: Annotated[str, typer.Option("--data", metavar="SOURCE", help="As of `run`.")] = "auto",
-    project: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The checkout or wheel to install; this checkout if not given.")
-    ] = None,
+    project: ProjectOption = None,
     interpreter: Annotated[
         Path | None, typer.Option(metavar="PYTHON", help="Measure one version in this one's environment, as it is.")
     ] = None,
@@ -101,6 +107,38 @@ def list_all(
         spec = record.version
         what = _describe_missing(record, missing)
         typer.echo(f"{name:24} {spec.python:7} {spec.tensorflow:11} {spec.keras or 'any':8} {record.status:9} {what}")
+
+
+@matrix.command()
+def pairs(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="The newer ones; all if none.")] = None,
+    *,
+    out: OutOption = DEFAULT_FOLDER,
+    budget: BudgetOption = BUDGET,
+    data: Annotated[str, typer.Option("--data", metavar="SOURCE", help="As of `run`.")] = "auto",
+    project: ProjectOption = None,
+) -> None:
+    """Time each version beside its predecessor, the mlp by `epoch`; wants a quiet machine.
+
+    As `ab` does, into OUT/pairs/NAME.json; what is there is not measured again.
+    Exit status: 0 all of it is there, 2 bad usage or bad input, 3 some of it could not be measured.
+    """
+    from mnist_bench.cli import load_data
+    from mnist_bench.installs import find_project
+    from mnist_bench.matrix import find_spec, list_matrix
+    from mnist_bench.versions import find_predecessor
+
+    records = list_matrix(out)
+    specs = [record.version for record in records.values()]
+    wanted = [find_spec(name, out) for name in names] if names else specs
+    bases = {spec.name: find_predecessor(spec, specs) for spec in wanted}
+    if names and None in bases.values():
+        lonely = next(name for name, base in bases.items() if base is None)
+        raise ValueError(f"{lonely}: it has no predecessor, for it is the first of its axis")
+    measure = functools.partial(
+        _pair_one, records=records, out=out, budget=budget, project=find_project(project), dataset=load_data(data)
+    )
+    raise typer.Exit(max([measure(base, spec) for spec in wanted if (base := bases[spec.name])]))
 
 
 @matrix.command()
@@ -179,6 +217,34 @@ def _run_one(spec: VersionSpec, wanted: Wanted, bench: Bench, out: Path, *, agai
     missing = find_missing(record, wanted)
     typer.echo(f"{spec.name}: {record.status}; {_describe_missing(record, missing)}")
     return 3 if record.failures or missing else 0
+
+
+def _pair_one(
+    base: VersionSpec,
+    new: VersionSpec,
+    *,
+    records: dict[str, VersionRecord],
+    out: Path,
+    budget: float,
+    project: Path,
+    dataset: Dataset,
+) -> int:
+    """Measure one pair, and return the exit status that it asks for; one that fails does not stop the others."""
+    from mnist_bench.abconsole import format_ratio, show_rounds
+    from mnist_bench.installs import CommandError
+    from mnist_bench.pairs import choose_engine, measure_pair
+
+    options: dict[str, Any] = {"project": project, "dataset": dataset, "budget_seconds": budget}
+    engine = choose_engine(*(records[spec.name] for spec in (base, new) if spec.name in records))
+    try:
+        with show_rounds(budget) as show:
+            record = measure_pair(base, new, out, engine=engine, on_round=show, **options)
+    except (CommandError, ValueError, OSError) as error:
+        typer.echo(f"mnist-bench: {new.name}: {' '.join(str(error).split())}", err=True)
+        return 3 if isinstance(error, CommandError) else 2
+    ratios = f"wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}"
+    typer.echo(f"{new.name}, beside {base.name}: {record.verdict}; {ratios}")
+    return 0
 
 
 def _describe_missing(record: VersionRecord, missing: dict[str, list[str]]) -> str:

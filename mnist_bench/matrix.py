@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from mnist_bench.environment import read_commit
 from mnist_bench.files import write_atomically
 from mnist_bench.measuring import measure
-from mnist_bench.versionrecords import VersionRecord, encode_version, load_version, load_versions, put
+from mnist_bench.serial import dump_folded
+from mnist_bench.versionrecords import VersionRecord, load_version, load_versions, put
 from mnist_bench.versions import MATRIX, VersionSpec, find_version
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add_version(spec: VersionSpec, folder: Path) -> Path:
     path = folder / f"{spec.name}.json"
     if path.exists():
         raise FileExistsError(f"{path} exists already")
-    write_atomically(path, encode_version(_make_record(spec)).encode())
+    write_atomically(path, dump_folded(_make_record(spec)).encode())
     return path
 
 
@@ -98,7 +99,7 @@ def run_version(
             if record.version != spec:
                 raise ValueError(f"{path}: it is of {record.version}, not of {spec}: --again supersedes it")
             for measured in measure(record, wanted, replace(bench, folder=raw)):
-                write_atomically(path, encode_version(measured).encode(), overwrite=True)
+                write_atomically(path, dump_folded(measured).encode(), overwrite=True)
                 yield measured
     except Timeout as error:
         raise ValueError(f"{spec.name}: another run is measuring it") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -10,9 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["SCHEMA_VERSION", "Record", "RecordError", "decode", "dump_json", "load", "load_any", "load_json"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Record",
+    "RecordError",
+    "decode",
+    "dump_folded",
+    "dump_json",
+    "load",
+    "load_any",
+    "load_json",
+]
 
 SCHEMA_VERSION = 1
+
+# An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
+_NUMBERS = re.compile(r"\[\n\s+((?:-?\d[\d.eE+-]*|null)(?:,\n\s+(?:-?\d[\d.eE+-]*|null))*)\n\s+\]")
 
 
 class RecordError(ValueError):
@@ -37,6 +51,11 @@ class _Head(msgspec.Struct):
 def dump_json(value: Any) -> str:
     """Return `value` as JSON with sorted keys, two spaces of indentation and a trailing newline."""
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode() + "\n"
+
+
+def dump_folded(value: Any) -> str:
+    """Return `value` as `dump_json` does, with each array of numbers on one line, as people can review it."""
+    return _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", dump_json(value))
 
 
 def decode(text: str | bytes, form: type[R], *, kind: str, origin: str) -> R:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from mnist_bench.proberecords import ProbeRecord
 from mnist_bench.records import DatasetRecord, EnvironmentRecord, History
-from mnist_bench.serial import SCHEMA_VERSION, Record, RecordError, dump_json, load
+from mnist_bench.serial import SCHEMA_VERSION, Record, RecordError, load
 from mnist_bench.verdicts import CheckResult
 from mnist_bench.versions import VersionSpec
 
@@ -26,7 +25,6 @@ __all__ = [
     "SeedResults",
     "VersionRecord",
     "add_training",
-    "encode_version",
     "find_cases",
     "load_version",
     "load_versions",
@@ -36,8 +34,6 @@ __all__ = [
     "seeds_by_case",
 ]
 
-# An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
-_NUMBERS = re.compile(r"\[\n\s+((?:-?\d[\d.eE+-]*|null)(?:,\n\s+(?:-?\d[\d.eE+-]*|null))*)\n\s+\]")
 # Nothing is measured of a version that does not come through these layers.
 NEEDED = ("install", "import")
 _DIGITS = 5  # of a curve: a hundredth of the spread over seeds
@@ -201,11 +197,6 @@ def make_times(training: TrainingRecord) -> EpochTimes:
         hardware_key=training.environment.hardware_key,
         seconds=[round(seconds, 6) for seconds in training.history.seconds],
     )
-
-
-def encode_version(record: VersionRecord) -> str:
-    """Return the record as JSON, each list of numbers on a line of its own, as people can review it."""
-    return _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", dump_json(record))
 
 
 def load_version(path: Path) -> VersionRecord:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
 from mnist_bench.serial import Record
 
-__all__ = ["KERAS", "MATRIX", "RELEASES", "VersionSpec", "find_between", "find_version", "list_requirements"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "KERAS",
+    "MATRIX",
+    "RELEASES",
+    "VersionSpec",
+    "find_between",
+    "find_predecessor",
+    "find_version",
+    "list_requirements",
+]
 
 # Safe as a file's name, on a page and in a shell.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -166,6 +179,38 @@ def find_between(good: VersionSpec, bad: VersionSpec) -> list[VersionSpec]:
     return path if low == good else path[::-1]
 
 
+def find_predecessor(spec: VersionSpec, specs: Iterable[VersionSpec]) -> VersionSpec | None:
+    """Return the version that one is to be held against: the nearest older one that differs in one thing only.
+
+    Another Python where TensorFlow and Keras are the same; else another Keras on the same TensorFlow, for a pinned
+    Keras; else another TensorFlow, each with the Keras of its time.
+
+    Args:
+        spec: The version.
+        specs: Those to choose from, such as the matrix.
+
+    Returns:
+        The nearest one; None for the first of its axis.
+    """
+    others = [it for it in specs if _order(it, "python") <= _order(spec, "python")]
+    same = [it for it in others if (it.tensorflow, it.keras) == (spec.tensorflow, spec.keras)]
+    older = [it for it in same if _order(it, "python") < _order(spec, "python")]
+    if older:
+        return max(older, key=lambda it: _order(it, "python"))
+    axis = "tensorflow" if _is_of_its_time(spec) else "keras"
+    older = [
+        it
+        for it in others
+        if _order(it, axis) < _order(spec, axis)
+        and (_is_of_its_time(it) if axis == "tensorflow" else it.tensorflow == spec.tensorflow)
+    ]
+    return max(older, key=lambda it: (_order(it, axis), it.python == spec.python, _order(it, "python")), default=None)
+
+
+def _is_of_its_time(spec: VersionSpec) -> bool:
+    return (spec.tensorflow, spec.keras) in {(it.tensorflow, it.keras) for it in RELEASES.values()}
+
+
 def _is_version(text: str) -> bool:
     try:
         Version(text)
@@ -175,4 +220,4 @@ def _is_version(text: str) -> bool:
 
 
 def _order(spec: VersionSpec, axis: str) -> Version:
-    return Version((spec.keras if axis == "keras" else spec.tensorflow) or "0")
+    return Version(getattr(spec, axis) or "0")

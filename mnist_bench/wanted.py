@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.versionrecords import VersionRecord
 
-__all__ = ["FIRST_SEED", "LAYERS", "NOT_TIMED", "Wanted", "check_wanted", "find_missing"]
+__all__ = ["FIRST_SEED", "LAYERS", "NOT_TIMED", "STAND_INS", "Wanted", "check_wanted", "find_missing"]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy", "times")
 # Times want a quiet machine and one process at a time, so they are measured when they are asked for.
@@ -22,7 +22,7 @@ FIRST_SEED = 1671
 
 # Keras 3.0 unrolls the steps of an execution, and TensorFlow refuses so long a graph (3.0.5 on TF 2.16.2). `graph`
 # ends in the same bits as `epoch`, only later.
-_INSTEAD = {"epoch": "graph"}
+STAND_INS = {"epoch": "graph"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,6 @@ def _pair(labs: Sequence[str], engines: Sequence[str], layer: str, failed: set[t
     cases = []
     for lab in labs:
         for engine in engines:
-            tried = [f"{lab}-{it}" for it in (engine, _INSTEAD.get(engine)) if it]
+            tried = [f"{lab}-{it}" for it in (engine, STAND_INS.get(engine)) if it]
             cases += [case for case in tried if (layer, case) not in failed][:1]
     return list(dict.fromkeys(cases))

@@ -14,9 +14,9 @@ import pytest
 from mnist_bench import matrix, sides
 from mnist_bench.proberecords import ProbeRecord, Stage
 from mnist_bench.records import History, save_record
-from mnist_bench.serial import dump_json
+from mnist_bench.serial import dump_folded, dump_json
 from mnist_bench.verdicts import CheckResult, Verdict
-from mnist_bench.versionrecords import VersionRecord, encode_version, put
+from mnist_bench.versionrecords import VersionRecord, put
 from mnist_bench.versions import find_version
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def versions(tmp_path: Path) -> Path:
         verdict = Verdict.PASS if place < 2 else Verdict.KNOWN
         check = CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="1", bound="0")
         it = put(VersionRecord(version=find_version(name)), checks={"epoch": [check]})
-        (folder / f"{name}.json").write_text(encode_version(it))
+        (folder / f"{name}.json").write_text(dump_folded(it))
     return folder
 
 
@@ -218,7 +218,7 @@ def test_bisect_versions_measures_what_is_missing(
         asked.append(spec.name)
         check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.KNOWN, figure="1", bound="0")
         it = put(VersionRecord(version=spec), checks={"epoch": [check]})
-        (folder / f"{spec.name}.json").write_text(encode_version(it))
+        (folder / f"{spec.name}.json").write_text(dump_folded(it))
         return [it]
 
     monkeypatch.setattr(matrix, "run_version", measure)

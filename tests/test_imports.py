@@ -26,7 +26,7 @@ FLOW = [
     *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
     *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
     *("sweepresults", "sweepplots", "sweepreport"),
-    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix"),
+    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix", "pairs"),
     *("notes", "comparison", "sides", "bisection"),
     "cli",
 ]

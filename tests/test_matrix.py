@@ -13,8 +13,8 @@ from filelock import FileLock
 from mnist_bench import measuring
 from mnist_bench.matrix import add_version, find_spec, list_matrix, run_version, work_folder
 from mnist_bench.measuring import Bench
-from mnist_bench.serial import RecordError
-from mnist_bench.versionrecords import VersionRecord, encode_version, load_version
+from mnist_bench.serial import RecordError, dump_folded
+from mnist_bench.versionrecords import VersionRecord, load_version
 from mnist_bench.versions import MATRIX, VersionSpec, find_version
 from mnist_bench.wanted import LAYERS, Wanted, check_wanted, find_missing
 
@@ -239,7 +239,7 @@ def test_a_version_of_the_users_own(folder: Path) -> None:
 def test_a_damaged_record_is_named(folder: Path) -> None:
     """Nothing is listed, or run, over it."""
     folder.mkdir()
-    (folder / "mine.json").write_text(encode_version(VersionRecord(version=SPEC)).replace("2.21.0", "new"))
+    (folder / "mine.json").write_text(dump_folded(VersionRecord(version=SPEC)).replace("2.21.0", "new"))
     with pytest.raises(RecordError, match=r"mine\.json: \$\.version: tensorflow 'new' is not a version"):
         list_matrix(folder)
 

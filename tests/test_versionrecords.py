@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from mnist_bench.serial import RecordError
+from mnist_bench.serial import RecordError, dump_folded
 from mnist_bench.versionrecords import (
     Failure,
     SeedResults,
     VersionRecord,
     add_training,
-    encode_version,
     load_version,
     load_versions,
     make_times,
@@ -124,7 +123,7 @@ def test_the_file_is_read_back_and_is_small(empty: VersionRecord, record: Traini
         failures=[Failure(layer="times", what="mlp-epoch", reason="no", lines=lines)],
     )
     path = tmp_path / "py312-tf219.json"
-    path.write_text(encode_version(whole))
+    path.write_text(dump_folded(whole))
     assert load_version(path) == whole
     assert load_versions(tmp_path) == {"py312-tf219": whole}
     assert '"imports": [1.5, 2e-7, 3.0],' in path.read_text()
@@ -143,7 +142,7 @@ def test_the_file_is_read_back_and_is_small(empty: VersionRecord, record: Traini
 def test_a_file_that_is_none(empty: VersionRecord, tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
     """The message names the file, the field and what is wrong."""
     path = tmp_path / f"{name}.json"
-    path.write_text(encode_version(empty).replace(old, new))
+    path.write_text(dump_folded(empty).replace(old, new))
     with pytest.raises(RecordError, match=re.escape(f"{path}: ")) as caught:
         load_version(path)
     assert message in str(caught.value)
@@ -151,7 +150,7 @@ def test_a_file_that_is_none(empty: VersionRecord, tmp_path: Path, name: str, ol
 
 def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: TrainingRecord) -> None:
     """A record is of one data set."""
-    text = json.loads(encode_version(add_training(empty, record)))
+    text = json.loads(dump_folded(add_training(empty, record)))
     probe = {
         "config": msgspec.to_builtins(record.config),
         "environment": msgspec.to_builtins(record.environment),
