@@ -20,7 +20,7 @@ LAYERS = ("install", "import", "checks", "probes", "accuracy", "times")
 NOT_TIMED = LAYERS[:-1]
 FIRST_SEED = 1671
 
-# Keras 3.0 unrolls the steps of an execution, and TensorFlow refuses so long a graph (3.0.5 on TF 2.16.2). `graph`
+# Keras 3.0 to 3.6 cannot run a whole epoch in one execution: see `engines.compile_model`. `graph`
 # ends in the same bits as `epoch`, only later.
 STAND_INS = {"epoch": "graph"}
 
