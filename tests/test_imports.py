@@ -27,12 +27,12 @@ FLOW = [
     *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
     *("sweepresults", "sweepplots", "sweepreport"),
     *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix", "pairs"),
-    *("notes", "comparison", "sides", "bisection"),
+    *("notes", "comparison", "sides", "bisection", "figures", "trackers"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
 SHELLS = {
-    *("cli", "cli_ab", "cli_compare", "cli_gate", "cli_lab", "cli_matrix", "cli_sweep", "cli_timings"),
+    *("cli", "cli_ab", "cli_compare", "cli_export", "cli_gate", "cli_lab", "cli_matrix", "cli_sweep", "cli_timings"),
     "pytest_plugin",
 }
 LEAVES = [
@@ -44,7 +44,7 @@ JUDGES = [
     *("ratios", "abrecords", "calibration"),
     *("timingruns", "timinggate", "timingstore"),
     *("sweepresults", "sweepplots", "sweepreport"),
-    *("versions", "versionrecords", "comparison", "bisection"),
+    *("versions", "versionrecords", "comparison", "bisection", "figures", "trackers"),
 ]
 
 
