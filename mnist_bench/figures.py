@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mnist_bench.versionrecords import SeedResults, VersionRecord
 
@@ -26,6 +26,8 @@ UNITS = {
     "environment-size": "MB",
 }
 """The unit of each measure."""
+
+_MEANS = ("test-loss", "test-error")  # over seeds; of times the median, which one slow process leaves alone
 
 # After the point: microseconds and millionths of a loss, but of an error no more than an accuracy in float32 holds.
 _DIGITS, _DIGITS_OF_ERROR = 6, 4
@@ -89,47 +91,40 @@ def find_gaps(records: Mapping[str, VersionRecord]) -> list[str]:
 
 def _collect(name: str, record: VersionRecord) -> Iterator[Figure]:
     if record.imports:
-        about = f"of {len(record.imports)} fresh processes"
-        yield _make(name, "import-time", record.imports, statistics.median, about, record)
+        yield _make(name, "import-time", record.imports, f"{len(record.imports)} fresh processes", record)
     if record.install:
-        size = [record.install.bytes / 1e6]
-        yield _make(name, "environment-size", size, statistics.median, "all its files", record)
+        yield _make(name, "environment-size", [record.install.bytes / 1e6], "all its files", record)
     for results in record.accuracy:
         benchmark = _name(name, results.lab, results.engine, record)
-        about = f"of {len(results.seeds)} seeds, {results.epochs} epochs"
+        seeds = f"{len(results.seeds)} seeds" if len(results.seeds) > 1 else f"seed {results.seeds[0]}"
+        about = f"{seeds} of {results.epochs} epochs"
         errors = [round(100 * (1 - accuracy), _DIGITS_OF_ERROR) for accuracy in results.test_accuracy]
-        yield _make(benchmark, "test-loss", _get_losses(benchmark, results), statistics.fmean, about, record)
-        yield _make(benchmark, "test-error", errors, statistics.fmean, about, record)
+        yield _make(benchmark, "test-loss", _get_losses(benchmark, results), about, record)
+        yield _make(benchmark, "test-error", errors, about, record)
     for times in record.times:
         benchmark = _name(name, times.lab, times.engine, record)
-        machine = f"hardware {times.hardware_key}"
-        for measure, seconds in (("first-epoch", times.seconds[:1]), ("steady-epoch", times.seconds[1:])):
-            if seconds:
-                about = f"of {len(seconds)} epochs of a process, {machine}"
-                yield _make(benchmark, measure, seconds, statistics.median, about, record)
+        process = f"of one process on hardware {times.hardware_key}"
+        first, steady = times.seconds[:1], times.seconds[1:]
+        if first:
+            yield _make(benchmark, "first-epoch", first, f"epoch 1 {process}", record)
+        if steady:
+            yield _make(benchmark, "steady-epoch", steady, f"epochs 2 to {len(times.seconds)} {process}", record)
 
 
-def _make(
-    benchmark: str,
-    measure: str,
-    values: Sequence[float],
-    summarise: Callable[[Sequence[float]], float],
-    about: str,
-    record: VersionRecord,
-) -> Figure:
-    """Return the figure that several values come to."""
+def _make(benchmark: str, measure: str, values: Sequence[float], about: str, record: VersionRecord) -> Figure:
+    """Return the figure that the values of a measure come to."""
     several = len(values) > 1
-    # Sorting leaves NaN anywhere: each value is looked at, not the least and the largest.
+    what, summarise = ("mean", statistics.fmean) if measure in _MEANS else ("median", statistics.median)
+    # Each is looked at, for NaN may hide among the others from the least, the largest and the median.
     odd = [value for value in values if not 0 <= value < math.inf]
-    what = "mean " if summarise is statistics.fmean else "median "
-    software = record.environment or record.version
+    head, software = f"{what} of " if several else "", record.environment or record.version
     return Figure(
         benchmark=benchmark,
         measure=measure,
         value=odd[0] if odd else round(summarise(values), _DIGITS),
         low=round(min(values), _DIGITS) if several else None,
         high=round(max(values), _DIGITS) if several else None,
-        about=f"{what if several else ''}{about}; TensorFlow {software.tensorflow}, Keras {software.keras}",
+        about=f"{head}{about}; TensorFlow {software.tensorflow}, Keras {software.keras}",
     )
 
 

@@ -58,10 +58,10 @@ def test_each_figure_says_what_it_is(measured: VersionRecord) -> None:
     """How many values of what, and the software; of times the hardware, too."""
     about = {it.measure: it.about for it in collect_figures({NAME: measured})}
     software = "; TensorFlow 2.21.0, Keras 3.15.1"
-    assert about["test-loss"] == f"mean of 2 seeds, 2 epochs{software}"
+    assert about["test-loss"] == f"mean of 2 seeds of 2 epochs{software}"
     assert about["environment-size"] == f"all its files{software}"
-    assert about["first-epoch"] == f"of 1 epochs of a process, hardware fedc{software}"
-    assert about["steady-epoch"] == f"median of 3 epochs of a process, hardware fedc{software}"
+    assert about["first-epoch"] == f"epoch 1 of one process on hardware fedc{software}"
+    assert about["steady-epoch"] == f"median of epochs 2 to 4 of one process on hardware fedc{software}"
 
 
 def test_trainings_have_no_version_in_their_names(measured: VersionRecord) -> None:
