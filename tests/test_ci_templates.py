@@ -147,7 +147,7 @@ def test_a_version_is_measured(folder: Path, run: Any) -> None:
     assert set(ran.statuses) == {0}, ran.out
     assert ran.calls[0] == ["python", "-m", "pip", "install", "mnist-bench", "tensorflow-cpu==2.19.1", "keras==3.9.0"]
     check, add, accuracy, times = check_calls(ran)
-    assert check[:4] == ["check", "--fast", "--data", "mnist"]
+    assert check[:6] == ["check", "--fast", "--engine", "graph", "--data", "mnist"]
     versions = ["--tensorflow", "2.21.0", "--keras", "2.21.0", "--python", "3.12"]
     assert add == ["matrix", "add", "base", *versions, "--out", "records"]
     here = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
