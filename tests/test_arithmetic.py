@@ -22,7 +22,7 @@ def test_engine_follows_the_oracle(mnist_lab: str, mnist_engine: str, mnist_hold
 @pytest.mark.parametrize("lab", LABS)
 def test_planted_error_is_found(lab: str) -> None:
     """A relative error of 1e-3 in the gradients of one tensor is many times what rounding explains."""
-    excess = arithmetic.follow_oracle(lab, "graph", 10, 8, planted=1e-3)
+    excess = arithmetic.first_certain(lab, "graph", 10, 8, planted=1e-3)
     assert excess is not None
     assert excess > 10
 
