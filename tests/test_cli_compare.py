@@ -20,6 +20,7 @@ from mnist_bench.versions import find_version
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mnist_bench.data import Dataset
     from mnist_bench.records import TrainingRecord
 
 
@@ -189,9 +190,10 @@ def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
 
 @pytest.mark.usefixtures("stub_version")
 def test_bisect_versions_measures_what_is_missing(
-    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
 ) -> None:
     """And only that; a dry run names it and measures nothing."""
+    monkeypatch.setattr("mnist_bench.data.load_dataset", lambda *_, **__: tiny)
     (versions / "py312-tf216.json").rename(versions / "away")
     arguments = ("bisect-versions", "py311-tf215", "py312-tf218", "--versions", versions, "--data", "digits")
     assert command(*arguments, "--dry-run") == (0, "py312-tf216\npy312-tf217\n", "")
