@@ -115,6 +115,14 @@ def test_fault_in_dropout_is_found(
     assert contracts.check_contract(contract, "fused").verdict is Verdict.REGRESSED
 
 
+@pytest.mark.parametrize("engine", ["graph", "fused"])
+def test_a_trace_leaves_nothing_behind(engine: str) -> None:
+    """Traces share a compiled model, and a seed's order is the same before and after another's."""
+    first, other, again = (tracers.trace_order(engine, seed=seed).steps for seed in (1671, 1672, 1671))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
 def test_steps_that_look_alike_are_refused() -> None:
     """A tracer whose steps could not be told apart says so instead of guessing."""
     with pytest.raises(ValueError, match="steps that look alike"):
