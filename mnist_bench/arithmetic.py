@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
+__all__ = ["CASES", "check_arithmetic", "first_certain", "make_images"]
+
 # Of a dropout layer, two variables: its masks, (steps, batch, width), and the number of the next step.
 _Tape: TypeAlias = tuple[Any, Any]
-
-__all__ = ["CASES", "check_arithmetic", "first_certain", "make_images"]
 
 # (steps, batch size). A relu whose input is within rounding of 0 may flip, and then no bound holds; the fewer
 # inputs a case has, the fewer seeds must be tried until none is that near.
@@ -87,7 +87,7 @@ class _Trainee:
 
     Attributes:
         model: As `compile_model` leaves it.
-        tapes: Of each dropout layer, where Keras trains: its masks, (steps, batch, width), and the next step.
+        tapes: One for each dropout layer, where Keras trains.
         lab: A key of `LABS`.
         engine: A key of `ENGINES`.
         steps: Steps to train.
@@ -105,7 +105,7 @@ class _Trainee:
 def _compile_trainee(lab: str, engine: str, steps: int, batch_size: int) -> _Trainee:
     config = TrainingConfig(lab=lab, engine=engine, batch_size=batch_size)
     set_determinism(on=check_engine(engine).deterministic)
-    seed_everything(config.seed)
+    seed_everything(config.seed)  # the dropout layers take their seeds when they are made
     fit = check_engine(engine).fit
     model, tapes = _build_recorded(LABS[lab], steps, batch_size) if fit else (build_model(LABS[lab]), [])
     compile_model(model, check_engine(engine), config, samples=steps * batch_size)

@@ -37,9 +37,8 @@ def check_reproducible(
     """
     for lab, digests in collect_digests(labs, engine, dataset, source, seed=seed).items():
         other = digests.pop("another seed")
-        alike = len(set(digests.values())) == 1
-        holds = alike and other not in digests.values()
         count = len(set(digests.values()))
+        holds = count == 1 and other not in digests.values()
         yield CheckResult(
             name=f"reproducibility/bits[{lab}-{engine}]",
             verdict=Verdict.PASS if holds else Verdict.REGRESSED,
