@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 import warnings
@@ -14,6 +15,7 @@ __all__ = [
     "is_deterministic",
     "load_keras",
     "load_tensorflow",
+    "read_keras_version",
     "seed_everything",
     "set_determinism",
     "synchronise",
@@ -58,6 +60,13 @@ def load_tensorflow() -> Any:
 def load_keras() -> Any:
     """Import Keras as TensorFlow users get it, `tf.keras`: Keras 2 up to TF 2.15, Keras 3 from 2.16 on."""
     return load_tensorflow().keras
+
+
+def read_keras_version() -> str:
+    """Return the version of the Keras that TensorFlow users get."""
+    # `tf.keras` has no version of its own in some releases; the package that its classes come from has.
+    package = importlib.import_module(load_keras().Model.__module__.partition(".")[0])
+    return str(package.__version__)
 
 
 def import_seconds() -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from packaging.version import Version
 
-from mnist_bench.backend import load_keras, synchronise
+from mnist_bench.backend import load_keras, read_keras_version, synchronise
 from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
 from mnist_bench.optimizers import OPTIMIZERS, UPDATES
 
@@ -161,7 +161,7 @@ def _check_steps(engine: Engine, steps: int) -> None:
     of the validation set, the last execution ends in an error that Keras swallows, with its losses: seen on 3.6.0,
     where the weights are right, the training loss is a mean of some batches, and the validation's is not there.
     """
-    version = Version(load_keras().__version__)
+    version = Version(read_keras_version())
     if steps > 1 and _SPELLS_OUT[0] <= version < _SPELLS_OUT[1]:
         raise ValueError(
             f"engine {engine.name}: Keras {version} loses losses of executions of several steps, as 3.7 does no more: "

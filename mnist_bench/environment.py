@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import importlib.metadata
 import itertools
 import json
@@ -14,7 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.backend import is_deterministic, load_keras, load_tensorflow
+from mnist_bench.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 from mnist_bench.records import EnvironmentRecord, Gpu
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ __all__ = [
     "find_gpu_names",
     "find_instruction_set",
     "make_key",
-    "read_keras_version",
 ]
 
 # Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
@@ -190,13 +188,6 @@ def read_commit(folder: Path) -> str | None:
 def _ask(command: list[str]) -> str:
     answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
     return answer.stdout.strip()
-
-
-def read_keras_version() -> str:
-    """Return the version of the Keras that TensorFlow users get."""
-    # `tf.keras` has no version of its own in some releases; the package that its classes come from has.
-    package = importlib.import_module(load_keras().Model.__module__.partition(".")[0])
-    return str(package.__version__)
 
 
 def _read_precision(keras: Any) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench import facts
+from mnist_bench.backend import read_keras_version
 from mnist_bench.baselines import find_reference
 from mnist_bench.campaign import plan_campaign, record_name
 from mnist_bench.data import prepare
 from mnist_bench.engines import ENGINES
-from mnist_bench.environment import read_keras_version
 from mnist_bench.labs import build_model, check_lab
 from mnist_bench.records import TrainingConfig, save_record
 from mnist_bench.runner import describe_layers, train

@@ -101,8 +101,7 @@ def collect_versions() -> dict[str, str]:
     """Return the versions that decide about known regressions, by package."""
     import numpy as np
 
-    from mnist_bench.backend import load_tensorflow
-    from mnist_bench.environment import read_keras_version
+    from mnist_bench.backend import load_tensorflow, read_keras_version
 
     return {
         "tensorflow": load_tensorflow().__version__,
