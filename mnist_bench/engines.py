@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from packaging.version import Version
 
 from mnist_bench.backend import load_keras, synchronise
 from mnist_bench.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
@@ -50,6 +51,8 @@ class EpochFigures:
     val_seconds: float
     cpu_seconds: float
 
+
+_SPELLS_OUT = (Version("3.0.0"), Version("3.7.0"))  # from, to
 
 OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
 
@@ -126,10 +129,14 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
         engine: How to train it.
         config: Gives the optimizer, the learning rate and the batch size.
         samples: Training samples an epoch, which give the steps of an execution.
+
+    Raises:
+        ValueError: This Keras cannot run so many steps in one execution.
+        RuntimeError: Keras decided on XLA otherwise than it was told.
     """
-    # The fused engine leaves Keras only the test set, for which it needs no long execution: Keras 3.0 spells out
-    # each of its steps, and TensorFlow refuses so many.
+    # The fused engine leaves Keras only the test set, for which it needs no long execution.
     steps = math.ceil(samples / config.batch_size) if engine.whole_epoch and engine.fit else 1
+    _check_steps(engine, steps)
     xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
     model.compile(
         loss="categorical_crossentropy",
@@ -144,6 +151,22 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
     made = getattr(model, "jit_compile", None)
     if bool(model._jit_compile if made is None else made) is not xla:  # noqa: SLF001 - Keras 2.8's only name for it
         raise RuntimeError(f"engine {engine.name}: jit_compile={xla} was asked for, Keras made it {not xla}")
+
+
+def _check_steps(engine: Engine, steps: int) -> None:
+    """Refuse executions of several steps where Keras loses what they measure.
+
+    Keras 3.0 to 3.6 spell out each step of an execution (their `multi_step_on_iterator`). TensorFlow takes 32 of them
+    at most (GET_NEXT_CALL_ERROR_THRESHOLD in its iterator_ops.py). Where they do not divide the batches of an epoch, or
+    of the validation set, the last execution ends in an error that Keras swallows, with its losses: seen on 3.6.0,
+    where the weights are right, the training loss is a mean of some batches, and the validation's is not there.
+    """
+    version = Version(load_keras().__version__)
+    if steps > 1 and _SPELLS_OUT[0] <= version < _SPELLS_OUT[1]:
+        raise ValueError(
+            f"engine {engine.name}: Keras {version} loses losses of executions of several steps, as 3.7 does no more: "
+            "use engine graph, which ends in the same bits"
+        )
 
 
 def train_model(

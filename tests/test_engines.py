@@ -217,6 +217,29 @@ def test_xla_that_keras_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         compile_model(model, ENGINES["xla"], config, samples=100)
 
 
+@pytest.mark.parametrize("keras", ["3.0.5", "3.6.0"])
+def test_epoch_refuses_a_keras_that_loses_losses(monkeypatch: pytest.MonkeyPatch, keras: str) -> None:
+    """It names what to use instead."""
+    message = f"engine epoch: Keras {keras} loses losses of executions .* use engine graph"
+    with pytest.raises(ValueError, match=message):
+        compile_under(monkeypatch, keras, "epoch")
+
+
+@pytest.mark.parametrize(
+    ("keras", "engine"), [("2.15.0", "epoch"), ("3.7.0", "epoch"), ("3.6.0", "graph"), ("3.6.0", "fused")]
+)
+def test_no_other_keras_and_engine_is_refused(monkeypatch: pytest.MonkeyPatch, keras: str, engine: str) -> None:
+    """One step at a time is right in all of them."""
+    compile_under(monkeypatch, keras, engine)
+
+
+def compile_under(monkeypatch: pytest.MonkeyPatch, keras: str, engine: str) -> None:
+    """Compile the perceptron for 1,000 samples where Keras says that it is of that version."""
+    monkeypatch.setattr(load_keras(), "__version__", keras)
+    config = TrainingConfig(lab="perceptron", engine=engine)
+    compile_model(build_model(LABS["perceptron"]), ENGINES[engine], config, samples=1000)
+
+
 def test_fused_refuses_two_dropout_rates(prepared: Prepared) -> None:
     """A model that it cannot train as it stands is an error and not trained in another way."""
     layers = load_keras().layers

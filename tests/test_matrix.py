@@ -69,7 +69,7 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     """All of it comes into the record, short; the raw records stay out of git; a second run has nothing to do."""
     wanted = dataclasses.replace(WANTED, checked=("epoch", "graph"), probed=("epoch", "fused"))
     record = run(wanted)
-    assert (record.status, find_missing(record, wanted)) == ("measured", {})
+    assert (record.status, find_missing(record, wanted)) == ("measured", {}), record.failures
     assert record.install is not None
     assert record.install.packages == {"numpy": "2.4.6"}
     assert record.imports == [1.5]
