@@ -21,6 +21,8 @@ __all__ = ["Figure", "Headline", "count", "format_change", "make_headline"]
 
 # A failing check as a person would say it.
 _PLAIN = {"contract/new-order": "training visits the samples in the same order in every epoch"}
+# What is no answer, though nothing went wrong.
+_MISSING = {"NOT MEASURED": "not measured yet", "LEAD": "timed alone, beside nothing"}
 _NAMED = 2  # that the sentence names
 _JUDGED = ("accuracy", "loss", "time")  # a regression there is one of a version beside its predecessor
 
@@ -70,11 +72,12 @@ def make_headline(
     worse = [(row, group) for row in rows for group in _JUDGED if row.cells[group].word == "REGRESSED"]
     cells = [cell for row in rows if row.record.status != "failed" for cell in row.cells.values()]
     unanswered = sum(cell.tone == "open" for cell in cells)
-    missing = sum(cell.word == "NOT MEASURED" for cell in cells)
+    missing = {word: sum(cell.word == word for cell in cells) for word in _MISSING}
     said = [*map(_say_regression, fresh), *_say_worse(worse), *map(_say_regression, known)]
-    rest = _say_rest(found=bool(said), doubt=bool(unanswered or missing), measured=any(_is_measured(it) for it in rows))
+    doubt, measured = bool(unanswered or any(missing.values())), any(_is_measured(it) for it in rows)
+    rest = _say_rest(found=bool(said), doubt=doubt, measured=measured)
     support = list(_say_support(rows, unanswered, missing))
-    tone: Tone = "bad" if fresh or worse else "known" if known else "open" if unanswered or missing else "good"
+    tone: Tone = "bad" if fresh or worse else "known" if known else "open" if doubt or not measured else "good"
     return Headline(tone, f"{'. '.join([*said, rest])}.", support, list(_make_figures(rows, alike, costs, pairs)))
 
 
@@ -99,8 +102,8 @@ def _say_regression(it: Regression) -> str:
     what = _PLAIN.get(it.check, f"{it.check} fails") + (f", the {it.title}" if it.known else "")
     if it.since:
         return f"From {it.since} on, {what}"
-    if not it.lacking:
-        return f"In every version that was checked, {what}"
+    if not it.lacking and not it.unknown:
+        return f"In every version {what}"
     names = it.having if len(it.having) <= 3 else [*it.having[:2], f"{len(it.having) - 2} more"]  # noqa: PLR2004
     return f"In {', '.join(names[:-1])}{' and ' if names[1:] else ''}{names[-1]} {what}"
 
@@ -125,7 +128,7 @@ def _say_rest(*, found: bool, doubt: bool, measured: bool) -> str:
     return "Nothing else got worse" if found else "Nothing got worse"
 
 
-def _say_support(rows: Sequence[Row], unanswered: int, missing: int) -> Iterator[str]:
+def _say_support(rows: Sequence[Row], unanswered: int, missing: Mapping[str, int]) -> Iterator[str]:
     few = max((len(it.seeds) for row in rows for it in row.record.accuracy), default=0)
     undecided = sum(row.cells[it].word == "INCONCLUSIVE" for row in rows for it in ("accuracy", "loss"))
     if undecided:
@@ -134,10 +137,10 @@ def _say_support(rows: Sequence[Row], unanswered: int, missing: int) -> Iterator
             f"the bits moved, and {count(few, 'seed')} a lab leave room for a loss that matters."
         )
     others = unanswered - undecided
-    if others or missing:
-        parts = [f"{others:,} without an answer"] if others else []
-        parts += [f"{missing:,} not measured yet"] if missing else []
-        yield f"Of the other fields of the table below, {' and '.join(parts)}."
+    parts = {"without an answer": others} | {text: missing[word] for word, text in _MISSING.items()}
+    told = [f"{number:,} {text}" for text, number in parts.items() if number]
+    if told:
+        yield f"Of the other fields of the table below: {', '.join(told)}."
 
 
 def _make_figures(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MARK", "draw_picture", "format_results", "make_stamp", "write_docs"]
 
-MARK = "Written by mnist-bench report --docs"
+MARK = "Written by mnist-bench report from the versions' records"
 _READING = """Checks from structure to reproducibility are of the version itself. From bits on it is held against its
 predecessor, which differs from it in one thing. A field has the worst verdict of its checks."""
 _COMMANDS = """    mnist-bench matrix run              # measures what is missing
@@ -52,7 +52,7 @@ def write_docs(facts: Facts, folder: Path) -> list[Path]:
 def format_results(facts: Facts) -> str:
     """Return the page as Markdown: the same records give the same bytes."""
     parts = [
-        f"<!-- {MARK} docs: do not edit it. -->",
+        f"<!-- {MARK}: do not edit it. -->",
         "# What changed between TensorFlow, Keras and Python versions",
         f"**{escape_markdown(facts.headline.sentence)}**",
     ]
@@ -84,8 +84,8 @@ def draw_picture(facts: Facts) -> str | None:
         return None
     draws = [functools.partial(plot_metric, trained, metric, mark=facts.mark) for metric in ("accuracy", "loss")]
     width, height = versionplots.measure_rows(len(trained), lines=2)
-    svg = plots.stand_alone(plots.draw_panels(draws, columns=2, size=(width - 0.6, height + 0.2)))
-    return svg.replace(">", f"><!-- {MARK} docs; {make_stamp(facts)} -->", 1)
+    svg = plots.stand_alone(plots.draw_panels(draws, columns=2, size=(width - 1.2, height + 0.2)))
+    return svg.replace(">", f"><desc>{MARK}; {make_stamp(facts)}</desc>", 1)
 
 
 def make_stamp(facts: Facts) -> str:
@@ -140,7 +140,7 @@ def _tell_accuracy(facts: Facts) -> Iterator[str]:
     if not facts.trained:
         yield "Not measured."
         return
-    yield "On the test set: mean ± standard deviation over seeds, and the mean's 95% interval. The same bits are one row."
+    yield "On the test set: mean ± standard deviation over seeds, and the mean's 95% interval. The same bits are a row."
     yield _make_table(
         ["lab", "versions", "seeds", "accuracy", "loss"],
         [
