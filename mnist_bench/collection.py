@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mnist_bench.pairs import load_pairs, pair_path
+from mnist_bench.pairrecords import load_pairs, pair_path
 from mnist_bench.serial import RecordError, dump_json
 from mnist_bench.versionrecords import load_version
 from mnist_bench.versions import MATRIX, find_axis

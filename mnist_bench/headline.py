@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_bench.abconsole import format_ratio
+from mnist_bench.abrecords import format_ratio
 from mnist_bench.bitgroups import FIT
 
 if TYPE_CHECKING:

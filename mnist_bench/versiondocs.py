@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench import plots, versionplots
-from mnist_bench.abconsole import format_ratio
+from mnist_bench.abrecords import format_ratio
 from mnist_bench.bitgroups import find_keras
 from mnist_bench.exports import escape_markdown
 from mnist_bench.files import replace_own

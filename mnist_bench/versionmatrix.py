@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mnist_bench.abconsole import format_ratio
-from mnist_bench.abrecords import VERDICTS
+from mnist_bench.abrecords import VERDICTS, format_ratio
 from mnist_bench.comparison import check_disaster, compare_versions
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.verdicts import CheckResult, Verdict, conclude

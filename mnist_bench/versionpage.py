@@ -6,8 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench import versionplots
-from mnist_bench.abconsole import format_ratio
-from mnist_bench.abrecords import VERDICTS
+from mnist_bench.abrecords import VERDICTS, format_ratio
 from mnist_bench.bitgroups import find_keras
 from mnist_bench.headline import count, format_change
 from mnist_bench.labs import LABS
