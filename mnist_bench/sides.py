@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mnist_bench.records import EnvironmentRecord
     from mnist_bench.serial import Record
 
-__all__ = ["find_interpreter", "get_probe", "load_sides", "probe_environment"]
+__all__ = ["find_interpreter", "get_probe", "load_all", "load_sides", "probe_environment"]
 
 _FORMS: Mapping[str, type[Record]] = {"training": TrainingRecord, "probe": ProbeRecord, "version": VersionRecord}
 
@@ -82,14 +82,9 @@ def load_sides(text: str, versions: Path) -> dict[str, VersionRecord]:
         RecordError: A file is no valid record, or the folder holds none.
         ValueError: The records of the folder do not belong together, or there is nothing of that name.
     """
-    path = Path(text)
-    if path.is_file():
-        return _gather([load_any(path, _FORMS)], text)
-    if path.is_dir():
-        paths = sorted(path.glob("*.json"))
-        if not paths:
-            raise RecordError(f"{path}: no records (*.json) there")
-        return _gather([load_any(it, _FORMS) for it in paths], text)
+    if Path(text).exists():
+        found = load_all([Path(text)])
+        return {"": next(iter(found.values()))} if len(found) == 1 else found
     there = versions / f"{text}.json"
     if there.parent == versions and there.is_file():
         return {"": load_version(there)}
@@ -98,13 +93,43 @@ def load_sides(text: str, versions: Path) -> dict[str, VersionRecord]:
     raise ValueError(f"{text}: neither a record, a folder of records, an interpreter nor a version in {versions}")
 
 
+def load_all(paths: Sequence[Path]) -> dict[str, VersionRecord]:
+    """Load every record of some files and folders.
+
+    Args:
+        paths: Records' files, and folders of them.
+
+    Returns:
+        Each version's record by its name; or all other records as one, by the name "".
+
+    Raises:
+        RecordError: A file is no valid record, or a folder holds none.
+        ValueError: The records do not belong together.
+    """
+    files = [file for path in paths for file in _list_files(path)]
+    return _gather([load_any(file, _FORMS) for file in files], ", ".join(map(str, paths[:3])))
+
+
+def _list_files(path: Path) -> list[Path]:
+    """Return the records' files of a folder; of a file, or of what is not there, the path itself."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.json"))
+    if not files:
+        raise RecordError(f"{path}: no records (*.json) there")
+    return files
+
+
 def _gather(records: Sequence[Record], origin: str) -> dict[str, VersionRecord]:
-    """Return the versions' records by name, or all other records as one."""
-    whole = [record for record in records if isinstance(record, VersionRecord)]
+    """Return the versions' records by name, or all other records as one by the name ""."""
+    whole = {record.version.name: record for record in records if isinstance(record, VersionRecord)}
     if whole:
-        if len(whole) < len(records):
+        count = sum(isinstance(record, VersionRecord) for record in records)
+        if count < len(records):
             raise ValueError(f"{origin}: records of versions and other records are mixed there")
-        return {"": whole[0]} if len(whole) == 1 else {record.version.name: record for record in whole}
+        if len(whole) < count:
+            raise ValueError(f"{origin}: two records of one version are there, among {', '.join(whole)}")
+        return whole
     gathered: VersionRecord | None = None
     for record in records:
         assert isinstance(record, (TrainingRecord, ProbeRecord))  # noqa: S101 - there are no other forms
