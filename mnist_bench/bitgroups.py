@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.comparison import SAME_BITS, align_engines, compare_bits
+from mnist_bench.labs import LABS
 from mnist_bench.versionmatrix import explain_machines
 from mnist_bench.versionrecords import probes_by_case, seeds_by_case
 
@@ -41,7 +42,8 @@ class Alike:
 def find_alike(records: Mapping[str, VersionRecord]) -> list[Alike]:
     """Return the groups of each lab and way that anything was measured of."""
     ways = dict.fromkeys(it for record in records.values() for it in _list_ways(record))
-    ordered = sorted(ways, key=lambda it: (it[1] != FIT, it[1]))
+    labs = list(LABS)
+    ordered = sorted(ways, key=lambda it: (it[1] != FIT, it[1], labs.index(it[0]) if it[0] in labs else len(labs)))
     return [Alike(lab, way, group_records(records, lab, way)) for lab, way in ordered]
 
 

@@ -11,7 +11,6 @@ from mnist_bench.bitgroups import FIT, describe_versions, find_alike
 from mnist_bench.comparison import SAME_BITS
 from mnist_bench.headline import make_headline
 from mnist_bench.intervals import mean_interval
-from mnist_bench.labs import LABS
 from mnist_bench.regressions import find_regressions, measure_costs
 from mnist_bench.versionmatrix import list_groups, make_rows
 from mnist_bench.versionrecords import seeds_by_case
@@ -119,8 +118,7 @@ def list_some(names: Sequence[str]) -> str:
 
 
 def _collect_trained(collection: Collection, alike: Sequence[Alike], marked: Regression | None) -> Iterator[Trained]:
-    places = {lab: place for place, lab in enumerate(LABS)}
-    for it in sorted((it for it in alike if it.way == FIT), key=lambda it: places.get(it.lab, len(places))):
+    for it in (it for it in alike if it.way == FIT):
         for names in it.groups:
             records = [collection.records[name] for name in names]
             cases = [f"{it.lab}-{engine}" for engine in SAME_BITS]

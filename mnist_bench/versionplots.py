@@ -68,8 +68,8 @@ def measure_rows(rows: int, *, lines: int = 1) -> tuple[float, float]:
 
 
 def plot_cloud(samples: Sequence[Sample], title: str, ax: Axes) -> Axes:
-    """Draw each sample's values as a row of marks, and on top the 95% interval of their mean."""
-    _draw_values(samples, range(len(samples)), ax)
+    """Draw the 95% interval of each sample's mean, and close below it every value."""
+    _draw_values(samples, [place + _SHIFT for place in range(len(samples))], ax)
     _draw_intervals(samples, [mean_interval(it.values) for it in samples], range(len(samples)), ax)
     return _name_rows([sample.row for sample in samples], title, ax)
 
@@ -124,7 +124,7 @@ def _draw_values(samples: Sequence[Sample], places: Sequence[float], ax: Axes) -
     for kind, (colour, shape, _) in enumerate(MARKS):
         points = [(x, y) for it, y in zip(samples, places, strict=True) if it.kind == kind for x in it.values]
         if points:
-            ax.plot(*zip(*points, strict=True), shape, color=colour, alpha=0.4, markersize=3.6, markeredgewidth=0)
+            ax.plot(*zip(*points, strict=True), shape, color=colour, alpha=0.55, markersize=3.6, markeredgewidth=0)
 
 
 def _draw_intervals(

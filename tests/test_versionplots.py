@@ -51,8 +51,8 @@ def test_a_cloud_has_every_seed(ax: Axes) -> None:
     """A row each, its seeds and its mean; one value has no interval, and neither have equal ones."""
     plot_cloud(SAMPLES, "title", ax)
     assert names(ax) == ["old", "new", "newest"]
-    assert points(ax, 0) == [[(1, 0), (2, 0), (3, 0)], [(2, 0)]]
-    assert points(ax, 1) == [[(2, 1), (2, 1), (4, 2)], [(2, 1), (4, 2)]]
+    assert points(ax, 0) == [[(1, 0.24), (2, 0.24), (3, 0.24)], [(2, 0)]]
+    assert points(ax, 1) == [[(2, 1.24), (2, 1.24), (4, 2.24)], [(2, 1), (4, 2)]]
     assert segments(ax) == [[[-0.484, 0], [4.484, 0]]]
 
 
