@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from mnist_bench.pairrecords import load_pairs, pair_path
-from mnist_bench.serial import RecordError, dump_json
+from mnist_bench.serial import dump_json, list_records
 from mnist_bench.versionrecords import load_version
 from mnist_bench.versions import MATRIX, find_axis
 
@@ -60,7 +60,7 @@ def load_collection(paths: Sequence[Path]) -> Collection:
         RecordError: There is no record, or a file is no valid one.
         ValueError: Two records are of one version, or of different data; the message names both files.
     """
-    files = dict.fromkeys(it.resolve() for path in paths for it in _list_files(path))
+    files = dict.fromkeys(it.resolve() for path in paths for it in list_records(path))
     records: dict[Path, VersionRecord] = {path: load_version(path) for path in files}
     _check_versions(records)
     datasets = {path: record.dataset for path, record in records.items() if record.dataset}
@@ -95,15 +95,6 @@ def make_collection(
         pairs={name: pairs[name] for name in names if pairs and name in pairs},
         left_out=len(ranked) - len(shown),
     )
-
-
-def _list_files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.glob("*.json"))
-    if not files:
-        raise RecordError(f"{path}: no records (*.json) there")
-    return files
 
 
 def _check_versions(records: Mapping[Path, VersionRecord]) -> None:

@@ -74,7 +74,8 @@ def make_headline(
     unanswered = sum(cell.tone == "open" for cell in cells)
     missing = {word: sum(cell.word == word for cell in cells) for word in _MISSING}
     said = [*map(_say_regression, fresh), *_say_worse(worse), *map(_say_regression, known)]
-    doubt, measured = bool(unanswered or any(missing.values())), any(_is_measured(it) for it in rows)
+    alone = not any(row.base for row in rows)
+    doubt, measured = bool(unanswered or alone or any(missing.values())), any(_is_measured(it) for it in rows)
     rest = _say_rest(found=bool(said), doubt=doubt, measured=measured)
     support = list(_say_support(rows, unanswered, missing))
     tone: Tone = "bad" if fresh or worse else "known" if known else "open" if doubt or not measured else "good"
@@ -130,6 +131,8 @@ def _say_rest(*, found: bool, doubt: bool, measured: bool) -> str:
 
 def _say_support(rows: Sequence[Row], unanswered: int, missing: Mapping[str, int]) -> Iterator[str]:
     few = max((len(it.seeds) for row in rows for it in row.record.accuracy), default=0)
+    if rows and not any(row.base for row in rows):
+        yield "No version has an older one beside it here, so nothing is compared."
     undecided = sum(row.cells[it].word == "INCONCLUSIVE" for row in rows for it in ("accuracy", "loss"))
     if undecided:
         yield (

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["MARK", "draw_picture", "format_results", "make_stamp", "write_docs"]
 
 MARK = "Written by mnist-bench report from the versions' records"
-_READING = """Checks from structure to reproducibility are of the version itself. From bits on it is held against its
-predecessor, which differs from it in one thing. A field has the worst verdict of its checks."""
+_READING = """Checks from structure to reproducibility are of the version itself. From bits on it is held against the
+version before it, the nearest older one that differs in one thing. A field has the worst verdict of its checks."""
 _COMMANDS = """    mnist-bench matrix run              # measures what is missing
     mnist-bench matrix pairs            # times each beside its predecessor, on a quiet machine
     mnist-bench report --docs docs      # this page and its picture

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from packaging.version import Version
+
 from mnist_bench.abrecords import VERDICTS, format_ratio
 from mnist_bench.comparison import check_disaster, compare_versions
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.verdicts import CheckResult, Verdict, conclude
-from mnist_bench.versions import find_predecessor
+from mnist_bench.versions import MATRIX, find_predecessor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from mnist_bench.collection import Collection
     from mnist_bench.comparison import Compared
     from mnist_bench.versionrecords import VersionRecord
-    from mnist_bench.versions import Axis
+    from mnist_bench.versions import Axis, VersionSpec
 
 __all__ = ["GROUPS", "TONES", "Cell", "Row", "Tone", "explain_machines", "list_groups", "make_rows"]
 
@@ -81,7 +83,7 @@ def make_rows(collection: Collection) -> list[Row]:
     specs = [it.version for it in collection.records.values() if it.status in ("measured", "partial")]
     rows = []
     for name, record in collection.records.items():
-        spec = find_predecessor(record.version, specs)
+        spec = _find_base(record.version, specs)
         base = collection.records[spec.name] if spec else None
         rows.append(_make_row(record, base, collection.axes[name], collection.pairs.get(name)))
     return rows
@@ -99,6 +101,18 @@ def explain_machines(a: VersionRecord, b: VersionRecord) -> str:
         return "no fingerprint of the machine"
     keys = explain_keys(a.environment, b.environment, NUMERICS_FIELDS)
     return ", ".join(f"{name} {x!r} and {y!r}" for name, (x, y) in keys.items() if name != "keras")
+
+
+def _find_base(spec: VersionSpec, specs: Sequence[VersionSpec]) -> VersionSpec | None:
+    """Return the predecessor; of a version of one's own that has none, the nearest older one, whatever differs."""
+    found = find_predecessor(spec, specs)
+    if found or spec.name in MATRIX:
+        return found
+    return max((it for it in specs if _age(it) < _age(spec)), key=_age, default=None)
+
+
+def _age(spec: VersionSpec) -> tuple[Version, Version, Version]:
+    return Version(spec.tensorflow), Version(spec.keras or "0"), Version(spec.python)
 
 
 def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pair: AbRecord | None) -> Row:

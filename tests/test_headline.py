@@ -121,3 +121,10 @@ def test_numbers_in_words() -> None:
     change = Interval(-0.00001, -0.0015, 0.001, 0.95)
     assert format_change(change, "accuracy") == "+0.00 points (-0.15 to +0.10)"
     assert format_change(change, "loss") == "+0.0000 (-0.0015 to +0.0010)"
+
+
+def test_a_version_alone_is_not_compared(make_versions: MakeVersions) -> None:
+    """So nobody says that nothing got worse."""
+    headline = read(make_versions([OLD]))
+    assert headline.sentence == "Nothing is shown to be worse, but not all is answered."
+    assert headline.support[0] == "No version has an older one beside it here, so nothing is compared."

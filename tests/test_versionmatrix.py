@@ -163,3 +163,16 @@ def test_a_failed_predecessor_is_passed_over(make_versions: Callable[..., dict[s
 def test_a_word_has_a_tone(word: str, tone: str) -> None:
     """One that nobody has thought of is an open question, never green."""
     assert Cell(word, "").tone == tone
+
+
+def test_a_version_of_one_s_own_has_the_nearest_older_one_beside_it(
+    make_versions: Callable[..., dict[str, VersionRecord]],
+) -> None:
+    """Although more than one thing differs, for else nothing would be compared; one of the matrix begins its axis."""
+    records = make_versions([OLD, NEW, "py312-tf218-keras30"], seeds=2)
+    own = msgspec.structs.replace(records["py312-tf218-keras30"].version, name="newest", keras="3.5.0")
+    records["newest"] = msgspec.structs.replace(records["py312-tf218-keras30"], version=own)
+    rows = {row.name: row.base for row in make_rows(make_collection(records.values()))}
+    assert rows == {OLD: None, NEW: OLD, "py312-tf218-keras30": None, "newest": "py312-tf218-keras30"}
+    del records["py312-tf218-keras30"]
+    assert make_rows(make_collection(records.values()))[-1].base == NEW
