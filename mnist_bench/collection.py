@@ -6,10 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from packaging.version import Version
 
 from mnist_bench.pairrecords import load_pairs, pair_path
-from mnist_bench.serial import dump_json, list_records
+from mnist_bench.records import DatasetRecord
+from mnist_bench.serial import dump_json, list_records, load_json
 from mnist_bench.versionrecords import load_version
 from mnist_bench.versions import MATRIX, find_axis
 
@@ -18,14 +20,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.abrecords import AbRecord
-    from mnist_bench.records import DatasetRecord
     from mnist_bench.versionrecords import VersionRecord
-    from mnist_bench.versions import Axis
+    from mnist_bench.versions import Axis, VersionSpec
 
 __all__ = ["MOST", "Collection", "load_collection", "make_collection"]
 
 MOST = 60  # versions that a page judges and lists: more, and nobody reads them; the matrix has 24
 _AXES: tuple[Axis, ...] = ("tensorflow", "keras", "python")
+
+
+class _Name(msgspec.Struct):
+    """Of a version, what it is called."""
+
+    name: str
+
+
+class _Head(msgspec.Struct):
+    """Of a record, what says whether it is shown, and with which others."""
+
+    version: _Name
+    dataset: DatasetRecord | None = None
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,57 +65,63 @@ class Collection:
         return hashlib.sha256(dump_json([self.records, self.pairs]).encode()).hexdigest()
 
 
-def load_collection(paths: Sequence[Path]) -> Collection:
+def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
     """Read the records that these files and folders hold, and the pairs beside them.
 
     Args:
         paths: Records, or folders of them; a file that is named twice counts once.
+        most: How many to show: the matrix's own and then the newest. Of the others only name, date and data are
+            read, so that thousands take no time.
 
     Raises:
         RecordError: There is no record, or a file is no valid one.
         ValueError: Two records are of one version, or of different data; the message names both files.
     """
     files = dict.fromkeys(it.resolve() for path in paths for it in list_records(path))
-    records: dict[Path, VersionRecord] = {path: load_version(path) for path in files}
-    _check_versions(records)
-    datasets = {path: record.dataset for path, record in records.items() if record.dataset}
+    heads = {path: load_json(path, _Head) for path in files}
+    _check_versions(heads)
+    datasets = {path: head.dataset for path, head in heads.items() if head.dataset}
     pairs: dict[str, AbRecord] = {}
-    for folder in dict.fromkeys(path.parent for path in records):
+    for folder in dict.fromkeys(path.parent for path in heads):
         for name, pair in load_pairs(folder).items():
             pairs[name] = pair
             datasets[pair_path(folder, name)] = pair.workload.dataset
     _check_data(datasets)
-    return make_collection(records.values(), pairs)
+    ranked = sorted(heads, key=lambda path: _rank(heads[path]), reverse=True)
+    records = [load_version(path) for path in ranked[:most]]
+    return make_collection(records, pairs, left_out=len(ranked) - len(records))
 
 
 def make_collection(
-    records: Iterable[VersionRecord], pairs: Mapping[str, AbRecord] | None = None, *, most: int = MOST
+    records: Iterable[VersionRecord], pairs: Mapping[str, AbRecord] | None = None, *, left_out: int = 0
 ) -> Collection:
-    """Return records in the order of the page, the matrix's own and then the newest where there are too many.
+    """Return records in the order of the page.
 
     Args:
         records: Of one data set, each version once.
         pairs: By the name of the newer version; those of versions without a record are not shown.
-        most: How many records to show.
+        left_out: How many more there are.
     """
-    ranked = sorted(records, key=lambda it: (it.version.name in MATRIX, it.created, it.version.name), reverse=True)
-    shown = ranked[:most]
-    specs = [record.version for record in shown]
+    there = {record.version.name: record for record in records}
+    specs = [record.version for record in there.values()]
     axes = {spec.name: find_axis(spec, specs) for spec in specs}
-    ordered = sorted(shown, key=lambda record: _order(record, axes[record.version.name]))
-    names = [record.version.name for record in ordered]
+    names = sorted(there, key=lambda name: _order(there[name].version, axes[name]))
     return Collection(
-        records=dict(zip(names, ordered, strict=True)),
+        records={name: there[name] for name in names},
         axes={name: axes[name] for name in names},
         pairs={name: pairs[name] for name in names if pairs and name in pairs},
-        left_out=len(ranked) - len(shown),
+        left_out=left_out,
     )
 
 
-def _check_versions(records: Mapping[Path, VersionRecord]) -> None:
+def _rank(head: _Head) -> tuple[bool, str, str]:
+    return head.version.name in MATRIX, head.created, head.version.name
+
+
+def _check_versions(heads: Mapping[Path, _Head]) -> None:
     seen: dict[str, Path] = {}
-    for path, record in records.items():
-        name = record.version.name
+    for path, head in heads.items():
+        name = head.version.name
         if name in seen:
             raise ValueError(f"{seen[name]} and {path} are both records of {name}: a page shows a version once")
         seen[name] = path
@@ -115,6 +136,5 @@ def _check_data(datasets: Mapping[Path, DatasetRecord]) -> None:
             raise ValueError(f"{first} and {path} are of different data ({there}, {here}): not in one page")
 
 
-def _order(record: VersionRecord, axis: Axis) -> tuple[int, Version, Version, Version, str]:
-    spec = record.version
+def _order(spec: VersionSpec, axis: Axis) -> tuple[int, Version, Version, Version, str]:
     return _AXES.index(axis), Version(spec.tensorflow), Version(spec.keras or "0"), Version(spec.python), spec.name

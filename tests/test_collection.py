@@ -74,21 +74,27 @@ def test_the_digest_is_of_all_that_is_shown(
     assert make_collection(reversed(records.values())).digest == collections[0].digest
 
 
-def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
+def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path) -> None:
     """The matrix's own are shown, then the newest; how many are not is known."""
     (record,) = make_versions(["py311-tf215"], seeds=1).values()
-    own = [
-        msgspec.structs.replace(
+    own = {
+        f"mine-{day:02}": msgspec.structs.replace(
             record,
             version=msgspec.structs.replace(record.version, name=f"mine-{day:02}"),
             created=f"2026-01-{day:02}T00:00:00+00:00",
         )
         for day in range(1, 10)
-    ]
-    collection = make_collection([*own, record], most=3)
+    }
+    folder = write(tmp_path, {**own, "py311-tf215": record})
+    collection = load_collection([folder], most=3)
     assert sorted(collection.records) == ["mine-08", "mine-09", "py311-tf215"]
     assert collection.left_out == 7
+    assert load_collection([folder]).left_out == 0
     assert len(MATRIX) <= MOST
+    # Other data are refused also in a record that would not be shown.
+    (folder / "mine-01.json").write_text((folder / "mine-01.json").read_text().replace('"digits"', '"mnist"'))
+    with pytest.raises(ValueError, match="are of different data"):
+        load_collection([folder], most=3)
 
 
 def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
