@@ -73,7 +73,7 @@ def make_headline(
     cells = [cell for row in rows if row.record.status != "failed" for cell in row.cells.values()]
     unanswered = sum(cell.tone == "open" for cell in cells)
     missing = {word: sum(cell.word == word for cell in cells) for word in _MISSING}
-    said = [*map(_say_regression, fresh), *_say_worse(worse), *map(_say_regression, known)]
+    said = [*map(_say_regression, fresh), *_say_worse(worse, pairs), *map(_say_regression, known)]
     alone = not any(row.base for row in rows)
     doubt, measured = bool(unanswered or alone or any(missing.values())), any(_is_measured(it) for it in rows)
     rest = _say_rest(found=bool(said), doubt=doubt, measured=measured)
@@ -109,10 +109,10 @@ def _say_regression(it: Regression) -> str:
     return f"In {', '.join(names[:-1])}{' and ' if names[1:] else ''}{names[-1]} {what}"
 
 
-def _say_worse(worse: Sequence[tuple[Row, str]]) -> list[str]:
+def _say_worse(worse: Sequence[tuple[Row, str]], pairs: Mapping[str, AbRecord]) -> list[str]:
     """Return which versions are worse than their predecessors in a verdict; the first two by name."""
     said = [
-        f"{row.name} is slower than {row.base}"
+        f"{row.name} is slower than {pairs[row.name].python_a}"
         if group == "time"
         else f"{row.name} has a worse {group} than {row.base or 'the lab'}"
         for row, group in worse[:_NAMED]

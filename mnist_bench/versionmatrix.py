@@ -128,6 +128,7 @@ def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pai
     else:
         cells["bits"] = _judge_bits(record, base, compared)
         cells |= {metric: _judge_metric(metric, record, base, compared) for metric in ("accuracy", "loss")}
+    if pair or not problem:
         cells["time"] = _judge_time(record, base, compared, pair)
     name = record.version.name
     return Row(name, axis, record, base.version.name if base else None, compared, cells)

@@ -115,8 +115,10 @@ def test_a_training_below_the_threshold_is_bad_without_a_predecessor(records: di
         assert (row.cells["accuracy"].word, row.cells["loss"].word) == ("REGRESSED", "REGRESSED")
 
 
-def test_trainings_of_another_length_are_no_answer(records: dict[str, VersionRecord]) -> None:
-    """They are not compared: the fields say why, in amber."""
+def test_trainings_of_another_length_are_no_answer(
+    records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord]
+) -> None:
+    """They are not compared: the fields say why, in amber; a pair of times is one nevertheless."""
     (results,) = records[NEW].accuracy
     history = msgspec.structs.replace(results.history, **{it: [0.5] for it in results.history.__struct_fields__})
     changed = msgspec.structs.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
@@ -124,6 +126,8 @@ def test_trainings_of_another_length_are_no_answer(records: dict[str, VersionRec
     assert row.compared is None
     assert words(row)[4:] == ["INCONCLUSIVE"] * 4
     assert "trained for 2 and for 1 epochs" in row.cells["accuracy"].figure
+    pair = {NEW: make_ab(slowdown=1.5, python_a=OLD, python_b=NEW)}
+    assert make_row(records, pair, accuracy=[changed]).cells["time"].word == "REGRESSED"
 
 
 def test_bits_of_two_machines_do_not_compare(records: dict[str, VersionRecord]) -> None:
