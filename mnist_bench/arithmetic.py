@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["CASES", "check_arithmetic", "first_certain", "follow_oracle", "make_images"]
+__all__ = ["CASES", "check_arithmetic", "first_certain", "make_images"]
+
+# Of a dropout layer, two variables: its masks, (steps, batch, width), and the number of the next step.
+_Tape: TypeAlias = tuple[Any, Any]
 
 # (steps, batch size). A relu whose input is within rounding of 0 may flip, and then no bound holds; the fewer
 # inputs a case has, the fewer seeds must be tried until none is that near.
@@ -55,19 +59,8 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
     )
 
 
-def first_certain(lab: str, engine: str, steps: int, batch_size: int) -> float | None:
-    """Return the excess for the first seed at which no relu can have flipped, or None if there is none."""
-    for seed in _SEEDS:
-        excess = follow_oracle(lab, engine, steps, batch_size, seed=seed)
-        if excess is not None:
-            return excess
-    return None
-
-
-def follow_oracle(
-    lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0, seed: int = 1671
-) -> float | None:
-    """Train some steps in a given order beside the oracle.
+def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0) -> float | None:
+    """Train some steps in a given order beside the oracle, for the first seed at which no relu can have flipped.
 
     Args:
         lab: A key of `LABS`.
@@ -75,30 +68,72 @@ def follow_oracle(
         steps: Steps to train.
         batch_size: Samples a step.
         planted: A relative error to plant in the gradients of the first tensor, to see that it is found.
-        seed: Of images, weights and masks.
 
     Returns:
-        The largest departure in multiples of its tolerance, at most 1 if the engine follows; None where a
-        relu may have flipped, so that no bound holds.
+        The largest departure in multiples of its tolerance, at most 1 if the engine follows; None where at
+        every seed a relu may have flipped, so that no bound holds.
     """
-    prepared = make_images(steps * batch_size, seed)
-    config = TrainingConfig(lab=lab, engine=engine, seed=seed, batch_size=batch_size)
+    trainee = _compile_trainee(lab, engine, steps, batch_size)
+    for seed in _SEEDS:
+        excess = _follow(trainee, seed, planted)
+        if excess is not None:
+            return excess
+    return None
+
+
+@dataclass(frozen=True)
+class _Trainee:
+    """A compiled model for any number of seeds: tracing and compiling it takes far longer than its few steps.
+
+    Attributes:
+        model: As `compile_model` leaves it.
+        tapes: One for each dropout layer, where Keras trains.
+        lab: A key of `LABS`.
+        engine: A key of `ENGINES`.
+        steps: Steps to train.
+        batch_size: Samples a step.
+    """
+
+    model: Any
+    tapes: list[_Tape]
+    lab: str
+    engine: str
+    steps: int
+    batch_size: int
+
+
+def _compile_trainee(lab: str, engine: str, steps: int, batch_size: int) -> _Trainee:
+    config = TrainingConfig(lab=lab, engine=engine, batch_size=batch_size)
     set_determinism(on=check_engine(engine).deterministic)
-    seed_everything(seed)
+    seed_everything(config.seed)  # the dropout layers take their seeds when they are made
     fit = check_engine(engine).fit
-    model, masks = _build_recorded(LABS[lab], steps, batch_size) if fit else (build_model(LABS[lab]), [])
-    compile_model(model, check_engine(engine), config, samples=len(prepared.x_train))
-    initial = [np.array(weight) for weight in model.get_weights()]
-    train_model(model, prepared, config, epochs=1, shuffle=False)
-    if not fit:
-        masks = draw_masks(LABS[lab], steps=steps, batch_size=batch_size, seed=(seed, 0))
+    model, tapes = _build_recorded(LABS[lab], steps, batch_size) if fit else (build_model(LABS[lab]), [])
+    compile_model(model, check_engine(engine), config, samples=steps * batch_size)
+    return _Trainee(model, tapes, lab, engine, steps, batch_size)
+
+
+def _follow(trainee: _Trainee, seed: int, planted: float) -> float | None:
+    """Train with a seed's images, weights and masks; return the excess, or None where a relu may have flipped."""
+    lab, steps, batch_size = LABS[trainee.lab], trainee.steps, trainee.batch_size
+    prepared = make_images(steps * batch_size, seed)
+    config = TrainingConfig(lab=trainee.lab, engine=trainee.engine, seed=seed, batch_size=batch_size)
+    seed_everything(seed)
+    initial = [np.array(weight) for weight in build_model(lab).get_weights()]
+    trainee.model.set_weights(initial)
+    for _, count in trainee.tapes:
+        count.assign(0)
+    train_model(trainee.model, prepared, config, epochs=1, shuffle=False)
+    if check_engine(trainee.engine).fit:
+        masks = [masks for masks, _ in trainee.tapes]
+    else:
+        masks = draw_masks(lab, steps=steps, batch_size=batch_size, seed=(seed, 0))
     starts = range(0, steps * batch_size, batch_size)
     batches = [(prepared.x_train[i : i + batch_size], prepared.y_train[i : i + batch_size]) for i in starts]
     scaled = [[np.asarray(layer[step]) for layer in masks] for step in range(steps)]
     *_, reference = oracle.follow(initial, batches, config.learning_rate, scaled)
     if not reference.certain:
         return None
-    trained = model.get_weights()
+    trained = trainee.model.get_weights()
     # An error in every gradient of a tensor is an error in its movement.
     trained[0] = trained[0] + planted * (trained[0] - initial[0])
     return oracle.excess(trained, reference, initial)
@@ -113,14 +148,11 @@ def make_images(samples: int, seed: int) -> Prepared:
     return make_prepared(pixels.astype(np.uint8), labels, validation=samples)
 
 
-def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[Any]]:
-    """Build the lab's model with dropout layers that write down their masks, and return it with the masks.
-
-    Each list entry is a variable of (steps, batch, width), filled as Keras trains.
-    """
+def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_Tape]]:
+    """Build the lab's model with dropout layers that write down their masks, and return it with their tapes."""
     keras, tf = load_keras(), load_tensorflow()
     # By layer, and no attributes of it: Keras 2 would count them among the model's weights.
-    tapes: dict[str, tuple[Any, Any]] = {}
+    tapes: dict[str, _Tape] = {}
 
     class RecordedDropout(keras.layers.Dropout):  # type: ignore[misc,name-defined] # Keras is untyped
         """Keras's own dropout of ones is the scaled mask; its product with the inputs is dropout of them."""
@@ -129,7 +161,9 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[An
             mask = super().call(tf.ones_like(inputs), training=training)
             if training:
                 masks, count = tapes[self.name]
-                masks[count].assign(mask)
+                # Not masks[count].assign: XLA would compile the whole step anew for each count.
+                now = tf.reshape(tf.equal(tf.range(steps), count), [steps, 1, 1])
+                masks.assign(tf.where(now, mask, masks))
                 count.assign_add(1)
             return inputs * mask
 
@@ -143,4 +177,4 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[An
         masks = tf.Variable(tf.zeros([steps, batch_size, layer.output.shape[-1]]), trainable=False)
         tapes[recorded.name] = (masks, tf.Variable(0, trainable=False))
         layers.append(recorded)
-    return keras.Sequential(layers), [masks for masks, _ in tapes.values()]
+    return keras.Sequential(layers), list(tapes.values())

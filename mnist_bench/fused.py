@@ -129,13 +129,8 @@ class Evaluator:
 
 def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the class probabilities, (samples, classes), that the epoch's forward pass gives for uint8 images."""
-    tf = load_tensorflow()
-
-    @tf.function(autograph=False, jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
-    def forward(weights: Any, images: Any) -> Any:
-        return tf.nn.softmax(_forward(_transpose_kernels(weights), _scale(images), ())[1])
-
-    return np.asarray(forward(list(weights), tf.constant(images)))
+    forward = _compile_prediction(deterministic=is_deterministic())
+    return np.asarray(forward(list(weights), load_tensorflow().constant(images)))
 
 
 # Without autograph, here and below: the loops are spelt out, and TF 2.8's knows no `zip` with `strict`.
@@ -151,6 +146,17 @@ def _compile_epoch(dropout: bool, batch_size: int, optimizer: str, *, determinis
 def _compile_evaluation(chunk: int, *, deterministic: bool) -> Any:
     del deterministic
     return load_tensorflow().function(_evaluate_function(chunk), autograph=False, jit_compile=True)
+
+
+@functools.lru_cache(maxsize=_PROGRAMS)
+def _compile_prediction(*, deterministic: bool) -> Any:
+    del deterministic
+    tf = load_tensorflow()
+
+    def predict(weights: Any, images: Any) -> Any:
+        return tf.nn.softmax(_forward(_transpose_kernels(weights), _scale(images), ())[1])
+
+    return tf.function(predict, autograph=False, jit_compile=True)
 
 
 def _epoch_function(dropout: bool, batch_size: int, update: Step) -> Callable[..., Any]:  # noqa: FBT001

@@ -93,7 +93,7 @@ def run_version(
             if again:
                 _supersede(path)
                 _supersede(raw)
-            record = load_version(path) if path.exists() else _make_record(spec)
+            record = load_version(path) if path.exists() else _make_record(spec, bench.project)
             if retry and record.failures:
                 record = put(record, failures=[])
             if record.version != spec:
@@ -110,9 +110,10 @@ def work_folder(folder: Path) -> Path:
     return folder / ".work"
 
 
-def _make_record(spec: VersionSpec) -> VersionRecord:
+def _make_record(spec: VersionSpec, project: Path | None = None) -> VersionRecord:
+    """Return an empty record, with the commit of what will be installed, where that is known."""
     now = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-    return VersionRecord(version=spec, created=now, commit=read_commit(Path(__file__).resolve().parent))
+    return VersionRecord(version=spec, created=now, commit=read_commit(project or Path(__file__).resolve().parent))
 
 
 def _supersede(path: Path) -> None:

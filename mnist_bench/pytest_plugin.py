@@ -46,7 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("mnist", "gpu"),
         help="Fail, rather than skip, what cannot run for want of the MNIST data or of a GPU.",
     )
-    parser.addini("mnist_bench", "Whether this suite is about the lab: shows the header.", type="bool", default=False)
+    parser.addini(
+        "mnist_bench",
+        "Whether this suite is about the lab: shows the header, and shares the cores among xdist's processes.",
+        type="bool",
+        default=False,
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

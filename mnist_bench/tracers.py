@@ -7,8 +7,9 @@ so a sample's row of the kernel moves only in the step that it is trained in, an
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mnist_bench.engines import EpochFigures
-    from mnist_bench.labs import Lab
 
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float32]
@@ -96,9 +96,11 @@ def trace_order(
     zeros = [np.zeros((everything, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
     config = TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
 
+    model = _seed_perceptron(config, everything, samples)
+
     def trace(labels: Ints) -> Floats:
         prepared = make_prepared(pixels, labels, validation=samples // 4)
-        return np.stack([weights[0] for weights in _train_from(zeros, prepared, config, epochs)])
+        return np.stack([weights[0] for weights in _train_from(model, zeros, prepared, config, epochs)])
 
     alike = trace(np.zeros(everything, np.int64))
     mixed = trace(np.arange(everything) % CLASSES)
@@ -157,7 +159,8 @@ def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int = 12
     zeros = [np.zeros((2 * groups, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
     rate = 1e-6
     config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=rate)
-    ((kernel, _),) = _train_from(zeros, prepared, config, 1)
+    model = _seed_perceptron(config, 2 * groups, samples)
+    ((kernel, _),) = _train_from(model, zeros, prepared, config, 1)
     return np.asarray(kernel[:, 0] / (rate * (1 - 1 / CLASSES) / batch_size), np.float64)
 
 
@@ -207,7 +210,11 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
     # A small step: a thousand units together would else drive the loss to 0, and nothing could be told from it.
     config = TrainingConfig(lab="dropout", engine=engine, seed=seed, batch_size=1, learning_rate=1e-4)
     losses: list[float] = []
-    trained = _train_from(initial, prepared, config, steps, lab=lab, losses=losses)
+    set_determinism(on=check_engine(engine).deterministic)
+    seed_everything(seed)  # before it is built: Keras 3 seeds the masks then
+    model = build_model(lab, inputs=inputs)
+    compile_model(model, check_engine(engine), config, samples=1)
+    trained = _train_from(model, initial, prepared, config, steps, losses)
     moved = np.stack([weights[2] - initial[2] for weights in trained]) != 0
     kept = np.stack([moved.any(axis=2), moved.any(axis=1)], axis=1)
     return MaskTrace(
@@ -221,21 +228,32 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
     )
 
 
+def _seed_perceptron(config: TrainingConfig, inputs: int, samples: int) -> Any:
+    """Return a perceptron, compiled for the config and this many training samples; TensorFlow is seeded afresh."""
+    set_determinism(on=check_engine(config.engine).deterministic)
+    model = _compile_perceptron(config.engine, inputs, samples, config.batch_size, config.learning_rate)
+    seed_everything(config.seed)
+    return model
+
+
+# Tracing and compiling take longer than a tiny training, and seeds and weights are set before each one.
+@functools.lru_cache(maxsize=16)
+def _compile_perceptron(engine: str, inputs: int, samples: int, batch_size: int, learning_rate: float) -> Any:
+    config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=learning_rate)
+    model = build_model(LABS["perceptron"], inputs=inputs)
+    compile_model(model, check_engine(engine), config, samples=samples)
+    return model
+
+
 def _train_from(
+    model: Any,
     weights: list[Floats],
     prepared: Prepared,
     config: TrainingConfig,
     epochs: int,
-    *,
-    lab: Lab = LABS["perceptron"],
     losses: list[float] | None = None,
 ) -> list[list[Floats]]:
     """Train with every epoch starting from these weights, and return the weights that each one ends with."""
-    engine = check_engine(config.engine)
-    set_determinism(on=engine.deterministic)
-    seed_everything(config.seed)
-    model = build_model(lab, inputs=prepared.x_fit.shape[1])
-    compile_model(model, engine, config, samples=len(prepared.x_train))
     model.set_weights(weights)
     ends: list[list[Floats]] = []
 

@@ -98,7 +98,9 @@ def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1, python: str |
     for task in enumerate(configs):
         tasks.put(task)
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    shares = share_cores(min(jobs, len(configs)))
+    # By what was asked for, not by what is left to do: the last training of an interrupted run has the threads, and
+    # so the bits, of the first.
+    shares = share_cores(jobs)[: len(configs)]
     workers = [_Worker(cores, python or sys.executable) for cores in shares]
     threads: list[threading.Thread] = []
     try:

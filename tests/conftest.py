@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shlex
 import statistics
 import sys
@@ -40,6 +41,11 @@ from mnist_bench.versions import MATRIX, VersionSpec, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the full trainings, by far the longest tests, so that several test processes end together."""
+    items.sort(key=lambda item: item.path.name != "test_accuracy.py")
 
 
 class Answer(NamedTuple):
@@ -383,3 +389,47 @@ def make_version(spec: VersionSpec, record: TrainingRecord, *, seeds: int, cost:
         imports=[2.5, 2.4, 2.6],
         install=Install(seconds=9.0, bytes=10**9, packages={"numpy": "2.4.6", "keras": spec.keras or "0"}),
     )
+
+
+@pytest.fixture
+def mlp(record: TrainingRecord) -> TrainingRecord:
+    """The record of a training as the lab trains the mlp."""
+    config = msgspec.structs.replace(record.config, lab="mlp", epochs=20)
+    history = History(**{name: [0.5] * 20 for name in History.__struct_fields__})
+    return msgspec.structs.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
+
+
+@pytest.fixture
+def probe_file(mlp: TrainingRecord, tmp_path: Path) -> Path:
+    """A file with a probe of two stages."""
+    stages = [Stage(name=name, digest=name * 9, values=[0.5]) for name in ("forward", "gradient")]
+    it = ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
+    path = tmp_path / "probes" / "mlp-epoch.json"
+    path.parent.mkdir()
+    path.write_text(dump_json(it))
+    return path
+
+
+@pytest.fixture(scope="session")
+def edit() -> Callable[..., Path]:
+    """A function of (path, old, new, name) that writes a changed copy beside a file and returns its path."""
+
+    def write(path: Path, old: str, new: str, *, name: str = "edited.json") -> Path:
+        text = path.read_text()
+        assert old in text
+        copy = path.with_name(name)
+        copy.write_text(text.replace(old, new))
+        return copy
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def check_refused() -> Callable[[Answer, str], None]:
+    """A function of (answer, message): the command refused with this one line on stderr, and printed nothing else."""
+
+    def check(answer: Answer, message: str) -> None:
+        assert (answer.status, answer.out) == (2, "")
+        assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
+
+    return check

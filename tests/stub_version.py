@@ -3,6 +3,8 @@
 `python stub_version.py FOLDER ARGUMENT...` answers as an interpreter, with the record in the folder; a file
 `breaks` there names the commands that fail; where there is a file `no-epoch`, nothing trains by that engine.
 `python stub_version.py FOLDER uv ARGUMENT...` answers as uv.
+
+A test starts it many times: it imports the package, which takes most of its time, only for an answer that needs it.
 """
 
 from __future__ import annotations
@@ -13,11 +15,6 @@ import runpy
 import shutil
 import sys
 from pathlib import Path
-
-import msgspec
-
-from mnist_bench import records
-from mnist_bench.proberecords import ProbeRecord, Stage
 
 FOLDER, ARGUMENTS = Path(sys.argv[1]), sys.argv[2:]
 
@@ -46,6 +43,11 @@ def answer_check(engine: str) -> None:
 
 def answer_probe(lab: str, options: dict[str, str]) -> None:
     """Write a probe of one stage."""
+    import msgspec
+
+    from mnist_bench import records
+    from mnist_bench.proberecords import ProbeRecord, Stage
+
     record = records.load_record(FOLDER / "record.json")
     config = msgspec.structs.replace(record.config, lab=lab, engine=options["--engine"], epochs=5)
     stages = [Stage(name="forward", digest=lab * 9, values=[0.5])]
@@ -53,6 +55,12 @@ def answer_probe(lab: str, options: dict[str, str]) -> None:
     out = Path(options["--out"])
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{lab}-{config.engine}.json").write_text(records.dump_json(probe))
+
+
+def answer_env() -> None:
+    """Print the environment of the record in the folder."""
+    record = json.loads((FOLDER / "record.json").read_text())
+    print(json.dumps(record["environment"]))  # noqa: T201 - that is its answer
 
 
 def main() -> None:
@@ -71,7 +79,7 @@ def main() -> None:
         sys.argv = ["stub_worker.py", str(FOLDER), *rest[1:]]
         runpy.run_path(str(Path(__file__).with_name("stub_worker.py")), run_name="__main__")
     elif rest[1] == "env":
-        print(records.dump_json(records.load_record(FOLDER / "record.json").environment))  # noqa: T201
+        answer_env()
     elif rest[1] == "check":
         answer_check(options["--engine"])
     else:

@@ -14,7 +14,7 @@ from mnist_bench.acceptance import accept_folder, diff_baselines
 from mnist_bench.baselines import accept_accuracy, accuracy_path, load_accuracy, make_acceptance
 from mnist_bench.contracts import CONTRACTS
 from mnist_bench.proberecords import ProbeRecord, Stage, load_probe
-from mnist_bench.records import History, TrainingRecord, save_record
+from mnist_bench.records import TrainingRecord, save_record
 from mnist_bench.serial import RecordError, dump_json
 from mnist_bench.verdicts import CheckResult, Verdict
 
@@ -37,14 +37,6 @@ def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
     monkeypatch.setattr(acceptance, "check_contract", check)
     monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "2.15.0"})
     return verdicts
-
-
-@pytest.fixture
-def mlp(record: TrainingRecord) -> TrainingRecord:
-    """The record of a training as the lab trains the mlp."""
-    config = msgspec.structs.replace(record.config, lab="mlp", epochs=20)
-    history = History(**{name: [0.5] * 20 for name in History.__struct_fields__})
-    return msgspec.structs.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
 
 
 @pytest.fixture

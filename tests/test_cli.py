@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -30,14 +30,6 @@ PYTHON = sys.executable  # before `stub_workers` puts its own there
 PATIENCE_SECONDS = 120
 
 
-class Answer(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin without --debug, as a process does."""
@@ -45,22 +37,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """The command, run in this process."""
-
-    def run(*arguments: object) -> Answer:
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(it) for it in arguments])
-        captured = capsys.readouterr()
-        return Answer(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture
 def stub_run(
-    command: Callable[..., Answer], stub_workers: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
+    command: Callable[..., Any], stub_workers: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """The command `run perceptron` of two epochs, on the tiny set and with the stub workers."""
     assert stub_workers.is_dir()
     monkeypatch.setattr("mnist_bench.data.load_dataset", lambda *_, **__: tiny)
@@ -72,7 +51,7 @@ def find_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_run_leaves_records_pictures_and_a_page(stub_run: Callable[..., Answer], tmp_path: Path) -> None:
+def test_run_leaves_records_pictures_and_a_page(stub_run: Callable[..., Any], tmp_path: Path) -> None:
     """Two seeds in two processes give a table on stdout, plain lines on stderr, and all their files."""
     out = tmp_path / "out"
     answer = stub_run("--seed", 11, "--seeds", 2, "--jobs", 2, "--out", out)
@@ -92,7 +71,7 @@ def test_run_leaves_records_pictures_and_a_page(stub_run: Callable[..., Answer],
     assert [load_record(out / name).config.seed for name in records] == [11, 12]
 
 
-def test_a_threshold_that_does_not_hold_is_exit_1(stub_run: Callable[..., Answer], tmp_path: Path) -> None:
+def test_a_threshold_that_does_not_hold_is_exit_1(stub_run: Callable[..., Any], tmp_path: Path) -> None:
     """One training below its threshold is enough, and the table says which."""
     answer = stub_run("mlp", "--seed", 8, "--out", tmp_path)
     assert answer.status == 1
@@ -100,7 +79,7 @@ def test_a_threshold_that_does_not_hold_is_exit_1(stub_run: Callable[..., Answer
     assert verdicts == {"perceptron": "PASS", "mlp": "REGRESSED"}
 
 
-def test_a_training_that_is_lost_is_exit_3(stub_run: Callable[..., Answer], tmp_path: Path) -> None:
+def test_a_training_that_is_lost_is_exit_3(stub_run: Callable[..., Any], tmp_path: Path) -> None:
     """What is finished is shown and kept; what is not is named, a line each; the status is never green."""
     answer = stub_run("--seed", 2, "--seeds", 3, "--out", tmp_path)
     assert answer.status == 3
@@ -114,7 +93,7 @@ def test_a_training_that_is_lost_is_exit_3(stub_run: Callable[..., Answer], tmp_
 
 
 def test_debug_shows_the_worker_s_traceback(
-    command: Callable[..., Answer], stub_run: Callable[..., Answer], tmp_path: Path
+    command: Callable[..., Any], stub_run: Callable[..., Any], tmp_path: Path
 ) -> None:
     """With --debug the reason has its details."""
     assert stub_run  # it has set the workers up
@@ -123,7 +102,7 @@ def test_debug_shows_the_worker_s_traceback(
     assert 'raise RuntimeError("out of\\nluck")' in answer.err
 
 
-def test_json_is_all_that_stdout_has(stub_run: Callable[..., Answer], tmp_path: Path) -> None:
+def test_json_is_all_that_stdout_has(stub_run: Callable[..., Any], tmp_path: Path) -> None:
     """With --json standard output is one list of records and nothing else, though workers print."""
     answer = stub_run("--seed", 4, "--json", "--out", tmp_path)
     assert answer.status == 0
@@ -134,9 +113,7 @@ def test_json_is_all_that_stdout_has(stub_run: Callable[..., Answer], tmp_path: 
     assert "nonsense" not in answer.err
 
 
-def test_resume_trains_only_what_is_missing(
-    stub_run: Callable[..., Answer], tmp_path: Path, stub_workers: Path
-) -> None:
+def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_path: Path, stub_workers: Path) -> None:
     """A record that is there is an error without --resume; with it, it is taken as it is."""
     assert stub_run("--seed", 11, "--out", tmp_path).status == 0
     refused = stub_run("--seed", 11, "--seeds", 2, "--out", tmp_path)
@@ -180,7 +157,7 @@ def test_resume_trains_only_what_is_missing(
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    command: Callable[..., Answer],
+    command: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     tiny: Dataset,
@@ -204,7 +181,7 @@ def test_bad_input_is_one_line_and_exit_2(
     assert find_names(tmp_path) == ["file", "folder"]
 
 
-def test_debug_shows_the_traceback(command: Callable[..., Answer]) -> None:
+def test_debug_shows_the_traceback(command: Callable[..., Any]) -> None:
     """The line and the status stay; what leads there comes before them."""
     answer = command("--debug", "run", "cnn")
     assert (answer.status, answer.out) == (2, "")
@@ -214,9 +191,7 @@ def test_debug_shows_the_traceback(command: Callable[..., Answer]) -> None:
     assert command("run", "cnn").err == lines[-1] + "\n"
 
 
-def test_a_fault_of_ours_is_one_line_and_exit_70(
-    command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_ours_is_one_line_and_exit_70(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """What should not happen is told apart from bad input, and says how to see more."""
 
     def fail(*_: object, **__: object) -> None:
@@ -224,20 +199,20 @@ def test_a_fault_of_ours_is_one_line_and_exit_70(
 
     monkeypatch.setattr("mnist_bench.data.load_dataset", fail)
     message = "mnist-bench: internal error: RuntimeError: out of luck (--debug shows where)\n"
-    assert command("data") == Answer(70, "", message)
+    assert command("data") == (70, "", message)
 
 
-def test_an_interrupt_is_exit_130(command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_exit_130(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is one line, too."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mnist_bench.data.load_dataset", interrupt)
-    assert command("data") == Answer(130, "", "mnist-bench: interrupted\n")
+    assert command("data") == (130, "", "mnist-bench: interrupted\n")
 
 
-def test_help(command: Callable[..., Answer]) -> None:
+def test_help(command: Callable[..., Any]) -> None:
     """--help is the answer to a question; without a command it is the answer to bad usage."""
     asked, bare = command("--help"), command()
     assert (asked.status, asked.err) == (0, "")
@@ -247,7 +222,7 @@ def test_help(command: Callable[..., Answer]) -> None:
     assert "Exit status: 0 every threshold" in command("run", "--help").out
 
 
-def test_env(command: Callable[..., Answer]) -> None:
+def test_env(command: Callable[..., Any]) -> None:
     """The fingerprint as a line a field, and as JSON that is its record."""
     record = msgspec.json.decode(command("env", "--json").out, type=EnvironmentRecord)
     answer = command("env")
@@ -259,7 +234,7 @@ def test_env(command: Callable[..., Answer]) -> None:
 
 
 def test_data_says_what_would_be_used(
-    command: Callable[..., Answer], digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Source, origin, digest and shapes; the stand-in says that it is not MNIST."""
     monkeypatch.setattr("mnist_bench.data.load_dataset", lambda *_, **__: digits)
@@ -278,7 +253,7 @@ def test_data_says_what_would_be_used(
     assert automatic.err == f"mnist-bench: no MNIST at hand: using {digits.label}\n"
 
 
-def test_data_of_mnist_as_json(command: Callable[..., Answer], mnist_path: Path) -> None:
+def test_data_of_mnist_as_json(command: Callable[..., Any], mnist_path: Path) -> None:
     """The real thing is called by its name, and verified."""
     answer = command("data", "--json", "--data", mnist_path)
     assert (answer.status, answer.err) == (0, "")
@@ -329,7 +304,7 @@ def test_ctrl_c_keeps_what_is_finished(stub_workers: Path, tmp_path: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def real_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
+def real_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Two real trainings of an epoch on the stand-in, in two processes, and the folder of their records."""
     out = tmp_path_factory.mktemp("real")
     arguments = ["run", "perceptron", "--data", "digits", "--epochs", "1", "--seeds", "2", "--jobs", "2"]
@@ -340,21 +315,21 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
         timeout=5 * PATIENCE_SECONDS,
         check=False,
     )
-    return out, Answer(answer.returncode, answer.stdout, answer.stderr)
+    return out, answer
 
 
-def test_a_real_run(real_run: tuple[Path, Answer]) -> None:
+def test_a_real_run(real_run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     """TensorFlow in two processes gives two records, a table and a page, and prints nothing of its own."""
     out, answer = real_run
     records = [load_record(out / f"perceptron-epoch-seed{seed}.json") for seed in (1671, 1672)]
-    assert answer.status == (0 if min(it.test_accuracy for it in records) >= 0.92 else 1)
+    assert answer.returncode == (0 if min(it.test_accuracy for it in records) >= 0.92 else 1)
     assert "Not MNIST." in (out / "index.html").read_text(encoding="utf-8")
     figures = [(f"{it.test_accuracy:.4f}", f"{it.test_loss:.4f}") for it in records]
-    rows = [line.split() for line in answer.out.splitlines() if line.startswith("perceptron")]
+    rows = [line.split() for line in answer.stdout.splitlines() if line.startswith("perceptron")]
     assert [(row[1], row[3], row[6]) for row in rows] == [
         (seed, *figure) for seed, figure in zip(("1671", "1672"), figures, strict=True)
     ]
-    stray = [line for line in answer.err.splitlines() if not line.startswith(("mnist-bench: ", "perceptron (epoch"))]
+    stray = [line for line in answer.stderr.splitlines() if not line.startswith(("mnist-bench: ", "perceptron (epoch"))]
     assert stray == []
     assert {it.dataset.source for it in records} == {"digits"}
     assert all(it.test_accuracy > 0.8 for it in records)
@@ -365,7 +340,9 @@ def test_a_real_run(real_run: tuple[Path, Answer]) -> None:
         assert sorted(it.environment.usable_cores for it in records) == [cores // 2, cores - cores // 2]
 
 
-def test_a_worker_trains_as_this_process_does(real_run: tuple[Path, Answer], digits: Dataset) -> None:
+def test_a_worker_trains_as_this_process_does(
+    real_run: tuple[Path, subprocess.CompletedProcess[str]], digits: Dataset
+) -> None:
     """It starts from the same weights, and ends in the same bits unless the numerics key says why not."""
     out, _ = real_run
     there = load_record(out / "perceptron-epoch-seed1671.json")

@@ -5,30 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mnist_bench import ab
 from mnist_bench.abrecords import load_ab
-from mnist_bench.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Answer(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
+def command(command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The command, run in this process and in a folder of its own, with few epochs of few samples, 10 s a round."""
     monkeypatch.chdir(tmp_path)
     now, measure = [0.0], ab.measure_round
@@ -40,13 +29,8 @@ def command(
     monkeypatch.setattr(ab, "measure_round", measure_and_wait)
     monkeypatch.setattr(ab.time, "monotonic", lambda: now[0])
 
-    def run(*arguments: object) -> Answer:
-        with pytest.raises(SystemExit) as caught:
-            main([*map(str, arguments), "--data", "digits", "--in-turn", "--baselines", str(tmp_path / "baselines")])
-        captured = capsys.readouterr()
-        return Answer(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
+    options = ("--data", "digits", "--in-turn", "--baselines", tmp_path / "baselines")
+    return lambda *arguments: command(*arguments, *options)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +43,7 @@ def command(
     ],
 )
 def test_a_comparison_ends_in_its_status(
-    command: Callable[..., Answer], stub_python: Callable[..., Path], b: dict[str, object], status: int, line: str
+    command: Callable[..., Any], stub_python: Callable[..., Path], b: dict[str, object], status: int, line: str
 ) -> None:
     """The verdict is on the output, the progress on standard error, the record in its file."""
     answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b", **b), "--out", "x/ab.json")
@@ -70,13 +54,13 @@ def test_a_comparison_ends_in_its_status(
     assert load_ab(Path("x/ab.json")).verdict in line.lower()
 
 
-def test_json_is_the_record(command: Callable[..., Answer], stub_python: Callable[..., Path]) -> None:
+def test_json_is_the_record(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """And nothing else."""
     answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--json", "--out", "ab.json")
     assert json.loads(answer.out) == json.loads(Path("ab.json").read_text())
 
 
-def test_finished_rounds_are_kept(command: Callable[..., Answer], stub_python: Callable[..., Path]) -> None:
+def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """A process that is lost is bad input: named, with the file that holds the rounds before it."""
     b = stub_python("b", dies_in=2)
     answer = command("ab", "--a", stub_python("a"), "--b", b, "--out", "ab.json")
@@ -101,7 +85,7 @@ def test_finished_rounds_are_kept(command: Callable[..., Answer], stub_python: C
     ],
 )
 def test_bad_usage_starts_nothing(
-    command: Callable[..., Answer], stub_python: Callable[..., Path], options: list[str], message: str
+    command: Callable[..., Any], stub_python: Callable[..., Path], options: list[str], message: str
 ) -> None:
     """One line, exit 2, and no process."""
     Path("there.json").touch()
@@ -112,7 +96,7 @@ def test_bad_usage_starts_nothing(
 
 
 def test_an_interpreter_without_tensorflow_is_named(
-    command: Callable[..., Answer], stub_python: Callable[..., Path]
+    command: Callable[..., Any], stub_python: Callable[..., Path]
 ) -> None:
     """With how to install it."""
     b = stub_python("b", missing=["tensorflow"])
@@ -121,7 +105,7 @@ def test_an_interpreter_without_tensorflow_is_named(
 
 
 def test_calibration_is_shown_beside_every_later_verdict(
-    command: Callable[..., Answer], stub_python: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], stub_python: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It compares this interpreter with itself, goes on after a break, and overwrites nothing."""
     python = stub_python("same")
@@ -142,7 +126,7 @@ def test_calibration_is_shown_beside_every_later_verdict(
     assert sharpness.runs == 2
 
 
-def test_a_damaged_calibration_is_bad_input(command: Callable[..., Answer], stub_python: Callable[..., Path]) -> None:
+def test_a_damaged_calibration_is_bad_input(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """It is named, and the comparison is kept all the same."""
     path = Path("baselines/timings/calibration/fedcba9876543210/mlp-epoch.json")
     path.parent.mkdir(parents=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,8 @@ import msgspec
 import pytest
 
 from mnist_bench import matrix, sides
-from mnist_bench.proberecords import ProbeRecord, Stage
-from mnist_bench.records import History, save_record
-from mnist_bench.serial import dump_folded, dump_json
+from mnist_bench.records import save_record
+from mnist_bench.serial import dump_folded
 from mnist_bench.verdicts import CheckResult, Verdict
 from mnist_bench.versionrecords import VersionRecord, put
 from mnist_bench.versions import find_version
@@ -22,26 +20,8 @@ from mnist_bench.versions import find_version
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mnist_bench.data import Dataset
     from mnist_bench.records import TrainingRecord
-
-
-@pytest.fixture
-def mlp(record: TrainingRecord) -> TrainingRecord:
-    """The record of a training as the lab trains the mlp."""
-    config = msgspec.structs.replace(record.config, lab="mlp", epochs=20)
-    history = History(**{name: [0.5] * 20 for name in History.__struct_fields__})
-    return msgspec.structs.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
-
-
-@pytest.fixture
-def probe(mlp: TrainingRecord, tmp_path: Path) -> Path:
-    """A file with a probe of two stages."""
-    stages = [Stage(name=name, digest=name * 9, values=[0.5]) for name in ("forward", "gradient")]
-    it = ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
-    path = tmp_path / "probes" / "mlp-epoch.json"
-    path.parent.mkdir()
-    path.write_text(dump_json(it))
-    return path
 
 
 @pytest.fixture
@@ -58,31 +38,16 @@ def versions(tmp_path: Path) -> Path:
     return folder
 
 
-def edit(path: Path, old: str, new: str, *, name: str = "edited.json") -> Path:
-    """Write a changed copy beside a file; return its path."""
-    text = path.read_text()
-    assert old in text
-    copy = path.with_name(name)
-    copy.write_text(text.replace(old, new))
-    return copy
-
-
-def check_refused(answer: Any, message: str) -> None:
-    """Check that a command refused with this one line on stderr, and printed nothing else."""
-    assert (answer.status, answer.out) == (2, "")
-    assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
-
-
-def test_compare_the_same(command: Callable[..., Any], probe: Path) -> None:
+def test_compare_the_same(command: Callable[..., Any], probe_file: Path) -> None:
     """Identical probes are a single line, and 0."""
-    assert command("compare", probe, probe) == (0, "identical in all 2 stages\n", "")
+    assert command("compare", probe_file, probe_file) == (0, "identical in all 2 stages\n", "")
 
 
-def test_compare_what_moved(command: Callable[..., Any], probe: Path) -> None:
+def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
     """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
-    other = edit(probe, "gradient" * 9, "moved")
+    other = edit(probe_file, "gradient" * 9, "moved")
     other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
-    answer = command("compare", probe, other)
+    answer = command("compare", probe_file, other)
     only = "only in the second probe"
     assert (answer.status, answer.err) == (1, "")
     assert answer.out.splitlines() == [
@@ -106,15 +71,27 @@ def test_compare_what_moved(command: Callable[..., Any], probe: Path) -> None:
     ],
     ids=["lab", "seed", "data", "kind", "other-kind", "schema", "field"],
 )
-def test_compare_refuses(command: Callable[..., Any], probe: Path, old: str, new: str, message: str) -> None:
+def test_compare_refuses(
+    check_refused: Callable[..., Any],
+    edit: Callable[..., Any],
+    command: Callable[..., Any],
+    probe_file: Path,
+    old: str,
+    new: str,
+    message: str,
+) -> None:
     """Probes that cannot be compared, and files that are none, are one line and 2."""
-    check_refused(command("compare", probe, edit(probe, old, new)), message)
+    check_refused(command("compare", probe_file, edit(probe_file, old, new)), message)
 
 
-def test_compare_refuses_what_is_not_there(command: Callable[..., Any], probe: Path) -> None:
+def test_compare_refuses_what_is_not_there(
+    check_refused: Callable[..., Any], command: Callable[..., Any], probe_file: Path
+) -> None:
     """A missing file is named; a missing argument is bad usage."""
-    check_refused(command("compare", probe, probe.parent / "none.json"), "none.json: neither a record, a folder")
-    check_refused(command("compare", probe), "Missing argument")
+    check_refused(
+        command("compare", probe_file, probe_file.parent / "none.json"), "none.json: neither a record, a folder"
+    )
+    check_refused(command("compare", probe_file), "Missing argument")
 
 
 def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
@@ -146,7 +123,9 @@ def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: Training
     assert table.read_text().startswith("**REGRESSED: ")
 
 
-def test_compare_versions_by_name(command: Callable[..., Any], versions: Path) -> None:
+def test_compare_versions_by_name(
+    check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path
+) -> None:
     """Names are looked up among the records; folders are compared name by name."""
     answer = command("compare", "py311-tf215", "py312-tf216", "--versions", versions)
     assert answer.status == 0
@@ -163,18 +142,24 @@ def test_compare_versions_by_name(command: Callable[..., Any], versions: Path) -
 
 
 def test_compare_refuses_a_folder_that_is_mixed(
-    command: Callable[..., Any], mlp: TrainingRecord, probe: Path, versions: Path, tmp_path: Path
+    check_refused: Callable[..., Any],
+    edit: Callable[..., Any],
+    command: Callable[..., Any],
+    mlp: TrainingRecord,
+    probe_file: Path,
+    versions: Path,
+    tmp_path: Path,
 ) -> None:
     """Nothing, other data, two probes of one case, or versions among other records."""
     (tmp_path / "empty").mkdir()
-    check_refused(command("compare", tmp_path / "empty", probe), "empty: no records (*.json) there")
-    save_record(mlp, probe.parent / "training.json")
-    edit(probe, '"source": "digits"', '"source": "mnist"')
-    check_refused(command("compare", probe.parent, probe), "records of different data are mixed there")
-    edit(probe, "gradient" * 9, "moved")
-    check_refused(command("compare", probe.parent, probe), "probes: two probes of mlp-epoch are there")
+    check_refused(command("compare", tmp_path / "empty", probe_file), "empty: no records (*.json) there")
+    save_record(mlp, probe_file.parent / "training.json")
+    edit(probe_file, '"source": "digits"', '"source": "mnist"')
+    check_refused(command("compare", probe_file.parent, probe_file), "records of different data are mixed there")
+    edit(probe_file, "gradient" * 9, "moved")
+    check_refused(command("compare", probe_file.parent, probe_file), "probes: two probes of mlp-epoch are there")
     save_record(mlp, versions / "training.json")
-    check_refused(command("compare", versions, probe), "records of versions and other records are mixed there")
+    check_refused(command("compare", versions, probe_file), "records of versions and other records are mixed there")
 
 
 def test_compare_two_interpreters(command: Callable[..., Any], stub_version: Path) -> None:
@@ -205,9 +190,10 @@ def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
 
 @pytest.mark.usefixtures("stub_version")
 def test_bisect_versions_measures_what_is_missing(
-    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
 ) -> None:
     """And only that; a dry run names it and measures nothing."""
+    monkeypatch.setattr("mnist_bench.data.load_dataset", lambda *_, **__: tiny)
     (versions / "py312-tf216.json").rename(versions / "away")
     arguments = ("bisect-versions", "py311-tf215", "py312-tf218", "--versions", versions, "--data", "digits")
     assert command(*arguments, "--dry-run") == (0, "py312-tf216\npy312-tf217\n", "")
@@ -228,7 +214,9 @@ def test_bisect_versions_measures_what_is_missing(
     assert "py312-tf216              does not hold, measured now\n" in answer.out
 
 
-def test_bisect_versions_refuses(command: Callable[..., Any], versions: Path) -> None:
+def test_bisect_versions_refuses(
+    check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path
+) -> None:
     """Ends that are not good and bad, and names that are none."""
     arguments = ("--versions", versions)
     check_refused(command("bisect-versions", "py311-tf214", "py311-tf215", *arguments), "there is no turn to find")

@@ -11,9 +11,7 @@ import pytest
 
 from mnist_bench import acceptance, baselines
 from mnist_bench.contracts import CONTRACTS
-from mnist_bench.proberecords import ProbeRecord, Stage
-from mnist_bench.records import History, TrainingRecord, save_record
-from mnist_bench.serial import dump_json
+from mnist_bench.records import TrainingRecord, save_record
 from mnist_bench.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -35,14 +33,6 @@ def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
 
 
 @pytest.fixture
-def mlp(record: TrainingRecord) -> TrainingRecord:
-    """The record of a training as the lab trains the mlp."""
-    config = msgspec.structs.replace(record.config, lab="mlp", epochs=20)
-    history = History(**{name: [0.5] * 20 for name in History.__struct_fields__})
-    return msgspec.structs.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
-
-
-@pytest.fixture
 def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
     """A folder with the records of three seeds."""
     for seed, accuracy in enumerate((0.976, 0.977, 0.978), start=1):
@@ -53,43 +43,19 @@ def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def probe(mlp: TrainingRecord, tmp_path: Path) -> Path:
-    """A file with a probe of two stages."""
-    stages = [Stage(name=name, digest=name * 9, values=[0.5]) for name in ("forward", "gradient")]
-    it = ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
-    path = tmp_path / "probes" / "mlp-epoch.json"
-    path.parent.mkdir()
-    path.write_text(dump_json(it))
-    return path
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder for baselines, which is not there yet."""
     return tmp_path / "baselines"
 
 
-def edit(path: Path, old: str, new: str, *, name: str = "edited.json") -> Path:
-    """Write a changed copy beside a file; return its path."""
-    text = path.read_text()
-    assert old in text
-    copy = path.with_name(name)
-    copy.write_text(text.replace(old, new))
-    return copy
-
-
-def check_refused(answer: Any, message: str) -> None:
-    """Check that a command refused with this one line on stderr, and printed nothing else."""
-    assert (answer.status, answer.out) == (2, "")
-    assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
-
-
-def test_baseline_accept_list_and_show(command: Callable[..., Any], records: Path, probe: Path, folder: Path) -> None:
+def test_baseline_accept_list_and_show(
+    command: Callable[..., Any], records: Path, probe_file: Path, folder: Path
+) -> None:
     """What was accepted is listed, and shown with its figures, who accepted it and why."""
     place, digests = folder / "accuracy" / "digits" / "mlp.json", folder / "digests" / "digits" / "mlp-epoch"
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "the first")
     assert answer == (0, f"accepted: {place}\n", "")
-    answer = command("baseline", "accept", probe.parent, "--folder", folder, "--why", "the bits")
+    answer = command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "the bits")
     assert answer == (0, f"accepted: {digests / '0123456789abcdef.json'}\n", "")
 
     answer = command("baseline", "list", "--folder", folder)
@@ -116,9 +82,9 @@ def test_baseline_accept_list_and_show(command: Callable[..., Any], records: Pat
     assert who.endswith(f"by {baselines.make_acceptance('x').who}: the bits")
 
 
-def test_baseline_show_a_probe_that_is_no_baseline(command: Callable[..., Any], probe: Path) -> None:
+def test_baseline_show_a_probe_that_is_no_baseline(command: Callable[..., Any], probe_file: Path) -> None:
     """Nobody has accepted it, and nobody is named."""
-    answer = command("baseline", "show", probe)
+    answer = command("baseline", "show", probe_file)
     assert answer.status == 0
     assert len(answer.out.splitlines()) == 3
 
@@ -135,7 +101,11 @@ def test_baseline_accept_supersedes(command: Callable[..., Any], records: Path, 
 
 
 def test_baseline_accept_by_force(
-    command: Callable[..., Any], records: Path, folder: Path, contracts: dict[str, Verdict]
+    check_refused: Callable[..., Any],
+    command: Callable[..., Any],
+    records: Path,
+    folder: Path,
+    contracts: dict[str, Verdict],
 ) -> None:
     """Against the rules nothing is written without --force; with it, `show` says what was forced."""
     contracts["mean-loss"] = Verdict.REGRESSED
@@ -166,7 +136,13 @@ def test_baseline_accept_asks_for_a_reason(
     assert not folder.exists()
 
 
-def test_baseline_accept_refuses_bad_records(command: Callable[..., Any], records: Path, folder: Path) -> None:
+def test_baseline_accept_refuses_bad_records(
+    check_refused: Callable[..., Any],
+    edit: Callable[..., Any],
+    command: Callable[..., Any],
+    records: Path,
+    folder: Path,
+) -> None:
     """A file that is wrong is named with its field; a folder without records, too."""
     edit(records / "1.json", '"test_accuracy": 0.976', '"test_accuracy": 97.6')
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
@@ -176,7 +152,9 @@ def test_baseline_accept_refuses_bad_records(command: Callable[..., Any], record
     assert not folder.exists()
 
 
-def test_baseline_accept_into_a_file(command: Callable[..., Any], records: Path, folder: Path) -> None:
+def test_baseline_accept_into_a_file(
+    check_refused: Callable[..., Any], command: Callable[..., Any], records: Path, folder: Path
+) -> None:
     """A folder that cannot be one is one line, and the file in its place stays."""
     folder.write_text("a file")
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
@@ -184,7 +162,9 @@ def test_baseline_accept_into_a_file(command: Callable[..., Any], records: Path,
     assert folder.read_text() == "a file"
 
 
-def test_baseline_list_of_nothing(command: Callable[..., Any], tmp_path: Path) -> None:
+def test_baseline_list_of_nothing(
+    check_refused: Callable[..., Any], command: Callable[..., Any], tmp_path: Path
+) -> None:
     """An empty folder is said to be empty, and one that is not there is bad input."""
     answer = command("baseline", "list", "--folder", tmp_path)
     assert answer == (0, "", f"mnist-bench: {tmp_path}: no baselines there\n")
@@ -201,7 +181,14 @@ def test_baseline_list_of_the_shipped_ones(
 
 
 @pytest.mark.parametrize("name", ["list", "show", "diff"])
-def test_a_damaged_baseline_is_bad_input(command: Callable[..., Any], records: Path, folder: Path, name: str) -> None:
+def test_a_damaged_baseline_is_bad_input(
+    check_refused: Callable[..., Any],
+    edit: Callable[..., Any],
+    command: Callable[..., Any],
+    records: Path,
+    folder: Path,
+    name: str,
+) -> None:
     """Every command that reads it names it, and what is wrong with it."""
     command("baseline", "accept", records, "--folder", folder, "--why", "a test")
     path = folder / "accuracy" / "digits" / "mlp.json"
@@ -210,7 +197,9 @@ def test_a_damaged_baseline_is_bad_input(command: Callable[..., Any], records: P
     check_refused(command("baseline", name, *arguments), f"{path}: $.references[0].epochs: Expected `int`, got `str`")
 
 
-def test_baseline_diff(command: Callable[..., Any], records: Path, folder: Path, probe: Path) -> None:
+def test_baseline_diff(
+    check_refused: Callable[..., Any], command: Callable[..., Any], records: Path, folder: Path, probe_file: Path
+) -> None:
     """Two references get the statistics' verdicts, two probes the first stage; other pairs are refused."""
     command("baseline", "accept", records, "--folder", folder, "--why", "a test")
     path = folder / "accuracy" / "digits" / "mlp.json"
@@ -219,8 +208,8 @@ def test_baseline_diff(command: Callable[..., Any], records: Path, folder: Path,
     assert answer.status == 0
     assert accuracy.startswith("epoch accuracy: INCONCLUSIVE: too few seeds")
     assert loss.startswith("epoch loss: ")
-    assert command("baseline", "diff", probe, probe).out == "identical in all 2 stages\n"
-    check_refused(command("baseline", "diff", path, probe), "are of different kinds")
+    assert command("baseline", "diff", probe_file, probe_file).out == "identical in all 2 stages\n"
+    check_refused(command("baseline", "diff", path, probe_file), "are of different kinds")
 
 
 def test_baseline_alone_is_bad_usage(command: Callable[..., Any]) -> None:

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from mnist_bench import cli, replay
+from mnist_bench import replay
 from mnist_bench.data import Dataset
 from mnist_bench.engines import EpochFigures
 from mnist_bench.facts import MNIST_ONLY, Fact
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
     from mnist_bench.engines import OnEpoch
     from mnist_bench.records import TrainingConfig, TrainingRecord
-
-
-class Answer(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -53,13 +45,13 @@ def dataset(tiny: Dataset) -> Dataset:
 
 @pytest.fixture
 def command(
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     dataset: Dataset,
     record: TrainingRecord,
     accuracy: dict[str, float],
-) -> Callable[..., Answer]:
+) -> Callable[..., Any]:
     """The command `lab` in an empty folder, with trainings that take no time."""
 
     def train(config: TrainingConfig, *, on_epoch: OnEpoch | None, **_: object) -> TrainingRecord:
@@ -75,16 +67,10 @@ def command(
     monkeypatch.setattr("mnist_bench.baselines.find_folder", lambda: tmp_path / "none")
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object) -> Answer:
-        with pytest.raises(SystemExit) as caught:
-            cli.main(["lab", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return Answer(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
+    return lambda *arguments: command("lab", *arguments)
 
 
-def test_the_lab_is_walked(command: Callable[..., Answer], tmp_path: Path) -> None:
+def test_the_lab_is_walked(command: Callable[..., Any], tmp_path: Path) -> None:
     """Its sections in order, what is not MNIST's marked, records, pictures and a page left behind."""
     answer = command("--fast", "--data", "digits", "--out", "out")
     assert answer.status == 0
@@ -106,7 +92,7 @@ def test_the_lab_is_walked(command: Callable[..., Answer], tmp_path: Path) -> No
     assert "Not MNIST." in page
 
 
-def test_a_section_that_is_asked_for_is_all_that_is_shown(command: Callable[..., Answer], tmp_path: Path) -> None:
+def test_a_section_that_is_asked_for_is_all_that_is_shown(command: Callable[..., Any], tmp_path: Path) -> None:
     """A section that trains nothing leaves no folder, and a page is only where there is something to show."""
     answer = command("--section", 4, "--section", 4)
     assert answer.status == 0
@@ -114,7 +100,7 @@ def test_a_section_that_is_asked_for_is_all_that_is_shown(command: Callable[...,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_json_is_all_that_stdout_has(command: Callable[..., Answer]) -> None:
+def test_json_is_all_that_stdout_has(command: Callable[..., Any]) -> None:
     """With --json standard output is one list of facts, each with the sheet's, and nothing else."""
     answer = command("--section", 6, "--json", "--out", "out", "--data", "digits")
     facts = msgspec.json.decode(answer.out, type=list[Fact])
@@ -123,7 +109,7 @@ def test_json_is_all_that_stdout_has(command: Callable[..., Answer]) -> None:
     assert "Seed: 1671" in answer.err
 
 
-def test_an_accuracy_below_the_threshold_is_exit_1(command: Callable[..., Answer], accuracy: dict[str, float]) -> None:
+def test_an_accuracy_below_the_threshold_is_exit_1(command: Callable[..., Any], accuracy: dict[str, float]) -> None:
     """The lab's own bound holds here, too."""
     accuracy["mlp"] = 0.9699
     assert command("--section", 2, "--out", "one").status == 0
@@ -131,7 +117,7 @@ def test_an_accuracy_below_the_threshold_is_exit_1(command: Callable[..., Answer
 
 
 def test_a_fact_that_differs_is_exit_1(
-    command: Callable[..., Answer], tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Data of another shape is not the lab's, and the line says so."""
     monkeypatch.setattr("mnist_bench.data.load_dataset", lambda *_, **__: tiny)
@@ -140,7 +126,7 @@ def test_a_fact_that_differs_is_exit_1(
     assert "Test data output shape: (100,)  (the sheet: (10000,))  DIFFERS" in answer.out.splitlines()
 
 
-def test_a_walk_goes_on_after_a_break(command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_walk_goes_on_after_a_break(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Records are never overwritten; with --resume they are taken, and the walk is told as before."""
     first = command("--section", 3, "--out", "out")
     refused = command("--section", 3, "--out", "out")
@@ -155,13 +141,13 @@ def test_a_walk_goes_on_after_a_break(command: Callable[..., Answer], monkeypatc
     assert resumed.out == first.out.replace("/20 ", "/2 ").replace("epoch  ", "epoch ")
 
 
-def test_the_notebook_is_written(command: Callable[..., Answer], tmp_path: Path) -> None:
+def test_the_notebook_is_written(command: Callable[..., Any], tmp_path: Path) -> None:
     """With its seed, once: a file that is there stays."""
     pytest.importorskip("nbformat", reason="the extra `notebook` is not installed")
-    assert command("--notebook", "lab.ipynb", "--seed", 5) == Answer(0, "Notebook: lab.ipynb\n", "")
+    assert command("--notebook", "lab.ipynb", "--seed", 5) == (0, "Notebook: lab.ipynb\n", "")
     assert "SEED = 5" in (tmp_path / "lab.ipynb").read_text(encoding="utf-8")
     again = command("--notebook", "lab.ipynb")
-    assert again == Answer(2, "", "mnist-bench: lab.ipynb exists already: choose another name\n")
+    assert again == (2, "", "mnist-bench: lab.ipynb exists already: choose another name\n")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +162,7 @@ def test_the_notebook_is_written(command: Callable[..., Answer], tmp_path: Path)
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    command: Callable[..., Answer], tmp_path: Path, arguments: str, message: str
+    command: Callable[..., Any], tmp_path: Path, arguments: str, message: str
 ) -> None:
     """Whatever is wrong, the last line on standard error says it, and nothing is trained or written."""
     answer = command(*arguments.split())

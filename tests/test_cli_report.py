@@ -28,14 +28,6 @@ def folder(
     return folder
 
 
-def check_refused(answer: Any, message: str) -> None:
-    """Check that the command refused with one line on stderr."""
-    assert (answer.status, answer.out) == (2, "")
-    assert answer.err.startswith("mnist-bench: ")
-    assert message in answer.err
-    assert answer.err.count("\n") == 1
-
-
 def test_the_page_is_written(command: Callable[..., Any], folder: Path, tmp_path: Path) -> None:
     """Of the committed records, to report.html; the headline is told, and the page may be written again."""
     for _ in "ab":
@@ -49,7 +41,9 @@ def test_the_page_is_written(command: Callable[..., Any], folder: Path, tmp_path
 
 
 @pytest.mark.usefixtures("folder")
-def test_another_file_is_left_alone(command: Callable[..., Any], tmp_path: Path) -> None:
+def test_another_file_is_left_alone(
+    command: Callable[..., Any], check_refused: Callable[..., None], tmp_path: Path
+) -> None:
     """A file of that name that is no such page is never overwritten."""
     (tmp_path / "mine.html").write_text("mine")
     check_refused(command("report", "--out", "mine.html"), "mine.html exists already")
@@ -67,7 +61,10 @@ def test_the_documents_are_written(command: Callable[..., Any], tmp_path: Path) 
 
 
 def test_documents_before_there_are_records(
-    command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They say so; a page of nothing is refused, and so are named files that are not there."""
     monkeypatch.chdir(tmp_path)
@@ -77,7 +74,9 @@ def test_documents_before_there_are_records(
     check_refused(command("report", "--docs", "docs", "nowhere"), "nowhere: No such file")
 
 
-def test_a_broken_record_is_named(command: Callable[..., Any], folder: Path) -> None:
+def test_a_broken_record_is_named(
+    command: Callable[..., Any], check_refused: Callable[..., None], folder: Path
+) -> None:
     """With its file and field."""
     path = folder / "py311-tf215.json"
     path.write_text(path.read_text().replace('"status": "measured"', '"status": 7'))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.cli import main
 from mnist_bench.timingstore import list_runs, write_manifest
 
 if TYPE_CHECKING:
@@ -18,25 +17,10 @@ if TYPE_CHECKING:
 CALM = (1.0, 1.01, 1.02, 0.99, 0.98)
 
 
-class Answer(NamedTuple):
-    """What a command left: its exit status and what it printed."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def timings(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+def timings(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command `timings`, run in this process."""
-
-    def run(*arguments: object) -> Answer:
-        with pytest.raises(SystemExit) as caught:
-            main(["timings", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return Answer(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
+    return lambda *arguments: command("timings", *arguments)
 
 
 @pytest.fixture
@@ -59,7 +43,7 @@ def folder(timing_run: dict[str, Any], tmp_path: Path) -> Path:
     return folder
 
 
-def test_from_accepting_to_a_verdict(timings: Callable[..., Answer], save: Callable[..., Path], folder: Path) -> None:
+def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable[..., Path], folder: Path) -> None:
     """No baseline; accepted, the same run passes; one that takes longer has regressed; all by exit status."""
     run = save(*CALM)
     assert timings("check", run, "--against", folder).status == 4
@@ -77,7 +61,7 @@ def test_from_accepting_to_a_verdict(timings: Callable[..., Answer], save: Calla
 
 
 def test_json_has_the_same_verdicts_each_time(
-    timings: Callable[..., Answer], save: Callable[..., Path], folder: Path
+    timings: Callable[..., Any], save: Callable[..., Path], folder: Path
 ) -> None:
     """The same two files give the same figures, for a machine to read; one file may be named as the baseline."""
     run, before = save(1.0, 1.1, 1.3), save(1.0, 1.2, 0.9, name="before.json")
@@ -92,7 +76,7 @@ def test_json_has_the_same_verdicts_each_time(
 
 
 def test_the_manifest_is_read_from_a_collection(
-    timings: Callable[..., Answer], folder: Path, monkeypatch: pytest.MonkeyPatch
+    timings: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The names among pytest's lines; without any nothing is written."""
     before = (folder / "manifest.json").read_text()
@@ -117,7 +101,7 @@ def test_the_manifest_is_read_from_a_collection(
     ],
 )
 def test_bad_input_is_one_line(
-    arguments: tuple[str, ...], words: str, timings: Callable[..., Answer], save: Callable[..., Path], folder: Path
+    arguments: tuple[str, ...], words: str, timings: Callable[..., Any], save: Callable[..., Path], folder: Path
 ) -> None:
     """It names what is wrong, ends with 2, and nothing is stored."""
     bad = save(*CALM, name="bad.json")

@@ -77,6 +77,12 @@ def test_order_that_ignores_the_seed_is_found(order: tracers.OrderTrace, monkeyp
     assert contracts.check_contract("order-by-seed", "epoch").verdict is Verdict.REGRESSED
 
 
+@pytest.fixture(scope="module")
+def sound() -> tracers.MaskTrace:
+    """What the fused engine's dropout did in six steps."""
+    return tracers.trace_masks("fused", steps=6)
+
+
 @pytest.mark.parametrize(
     ("fault", "contract"),
     [
@@ -87,9 +93,10 @@ def test_order_that_ignores_the_seed_is_found(order: tracers.OrderTrace, monkeyp
         ("on in evaluation", "dropout-evaluation"),
     ],
 )
-def test_fault_in_dropout_is_found(fault: str, contract: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_in_dropout_is_found(
+    fault: str, contract: str, sound: tracers.MaskTrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A contract on dropout passes on the fused engine's trace and is REGRESSED on a broken copy of it."""
-    sound = tracers.trace_masks("fused", steps=6)
     monkeypatch.setattr(contracts, "_masks", lambda _engine: sound)
     assert contracts.check_contract(contract, "fused").verdict is Verdict.PASS
     kept, losses, trained = sound.kept.copy(), list(sound.val_losses), sound.trained
@@ -106,6 +113,14 @@ def test_fault_in_dropout_is_found(fault: str, contract: str, monkeypatch: pytes
     broken = dataclasses.replace(sound, kept=kept, val_losses=losses, trained=trained)
     monkeypatch.setattr(contracts, "_masks", lambda _engine: broken)
     assert contracts.check_contract(contract, "fused").verdict is Verdict.REGRESSED
+
+
+@pytest.mark.parametrize("engine", ["graph", "fused"])
+def test_a_trace_leaves_nothing_behind(engine: str) -> None:
+    """Traces share a compiled model, and a seed's order is the same before and after another's."""
+    first, other, again = (tracers.trace_order(engine, seed=seed).steps for seed in (1671, 1672, 1671))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
 
 
 def test_steps_that_look_alike_are_refused() -> None:

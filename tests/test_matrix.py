@@ -70,6 +70,7 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     wanted = dataclasses.replace(WANTED, checked=("epoch", "graph"), probed=("epoch", "fused"))
     record = run(wanted)
     assert (record.status, find_missing(record, wanted)) == ("measured", {}), record.failures
+    assert record.commit is None, "what was installed is no checkout, whatever these tests run from"
     assert record.install is not None
     assert record.install.packages == {"numpy": "2.4.6"}
     assert record.imports == [1.5]

@@ -95,12 +95,14 @@ def test_what_only_mnist_can_answer(options: tuple[str, ...], outcome: str, pyte
     result.stdout.fnmatch_lines(["*only MNIST can answer this*"])
 
 
-def test_a_lab_is_trained_once_under_xdist(pytester: pytest.Pytester, record: TrainingRecord) -> None:
-    """Processes that want one training wait for each other, and it is trained once."""
+def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, record: TrainingRecord) -> None:
+    """In a suite about the lab each of two processes has half of the cores; a lab that both want is trained once."""
+    cores = sorted(os.sched_getaffinity(0))
     save_record(record, pytester.path / "record.json")
+    pytester.makeini(HEADER)
     pytester.makepyfile(
         """
-        import pathlib, time
+        import os, pathlib, time
         import pytest
         from mnist_bench import runner
         from mnist_bench.records import load_record
@@ -110,7 +112,8 @@ def test_a_lab_is_trained_once_under_xdist(pytester: pytest.Pytester, record: Tr
             return None
 
         @pytest.mark.parametrize("case", range(4))
-        def test_it(case, mnist_train, monkeypatch):
+        def test_it(case, worker_id, mnist_train, monkeypatch):
+            pathlib.Path(f"{worker_id}.txt").write_text(",".join(map(str, sorted(os.sched_getaffinity(0)))))
             record = load_record(pathlib.Path("record.json").resolve())
             def train(config, dataset):
                 with open("log", "a") as stream:
@@ -124,6 +127,9 @@ def test_a_lab_is_trained_once_under_xdist(pytester: pytest.Pytester, record: Tr
     result = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=4)
     assert (pytester.path / "log").read_text() == "trained\n"
+    shares = [(pytester.path / f"gw{number}.txt").read_text().split(",") for number in range(2)]
+    halves = [cores[: len(cores) // 2], cores[len(cores) // 2 :]] if len(cores) > 1 else [cores, cores]
+    assert [list(map(int, share)) for share in shares] == halves
 
 
 def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pytester, record: TrainingRecord) -> None:
@@ -153,24 +159,3 @@ def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pyteste
     line = "epoch on digits: TensorFlow 2.21.0, *numerics key 0123456789abcdef, hardware key fedcba9876543210"
     result.stdout.fnmatch_lines(["*mnist-bench verdicts*", "PASS*a/check*", line])
     assert result.stdout.str().count("numerics key") == 1
-
-
-def test_test_processes_share_the_cores(pytester: pytest.Pytester) -> None:
-    """Of two test processes each has half of the cores, in a suite about the lab."""
-    cores = sorted(os.sched_getaffinity(0))
-    pytester.makeini(HEADER)
-    pytester.makepyfile(
-        """
-        import os, pathlib, time
-        import pytest
-
-        @pytest.mark.parametrize("case", range(4))
-        def test_it(case, worker_id):
-            pathlib.Path(f"{worker_id}.txt").write_text(",".join(map(str, sorted(os.sched_getaffinity(0)))))
-            time.sleep(0.2)
-        """
-    )
-    pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=4)
-    shares = [(pytester.path / f"gw{number}.txt").read_text().split(",") for number in range(2)]
-    halves = [cores[: len(cores) // 2], cores[len(cores) // 2 :]] if len(cores) > 1 else [cores, cores]
-    assert [list(map(int, share)) for share in shares] == halves

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from mnist_bench import probes
@@ -59,30 +61,25 @@ def test_another_initialiser_shows_in_the_first_stage_alone(
     assert [difference.stage for difference in compare_probes(base, probes.probe(CONFIG, tiny))] == ["initial weights"]
 
 
-@pytest.mark.parametrize(
-    ("stage", "patch"),
-    [
-        pytest.param("data order", ("trace_order", "steps"), id="data order"),
-        pytest.param("dropout mask", ("trace_masks", "kept"), id="dropout mask"),
-    ],
-)
-def test_a_moved_stage_is_named(
-    stage: str, patch: tuple[str, str], base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+def test_what_a_tracer_sees_moves_its_own_stage(
+    base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a tracer sees moves its own stage, and by a size."""
-    import dataclasses
+    """Another order and another mask show in their stages, each with a size, and in no other."""
 
-    name, field = patch
-    trace = getattr(probes.tracers, name)
+    def move(name: str, field: str) -> None:
+        trace = getattr(probes.tracers, name)
 
-    def moved(*arguments: object, **options: object) -> object:
-        result = trace(*arguments, **options)
-        return dataclasses.replace(result, **{field: getattr(result, field)[:, ::-1]})
+        def moved(*arguments: object, **options: object) -> object:
+            result = trace(*arguments, **options)
+            return dataclasses.replace(result, **{field: getattr(result, field)[:, ::-1]})
 
-    monkeypatch.setattr(probes.tracers, name, moved)
-    (difference,) = compare_probes(base, probes.probe(CONFIG, tiny))
-    assert difference.stage == stage
-    assert difference.size is not None
+        monkeypatch.setattr(probes.tracers, name, moved)
+
+    move("trace_order", "steps")
+    move("trace_masks", "kept")
+    differences = compare_probes(base, probes.probe(CONFIG, tiny))
+    assert [difference.stage for difference in differences] == ["data order", "dropout mask"]
+    assert all(difference.size is not None for difference in differences)
 
 
 def test_a_larger_learning_rate_shows_first_in_the_update(
@@ -92,8 +89,6 @@ def test_a_larger_learning_rate_shows_first_in_the_update(
     step = probes._one_step
 
     def larger(lab: object, config: TrainingConfig, *rest: object) -> object:
-        import msgspec
-
         rate = config.learning_rate if config.learning_rate == 1 else 0.11
         return step(lab, msgspec.structs.replace(config, learning_rate=rate), *rest)
 

@@ -179,7 +179,9 @@ def test_fast_layers_hold(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> 
     # The worker would load the data by name, and `tiny` has none.
     train = suite.reproducibility.train
     monkeypatch.setattr(
-        suite.reproducibility, "_train_apart", lambda config, **_: train(config, dataset=plan.dataset).final_digest
+        suite.reproducibility,
+        "_train_apart",
+        lambda configs: [train(config, dataset=plan.dataset).final_digest for config in configs],
     )
     results = list(suite.check_fast_layers(plan))
     assert all(result.holds for result in results), results

@@ -191,6 +191,22 @@ def test_cores_are_shared(
     assert share_cores(jobs) == shares
 
 
+@pytest.mark.parametrize("seeds", [(11,), (11, 12), (11, 12, 13)])
+@pytest.mark.usefixtures("stub_workers")
+def test_the_last_training_has_the_cores_of_the_first(monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...]) -> None:
+    """A worker's share does not grow where few trainings are left: other threads are other bits."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    start, given = workers._Worker.__init__, []
+
+    def note(self: workers._Worker, cores: list[int] | None, python: str) -> None:
+        given.append(cores)
+        start(self, None, python)
+
+    monkeypatch.setattr(workers._Worker, "__init__", note)
+    assert all(not isinstance(event, Failed) for event in train_all(make_configs(*seeds), jobs=2))
+    assert given == [[0], [1]][: len(seeds)]
+
+
 def test_where_nothing_can_be_pinned_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """MacOS and Windows have no affinity."""
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
