@@ -194,12 +194,14 @@ def test_the_keyboard_finds_its_way(visit: Callable[..., Any]) -> None:
     for _ in range(12):
         page.keyboard.press("Tab")
         focused = "document.activeElement"
+        page.wait_for_function(f"{focused} !== document.body")
         assert page.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
         assert page.evaluate(f"{focused}.getBoundingClientRect().x") >= 0
-    page.reload()
+    page = visit()
     page.keyboard.press("Tab")
+    page.wait_for_function("document.activeElement.matches('.skip')")
     page.keyboard.press("Enter")
-    assert page.url.endswith("#matrix")
+    page.wait_for_function("location.hash === '#matrix'")
 
 
 def test_it_prints(visit: Callable[..., Any]) -> None:
