@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.ab import BUDGET_SECONDS, AbPlan, run_series
-from mnist_bench.abconsole import format_ratio
+from mnist_bench.abrecords import format_ratio
 from mnist_bench.data import load_dataset
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ import statistics
 import sys
 from typing import TYPE_CHECKING
 
-from mnist_bench.abrecords import VERDICTS, make_ratio
+from mnist_bench.abrecords import VERDICTS, format_ratio, make_ratio
 from mnist_bench.calibration import format_sharpness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mnist_bench.ab import RoundEnded
-    from mnist_bench.abrecords import AbRecord, RatioRecord
+    from mnist_bench.abrecords import AbRecord
 
-__all__ = ["format_ab", "format_ratio", "show_rounds"]
+__all__ = ["format_ab", "show_rounds"]
 
 _WIDTH = 41  # of the drawn interval, an odd number
 _REACH = 0.25  # to each side of 1
@@ -54,13 +54,6 @@ def draw_rounds(event: RoundEnded, budget: float) -> str:
         marks[_WIDTH // 2] = "┼" if interval.low <= 1 <= interval.high else "│"
         lines.append(f"  {name:<9} {''.join(marks)} {format_ratio(make_ratio(interval))}")
     return "\n".join(lines)
-
-
-def format_ratio(ratio: RatioRecord) -> str:
-    """Return a ratio with its interval as changes in percent."""
-    if ratio.low is None or ratio.high is None:
-        return f"{ratio.estimate - 1:+.1%}"
-    return f"{ratio.estimate - 1:+.1%} ({ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
 
 
 def format_ab(record: AbRecord) -> str:

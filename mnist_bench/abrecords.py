@@ -28,6 +28,7 @@ __all__ = [
     "Workload",
     "collect_looks",
     "collect_rounds",
+    "format_ratio",
     "judge_record",
     "load_ab",
     "make_ratio",
@@ -241,6 +242,13 @@ def make_ratio(interval: Interval) -> RatioRecord:
         high=interval.high if math.isfinite(interval.high) else None,
         level=interval.level,
     )
+
+
+def format_ratio(ratio: RatioRecord) -> str:
+    """Return a ratio with its interval as changes in percent."""
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.estimate - 1:+.1%}"
+    return f"{ratio.estimate - 1:+.1%} ({ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
 
 
 def load_ab(path: Path) -> AbRecord:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench import cli_ab, cli_compare, cli_export, cli_gate, cli_lab, cli_matrix, cli_sweep, cli_timings
+from mnist_bench import (
+    cli_ab,
+    cli_compare,
+    cli_export,
+    cli_gate,
+    cli_lab,
+    cli_matrix,
+    cli_report,
+    cli_sweep,
+    cli_timings,
+)
 
 if TYPE_CHECKING:
     from mnist_bench.data import Dataset
@@ -220,6 +230,7 @@ app.command()(cli_gate.probe)
 app.command()(cli_compare.compare)
 app.command()(cli_export.export)
 app.command("bisect-versions")(cli_compare.bisect_versions)
+app.command()(cli_report.report)
 app.command()(cli_sweep.sweep)
 app.add_typer(cli_gate.baseline, name="baseline")
 app.add_typer(cli_matrix.matrix, name="matrix")

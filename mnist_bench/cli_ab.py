@@ -180,7 +180,7 @@ def _make_plan(
 
 
 def _show_run(number: int, record: AbRecord) -> None:
-    from mnist_bench.abconsole import format_ratio
+    from mnist_bench.abrecords import format_ratio
 
     ratios = f"wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}"
     typer.echo(f"run {number}: {record.verdict}; {ratios}", err=True)

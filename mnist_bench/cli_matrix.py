@@ -230,7 +230,8 @@ def _pair_one(
     dataset: Dataset,
 ) -> int:
     """Measure one pair, and return the exit status that it asks for; one that fails does not stop the others."""
-    from mnist_bench.abconsole import format_ratio, show_rounds
+    from mnist_bench.abconsole import show_rounds
+    from mnist_bench.abrecords import format_ratio
     from mnist_bench.installs import CommandError
     from mnist_bench.pairs import choose_engine, measure_pair
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from mnist_bench.versionrecords import SeedResults, VersionRecord
 
 __all__ = [
+    "SAME_BITS",
     "Compared",
+    "align_engines",
+    "check_disaster",
+    "compare_bits",
     "compare_probe_records",
     "compare_sides",
     "compare_versions",
@@ -35,8 +39,10 @@ __all__ = [
 ]
 
 # Keras's own `fit`, which ends in the same bits whichever way it calls its steps.
-_SAME_BITS = ("epoch", "graph", "eager")
+SAME_BITS = ("epoch", "graph", "eager")
 _GREEN = (Verdict.PASS, Verdict.IDENTICAL)
+# What is no answer on the bits.
+_ONE_ONLY, _NO_SEED = "measured in one of the two only", "the two have no seed in common"
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,12 @@ class Compared:
     Attributes:
         results: The verdicts.
         notes: What gives none: versions, leads on times, known regressions.
+        moved: The cases that both were measured in and whose bits are not the same, each with where they part.
     """
 
     results: list[CheckResult]
     notes: list[str]
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRecord]) -> Compared:
@@ -105,12 +113,15 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
         sides = [getattr(it.dataset, name) for it in (base, new) if it.dataset]
         if len(set(sides)) > 1:
             raise ValueError(f"records of different data cannot be compared: {name} {sides[0]!r} and {sides[1]!r}")
-    new = _align(base, new)
+    new = align_engines(base, new)
     results = [*_report_failures(base, new), *_compare_checks(base, new)]
     notes = list(note_environments(base, new))
     moved: dict[str, str] = {}
+    apart: dict[str, str] = {}
     for case in find_cases(base, new):
-        reason, result = _compare_bits(case, base, new)
+        reason, result = compare_bits(case, base, new)
+        if reason and reason not in (_ONE_ONLY, _NO_SEED):
+            apart[case] = reason
         if result:
             results.append(result)
         elif case in seeds_by_case(base) or case in seeds_by_case(new):
@@ -121,7 +132,7 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
     notes += [*note_times(base, new), *note_known(base, new)]
     if not results:
         results = [_inconclusive("comparison", "the two records have nothing in common")]
-    return Compared(results, notes)
+    return Compared(results, notes, apart)
 
 
 def format_compared(compared: Compared) -> str:
@@ -143,15 +154,15 @@ def format_compared_markdown(compared: Compared) -> str:
     return format_markdown(compared.results) + (f"{notes}\n" if notes else "")
 
 
-def _align(base: VersionRecord, new: VersionRecord) -> VersionRecord:
+def align_engines(base: VersionRecord, new: VersionRecord) -> VersionRecord:
     """Return `new` with each engine that gives the same bits as one of `base`'s called by that one's name.
 
     A version that cannot train by `epoch` was trained by `graph`.
     """
 
     def rename(lab: str, engine: str, mine: Iterable[str], its: Iterable[str]) -> str:
-        others = [it for it in _SAME_BITS if f"{lab}-{it}" in its and f"{lab}-{it}" not in mine]
-        return others[0] if engine in _SAME_BITS and f"{lab}-{engine}" not in its and others else engine
+        others = [it for it in SAME_BITS if f"{lab}-{it}" in its and f"{lab}-{it}" not in mine]
+        return others[0] if engine in SAME_BITS and f"{lab}-{engine}" not in its and others else engine
 
     accuracy = [
         msgspec.structs.replace(it, engine=rename(it.lab, it.engine, seeds_by_case(new), seeds_by_case(base)))
@@ -202,8 +213,18 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
 
-def _compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[str, CheckResult | None]:
-    """Return why the bits are not the same, or that they are; of bare probes they are all there is to judge."""
+def compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[str, CheckResult | None]:
+    """Return why the bits of a case are not the same, or that they are.
+
+    Args:
+        case: A lab and an engine, such as `mlp-epoch`.
+        base: The one to be held against.
+        new: The other, its engines aligned.
+
+    Returns:
+        Where they part, empty if they do not; and a verdict: IDENTICAL, or, of bare probes, of which the bits are
+        all there is to judge, REGRESSED.
+    """
     probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
     trained = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
     reason, alike = "", []
@@ -220,14 +241,14 @@ def _compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[s
         if common:
             alike.append(f"the final weights of {len(common)} seeds")
         elif not reason and not (probes[0] and probes[1]):
-            reason = "the two have no seed in common"
+            reason = _NO_SEED
     if reason or not alike:
         bare = not any((base.accuracy, new.accuracy, base.checks, new.checks))
         if bare and probes[0] and probes[1]:
             return reason, CheckResult(
                 name=f"bits/{case}", verdict=Verdict.REGRESSED, figure=reason, bound="the same bits in every stage"
             )
-        return reason or "measured in one of the two only", None
+        return reason or _ONE_ONLY, None
     figure = " and ".join(alike)
     return "", CheckResult(name=f"bits/{case}", verdict=Verdict.IDENTICAL, figure=figure, bound="the same bits")
 
@@ -242,7 +263,7 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
             continue
         if old.epochs != now.epochs:
             raise ValueError(f"{case}: trained for {old.epochs} and for {now.epochs} epochs: cannot be compared")
-        yield from _check_disaster(now)
+        yield from check_disaster(now)
         losses = [[loss for loss in it.test_loss if loss is not None] for it in (old, now)]
         if len(losses[0]) == len(old.seeds) and len(losses[1]) == len(now.seeds):
             margin = loss_margin(losses[0])
@@ -258,7 +279,7 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
         yield msgspec.structs.replace(result, evidence=f"{result.evidence}. {moved[case]}")
 
 
-def _check_disaster(results: SeedResults) -> Iterator[CheckResult]:
+def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
     """Yield a regression where a training diverged, or one of the lab's own length is below its threshold."""
     case, lab = f"{results.lab}-{results.engine}", check_lab(results.lab)
     diverged = results.test_loss.count(None)

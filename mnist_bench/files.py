@@ -7,7 +7,25 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["replace_own", "write_atomically"]
+
+_HEAD = 2000  # bytes of a file in which its mark stands
+
+
+def replace_own(path: Path, content: bytes, *, mark: str) -> None:
+    """Write `content` to `path`, over what the same command wrote there before, and over nothing else.
+
+    Args:
+        path: Where to write.
+        content: The bytes, near whose beginning the mark stands.
+        mark: By which the command knows its own files.
+
+    Raises:
+        FileExistsError: Another file is there.
+    """
+    if path.exists() and mark.encode() not in path.read_bytes()[:_HEAD]:
+        raise FileExistsError(f"{path} exists already, and was not written by this command: it is left alone")
+    write_atomically(path, content, overwrite=True)
 
 
 def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> None:

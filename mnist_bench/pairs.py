@@ -10,7 +10,8 @@ from mnist_bench.ab import AbPlan, compare
 from mnist_bench.abrecords import load_ab
 from mnist_bench.files import write_atomically
 from mnist_bench.installs import make_environment
-from mnist_bench.serial import RecordError, dump_folded
+from mnist_bench.pairrecords import pair_path
+from mnist_bench.serial import dump_folded
 from mnist_bench.wanted import STAND_INS
 
 if TYPE_CHECKING:
@@ -23,27 +24,7 @@ if TYPE_CHECKING:
     from mnist_bench.versionrecords import VersionRecord
     from mnist_bench.versions import VersionSpec
 
-__all__ = ["choose_engine", "load_pairs", "measure_pair", "pair_path"]
-
-
-def pair_path(folder: Path, name: str) -> Path:
-    """Return where the comparison of a version with its predecessor is kept, beside the versions' records."""
-    return folder / "pairs" / f"{name}.json"
-
-
-def load_pairs(folder: Path) -> dict[str, AbRecord]:
-    """Read every comparison of a folder of versions, by the name of the newer one; none where none was made.
-
-    Raises:
-        RecordError: A file holds no valid record of one, or that of another version.
-    """
-    pairs = {}
-    for path in sorted((folder / "pairs").glob("*.json")):
-        record = load_ab(path)
-        if record.python_b != path.stem:
-            raise RecordError(f"{path}: it is the comparison of {record.python_b!r}, not of {path.stem!r}")
-        pairs[path.stem] = record
-    return pairs
+__all__ = ["choose_engine", "measure_pair"]
 
 
 def choose_engine(*records: VersionRecord) -> str:

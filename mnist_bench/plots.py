@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.files import write_atomically
@@ -24,14 +26,19 @@ __all__ = [
     "VALIDATION",
     "draw_panels",
     "draw_svg",
+    "embed",
     "plot_accuracy",
     "plot_image",
     "plot_loss",
     "save_alone",
+    "stand_alone",
 ]
 
 # Okabe and Ito's palette: told apart with every kind of colour vision, on light ground and on dark.
 TRAINING, VALIDATION, TEST = "#0072b2", "#d55e00", "#009e73"
+
+# An id, and what refers to one.
+_ID = re.compile(r"""(\bid="|href="#|url\(#)([^")]+)""")
 
 # Stands for the colour of the text around the picture, light or dark; `draw_svg` puts that in its place.
 _INK = "#010203"
@@ -116,21 +123,44 @@ def draw_svg(draw: Callable[[Axes], Any], *, size: tuple[float, float] = (5.2, 3
     return _draw_figure(lambda figure: draw(figure.add_subplot()), size)
 
 
-def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int) -> str:
-    """Draw each function on axes of its own, in rows of `columns`, and return one `<svg>` element as `draw_svg`."""
+def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int, size: tuple[float, float] = (3.6, 2.8)) -> str:
+    """Draw each function on axes of its own, in rows of `columns`, and return one `<svg>` element as `draw_svg`.
+
+    Args:
+        draws: Functions of axes.
+        columns: Panels a row.
+        size: Width and height of one of them in inches.
+    """
     rows = -(-len(draws) // columns)
 
     def draw_each(figure: Figure) -> None:
         for number, draw in enumerate(draws, start=1):
             draw(figure.add_subplot(rows, columns, number))
 
-    return _draw_figure(draw_each, (3.6 * columns, 2.8 * rows))
+    return _draw_figure(draw_each, (size[0] * columns, size[1] * rows))
+
+
+def embed(svg: str, name: str, description: str) -> str:
+    """Return a picture for a page with others: its ids are its own, and it is described to those who cannot see it.
+
+    Args:
+        svg: An `<svg>` element.
+        name: Of the picture, one a page.
+        description: What it shows, as plain text.
+    """
+    own = _ID.sub(lambda match: f"{match[1]}{name}-{match[2]}", svg)
+    label = html.escape(description, quote=True)
+    return own.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+
+
+def stand_alone(svg: str) -> str:
+    """Return a picture for a file of its own, which has no page to take the colour of its text from."""
+    return svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
 
 
 def save_alone(svg: str, path: Path) -> None:
-    """Write a picture as a file of its own, which has no page to take the colour of its text from."""
-    alone = svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
-    write_atomically(path, alone.encode(), overwrite=True)
+    """Write a picture as a file of its own."""
+    write_atomically(path, stand_alone(svg).encode(), overwrite=True)
 
 
 def _draw_figure(draw: Callable[[Figure], Any], size: tuple[float, float]) -> str:

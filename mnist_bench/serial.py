@@ -18,6 +18,7 @@ __all__ = [
     "decode",
     "dump_folded",
     "dump_json",
+    "list_records",
     "load",
     "load_any",
     "load_json",
@@ -103,6 +104,20 @@ def load_json(path: Path, form: type[T]) -> T:
         RecordError: The file cannot be read, or does not hold that type.
     """
     return _decode_json(_read(path), form, str(path))
+
+
+def list_records(path: Path) -> list[Path]:
+    """Return the records' files of a folder; of a file, or of what is not there, the path itself.
+
+    Raises:
+        RecordError: The folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.json"))
+    if not files:
+        raise RecordError(f"{path}: no records (*.json) there")
+    return files
 
 
 def _decode_any(text: str | bytes, forms: Mapping[str, type[R]], origin: str) -> R:

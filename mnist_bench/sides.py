@@ -12,7 +12,7 @@ import msgspec
 from mnist_bench.installs import CommandError, run_command
 from mnist_bench.proberecords import ProbeRecord, load_probe
 from mnist_bench.records import TrainingRecord
-from mnist_bench.serial import RecordError, load_any
+from mnist_bench.serial import list_records, load_any
 from mnist_bench.versionrecords import VersionRecord, add_training, load_version, make_times
 from mnist_bench.versions import MATRIX, VersionSpec
 
@@ -106,18 +106,8 @@ def load_all(paths: Sequence[Path]) -> dict[str, VersionRecord]:
         RecordError: A file is no valid record, or a folder holds none.
         ValueError: The records do not belong together.
     """
-    files = [file for path in paths for file in _list_files(path)]
+    files = [file for path in paths for file in list_records(path)]
     return _gather([load_any(file, _FORMS) for file in files], ", ".join(map(str, paths[:3])))
-
-
-def _list_files(path: Path) -> list[Path]:
-    """Return the records' files of a folder; of a file, or of what is not there, the path itself."""
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.glob("*.json"))
-    if not files:
-        raise RecordError(f"{path}: no records (*.json) there")
-    return files
 
 
 def _gather(records: Sequence[Record], origin: str) -> dict[str, VersionRecord]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
 
@@ -17,12 +17,16 @@ __all__ = [
     "KERAS",
     "MATRIX",
     "RELEASES",
+    "Axis",
     "VersionSpec",
+    "find_axis",
     "find_between",
     "find_predecessor",
     "find_version",
     "list_requirements",
 ]
+
+Axis = Literal["tensorflow", "keras", "python"]
 
 # Safe as a file's name, on a page and in a shell.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -205,6 +209,19 @@ def find_predecessor(spec: VersionSpec, specs: Iterable[VersionSpec]) -> Version
         and (_is_of_its_time(it) if axis == "tensorflow" else it.tensorflow == spec.tensorflow)
     ]
     return max(older, key=lambda it: (_order(it, axis), it.python == spec.python, _order(it, "python")), default=None)
+
+
+def find_axis(spec: VersionSpec, specs: Iterable[VersionSpec]) -> Axis:
+    """Return the axis of the matrix that a version belongs to: a Keras of its time is a step of TensorFlow's.
+
+    Args:
+        spec: The version.
+        specs: Those beside it.
+    """
+    if _is_of_its_time(spec):
+        return "tensorflow"
+    pythons = {it.python for it in specs if (it.tensorflow, it.keras) == (spec.tensorflow, spec.keras)}
+    return "python" if pythons - {spec.python} else "keras"
 
 
 def _is_of_its_time(spec: VersionSpec) -> bool:

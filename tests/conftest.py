@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from mnist_bench import installs
 from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
@@ -34,9 +35,12 @@ from mnist_bench.records import (
     encode_record,
 )
 from mnist_bench.validations import ValidationRecord
+from mnist_bench.verdicts import CheckResult, Verdict
+from mnist_bench.versionrecords import EpochTimes, Install, VersionRecord, add_training, put
+from mnist_bench.versions import MATRIX, VersionSpec, find_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -321,6 +325,70 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(int(caught.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def make_versions(record: TrainingRecord) -> Callable[..., dict[str, VersionRecord]]:
+    """A function that makes the records of these versions: bits that part with Keras 3, and a frozen shuffle there."""
+
+    def make(names: Sequence[str] = MATRIX, *, seeds: int = 7, cost: float = 0.0015) -> dict[str, VersionRecord]:
+        return {name: make_version(find_version(name), record, seeds=seeds, cost=cost) for name in names}
+
+    return make
+
+
+def make_version(spec: VersionSpec, record: TrainingRecord, *, seeds: int, cost: float) -> VersionRecord:
+    """Return the record of a version: three checks, two probes, `seeds` trainings of the mlp, and times."""
+    frozen = Version(spec.keras or "0") >= Version("3")
+    environment = msgspec.structs.replace(
+        record.environment, tensorflow=spec.tensorflow, keras=spec.keras or "0", python=f"{spec.python}.1"
+    )
+    config = msgspec.structs.replace(record.config, lab="mlp", epochs=2)
+    bits = "keras3" if frozen else "keras2"
+    version = VersionRecord(
+        version=spec, environment=environment, dataset=record.dataset, created=record.created, commit="c" * 40
+    )
+    rng = np.random.default_rng(int(frozen))
+    for seed in range(1671, 1671 + seeds):
+        worse = cost * frozen + 0.0008 * rng.normal()
+        training = msgspec.structs.replace(
+            record,
+            config=msgspec.structs.replace(config, seed=seed),
+            environment=environment,
+            test_accuracy=round(0.977 - worse, 4),
+            test_loss=round(0.077 + 3 * worse, 4),
+            final_digest=f"{bits}-{seed}",
+        )
+        version = add_training(version, training)
+    stages = [Stage(name="initial weights", digest="0" * 64, values=[0.5])]
+    stages.append(Stage(name="data order", digest=bits * 8, values=[0.25 if frozen else 0.75]))
+    engines = ("epoch", "fused")
+    results = {
+        "structure/layers[mlp]": Verdict.PASS,
+        "contract/new-order[epoch]": Verdict.KNOWN if frozen else Verdict.PASS,
+        "arithmetic/oracle[mlp-epoch]": Verdict.PASS,
+        "reproducibility/bits[mlp-epoch]": Verdict.PASS,
+    }
+    checks = [CheckResult(name=name, verdict=it, figure="so much", bound="≤ 1") for name, it in results.items()]
+    return put(
+        version,
+        checks={"epoch": checks},
+        probes=[
+            ProbeRecord(
+                config=msgspec.structs.replace(config, engine=engine),
+                environment=environment,
+                dataset=record.dataset,
+                stages=stages if engine == "epoch" else stages[:1],
+            )
+            for engine in engines
+        ],
+        times=[
+            EpochTimes(lab="mlp", engine=engine, hardware_key="a", seconds=[3.0, *(1 + 0.1 * rng.random(10)).tolist()])
+            for engine in engines
+        ],
+        imports=[2.5, 2.4, 2.6],
+        install=Install(seconds=9.0, bytes=10**9, packages={"numpy": "2.4.6", "keras": spec.keras or "0"}),
+    )
 
 
 @pytest.fixture

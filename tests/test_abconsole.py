@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from mnist_bench.ab import RoundEnded
-from mnist_bench.abconsole import draw_rounds, format_ab, format_ratio, show_rounds
-from mnist_bench.abrecords import AbRecord, RatioRecord
+from mnist_bench.abconsole import draw_rounds, format_ab, show_rounds
+from mnist_bench.abrecords import AbRecord, RatioRecord, format_ratio
 from mnist_bench.intervals import Interval
 from mnist_bench.ratios import Judgement
 

@@ -248,3 +248,12 @@ def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
     assert "&lt;b&gt;\\|" in markdown
     assert "<b>" not in markdown
     assert "unpaired: a lead only" in markdown
+
+
+def test_the_cases_whose_bits_moved_are_told(base: VersionRecord, record: TrainingRecord) -> None:
+    """With where they part; what was measured in one of the two only has not moved."""
+    moved = compare_versions(base, make_version(record, GOOD, digest="b")).moved
+    assert list(moved) == ["mlp-epoch"]
+    assert moved["mlp-epoch"].startswith("first stage that differs: forward")
+    assert compare_versions(base, base).moved == {}
+    assert compare_versions(base, put(base, probes=[], accuracy=[])).moved == {}

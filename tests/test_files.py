@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.files import write_atomically
+from mnist_bench.files import replace_own, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +75,16 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
         write_atomically(tmp_path / "file" / "it", b"")
+
+
+def test_only_a_file_of_one_s_own_is_replaced(tmp_path: Path) -> None:
+    """It bears the mark near its beginning; another is left as it is, and named."""
+    path = tmp_path / "page.html"
+    replace_own(path, b"<mark> first", mark="<mark>")
+    replace_own(path, b"<mark> second", mark="<mark>")
+    assert path.read_bytes() == b"<mark> second"
+    for other in (b"somebody's", b" " * 5000 + b"<mark>"):
+        path.write_bytes(other)
+        with pytest.raises(FileExistsError, match=r"page\.html exists already, and was not written by this command"):
+            replace_own(path, b"<mark> third", mark="<mark>")
+        assert path.read_bytes() == other

@@ -26,13 +26,16 @@ FLOW = [
     *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
     *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
     *("sweepresults", "sweepplots", "sweepreport"),
-    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix", "pairs"),
+    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix", "pairrecords", "pairs"),
     *("notes", "comparison", "sides", "bisection", "figures", "trackers"),
+    *("collection", "versionmatrix", "bitgroups", "regressions", "headline", "versionfacts"),
+    *("versionplots", "versionpage", "versiondocs"),
     "cli",
 ]
 # The faces: nothing but each other imports them. The command's parts know one another.
 SHELLS = {
-    *("cli", "cli_ab", "cli_compare", "cli_export", "cli_gate", "cli_lab", "cli_matrix", "cli_sweep", "cli_timings"),
+    *("cli", "cli_ab", "cli_compare", "cli_export", "cli_gate", "cli_lab", "cli_matrix", "cli_report", "cli_sweep"),
+    "cli_timings",
     "pytest_plugin",
 }
 LEAVES = [
@@ -45,6 +48,8 @@ JUDGES = [
     *("timingruns", "timinggate", "timingstore"),
     *("sweepresults", "sweepplots", "sweepreport"),
     *("versions", "versionrecords", "comparison", "bisection", "figures", "trackers"),
+    *("pairrecords", "collection", "versionmatrix", "bitgroups", "regressions", "headline", "versionfacts"),
+    *("versionplots", "versionpage", "versiondocs"),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnist_bench.intervals import Interval, bootstrap_ratio_interval, bootstrap_rounds_interval, change_interval
+from mnist_bench.intervals import (
+    Interval,
+    bootstrap_ratio_interval,
+    bootstrap_rounds_interval,
+    change_interval,
+    mean_interval,
+    median_interval,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 few = settings(max_examples=60, deadline=None, database=None)  # a shared machine keeps no deadline
 
@@ -197,3 +208,34 @@ def test_rounds_interval_takes_one_process_or_more() -> None:
     assert bootstrap_rounds_interval([[2.0]], [[3.0]], rng=generator()) == Interval(*[pytest.approx(1.5)] * 3, 0.95)
     with pytest.raises(ValueError, match="b must hold at least 1 processes, not 0"):
         bootstrap_rounds_interval(a, [], rng=generator())
+
+
+def test_mean_interval_is_students() -> None:
+    """That of SciPy; without a spread its ends are infinite."""
+    values = generator().normal(size=7)
+    low, high = stats.t.interval(0.9, 6, values.mean(), stats.sem(values))
+    assert mean_interval(values, level=0.9) == Interval(*map(pytest.approx, (values.mean(), low, high, 0.9)))
+    assert mean_interval([1.0, 1.0]) == mean_interval([1.0]) == Interval(1, -inf, inf, 0.95)
+
+
+@pytest.mark.parametrize(("n", "cut"), [(5, None), (6, 0), (8, 0), (9, 1), (10, 1), (20, 5)])
+def test_median_interval_leaves_out_as_many_as_the_binomial_allows(n: int, cut: int | None) -> None:
+    """The ranks of the tables: all of six, the second to the ninth of ten, the sixth to the fifteenth of twenty."""
+    interval = median_interval(range(n, 0, -1))
+    ends = (-inf, inf) if cut is None else (1 + cut, n - cut)
+    assert interval == Interval((n + 1) / 2, *ends, 0.95)
+
+
+def test_median_interval_covers_as_stated() -> None:
+    """Of skewed values, too: at least 95%, and what the ranks give."""
+    covered = [it.low <= np.log(2) <= it.high for it in map(median_interval, generator(1).exponential(size=(2000, 10)))]
+    assert np.mean(covered) == pytest.approx(1 - 2 * stats.binom.cdf(1, 10, 0.5), abs=0.012)
+
+
+@pytest.mark.parametrize("interval", [mean_interval, median_interval])
+def test_one_sample_intervals_refuse_what_is_none(interval: Callable[..., Interval]) -> None:
+    """A level that is no share, and values that are none."""
+    with pytest.raises(ValueError, match=r"level must be above 0 and below 1, not 1\.0"):
+        interval([1.0, 2.0], level=1.0)
+    with pytest.raises(ValueError, match="values must be finite"):
+        interval([1.0, float("nan")])

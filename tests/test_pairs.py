@@ -10,7 +10,8 @@ import pytest
 from mnist_bench import pairs
 from mnist_bench.abrecords import AbRecord, load_ab
 from mnist_bench.installs import CommandError, Install
-from mnist_bench.pairs import choose_engine, load_pairs, measure_pair, pair_path
+from mnist_bench.pairrecords import load_pairs, pair_path
+from mnist_bench.pairs import choose_engine, measure_pair
 from mnist_bench.serial import RecordError
 from mnist_bench.versionrecords import Failure, VersionRecord, put
 from mnist_bench.versions import MATRIX, VersionSpec, find_predecessor, find_version

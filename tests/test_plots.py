@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -10,10 +11,21 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mnist_bench.plots import TRAINING, VALIDATION, draw_svg, plot_accuracy, plot_image, plot_loss
+from mnist_bench.plots import (
+    TRAINING,
+    VALIDATION,
+    draw_panels,
+    draw_svg,
+    embed,
+    plot_accuracy,
+    plot_image,
+    plot_loss,
+    save_alone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -119,3 +131,27 @@ def test_svg_escapes_text(record: TrainingRecord) -> None:
     config = msgspec.structs.replace(record.config, lab="<script>alert(1)</script>")
     svg = draw_svg(lambda ax: plot_loss([msgspec.structs.replace(record, config=config)], ax))
     assert "<script" not in svg
+
+
+def test_pictures_of_one_page_share_no_id(record: TrainingRecord) -> None:
+    """Each has ids of its own, what refers to one goes with it, and it says in words what it shows."""
+    svg = draw_svg(lambda ax: plot_loss([record], ax))
+    one, other = embed(svg, "one", "a <loss>"), embed(svg, "other", "the same")
+    ids = [set(re.findall(r'id="([^"]+)"', it)) for it in (one, other)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    for text, known in zip((one, other), ids, strict=True):
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= known
+    assert ET.fromstring(one).get("aria-label") == "a <loss>"  # noqa: S314 - ours
+
+
+def test_panels_have_the_size_that_was_asked_for(record: TrainingRecord) -> None:
+    """Each of them, in as many columns."""
+    svg = draw_panels([lambda ax: plot_loss([record], ax)] * 3, columns=2, size=(4.0, 2.0))
+    assert re.search(r'viewBox="0 0 576 288"', svg)
+
+
+def test_a_picture_of_its_own_has_a_ground(record: TrainingRecord, tmp_path: Path) -> None:
+    """A viewer has no page around it."""
+    save_alone(draw_svg(lambda ax: plot_loss([record], ax)), tmp_path / "loss.svg")
+    assert (tmp_path / "loss.svg").read_text().startswith('<svg color="#222" style="background:#fff"')

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from mnist_bench.versions import KERAS, MATRIX, RELEASES, VersionSpec, find_between, find_version, list_requirements
+from mnist_bench.versions import (
+    KERAS,
+    MATRIX,
+    RELEASES,
+    VersionSpec,
+    find_axis,
+    find_between,
+    find_version,
+    list_requirements,
+)
 
 TOX = Path(__file__).parent.parent / "tox.ini"
 
@@ -124,3 +133,22 @@ def test_nothing_lies_between_two_pythons() -> None:
     """Where neither TensorFlow nor Keras differs, there is no way."""
     with pytest.raises(ValueError, match="differ in neither TensorFlow nor Keras"):
         find_between(find_version("py310-tf221-keras312"), find_version("py311-tf221-keras312"))
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [
+        ("py311-tf215", "tensorflow"),
+        ("py312-tf218", "tensorflow"),
+        ("py312-tf218-keras30", "keras"),
+        ("py313-tf221-keras315", "keras"),
+        ("py313-tf221-keras312", "python"),
+        ("py310-tf221-keras312", "python"),
+    ],
+)
+def test_the_axis_of_a_version(name: str, axis: str) -> None:
+    """A Keras of its time belongs to TensorFlow's, a pinned one to Keras's, and one on several Pythons to Python's."""
+    specs = [find_version(it) for it in MATRIX]
+    assert find_axis(find_version(name), specs) == axis
+    # Alone, another Python is not there.
+    assert find_axis(find_version(name), []) == ("keras" if axis == "python" else axis)

@@ -1,0 +1,217 @@
+"""The page of the versions in a real browser: nothing complains, everything works, and it can be read everywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.collection import make_collection
+from mnist_bench.versionfacts import collect_facts
+from mnist_bench.versionpage import format_page
+from mnist_bench.versionrecords import Failure, VersionRecord, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: dependency group browser")
+
+CHROMIUM = os.environ.get("MNIST_BENCH_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path, nor in MNIST_BENCH_CHROMIUM")
+
+NARROW = {"width": 400, "height": 800}
+# Of each element that has text of its own and can be seen: how much it stands out from the ground below it, by WCAG 2.
+CONTRASTS = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const read = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = (colour) => read(colour).slice(0, 3).map((it) => it / 255)
+    .map((it) => it <= 0.04045 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, it, place) => sum + it * [0.2126, 0.7152, 0.0722][place], 0);
+  const ground = (it) => { for (; it; it = it.parentElement) { const colour = getComputedStyle(it).backgroundColor;
+    if (read(colour)[3] === 255) return colour; } return "white"; };
+  return [...document.querySelectorAll("body *")]
+    .filter((it) => [...it.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .filter((it) => !it.matches("script, style") && it.checkVisibility())
+    .map((it) => { const style = getComputedStyle(it), svg = it instanceof SVGElement;
+      const [a, b] = [light(svg ? style.fill : style.color), light(ground(it))].sort((x, y) => y - x);
+      return [(a + 0.05) / (b + 0.05), it.tagName, it.textContent.trim().slice(0, 40)]; });
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the page of the whole matrix lies, one version of which failed, and one of which is a plan."""
+    records = make_versions(seeds=5)
+    bare = [VersionRecord(version=records[name].version) for name in ("py312-tf218-keras310", "py313-tf221-keras315")]
+    failure = Failure(layer="install", what="environment", reason="uv ended", lines=["no wheel"])
+    records |= {bare[0].version.name: put(bare[0], failures=[failure]), bare[1].version.name: bare[1]}
+    path: Path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(format_page(collect_facts(make_collection(records.values()))), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window, as a container runs it."""
+    with playwright.sync_playwright() as driver:
+        flags = ["--no-sandbox", "--disable-gpu"]
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """A function that opens the page; what a page complains of or loads in a test fails that test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(part: str = "", **options: Any) -> Any:
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: request.url.startswith((address, "data:")) or complaints.append(request.url))
+        page.goto(address + part)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_a_complaint_is_heard(browser: Any) -> None:
+    """What the other tests rely on: an error of a script and a warning reach the listener."""
+    page, heard = browser.new_page(), []
+    page.on("console", lambda message: heard.append(message.type))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.set_content("<script>console.warn('x'); nothing();</script>")
+    page.close()
+    assert heard == ["warning", "nothing is not defined"]
+
+
+def test_every_link_leads_somewhere(visit: Callable[..., Any]) -> None:
+    """Each has one target, which can be seen once it was followed: what is folded opens."""
+    page = visit()
+    parts = page.eval_on_selector_all("a[href^='#']", "all => all.map((it) => it.getAttribute('href'))")
+    assert len(parts) > 150
+    for part in dict.fromkeys(parts):
+        assert page.evaluate("(part) => document.querySelectorAll(part).length", part) == 1, part
+        page.evaluate("(part) => { location.hash = part; }", part)
+        page.wait_for_function("(part) => document.querySelector(part).checkVisibility()", arg=part)
+
+
+def test_a_verdict_leads_to_its_evidence(visit: Callable[..., Any]) -> None:
+    """A click on a field opens the version's part, at that group; so does its address."""
+    page = visit()
+    evidence = page.locator("#v-py312-tf216-contracts")
+    assert not evidence.is_visible()
+    page.click("a[href='#v-py312-tf216-contracts']")
+    evidence.wait_for(state="visible")
+    page = visit("#v-py312-tf217-bits")
+    page.locator("#v-py312-tf217-bits").wait_for(state="visible")
+
+
+def test_everything_that_folds_unfolds(visit: Callable[..., Any]) -> None:
+    """By a click, and back."""
+    page = visit()
+    for box in page.locator("main > section > details").all():
+        for state in (True, False):
+            box.locator("> summary").click()
+            assert box.evaluate("(it) => it.open") is state
+    assert page.locator("details").count() > 24
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(visit: Callable[..., Any], scheme: str) -> None:
+    """As the reader's system has it, and the other way at a click; the button says what it does."""
+    page = visit(color_scheme=scheme)
+    grounds = []
+    for _ in range(3):
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        page.click("#theme")
+    light, dark = "rgb(255, 255, 255)", "rgb(21, 25, 29)"
+    assert grounds == ([light, dark, light] if scheme == "light" else [dark, light, dark])
+    assert page.locator("#theme").inner_text() == scheme
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_can_be_read(visit: Callable[..., Any], scheme: str) -> None:
+    """Against its ground it has a contrast of 4.5 at least, also in the pictures and in what is folded."""
+    page = visit(color_scheme=scheme)
+    page.eval_on_selector_all("details", "all => all.forEach((it) => { it.open = true; })")
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 1000
+    keys = "●◆■"  # beside a word each, so they are held to what WCAG asks of graphics
+    assert [it for it in contrasts if it[0] < (3 if it[2] in keys else 4.5)] == []
+
+
+def test_rows_can_be_chosen(visit: Callable[..., Any]) -> None:
+    """By words and by what they say; the heading of an axis without rows goes, too."""
+    page = visit()
+    rows = page.locator("[data-row]:visible")
+    whole = rows.count()
+    page.fill("#find", "keras 3.6")
+    assert rows.count() == 1
+    assert page.locator("#shown").inner_text() == f"1 of {whole}"
+    assert page.locator(".grid tbody:visible").count() == 1
+    page.fill("#find", "")
+    page.select_option("#show", "moved")
+    assert {row.get_attribute("data-tones") for row in rows.all()} == {"good known moved open none"}
+    page.select_option("#show", "")
+    assert (rows.count(), page.locator("#shown").inner_text()) == (whole, "")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_telephone_has_no_page_to_push(visit: Callable[..., Any], scheme: str) -> None:
+    """At 400 pixels the page is no wider, whatever is unfolded: its tables scroll in boxes of their own."""
+    page = visit(viewport=NARROW, color_scheme=scheme)
+    page.eval_on_selector_all("details", "all => all.forEach((it) => { it.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
+    assert page.evaluate("document.querySelector('.scroll').scrollWidth") > NARROW["width"]
+
+
+def test_without_scripts_the_page_is_whole(visit: Callable[..., Any]) -> None:
+    """What only a script could serve is not offered; verdicts, pictures and parts are there."""
+    page = visit(java_script_enabled=False)
+    assert not page.locator("#theme").is_visible()
+    assert not page.locator("#find").is_visible()
+    assert page.locator("[data-row]").count() == 24
+    page.locator("summary", has_text="py312-tf216").click()
+    assert page.locator("#v-py312-tf216-contracts").is_visible()
+
+
+def test_the_keyboard_finds_its_way(visit: Callable[..., Any]) -> None:
+    """The first stop skips to the verdicts, can be seen, and so can every later one."""
+    page = visit()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        focused = "document.activeElement"
+        page.wait_for_function(f"{focused} !== document.body")
+        assert page.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
+        assert page.evaluate(f"{focused}.getBoundingClientRect().x") >= 0
+    page = visit()
+    page.keyboard.press("Tab")
+    page.wait_for_function("document.activeElement.matches('.skip')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.hash === '#matrix'")
+
+
+def test_it_prints(visit: Callable[..., Any]) -> None:
+    """On light paper, without what only a screen can do, and no table is cut off."""
+    page = visit(color_scheme="dark", viewport={"width": 1050, "height": 700})
+    content = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert content.startswith(b"%PDF-")
+    assert content.count(b"/Type /Page\n") > 2
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    for name in ("nav", ".controls", "#theme"):
+        assert not page.locator(name).first.is_visible()
+    assert page.evaluate("document.querySelector('.grid').scrollWidth <= document.body.clientWidth")
