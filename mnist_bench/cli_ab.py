@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mnist_bench.ab import AbPlan
     from mnist_bench.abrecords import AbRecord
 
-__all__ = ["BUDGET", "BudgetOption", "ab", "calibrate"]
+__all__ = ["BudgetOption", "ab", "calibrate"]
 
 LabOption = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
 BudgetOption = Annotated[float, typer.Option(metavar="SECONDS", help="For one comparison.")]
@@ -31,7 +31,7 @@ BaselinesOption = Annotated[
 ]
 
 _DEVICES = ("auto", "cpu", "gpu")
-BUDGET = 40.0  # ab.BUDGET_SECONDS, whose import `--help` does without
+_BUDGET = 40.0  # ab.BUDGET_SECONDS, whose import `--help` does without
 
 
 def ab(
@@ -40,7 +40,7 @@ def ab(
     *,
     lab: LabOption = "mlp",
     engine: EngineOption = "epoch",
-    budget: BudgetOption = BUDGET,
+    budget: BudgetOption = _BUDGET,
     data: DataOption = "auto",
     device: DeviceOption = "cpu",
     in_turn: TurnOption = False,
@@ -89,7 +89,7 @@ def calibrate(
     lab: LabOption = "mlp",
     engine: EngineOption = "epoch",
     runs: Annotated[int, typer.Option(min=1, help="Comparisons to make.")] = 20,
-    budget: BudgetOption = BUDGET,
+    budget: BudgetOption = _BUDGET,
     data: DataOption = "auto",
     device: DeviceOption = "cpu",
     in_turn: TurnOption = False,  # noqa: FBT002

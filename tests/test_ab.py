@@ -169,4 +169,4 @@ def test_a_series_keeps_no_run_that_lost_a_process(make_plan: Callable[..., AbPl
 
 def test_the_command_has_the_same_budget() -> None:
     """It is written down twice, so that `--help` need not import it."""
-    assert cli_ab.BUDGET == ab.BUDGET_SECONDS
+    assert cli_ab._BUDGET == ab.BUDGET_SECONDS
