@@ -130,14 +130,15 @@ def _say_rest(*, found: bool, doubt: bool, measured: bool) -> str:
 
 
 def _say_support(rows: Sequence[Row], unanswered: int, missing: Mapping[str, int]) -> Iterator[str]:
-    few = max((len(it.seeds) for row in rows for it in row.record.accuracy), default=0)
+    seeds = [len(it.seeds) for row in rows for it in row.record.accuracy] or [0]
+    few = count(max(seeds), "seed") if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)} seeds"
     if rows and not any(row.base for row in rows):
         yield "No version has an older one beside it here, so nothing is compared."
     undecided = sum(row.cells[it].word == "INCONCLUSIVE" for row in rows for it in ("accuracy", "loss"))
     if undecided:
         yield (
             f"{count(undecided, 'verdict')} on accuracy or loss cannot be given: "
-            f"the bits moved, and {count(few, 'seed')} a lab leave room for a loss that matters."
+            f"the bits moved, and {few} a lab leave room for a loss that matters."
         )
     others = unanswered - undecided
     parts = {"without an answer": others} | {text: missing[word] for word, text in _MISSING.items()}
