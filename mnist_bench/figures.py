@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,10 +77,10 @@ def collect_figures(records: Mapping[str, VersionRecord]) -> list[Figure]:
     figures = [figure for name, record in records.items() for figure in _collect(name, record)]
     if not figures:
         raise ValueError(f"no figures in the records of {', '.join(_call(name) for name in records)}")
-    names = [(it.benchmark, it.measure) for it in figures]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"{twice[0][0]}: {twice[0][1]} is there twice")
+    counts = Counter((it.benchmark, it.measure) for it in figures)
+    (benchmark, measure), most = counts.most_common(1)[0]
+    if most > 1:
+        raise ValueError(f"{benchmark}: {measure} is there twice")
     return figures
 
 
