@@ -51,6 +51,9 @@ WARM_UPS = 1  # the first epoch traces and compiles
 EPOCHS = 6  # of each process: three couples, so that their median leaves a burst out
 BUDGET_SECONDS = 40.0
 
+# What a plan and a workload have in common.
+_PLANNED = ("lab", "engine", "samples", "epochs", "device", "layout", "as_shipped")
+
 # A later round may take this many times as long as the longest before it, and a minute, before it counts as hung.
 _HUNG = 10.0
 _HUNG_SECONDS = 60.0
@@ -69,6 +72,7 @@ class AbPlan:
         budget_seconds: For the whole run; only a round that is expected to fit is begun.
         device: `auto`, `cpu` or `gpu`.
         layout: See `abrecords.Workload`.
+        as_shipped: See there, too.
         bound: The change that does not matter, as a share of the time.
         samples: Images trained on in an epoch.
         epochs: Timed epochs of each process, at least two.
@@ -84,6 +88,7 @@ class AbPlan:
     budget_seconds: float = BUDGET_SECONDS
     device: str = "cpu"
     layout: Layout = "together"
+    as_shipped: bool = False
     bound: float = BOUND
     samples: int = SAMPLES
     epochs: int = EPOCHS
@@ -201,6 +206,7 @@ class _Run:
             device=plan.device,
             folder=str(folder),
             warm_ups=WARM_UPS,
+            as_shipped=plan.as_shipped,
         )
         slowed = msgspec.structs.replace(task, fault=plan.fault_b)
         return Side("a", plan.python_a, task), Side("b", plan.python_b, slowed)
@@ -256,6 +262,7 @@ class _Run:
                 epochs=plan.epochs,
                 device=plan.device,
                 layout=plan.layout,
+                as_shipped=plan.as_shipped,
             ),
             python_a=str(plan.python_a),
             python_b=str(plan.python_b),
@@ -293,7 +300,10 @@ def _check_same(record: AbRecord, plan: AbPlan, path: Path) -> AbRecord:
         "fault_b": plan.fault_b,
         "budget_seconds": plan.budget_seconds,
         "bound": plan.bound,
-        **{name: getattr(plan, name) for name in ("lab", "engine", "samples", "epochs", "device", "layout")},
+        **{
+            name: getattr(plan, name)
+            for name in ("lab", "engine", "samples", "epochs", "device", "layout", "as_shipped")
+        },
     }
     for name, value in wanted.items():
         there = getattr(record.workload if hasattr(record.workload, name) else record, name)

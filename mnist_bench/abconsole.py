@@ -64,7 +64,7 @@ def format_ab(record: AbRecord) -> str:
         f"A  TensorFlow {record.a.tensorflow}, Keras {record.a.keras}  {record.python_a}",
         f"B  TensorFlow {record.b.tensorflow}, Keras {record.b.keras}  {record.python_b}",
         f"{work.lab} by {work.engine} on {work.dataset.source}, epochs of {work.samples:,} samples; {how}",
-        f"{rounds} rounds of {work.epochs} epochs in {record.seconds:.0f} s",
+        f"{rounds} rounds of {work.epochs} epochs in {record.seconds:.0f} s, {_describe_pipeline(work.as_shipped)}",
         *([f"planted in B: {record.fault_b}"] if record.fault_b else []),
         f"            A ms    B ms   B beside A ({record.wall.level:.2%} interval)",
     ]
@@ -83,6 +83,10 @@ def format_ab(record: AbRecord) -> str:
         )
     lines.append(format_sharpness(record.calibration))
     return "\n".join(lines)
+
+
+def _describe_pipeline(as_shipped: bool) -> str:  # noqa: FBT001
+    return "with tf.data's autotuner" if as_shipped else "tf.data's autotuner off (--as-shipped leaves it on)"
 
 
 def _draw_mark(value: float, low: float, high: float) -> str:

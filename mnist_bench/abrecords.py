@@ -61,6 +61,7 @@ class Workload(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         device: What was asked for: `auto`, `cpu` or `gpu`.
         layout: `together`, A and B at the same time on a core each, exchanged after every epoch; or `in turn`,
             one process at a time with all the cores.
+        as_shipped: Whether tf.data's autotuner was on, as Keras has it; without it the wall is the sharper clock.
     """
 
     lab: str
@@ -72,6 +73,7 @@ class Workload(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     epochs: int
     device: str
     layout: Layout
+    as_shipped: bool
 
 
 class Look(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import time
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "DeviceError",
@@ -19,6 +23,7 @@ __all__ = [
     "seed_everything",
     "set_determinism",
     "synchronise",
+    "without_autotuner",
 ]
 
 _import_seconds: float | None = None
@@ -136,3 +141,25 @@ def synchronise(model: Any) -> None:
     """Wait until the device has finished what was asked of it, by reading the model's last variable."""
     if model.weights:
         model.get_weights()
+
+
+@contextlib.contextmanager
+def without_autotuner() -> Iterator[None]:
+    """Have Keras build its data pipelines without tf.data's autotuner for as long as this lasts; no bit depends on it.
+
+    Its thread sleeps for 10 ms, then twice as long each time, and the end of an epoch waits until it wakes: by the
+    clock on the wall an epoch is rounded up to the end of such a sleep (docs/ab.md has what that comes to). `fit` has
+    no way to turn it off for arrays, but each of its pipelines passes through `with_options`.
+    """
+    dataset = load_tensorflow().data.Dataset
+    with_options = dataset.with_options
+
+    def with_fixed_options(self: Any, options: Any, *rest: Any, **named: Any) -> Any:
+        options.autotune.enabled = False
+        return with_options(self, options, *rest, **named)
+
+    dataset.with_options = with_fixed_options
+    try:
+        yield
+    finally:
+        dataset.with_options = with_options

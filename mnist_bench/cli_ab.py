@@ -25,6 +25,12 @@ TurnOption = Annotated[
         "--in-turn", help="One process at a time with all the cores, instead of A and B together on a core each."
     ),
 ]
+ShippedOption = Annotated[
+    bool,
+    typer.Option(
+        "--as-shipped", help="With tf.data's autotuner, for which Keras 3 waits at the end of each epoch: less sharp."
+    ),
+]
 BaselinesOption = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="The baselines, with the calibrations; those of the package if not given."),
@@ -44,6 +50,7 @@ def ab(
     data: DataOption = "auto",
     device: DeviceOption = "cpu",
     in_turn: TurnOption = False,
+    as_shipped: ShippedOption = False,
     baselines: BaselinesOption = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="For the record; results/TIME/ab.json if not given.")
@@ -72,7 +79,18 @@ def ab(
     path = out or default_folder() / "ab.json"
     if path.exists():
         raise FileExistsError(f"{path} exists already: --out takes another file")
-    plan = _make_plan(a, b, lab, engine, budget=budget, data=data, device=device, in_turn=in_turn, fault_b=fault_b)
+    plan = _make_plan(
+        a,
+        b,
+        lab,
+        engine,
+        budget=budget,
+        data=data,
+        device=device,
+        in_turn=in_turn,
+        as_shipped=as_shipped,
+        fault_b=fault_b,
+    )
     with show_rounds(budget) as show:
         record = compare(plan, show)
     # Kept before anything else can go wrong.
@@ -142,6 +160,7 @@ def _make_plan(
     data: str,
     device: str,
     in_turn: bool,
+    as_shipped: bool = False,
     fault_b: str | None = None,
 ) -> AbPlan:
     """Check everything that can be before a process is started, and return the plan."""
@@ -175,6 +194,7 @@ def _make_plan(
         budget_seconds=budget,
         device=device,
         layout="in turn" if in_turn else "together",
+        as_shipped=as_shipped,
         fault_b=fault_b,
     )
 

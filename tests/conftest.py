@@ -190,6 +190,7 @@ def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
             epochs=4,
             device="cpu",
             layout="together",
+            as_shipped=False,
         )
         made = AbRecord(
             workload=workload,

@@ -27,7 +27,7 @@ def main() -> None:
     (FOLDER / f"{number}.pid").write_text(str(os.getpid()))
     (FOLDER / f"{number}.task").write_text(sys.stdin.readline())
     (FOLDER / f"{number}.arguments").write_text(" ".join(sys.argv[2:]))
-    ready = {"event": "ready", "protocol": 1} | behaviour.get("ready", {})
+    ready = {"event": "ready", "protocol": 2} | behaviour.get("ready", {})
     tell(
         ready
         | {"environment": json.loads((FOLDER / "environment.json").read_text()) | behaviour.get("environment", {})}
