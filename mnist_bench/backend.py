@@ -147,9 +147,9 @@ def synchronise(model: Any) -> None:
 def without_autotuner() -> Iterator[None]:
     """Have Keras build its data pipelines without tf.data's autotuner for as long as this lasts; no bit depends on it.
 
-    Its thread sleeps for 10 ms, then twice as long each time, and the end of an epoch waits until it wakes: by the
-    clock on the wall an epoch is rounded up to the end of such a sleep (docs/ab.md has what that comes to). `fit` has
-    no way to turn it off for arrays, but each of its pipelines passes through `with_options`.
+    Its thread sleeps for twice as long each time (20 to 640 ms in an epoch of a second, by strace), and where Keras 3
+    ends an epoch it waits until that wakes: on the wall an epoch is rounded up to the end of a sleep (docs/ab.md has
+    what that comes to). `fit` has no way to turn it off for arrays, but its pipelines all pass through `with_options`.
     """
     dataset = load_tensorflow().data.Dataset
     with_options = dataset.with_options

@@ -7,7 +7,14 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.arithmetic import first_certain
-from mnist_bench.backend import load_keras, load_tensorflow, seed_everything, set_determinism, synchronise
+from mnist_bench.backend import (
+    load_keras,
+    load_tensorflow,
+    seed_everything,
+    set_determinism,
+    synchronise,
+    without_autotuner,
+)
 from mnist_bench.engines import check_engine, compile_model
 from mnist_bench.fused import FusedTrainer, epoch_orders
 from mnist_bench.labs import build_model, check_lab
@@ -28,12 +35,14 @@ class Trial:
         config: Lab, engine, seed, batch size and learning rate.
         prepared: The data; validation is no part of a trial.
         rounds: Notes the times of the epochs.
+        as_shipped: Whether tf.data's autotuner stays on, as Keras has it; without it the wall is the sharper clock.
     """
 
-    def __init__(self, config: TrainingConfig, prepared: Prepared, rounds: Rounds) -> None:
+    def __init__(self, config: TrainingConfig, prepared: Prepared, rounds: Rounds, *, as_shipped: bool = False) -> None:
         """Build and compile; what compiles at the first step compiles in the first epoch."""
         lab, engine = check_lab(config.lab), check_engine(config.engine)
         self._config, self._prepared, self._rounds = config, prepared, rounds
+        self._pipelines = contextlib.nullcontext if as_shipped else without_autotuner
         self.model = build_model(lab)
         compile_model(self.model, engine, config, samples=len(prepared.x_train))
         self._train = self._fit if engine.fit else self._fuse
@@ -52,17 +61,19 @@ class Trial:
 
     def evaluate(self) -> None:
         """Evaluate the test images as a training does at its end."""
-        self.model.evaluate(self._prepared.x_test, self._prepared.y_test, verbose=0)
+        with self._pipelines():
+            self.model.evaluate(self._prepared.x_test, self._prepared.y_test, verbose=0)
 
     def _fit(self) -> None:
-        self.model.fit(
-            self._prepared.x_train,
-            self._prepared.y_train,
-            batch_size=self._config.batch_size,
-            epochs=1,
-            verbose=0,
-            callbacks=[_make_stopwatch(self._rounds)],
-        )
+        with self._pipelines():
+            self.model.fit(
+                self._prepared.x_train,
+                self._prepared.y_train,
+                batch_size=self._config.batch_size,
+                epochs=1,
+                verbose=0,
+                callbacks=[_make_stopwatch(self._rounds)],
+            )
 
     def _fuse(self) -> None:
         clock = Clock()
