@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.ab import BUDGET_SECONDS, AbPlan, run_series
-from mnist_bench.abrecords import format_ratio
+from mnist_bench.abrecords import format_ratio, judge_record
 from mnist_bench.data import load_dataset
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main() -> int:
             fault_b=fault,
         )
         records = run_series(plan, options.out / f"{options.lab}-{options.engine}" / name, options.runs, show_run)
-        counts[name] = collections.Counter(record.verdict for record in records)
+        counts[name] = collections.Counter(judge_record(record).word for record in records)
         counts[name]["seconds"] = round(sum(record.seconds for record in records) / len(records))
     print(f"| planted in B | {' | '.join(WORDS)} | seconds a run |\n|{' --- |' * (len(WORDS) + 2)}")
     for name, count in counts.items():

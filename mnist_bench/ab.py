@@ -49,7 +49,7 @@ BATCH_SIZE = 128  # the lab's
 SAMPLES = 375 * BATCH_SIZE  # the lab's: in shorter epochs what Keras does once an epoch weighs too much
 WARM_UPS = 1  # the first epoch traces and compiles
 EPOCHS = 6  # of each process: three couples, so that their median leaves a burst out
-BUDGET_SECONDS = 90.0  # twelve rounds on a quiet machine with two cores, six beside other work
+BUDGET_SECONDS = 90.0  # nine rounds on two cores that are quiet, six on slow ones
 
 # What a plan and a workload have in common.
 _PLANNED = ("lab", "engine", "samples", "epochs", "device", "layout", "as_shipped")
