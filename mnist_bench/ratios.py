@@ -81,9 +81,9 @@ class Judgement:
 def tail_level(alpha: float = ALPHA_END) -> float:
     """Return the level of one end of one clock's interval at a look that may spend alpha.
 
-    By Bonferroni's inequality the two ends of the two clocks then err with alpha at most together.
+    By Bonferroni's inequality the two ends of the two clocks, and of the waiting, then err with alpha at most together.
     """
-    return alpha / (2 * len(_CLOCKS))
+    return alpha / (2 * (len(_CLOCKS) + 1))
 
 
 def round_log_ratio(a: ArrayLike, b: ArrayLike) -> float:
@@ -140,7 +140,8 @@ def judge_ratios(rounds: Rounds, *, bound: float = BOUND, tail: float | None = N
     """Say whether B is faster than A, the same or slower.
 
     Slower is enough by one clock: a sleep does not show in processor time, nor work on idle cores on the wall.
-    The same takes both.
+    The same takes both. What slows a whole process slows both its clocks, and so not what it waits, wall time for
+    processor time: by that B is slower, too, unless it takes less processor time or seems faster on the wall.
 
     Args:
         rounds: The log ratios.
@@ -153,6 +154,9 @@ def judge_ratios(rounds: Rounds, *, bound: float = BOUND, tail: float | None = N
     most, least = 1 + bound, 1 / (1 + bound)
     slower = [name for name, it in clocks.items() if it.low > 1 and it.high > most]
     faster = [name for name, it in clocks.items() if it.high < 1 and it.low < least]
+    waiting = ratio_interval(np.subtract(*rounds), tail=tail)
+    if not slower and waiting.low > 1 and waiting.high > most and cpu.high > 1 and wall.estimate > 1:
+        slower = [f"what it waits ({waiting.low - 1:+.1%} to {waiting.high - 1:+.1%})"]
     if slower:
         return Judgement("slower", f"slower in {_join(slower)}{_but_faster(faster)}", wall, cpu)
     if faster:

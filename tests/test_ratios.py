@@ -220,3 +220,22 @@ def test_where_nothing_is_found_there_is_no_slowdown() -> None:
     assert smallest_slowdown([(([-3.0, 0.0, 3.0], [-3.0, 0.0, 3.0]), plan(3))]) is None
     with pytest.raises(ValueError, match="no runs"):
         smallest_slowdown([])
+
+
+def test_a_sleep_is_found_where_processes_are_slow_by_turns() -> None:
+    """Spoilt processes leave both clocks open; what B waits beside its processor time is as clear as ever."""
+    cpu = np.array([0.0, -0.33, 0.23, -0.25, -0.12, 0.01])
+    wall = cpu + np.array([0.091, 0.090, 0.085, 0.093, 0.089, 0.12])
+    judgement = judge_ratios((wall.tolist(), cpu.tolist()))
+    assert judgement.word == "slower"
+    assert judgement.finding.startswith("slower in what it waits (+")
+    faster = judge_ratios(((wall - 0.1).tolist(), (cpu - 0.1).tolist()))
+    assert faster.word == "inconclusive"  # on the wall it seems faster
+
+
+def test_less_processor_time_on_the_same_wall_is_not_slower() -> None:
+    """It waits more beside its processor time, and nothing got worse."""
+    rng = np.random.default_rng(0)
+    wall = rng.normal(0.005, 0.002, 9)
+    cpu = rng.normal(-0.2, 0.002, 9)
+    assert judge_ratios((wall.tolist(), cpu.tolist())).word == "faster"
