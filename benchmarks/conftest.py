@@ -42,10 +42,9 @@ class Case(NamedTuple):
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a benchmark for each lab, engine and device."""
     device = metafunc.config.getoption("--mnist-device")
-    only = metafunc.definition.get_closest_marker("engines")
     values = {
         "lab": LABS,
-        "engine": only.args if only else metafunc.config.getoption("--mnist-engine") or ENGINES,
+        "engine": metafunc.config.getoption("--mnist-engine") or ENGINES,
         "device": ("cpu", "gpu") if device == "auto" else (device,),
     }
     for name, choices in values.items():

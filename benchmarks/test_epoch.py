@@ -1,6 +1,6 @@
 """One epoch of training, 48,000 images in 375 steps: the first, which traces and compiles, and the steady ones.
 
-All but the one as shipped are without tf.data's autotuner: where `fit` waits for it, its sleeps are the time.
+Without tf.data's autotuner: where Keras waits for it, its sleeps are the time.
 """
 
 from __future__ import annotations
@@ -36,13 +36,3 @@ def test_first_epoch(case: Any, measure: Callable[..., None]) -> None:
         return (Trial(case.config, case.prepared, ROUNDS),)
 
     measure(Trial.train_epoch, case, rounds=3, prepare=prepare, samples=len(case.prepared.x_train))
-
-
-@pytest.mark.engines("graph")
-@pytest.mark.benchmark(group="epoch as shipped", timer=ROUNDS.read_rounds)
-def test_epoch_as_shipped(case: Any, measure: Callable[..., None]) -> None:
-    """A steady epoch of `fit` as its users have it: all in it, also what it waits for."""
-    from mnist_bench.trials import Trial
-
-    trial = Trial(case.config, case.prepared, ROUNDS, as_shipped=True)
-    measure(trial.train_epoch, case, rounds=5, warmups=1, samples=len(case.prepared.x_train))

@@ -35,14 +35,12 @@ class Trial:
         config: Lab, engine, seed, batch size and learning rate.
         prepared: The data; validation is no part of a trial.
         rounds: Notes the times of the epochs.
-        as_shipped: Whether tf.data's autotuner stays on, as Keras has it; without it the wall is the sharper clock.
     """
 
-    def __init__(self, config: TrainingConfig, prepared: Prepared, rounds: Rounds, *, as_shipped: bool = False) -> None:
+    def __init__(self, config: TrainingConfig, prepared: Prepared, rounds: Rounds) -> None:
         """Build and compile; what compiles at the first step compiles in the first epoch."""
         lab, engine = check_lab(config.lab), check_engine(config.engine)
         self._config, self._prepared, self._rounds = config, prepared, rounds
-        self._pipelines = contextlib.nullcontext if as_shipped else without_autotuner
         self.model = build_model(lab)
         compile_model(self.model, engine, config, samples=len(prepared.x_train))
         self._train = self._fit if engine.fit else self._fuse
@@ -61,11 +59,11 @@ class Trial:
 
     def evaluate(self) -> None:
         """Evaluate the test images as a training does at its end."""
-        with self._pipelines():
+        with without_autotuner():
             self.model.evaluate(self._prepared.x_test, self._prepared.y_test, verbose=0)
 
     def _fit(self) -> None:
-        with self._pipelines():
+        with without_autotuner():
             self.model.fit(
                 self._prepared.x_train,
                 self._prepared.y_train,
