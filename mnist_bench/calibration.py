@@ -146,7 +146,10 @@ def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
     if not path.exists():
         return None
     it = load_calibration(path)
-    ways = [(x.bound, x.alpha, x.workload.samples, x.workload.epochs, x.workload.layout) for x in (it, record)]
+    ways = [
+        (x.bound, x.alpha, *(getattr(x.workload, name) for name in ("samples", "epochs", "layout", "as_shipped")))
+        for x in (it, record)
+    ]
     return it.sharpness if ways[0] == ways[1] else None
 
 

@@ -69,9 +69,10 @@ def test_a_verdict_is_told_what_it_is_worth(runs: list[AbRecord], tmp_path: Path
         msgspec.structs.replace(runs[0], a=elsewhere),
         msgspec.structs.replace(runs[0], bound=0.01),
         msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, layout="in turn")),
+        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, as_shipped=True)),
         msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, lab="dropout")),
     ]
-    assert [find_sharpness(tmp_path, it) for it in others] == [None] * 4
+    assert [find_sharpness(tmp_path, it) for it in others] == [None] * 5
 
 
 @pytest.mark.parametrize(
