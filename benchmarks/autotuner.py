@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import statistics
 import subprocess
 import sys
 import time
+
+import msgspec
 
 from mnist_bench import backend
 from mnist_bench.data import load_dataset, prepare
@@ -25,6 +26,15 @@ from mnist_bench.records import TrainingConfig
 
 EPOCHS = 5  # of a call of `fit`
 TURNS = 4
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """What one process measured: its versions, and the seconds an epoch of each call of `fit`, turn by turn."""
+
+    tensorflow: str
+    keras: str
+    shipped: list[float]
+    without: list[float]
 
 
 def main() -> None:
@@ -37,22 +47,22 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="measure in this process, and print JSON")
     options = parser.parse_args()
     if options.here:
-        print(json.dumps(measure(options.lab, options.engine, options.data)))
+        print(msgspec.json.encode(measure(options.lab, options.engine, options.data)).decode())
         return
     print("| TensorFlow | Keras | as shipped, s an epoch | without | ratio, lowest to highest |\n|" + " --- |" * 5)
     for python in options.python or [sys.executable]:
         print(format_row(ask(python, options)), flush=True)
 
 
-def ask(python: str, options: argparse.Namespace) -> dict[str, object]:
+def ask(python: str, options: argparse.Namespace) -> Waits:
     """Return what a process of an interpreter measures."""
     command = [python, __file__, "--here", "--lab", options.lab, "--engine", options.engine, "--data", options.data]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - the user named it
-    return json.loads(done.stdout.splitlines()[-1])
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Waits)
 
 
-def measure(lab: str, engine: str, data: str) -> dict[str, object]:
-    """Train by turns with the autotuner and without it; return the seconds an epoch of each call of `fit`."""
+def measure(lab: str, engine: str, data: str) -> Waits:
+    """Train by turns with the autotuner and without it."""
     prepared = prepare(load_dataset(data))
     config = TrainingConfig(lab=lab, engine=engine)
     backend.set_determinism(on=True)
@@ -67,16 +77,15 @@ def measure(lab: str, engine: str, data: str) -> dict[str, object]:
                 begin = time.perf_counter()
                 train_model(model, prepared, config, epochs=EPOCHS)
                 seconds[name].append((time.perf_counter() - begin) / EPOCHS)
-    return {"tensorflow": backend.load_tensorflow().__version__, "keras": backend.read_keras_version(), **seconds}
+    return Waits(backend.load_tensorflow().__version__, backend.read_keras_version(), **seconds)
 
 
-def format_row(found: dict[str, object]) -> str:
+def format_row(found: Waits) -> str:
     """Return what one process measured as a row of the table."""
-    shipped, without = (list(map(float, found[name])) for name in ("shipped", "without"))  # type: ignore[call-overload] # JSON
-    ratios = [on / off for on, off in zip(shipped, without, strict=True)]
+    ratios = [on / off for on, off in zip(found.shipped, found.without, strict=True)]
     return (
-        f"| {found['tensorflow']} | {found['keras']} | {statistics.median(shipped):.3f} "
-        f"| {statistics.median(without):.3f} "
+        f"| {found.tensorflow} | {found.keras} | {statistics.median(found.shipped):.3f} "
+        f"| {statistics.median(found.without):.3f} "
         f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)}) |"
     )
 

@@ -300,10 +300,7 @@ def _check_same(record: AbRecord, plan: AbPlan, path: Path) -> AbRecord:
         "fault_b": plan.fault_b,
         "budget_seconds": plan.budget_seconds,
         "bound": plan.bound,
-        **{
-            name: getattr(plan, name)
-            for name in ("lab", "engine", "samples", "epochs", "device", "layout", "as_shipped")
-        },
+        **{name: getattr(plan, name) for name in _PLANNED},
     }
     for name, value in wanted.items():
         there = getattr(record.workload if hasattr(record.workload, name) else record, name)

@@ -130,9 +130,8 @@ def ratio_interval(log_ratios: ArrayLike, *, tail: float) -> Interval:
     if not 0 < tail < 0.5:  # noqa: PLR2004 - from one half on the ends would cross
         raise ValueError(f"tail must be above 0 and below 0.5, not {tail!r}")
     means, errors = _trim(values[np.newaxis])
-    estimate, half, cut = float(means[0]), inf, _count_trimmed(values.size)
-    if np.ptp(np.sort(values)[cut : values.size - cut]) > 0:
-        half = _quantile(tail, values.size) * float(errors[0])
+    estimate, error = float(means[0]), float(errors[0])
+    half = _quantile(tail, values.size) * error if error > 0 else inf
     return Interval(exp(estimate), exp(estimate - half), _exp(estimate + half), 1 - 2 * tail)
 
 
@@ -231,6 +230,7 @@ def _trim(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     ordered = np.sort(values, axis=1)
     means = ordered[:, cut : count - cut].mean(axis=1)
     ordered = np.clip(ordered, ordered[:, [cut]], ordered[:, [count - cut - 1]])
+    ordered -= ordered[:, :1]  # so that rounding gives equal values no spread
     spread = np.sqrt(ordered.var(axis=1) * count / max(count - 1, 1))
     return means, spread * sqrt(count) / (count - 2 * cut)
 
@@ -249,8 +249,14 @@ def _quantile(tail: float, count: int) -> float:
     """
     if not _count_trimmed(count):
         return float(stats.t.isf(tail, count - 1))
+    return float(np.quantile(_draw_sizes(count), 1 - 2 * tail))
+
+
+@functools.lru_cache(maxsize=16)
+def _draw_sizes(count: int) -> NDArray[np.float64]:
+    """Return the sizes of the trimmed means of many samples of so many normal values, in their standard errors."""
     means, errors = _trim(np.random.default_rng(count).standard_normal((_DRAWN, count)))
-    return float(np.quantile(np.abs(means / errors), 1 - 2 * tail))
+    return np.abs(means / errors)
 
 
 def _exp(value: float) -> float:
