@@ -193,7 +193,11 @@ def _tell_times(facts: Facts) -> Iterator[str]:
     if not pairs:
         yield "Not measured."
         return
-    yield "Fresh processes of both at the same time, in turns: see [ab.md](ab.md)."
+    yield (
+        "Fresh processes of both at the same time, in turns: see [ab.md](ab.md). The times are of the work, without "
+        "tf.data's autotuner: as shipped, `fit` also waits for that at the end of an epoch, with Keras 3 longer than "
+        "with Keras 2: see [performance.md](performance.md#what-fit-waits-for)."
+    )
     yield _make_table(
         ["version", "beside", "verdict", "wall clock", "processor time", "workload"],
         [

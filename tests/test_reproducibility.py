@@ -64,13 +64,20 @@ def train_apart(configs: list[TrainingConfig], *, jobs: int) -> list[TrainingRec
 
 def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None:
     """Eager, graph and epoch are one arithmetic; but run eagerly, Keras 2 draws other dropout masks."""
-    digests = {
-        engine: train(TrainingConfig(lab=mnist_lab, engine=engine, epochs=2), dataset=tiny).final_digest
+    records = {
+        engine: train(TrainingConfig(lab=mnist_lab, engine=engine, epochs=2), dataset=tiny)
         for engine in ("eager", "graph", "epoch")
     }
     if mnist_lab == "dropout" and collect_versions()["keras"].startswith("2."):
-        assert digests.pop("eager") not in digests.values()
-    assert len(set(digests.values())) == 1, digests
+        assert records.pop("eager").final_digest != records["graph"].final_digest
+    first, *others = records.values()
+    for other in others:
+        assert other.final_digest == first.final_digest
+        assert other.history.accuracy == first.history.accuracy
+        assert other.history.val_accuracy == first.history.val_accuracy
+        # Of the losses Keras reports a mean over steps, which it adds up in another order.
+        assert other.history.loss == pytest.approx(first.history.loss, rel=1e-6)
+        assert other.history.val_loss == pytest.approx(first.history.val_loss, rel=1e-6)
 
 
 def test_op_determinism_is_on(mnist_hold: Callable[..., None]) -> None:
