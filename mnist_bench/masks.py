@@ -25,6 +25,8 @@ _RANDOM_BITS = 16
 def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
     """Return the scaled dropout masks of an epoch, (steps, batch_size, width) for each hidden layer.
 
+    Op by op, without XLA, in which the epoch draws them: Philox gives both the same bits.
+
     Args:
         lab: Gives the dropout rate and the widths; without dropout there are no masks.
         steps: Whole batches of the epoch.
@@ -32,14 +34,9 @@ def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) 
         seed: As in `FusedTrainer.train_epoch`.
     """
     tf = load_tensorflow()
-
-    @tf.function(autograph=False, jit_compile=True)  # type: ignore[untyped-decorator] # TensorFlow is untyped
-    def draw_all() -> Any:
-        constants = dropout_constants(lab.dropout)
-        draw = mask_drawer(constants, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size)
-        return [draw(step, batch_size) for step in range(steps)]
-
-    masks = draw_all() if lab.dropout else []
+    constants = dropout_constants(lab.dropout) if lab.dropout else None
+    draw = mask_drawer(constants, lab.hidden, tf.constant(seed, tf.int32), steps * batch_size, batch_size)
+    masks = [draw(step, batch_size) for step in range(steps)]
     return [np.stack([layer.numpy() for layer in layers]) for layers in zip(*masks, strict=True)]
 
 

@@ -136,7 +136,7 @@ def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
     return steps
 
 
-def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int = 128) -> npt.NDArray[np.float64]:
+def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int) -> npt.NDArray[np.float64]:
     """Count an epoch's visits at full size: to the samples of each group, by number and by remainder.
 
     A pixel a sample would be too many, so sample i lights pixel i // groups and pixel groups + i % groups. At a

@@ -20,6 +20,7 @@ from packaging.version import Version
 from mnist_bench import installs
 from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
+from mnist_bench.backend import without_autotuner
 from mnist_bench.data import Dataset, load_dataset
 from mnist_bench.proberecords import ProbeRecord, Stage
 from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
@@ -40,7 +41,7 @@ from mnist_bench.versionrecords import EpochTimes, Install, VersionRecord, add_t
 from mnist_bench.versions import MATRIX, VersionSpec, find_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +55,16 @@ class Answer(NamedTuple):
     status: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="module")
+def prompt_fit() -> Iterator[None]:
+    """Have `fit` end an epoch when its work is done, not when tf.data's autotuner next wakes (docs/performance.md).
+
+    No bit depends on it: `test_fit_engines_end_in_the_same_bits` holds the two against each other.
+    """
+    with without_autotuner():
+        yield
 
 
 @pytest.fixture(scope="session")

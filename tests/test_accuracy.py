@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mnist_bench.data import Dataset
     from mnist_bench.records import TrainingRecord
 
+pytestmark = pytest.mark.usefixtures("prompt_fit")
+
 
 @pytest.mark.parametrize("engine", ["epoch", "fused"])
 def test_threshold(

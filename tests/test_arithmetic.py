@@ -13,6 +13,8 @@ from mnist_bench.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("prompt_fit")
+
 
 def test_engine_follows_the_oracle(mnist_lab: str, mnist_engine: str, mnist_hold: Callable[..., None]) -> None:
     """Given weights, batches and masks, the weights after each step are the oracle's but for rounding."""

@@ -14,6 +14,8 @@ from mnist_bench.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("prompt_fit")
+
 
 @pytest.mark.parametrize("contract", contracts.CONTRACTS)
 def test_contract(contract: str, mnist_engine: str, mnist_hold: Callable[..., None]) -> None:

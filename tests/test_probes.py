@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CONFIG = TrainingConfig(lab="dropout", engine="graph", epochs=2)
 
+pytestmark = pytest.mark.usefixtures("prompt_fit")
+
 
 @pytest.fixture(scope="module")
 def base(tiny: Dataset) -> ProbeRecord:
@@ -46,10 +48,13 @@ def test_a_probe_repeats_itself(base: ProbeRecord, tiny: Dataset) -> None:
     assert compare_probes(base, probes.probe(CONFIG, tiny)) == []
 
 
-def test_another_initialiser_shows_in_the_first_stage_alone(
+def test_initialiser_and_what_a_tracer_sees_move_their_own_stages(
     base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other stages start from given weights."""
+    """Other initial weights, another order and another mask show in their stages and in no other.
+
+    The other stages start from given weights; order and masks each have a size.
+    """
     build = probes.build_model
 
     def build_other(lab: object) -> object:
@@ -58,13 +63,6 @@ def test_another_initialiser_shows_in_the_first_stage_alone(
         return model
 
     monkeypatch.setattr(probes, "build_model", build_other)
-    assert [difference.stage for difference in compare_probes(base, probes.probe(CONFIG, tiny))] == ["initial weights"]
-
-
-def test_what_a_tracer_sees_moves_its_own_stage(
-    base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another order and another mask show in their stages, each with a size, and in no other."""
 
     def move(name: str, field: str) -> None:
         trace = getattr(probes.tracers, name)
@@ -78,7 +76,7 @@ def test_what_a_tracer_sees_moves_its_own_stage(
     move("trace_order", "steps")
     move("trace_masks", "kept")
     differences = compare_probes(base, probes.probe(CONFIG, tiny))
-    assert [difference.stage for difference in differences] == ["data order", "dropout mask"]
+    assert [difference.stage for difference in differences] == ["initial weights", "data order", "dropout mask"]
     assert all(difference.size is not None for difference in differences)
 
 

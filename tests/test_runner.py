@@ -133,14 +133,12 @@ def test_the_same_seed_gives_the_same_bits_in_one_process(trained: TrainingRecor
     assert trained.history.val_loss == again.history.val_loss != other.history.val_loss
 
 
-def test_the_fused_engine_repeats_itself(trained: TrainingRecord, tiny: Dataset) -> None:
-    """Compiled twice, it ends in the same bits; it starts from Keras's weights and visits them in its own order."""
-    config = msgspec.structs.replace(CONFIG, engine="fused", epochs=1)
-    one, again = (train(config, dataset=tiny) for _ in range(2))
-    assert one.initial_digest == again.initial_digest == trained.initial_digest
-    assert one.final_digest == again.final_digest
-    assert one.history.val_loss == again.history.val_loss
-    assert (one.environment.xla, one.environment.op_determinism) == (True, True)
+def test_the_fused_engine_starts_where_keras_does(trained: TrainingRecord, tiny: Dataset) -> None:
+    """It starts from Keras's weights, and visits the samples in its own order; its record says XLA."""
+    record = train(msgspec.structs.replace(CONFIG, engine="fused"), dataset=tiny)
+    assert record.initial_digest == trained.initial_digest
+    assert record.final_digest != trained.final_digest
+    assert (record.environment.xla, record.environment.op_determinism) == (True, True)
 
 
 def test_one_epoch_has_no_steady_seconds(tiny: Dataset) -> None:
