@@ -21,21 +21,21 @@ __all__ = ["check_determinism", "check_reproducible", "collect_digests"]
 
 
 def check_reproducible(
-    labs: Sequence[str], engine: str, dataset: Dataset, source: str, *, seed: int = 1671
+    labs: Sequence[str], engines: Sequence[str], dataset: Dataset, source: str, *, seed: int = 1671
 ) -> Iterator[CheckResult]:
     """Check that a seed gives one result wherever it is trained, and another seed another.
 
     Args:
         labs: Keys of `LABS`.
-        engine: A key of `ENGINES`.
+        engines: Keys of `ENGINES`.
         dataset: The data, loaded.
         source: The same data, for the fresh process to load.
         seed: The seed; the one after it is the other.
 
     Yields:
-        A result for each lab.
+        A result for each lab by each engine.
     """
-    for lab, digests in collect_digests(labs, engine, dataset, source, seed=seed).items():
+    for (lab, engine), digests in collect_digests(labs, engines, dataset, source, seed=seed).items():
         other = digests.pop("another seed")
         count = len(set(digests.values()))
         holds = count == 1 and other not in digests.values()
@@ -49,9 +49,12 @@ def check_reproducible(
 
 
 def collect_digests(
-    labs: Sequence[str], engine: str, dataset: Dataset, source: str, *, seed: int, epochs: int = 1
-) -> dict[str, dict[str, str]]:
-    """Train the same seed in several places, and another seed in one; return the final weights' digests, by lab.
+    labs: Sequence[str], engines: Sequence[str], dataset: Dataset, source: str, *, seed: int, epochs: int = 1
+) -> dict[tuple[str, str], dict[str, str]]:
+    """Train the same seed in several places, and another seed in one.
+
+    Returns:
+        The final weights' digests by place, of each lab and engine.
 
     Always on the same number of cores: a product is split among the threads, and on an AVX2 machine 1 and 2
     threads end in different bits, which is why the numerics key has the threads in it.
@@ -59,20 +62,24 @@ def collect_digests(
     Raises:
         RuntimeError: A training in a fresh process failed.
     """
-    configs = {lab: TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, data=source) for lab in labs}
+    configs = {
+        (lab, engine): TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, data=source)
+        for engine in engines
+        for lab in labs
+    }
     apart = _train_apart(list(configs.values()))
 
     def train_here(config: TrainingConfig) -> str:
         return train(config, dataset=dataset).final_digest
 
     return {
-        lab: {
+        case: {
             "this process": train_here(config),
             "this process again": train_here(config),
             "another seed": train_here(msgspec.structs.replace(config, seed=seed + 1)),
             "a fresh process": digest,
         }
-        for (lab, config), digest in zip(configs.items(), apart, strict=True)
+        for (case, config), digest in zip(configs.items(), apart, strict=True)
     }
 
 

@@ -94,7 +94,7 @@ def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
     for lab in plan.labs:
         yield arithmetic.check_arithmetic(lab, plan.engine)
     yield reproducibility.check_determinism()
-    yield from reproducibility.check_reproducible(plan.labs, plan.engine, plan.dataset, plan.source)
+    yield from reproducibility.check_reproducible(plan.labs, [plan.engine], plan.dataset, plan.source)
 
 
 def collect_versions() -> dict[str, str]:

@@ -79,7 +79,8 @@ def followed(prepared: Prepared) -> tuple[list[oracle.Reference], float, float]:
     return references, float(loss), float(accuracy)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+# Eager and XLA have the `fit` and the callback of graph; their weights are followed in the tests of arithmetic.
+@pytest.mark.parametrize("engine", ["graph", "epoch", "fused"])
 def test_an_epoch_in_a_given_order_follows_the_oracle(
     prepared: Prepared, followed: tuple[list[oracle.Reference], float, float], engine: str
 ) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     Weights = list[np.ndarray]
 
-RATES = {"sgd": 0.1, "rmsprop": 0.001, "adam": 0.001}
 EPOCHS, BATCH = 2, 64
 
 
@@ -72,22 +71,20 @@ def measure_distance(weights: Weights, expected: Weights, initial: Weights) -> f
     return float(max(np.linalg.norm(a - b) / np.linalg.norm(b - c) for a, b, c in pairs))
 
 
-@pytest.mark.parametrize("optimizer", optimizers.UPDATES)
+@pytest.mark.parametrize("optimizer", sorted(set(optimizers.UPDATES) - {"sgd"}))
 def test_fused_takes_kerass_steps(prepared: Prepared, optimizer: str) -> None:
     """After two epochs, the state kept between them, fused and `fit` are in the same place: so is float64.
 
-    The state lives across epochs: begun anew in the second, it would end elsewhere, as the next test shows.
+    The state lives across epochs: begun anew in the second, it would end elsewhere, as the next test shows. Plain
+    gradient descent, which has none, is followed in the tests of arithmetic.
     """
-    config = TrainingConfig(
-        lab="mlp", optimizer=optimizer, learning_rate=RATES[optimizer], batch_size=BATCH, hidden=(24, 16)
-    )
+    config = TrainingConfig(lab="mlp", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH, hidden=(24, 16))
     initial, fitted = train_in_order(prepared, config)
     same, fused = train_in_order(prepared, msgspec.structs.replace(config, engine="fused"))
     assert all(np.array_equal(*pair) for pair in zip(initial, same, strict=True))
     assert measure_distance(fused, fitted, initial) < 1e-3
-    if optimizer != "sgd":  # the oracle's tests have that one
-        followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)
-        assert measure_distance(fused, followed, initial) < 1e-3
+    followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)
+    assert measure_distance(fused, followed, initial) < 1e-3
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])

@@ -11,6 +11,7 @@ from mnist_bench.records import save_record
 from mnist_bench.timingruns import collect_hardware
 
 if TYPE_CHECKING:
+    from mnist_bench.data import Dataset
     from mnist_bench.records import TrainingRecord
 
 pytest_plugins = ["pytester"]
@@ -87,8 +88,11 @@ def test_bad_options_are_refused(options: tuple[str, str], pytester: pytest.Pyte
     ("options", "outcome"),
     [pytest.param((), "skipped", id="skips"), pytest.param(("--mnist-require", "mnist"), "errors", id="required")],
 )
-def test_what_only_mnist_can_answer(options: tuple[str, ...], outcome: str, pytester: pytest.Pytester) -> None:
+def test_what_only_mnist_can_answer(
+    options: tuple[str, ...], outcome: str, pytester: pytest.Pytester, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the stand-in it skips, saying so, or fails where MNIST is required."""
+    monkeypatch.setattr("mnist_bench.data.load_dataset", lambda _: tiny)
     pytester.makepyfile("import pytest\n@pytest.mark.usefixtures('mnist_only')\ndef test_it(): pass")
     result = pytester.runpytest_inprocess("--mnist-data", "digits", "-rsE", *options)
     result.assert_outcomes(**{outcome: 1})

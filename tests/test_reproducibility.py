@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mnist_bench import backend, reproducibility
+from mnist_bench.environment import NUMERICS_FIELDS, collect_environment, explain_keys
 from mnist_bench.labs import LABS, build_model
 from mnist_bench.records import TrainingConfig, digest_arrays
 from mnist_bench.runner import train
@@ -20,17 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mnist_bench.data import Dataset
-    from mnist_bench.records import TrainingRecord
 
 
-@pytest.mark.parametrize("engine", ["epoch", "fused"])
-def test_bits_in_every_place(
-    engine: str, mnist_dataset: Dataset, mnist_source: str, mnist_hold: Callable[..., None]
-) -> None:
+def test_bits_in_every_place(mnist_dataset: Dataset, mnist_source: str, mnist_hold: Callable[..., None]) -> None:
     """A seed gives the same bits twice in one process and in a fresh one; another seed gives others."""
-    # All labs share the fresh process: its import of TensorFlow takes longer than their epochs.
-    for result in reproducibility.check_reproducible(list(LABS), engine, mnist_dataset, mnist_source):
-        mnist_hold(result, engine=engine)
+    # All labs and engines share the fresh process: its import of TensorFlow takes longer than their epochs.
+    for result in reproducibility.check_reproducible(list(LABS), ["epoch", "fused"], mnist_dataset, mnist_source):
+        mnist_hold(result)
 
 
 @pytest.fixture
@@ -48,19 +45,15 @@ def _all_cores() -> Iterator[None]:
 @pytest.mark.usefixtures("_all_cores")
 def test_threads_are_in_the_numerics_key(mnist_source: str) -> None:
     """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
-    config = TrainingConfig(lab="mlp", engine="epoch", epochs=1, data=mnist_source)
-    first, second = train_apart([config, config], jobs=2)
+    config = TrainingConfig(lab="perceptron", engine="graph", epochs=1, data=mnist_source)
+    first, second = (event.record for event in train_all([config, config], jobs=2) if isinstance(event, Finished))
     assert first.environment.usable_cores == second.environment.usable_cores
     assert first.environment.numerics_key == second.environment.numerics_key
     assert first.final_digest == second.final_digest
-    (wide,) = train_apart([config], jobs=1)
-    assert wide.environment.usable_cores > first.environment.usable_cores
-    assert wide.environment.numerics_key != first.environment.numerics_key
-
-
-def train_apart(configs: list[TrainingConfig], *, jobs: int) -> list[TrainingRecord]:
-    """Return the records of trainings in processes of their own."""
-    return [event.record for event in train_all(configs, jobs=jobs) if isinstance(event, Finished)]
+    backend.set_determinism(on=True)
+    wide = collect_environment(device="cpu", xla=False)  # of this process, which has the cores of both
+    assert set(explain_keys(wide, first.environment, NUMERICS_FIELDS)) == {"threads"}
+    assert wide.numerics_key != first.environment.numerics_key
 
 
 def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None:
