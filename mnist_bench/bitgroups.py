@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_bench.comparison import SAME_BITS, align_engines, compare_bits
+from mnist_bench.comparison import SAME_BITS, align_engines, compare_bits, count_same_ends
 from mnist_bench.labs import LABS
 from mnist_bench.versionmatrix import explain_machines
 from mnist_bench.versionrecords import probes_by_case, seeds_by_case
@@ -99,7 +99,11 @@ def _find_cases(record: VersionRecord, lab: str, way: str) -> list[str]:
 def _is_alike(first: VersionRecord, other: VersionRecord, lab: str, way: str) -> bool:
     if explain_machines(first, other):
         return False
+    case, other = _find_cases(first, lab, way)[0], align_engines(first, other)
+    one, two = seeds_by_case(first).get(case), seeds_by_case(other).get(case)
+    if one and two and count_same_ends(one, two):
+        return True
     try:
-        return not compare_bits(_find_cases(first, lab, way)[0], first, align_engines(first, other))[0]
+        return not compare_bits(case, first, other)[0]
     except ValueError:  # probes of another length or seed
         return False

@@ -33,6 +33,7 @@ __all__ = [
     "compare_probe_records",
     "compare_sides",
     "compare_versions",
+    "count_same_ends",
     "format_compared",
     "format_compared_json",
     "format_compared_markdown",
@@ -256,7 +257,7 @@ def compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[st
 def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, str]) -> Iterator[CheckResult]:
     """Yield what the statistics say of the cases whose bits have moved, all of them one family."""
     comparisons: dict[str, Comparison] = {}
-    for case in moved:
+    for case, reason in moved.items():
         old, now = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
         if old is None or now is None:
             yield _inconclusive(f"accuracy/{case}", "trained in one of the two only")
@@ -264,6 +265,18 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
         if old.epochs != now.epochs:
             raise ValueError(f"{case}: trained for {old.epochs} and for {now.epochs} epochs: cannot be compared")
         yield from check_disaster(now)
+        same = count_same_ends(old, now)
+        if same:
+            # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
+            for metric in ("accuracy", "loss"):
+                yield CheckResult(
+                    name=f"accuracy/{metric}[{case}]",
+                    verdict=Verdict.IDENTICAL,
+                    figure=f"the final weights, accuracy and loss of {same} seeds",
+                    bound="the same bits",
+                    evidence=reason,
+                )
+            continue
         losses = [[loss for loss in it.test_loss if loss is not None] for it in (old, now)]
         if len(losses[0]) == len(old.seeds) and len(losses[1]) == len(now.seeds):
             margin = loss_margin(losses[0])
@@ -277,6 +290,16 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
         values = np.asarray(comparisons[name].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
         yield msgspec.structs.replace(result, evidence=f"{result.evidence}. {moved[case]}")
+
+
+def count_same_ends(old: SeedResults, now: SeedResults) -> int:
+    """Return how many seeds of both end in the same weights, accuracy and loss; 0 if one of them does not."""
+    ends = [
+        dict(zip(it.seeds, zip(it.final_digests, it.test_accuracy, it.test_loss, strict=True), strict=True))
+        for it in (old, now)
+    ]
+    common = [seed for seed in ends[0] if seed in ends[1]]
+    return len(common) if all(ends[0][seed] == ends[1][seed] for seed in common) else 0
 
 
 def check_disaster(results: SeedResults) -> Iterator[CheckResult]:

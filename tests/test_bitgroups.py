@@ -37,6 +37,18 @@ def test_one_other_seed_parts_two_versions(records: dict[str, VersionRecord]) ->
     assert group_records(records, "mlp", "fit") == [NAMES[:1], NAMES[1:2], NAMES[2:]]
 
 
+def test_the_same_ends_are_alike_whatever_else_moved(records: dict[str, VersionRecord]) -> None:
+    """A stage of the probe that moved no training, such as a prediction, parts nobody."""
+    record = records[NAMES[1]]
+    moved = [
+        msgspec.structs.replace(it, stages=[msgspec.structs.replace(stage, digest="x") for stage in it.stages])
+        for it in record.probes
+    ]
+    records[NAMES[1]] = msgspec.structs.replace(record, probes=moved)
+    assert group_records(records, "mlp", "fit") == [NAMES[:2], NAMES[2:]]
+    assert group_records(records, "mlp", "fused") == [[NAMES[0], *NAMES[2:]], NAMES[1:2]]
+
+
 def test_a_stand_in_is_the_same_way(records: dict[str, VersionRecord]) -> None:
     """`graph` ends in the bits of `epoch`: where one was trained by it, they are compared."""
     record = records[NAMES[3]]
@@ -56,7 +68,8 @@ def test_another_machine_is_a_group_of_its_own(records: dict[str, VersionRecord]
 
 
 def test_probes_of_another_length_are_not_alike(records: dict[str, VersionRecord]) -> None:
-    """They are told apart, and are no error."""
+    """Of bare probes they are told apart, and are no error."""
+    records.update({name: msgspec.structs.replace(it, accuracy=[]) for name, it in records.items()})
     record = records[NAMES[1]]
     config = msgspec.structs.replace(record.probes[0].config, epochs=9)
     probes = [msgspec.structs.replace(it, config=config) for it in record.probes[:1]]

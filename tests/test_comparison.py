@@ -84,6 +84,22 @@ def test_other_bits_and_the_same_accuracy(base: VersionRecord, record: TrainingR
     assert "bits/mlp-epoch" not in verdicts(compared)
 
 
+def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, record: TrainingRecord) -> None:
+    """Where all seeds end in the same weights, accuracy and loss, those are IDENTICAL; one that does not is judged."""
+    predicts = put(base, probes=make_version(record, GOOD, digest="b").probes)
+    compared = compare_versions(base, predicts)
+    assert list(compared.moved) == ["mlp-epoch"]
+    ends = {"accuracy/accuracy[mlp-epoch]": "IDENTICAL", "accuracy/loss[mlp-epoch]": "IDENTICAL"}
+    assert verdicts(compared) == {"checks/others": "PASS", **ends}
+    (results,) = base.accuracy
+    for field in ("test_loss", "test_accuracy", "final_digests"):
+        values = [*getattr(results, field)]
+        values[0], values[1] = values[1], values[0]
+        other = put(predicts, accuracy=[msgspec.structs.replace(results, **{field: values})])
+        assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
+        assert "IDENTICAL" not in verdicts(compare_versions(base, other)).values()
+
+
 def test_a_worse_accuracy_is_found(base: VersionRecord, record: TrainingRecord) -> None:
     """A loss of half a point in each of seven seeds is REGRESSED: seven are enough to say so."""
     worse = make_version(record, [it - 0.005 for it in GOOD], digest="b")
