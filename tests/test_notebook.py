@@ -134,7 +134,9 @@ def test_the_notebook_runs(written: Any, tiny: Dataset, tmp_path: Path) -> None:
     text = re.sub("<[^>]+>", "", text)
     assert "Training data input shape: (600, 28, 28)" in text
     assert "Input data ready" in text
-    assert re.findall(r"Total params:\D*([\d,]+)", text) == ["7,850", "118,282", "118,282"]
+    # Keras 2 writes 7850, Keras 3 7,850.
+    totals = [it.replace(",", "") for it in re.findall(r"Total params:\D*([\d,]+)", text)]
+    assert totals == ["7850", "118282", "118282"]
     assert len(re.findall(r"Test accuracy: 0\.\d{4}", text)) == 3
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) == 4

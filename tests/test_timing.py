@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 import time
 
@@ -54,15 +55,17 @@ def test_the_controls_need_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_peak_memory_is_that_since_the_reset() -> None:
-    """An array that has gone counts until the next reset."""
+    """What has gone counts until the next reset."""
     if timing.read_peak_memory() is None:
         pytest.skip("this system does not tell a process's peak memory")
     timing.reset_peak_memory()
     before = timing.read_peak_memory()
-    np.ones(40_000_000, np.uint8)
-    assert timing.read_peak_memory() >= before + 35
+    # From the system and not from an allocator, which may keep what is freed; and more than other threads take.
+    with mmap.mmap(-1, 200_000_000) as block:
+        block[:: mmap.PAGESIZE] = bytes(len(block[:: mmap.PAGESIZE]))
+    assert timing.read_peak_memory() >= before + 190
     timing.reset_peak_memory()
-    assert timing.read_peak_memory() < before + 35
+    assert timing.read_peak_memory() < before + 100
 
 
 def test_peak_memory_may_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
