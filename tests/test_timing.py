@@ -6,7 +6,6 @@ import mmap
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from mnist_bench import timing
