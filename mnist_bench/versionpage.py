@@ -39,7 +39,7 @@ LEGEND = [
     ("PASS", "good", "the bound holds"),
     ("KNOWN", "known", "a regression that a reviewed list has"),
     ("REGRESSED", "bad", "worse, beyond chance"),
-    ("MOVED", "moved", "other bits: accuracy and loss are judged by statistics"),
+    ("MOVED", "moved", "other bits: where trainings end elsewhere, statistics judge them"),
     ("INCONCLUSIVE", "open", "no answer, and so not green"),
     ("FAILED", "open", "could not be measured"),
     ("LEAD", "none", "timed alone: no comparison"),
