@@ -53,11 +53,11 @@ def collect_digests(
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Train the same seed in several places, and another seed in one.
 
-    Returns:
-        The final weights' digests by place, of each lab and engine.
-
     Always on the same number of cores: a product is split among the threads, and on an AVX2 machine 1 and 2
     threads end in different bits, which is why the numerics key has the threads in it.
+
+    Returns:
+        The final weights' digests by place, of each lab and engine.
 
     Raises:
         RuntimeError: A training in a fresh process failed.

@@ -31,8 +31,8 @@ def test_planted_error_is_found(lab: str) -> None:
 
 def test_one_model_follows_at_every_seed() -> None:
     """Weights, images and the tape of the masks begin anew with each seed."""
-    trainee = arithmetic._compile_trainee("dropout", "graph", 10, 8)
-    excesses = [arithmetic._follow(trainee, steps, seed, 0.0) for seed in (1671, 1672, 1673) for steps in (1, 10)]
+    trainee = arithmetic._compile_trainee("dropout", "graph", 1, 32)
+    excesses = [arithmetic._follow(trainee, seed, 0.0) for seed in (1671, 1672, 1673)]
     certain = [excess for excess in excesses if excess is not None]
     assert len(certain) > 1
     assert max(certain) <= 1

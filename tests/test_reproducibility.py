@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 def test_bits_in_every_place(mnist_dataset: Dataset, mnist_source: str, mnist_hold: Callable[..., None]) -> None:
     """A seed gives the same bits twice in one process and in a fresh one; another seed gives others."""
     # All labs and engines share the fresh process: its import of TensorFlow takes longer than their epochs.
-    for result in reproducibility.check_reproducible(list(LABS), ["epoch", "fused"], mnist_dataset, mnist_source):
-        mnist_hold(result)
+    engines = ["epoch", "fused"]
+    results = list(reproducibility.check_reproducible(list(LABS), engines, mnist_dataset, mnist_source))
+    for (engine, _), result in zip(itertools.product(engines, LABS), results, strict=True):
+        mnist_hold(result, engine=engine)
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def _all_cores() -> Iterator[None]:
 @pytest.mark.usefixtures("_all_cores")
 def test_threads_are_in_the_numerics_key(mnist_source: str) -> None:
     """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
-    config = TrainingConfig(lab="perceptron", engine="graph", epochs=1, data=mnist_source)
+    config = TrainingConfig(lab="mlp", engine="epoch", epochs=1, data=mnist_source)
     first, second = (event.record for event in train_all([config, config], jobs=2) if isinstance(event, Finished))
     assert first.environment.usable_cores == second.environment.usable_cores
     assert first.environment.numerics_key == second.environment.numerics_key
