@@ -2,17 +2,25 @@
 
     python benchmarks/drift.py --minutes 10 --out drift.jsonl             # goes on where an earlier run stopped
     python benchmarks/drift.py --minutes 0 --out drift.jsonl --markdown   # the table alone
+    python benchmarks/drift.py --minutes 10 --neighbours 2 --out busy.jsonl
 
 A round is one epoch of each engine, the controls before each. If a control slows exactly as an epoch does, the
 epoch's time divided by it does not move at all: the table shows how much smaller the variance of the logarithm of
 that quotient is than that of the time. Negative: dividing by the control makes the figure worse.
+
+What drifts on a quiet machine is small beside the noise of a single control. Neighbours, processes that sort numbers in
+every other four rounds, are a drift that is large and known.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +40,11 @@ ENGINES = ("graph", "epoch", "fused")
 LABS = ("perceptron", "mlp", "dropout")
 _FEWEST = 3
 
+# Of a neighbour: 64 MB, more than a core's share of any cache, so that it takes memory's time as well as a core's.
+_NEIGHBOUR = "import numpy\na = numpy.random.rand(8_000_000)\nwhile True: numpy.sort(a)"
+_SPELL = 4  # rounds that neighbours stay, and then stay away
+_SETTLES = 1.5  # seconds until they have drawn their numbers
+
 
 def main() -> None:
     """Measure as the options say, then show the table."""
@@ -42,20 +55,24 @@ def main() -> None:
     parser.add_argument(
         "--engine", choices=("eager", "xla", *ENGINES), action="append", help="by default " + str(ENGINES)
     )
+    parser.add_argument("--neighbours", type=int, default=0, metavar="N", help="busy processes that come and go")
     parser.add_argument("--data", default="auto", help="as for mnist-bench")
     parser.add_argument("--markdown", action="store_true", help="for docs/benchmarks.md")
     options = parser.parse_args()
     if options.minutes > 0:
         cut_torn_line(options.out)
+        labs, engines = options.lab or LABS, options.engine or ENGINES
         with options.out.open("a", encoding="utf-8") as stream:
-            for row in measure(options.lab or LABS, options.engine or ENGINES, options.data, options.minutes):
+            for row in measure(labs, engines, options.data, options.minutes, options.neighbours):
                 stream.write(json.dumps(row) + "\n")
                 stream.flush()  # what was measured is kept, whatever ends the run
     rows = read_rows(options.out)
     print(*format_table(rows, markdown=options.markdown), sep="\n")
 
 
-def measure(labs: Sequence[str], engines: Sequence[str], data: str, minutes: float) -> Iterator[dict[str, Any]]:
+def measure(
+    labs: Sequence[str], engines: Sequence[str], data: str, minutes: float, neighbours: int
+) -> Iterator[dict[str, Any]]:
     """Yield one measurement after the other: an epoch, with the controls just before it."""
     prepared, rounds = prepare(load_dataset(data)), Rounds()
     controls = {name: make() for name, make in CONTROLS.items()}
@@ -67,9 +84,28 @@ def measure(labs: Sequence[str], engines: Sequence[str], data: str, minutes: flo
             trials[lab, engine] = Trial(config, prepared, rounds)
             trials[lab, engine].train_epoch()  # traces and compiles
     end = time.monotonic() + 60 * minutes
-    while time.monotonic() < end:
-        for (lab, engine), trial in trials.items():
-            yield {"lab": lab, "engine": engine, "at": time.time(), **time_round(trial, rounds, controls)}
+    for number in itertools.count():
+        if time.monotonic() >= end:
+            return
+        busy = neighbours * (number // _SPELL % 2)
+        with keep_neighbours(busy):
+            for (lab, engine), trial in trials.items():
+                measured = time_round(trial, rounds, controls)
+                yield {"lab": lab, "engine": engine, "at": time.time(), "neighbours": busy, **measured}
+
+
+@contextlib.contextmanager
+def keep_neighbours(count: int) -> Iterator[None]:
+    """Have so many busy processes beside this one."""
+    command = [sys.executable, "-c", _NEIGHBOUR]
+    processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own words
+    time.sleep(count and _SETTLES)
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def time_round(trial: Trial, rounds: Rounds, controls: dict[str, Callable[[], None]]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -71,3 +73,14 @@ def test_each_epoch_stands_beside_its_controls(drift: Any) -> None:
     row = json.loads(json.dumps(drift.time_round(trial, rounds, {"python": lambda: None})))
     assert (row["wall"], row["cpu"]) == (2.0, 3.0)
     assert list(row["controls"]) == ["python"]
+
+
+def test_neighbours_leave_with_the_round(drift: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are there inside, and gone afterwards."""
+    begun: list[subprocess.Popen[bytes]] = []
+    begin = subprocess.Popen
+    monkeypatch.setattr(drift.subprocess, "Popen", lambda command: begun.append(begin(command)) or begun[-1])
+    monkeypatch.setattr(drift, "_SETTLES", 0)
+    with drift.keep_neighbours(2):
+        assert [process.poll() for process in begun] == [None, None]
+    assert [process.poll() for process in begun] == [-signal.SIGKILL] * 2
