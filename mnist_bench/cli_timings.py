@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["timings"]
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN.json", help="What --benchmark-json wrote.")]
+RunsArgument = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="What --benchmark-json wrote.")]
 FolderOption = Annotated[
     Path | None,
     typer.Option("--folder", metavar="FOLDER", help="The stored runs; baselines/timings if not given."),
@@ -40,7 +40,7 @@ def list_all(folder: FolderOption = None) -> None:
 
 @timings.command()
 def check(
-    path: RunArgument,
+    paths: RunsArgument,
     *,
     against: Annotated[
         Path | None,
@@ -50,6 +50,7 @@ def check(
 ) -> None:
     """Judge a run beside the baseline, and print a line a benchmark.
 
+    Of several runs each benchmark is judged where it was fastest: noise adds time, and a regression is in all of them.
     The times are compared on the same hardware, elsewhere those divided by a control workload's. Exit status:
     0 all hold, 1 one regressed, 2 bad usage or bad input, 3 inconclusive or not measured, 4 no baseline.
     """
@@ -57,11 +58,11 @@ def check(
 
     from mnist_bench import exports
     from mnist_bench.timinggate import judge_run
-    from mnist_bench.timingruns import load_run
+    from mnist_bench.timingruns import load_run, pick_fastest
     from mnist_bench.timingstore import expected_names, find_references, load_manifest
     from mnist_bench.verdicts import exit_status
 
-    run = load_run(path)
+    run = pick_fastest([load_run(path) for path in paths])
     if against is not None and against.is_file():
         folder, references = _find(None), [load_run(against)]
     else:
@@ -81,7 +82,7 @@ def check(
 
 @timings.command()
 def accept(
-    paths: Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="What --benchmark-json wrote.")],
+    paths: RunsArgument,
     *,
     why: Annotated[str, typer.Option(help="The reason, for whoever reviews the files.")],
     folder: FolderOption = None,

@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from mnist_bench.intervals import Interval
     from mnist_bench.timingruns import Timing, TimingRun
 
-__all__ = ["BOUNDS", "CONTROL_OF", "judge_nothing", "judge_run"]
+__all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_run"]
 
 # How many times as long a benchmark may take, by what it is compared by. A process keeps its own speed: the
 # same environment beside itself differed by 15% on one machine, which no number of rounds shows. On other
-# hardware time is divided by a control's, and no control is the same mixture of work as an epoch.
+# hardware time is divided by a control's, and no control is the same mixture of work as an epoch: with one core
+# for two, epochs took 0.7 to 1.4 times as many units of it (docs/benchmarks.md, Controls).
 BOUNDS = {"time": 1.25, "control": 2.0}
 
-# The control whose time moves most nearly as the engine's does (docs/benchmarks.md, Controls).
-CONTROL_OF = {"eager": "python", "graph": "python", "xla": "python", "epoch": "gather", "fused": "sgemm"}
-_CONTROL_OF_THE_REST = "python"
+# The control whose time moves most nearly as the epochs' does, by any engine (the same place).
+CONTROL = "sgemm"
+
+# One run in some dozens of benchmarks meets a slow spell of the machine; a regression is in the next run, too.
+_AGAIN = "pytest '{}' --benchmark-json again.json; mnist-bench timings check RUN.json again.json"
 
 _NOTHING = "was due by the manifest"
 
@@ -46,7 +49,7 @@ def judge_run(
     """Judge each benchmark that is there or was due.
 
     Args:
-        run: The run.
+        run: The run; of several, what `timingruns.pick_fastest` makes of them.
         references: The runs that are the baseline, one or more, of one machine and one TensorFlow.
         expected: The benchmarks that were due, by their full names.
         rng: Source of the resamples.
@@ -91,12 +94,14 @@ def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Gener
     pair = _pair(timing, earlier)
     interval = bootstrap_rounds_interval(pair.before, pair.now, rng=rng)
     bound = BOUNDS[pair.by]
+    verdict = _decide(interval, bound)
     return CheckResult(
         name=_short(timing.fullname),
-        verdict=_decide(interval, bound),
+        verdict=verdict,
         figure=f"{interval.estimate:.2f} of the baseline's {pair.unit}, {interval.low:.2f} to {interval.high:.2f}",
         bound=f"≤ {bound:.2f}",
         evidence=_explain(timing, earlier),
+        command=_AGAIN.format(timing.fullname) if verdict is Verdict.REGRESSED else "",
     )
 
 
@@ -112,20 +117,19 @@ def _pair(timing: Timing, earlier: Sequence[Timing]) -> _Pair:
     keys = {it.extra_info.hardware_key for it in earlier}
     if keys == {timing.extra_info.hardware_key}:
         return _Pair("time", "time", [it.stats.data for it in earlier], [timing.stats.data])
-    control = CONTROL_OF.get(timing.extra_info.engine or "", _CONTROL_OF_THE_REST)
-    before, now = ([_divide(it, control) for it in side] for side in (earlier, [timing]))
-    return _Pair("control", f"time in units of {control} (other hardware)", before, now)
+    before, now = ([_divide(it) for it in side] for side in (earlier, [timing]))
+    return _Pair("control", f"time in units of {CONTROL} (other hardware)", before, now)
 
 
-def _divide(timing: Timing, control: str) -> list[float]:
+def _divide(timing: Timing) -> list[float]:
     """Return each round's time over the control's beside it.
 
     Raises:
         ValueError: The run has no such control.
     """
-    if control not in timing.extra_info.controls:
-        raise ValueError(f"{timing.fullname}: the control {control!r} was not measured beside it")
-    return [time / unit for time, unit in zip(timing.stats.data, timing.extra_info.controls[control], strict=True)]
+    if CONTROL not in timing.extra_info.controls:
+        raise ValueError(f"{timing.fullname}: the control {CONTROL!r} was not measured beside it")
+    return [time / unit for time, unit in zip(timing.stats.data, timing.extra_info.controls[CONTROL], strict=True)]
 
 
 def _explain(timing: Timing, earlier: Sequence[Timing]) -> str:

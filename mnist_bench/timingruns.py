@@ -18,6 +18,7 @@ from mnist_bench.records import Gpu
 from mnist_bench.serial import SCHEMA_VERSION, Record, RecordError, load_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "convert_run",
     "explain_hardware",
     "load_run",
+    "pick_fastest",
+    "refuse_strangers",
 ]
 
 # What separates a figure that was rounded on its way from one that was edited.
@@ -230,6 +233,43 @@ def convert_run(run: dict[str, Any], origin: str) -> TimingRun:
         return msgspec.convert(run, TimingRun)
     except msgspec.ValidationError as error:
         raise RecordError(f"{origin}: {error}") from error
+
+
+def refuse_strangers(runs: Sequence[TimingRun]) -> None:
+    """Refuse runs that do not belong together.
+
+    Raises:
+        ValueError: They differ in TensorFlow, data or hardware.
+    """
+    for name, values in (
+        ("tensorflow", {run.tensorflow for run in runs}),
+        ("dataset_digest", {run.dataset_digest for run in runs}),
+        ("hardware key", {run.machine.hardware_key for run in runs}),
+    ):
+        if len(values) > 1:
+            raise ValueError(f"the runs do not belong together, they differ in their {name}: {sorted(values)}")
+
+
+def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
+    """Make one run of several: each benchmark as the run has it in which its median was smallest.
+
+    What else a machine does adds time and takes none away, so the fastest run is nearest to the work itself (Chen and
+    Revels, Robust benchmarking in noisy environments, 2016): a spell of the machine is in one run, a regression in
+    all. A test that failed in any of them has failed.
+
+    Raises:
+        ValueError: There is none, or they do not belong together.
+    """
+    if not runs:
+        raise ValueError("there is no run")
+    refuse_strangers(runs)
+    fastest: dict[str, Timing] = {}
+    for timing in (it for run in runs for it in run.benchmarks):
+        best = fastest.setdefault(timing.fullname, timing)
+        if timing.stats.median < best.stats.median:
+            fastest[timing.fullname] = timing
+    failed = sorted({name for run in runs for name in run.mnist_bench.failed})
+    return msgspec.structs.replace(runs[0], benchmarks=list(fastest.values()), mnist_bench=Notes(failed=failed))
 
 
 def collect_hardware(*, gpu: bool = True) -> Machine:

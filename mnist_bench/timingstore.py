@@ -12,7 +12,7 @@ from packaging.version import Version
 from mnist_bench.baselines import make_acceptance
 from mnist_bench.files import write_atomically
 from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load
-from mnist_bench.timingruns import load_run
+from mnist_bench.timingruns import load_run, refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,7 +136,7 @@ def accept_runs(paths: Sequence[Path], folder: Path, *, why: str, force: bool = 
             are missing, no reason is given, or, without force, the working tree was dirty.
     """
     runs = [load_run(path) for path in paths]
-    _refuse_strangers(runs)
+    refuse_strangers(runs)
     for path, run in zip(paths, runs, strict=True):
         _refuse_failed(run)
         _refuse_incomplete(path, run, load_manifest(folder))
@@ -145,17 +145,6 @@ def accept_runs(paths: Sequence[Path], folder: Path, *, why: str, force: bool = 
         raise ValueError(f"{paths[0]}: {broken[0]}: --force accepts it, and the file says so")
     acceptance = make_acceptance(why, broken)
     return [_store(path, run, folder, acceptance) for path, run in zip(paths, runs, strict=True)]
-
-
-def _refuse_strangers(runs: Sequence[TimingRun]) -> None:
-    """Refuse runs that make no one baseline."""
-    for name in ("tensorflow", "dataset_digest"):
-        values = {getattr(run, name) for run in runs}
-        if len(values) > 1:
-            raise ValueError(f"runs of one baseline differ in their {name}: {sorted(values)}")
-    keys = {run.machine.hardware_key for run in runs}
-    if len(keys) > 1:
-        raise ValueError(f"runs of one baseline differ in their hardware key: {sorted(keys)}")
 
 
 def _refuse_failed(run: TimingRun) -> None:

@@ -53,7 +53,11 @@ def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable
     assert passed.status == 0
     assert passed.out.splitlines()[-1] == "PASS: 2 PASS"
     slower = save(*(1.5 * seconds for seconds in CALM))
-    assert timings("check", slower, "--against", folder).status == 1
+    alarm = timings("check", slower, "--against", folder)
+    assert (alarm.status, "mnist-bench timings check RUN.json again.json" in alarm.out) == (1, True)
+    assert timings("check", slower, save(*CALM, name="again.json"), "--against", folder).status == 0
+    strangers = timings("check", slower, save(*CALM, name="old.json", tensorflow="2.15.1"), "--against", folder)
+    assert (strangers.status, "differ in their tensorflow: ['2.15.1', '2.21.0']" in strangers.err) == (2, True)
     lines = timings("list", "--folder", folder).out.splitlines()
     assert len(lines) == 1
     assert "A CPU, 2 cores, key fedcba9876543210; TensorFlow 2.21.0, Keras 3.15.1; 2 benchmarks; accepted" in lines[0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mnist_bench.environment import HARDWARE_FIELDS, collect_environment
 from mnist_bench.serial import RecordError
-from mnist_bench.timingruns import collect_hardware, convert_run, explain_hardware, load_run
+from mnist_bench.timingruns import collect_hardware, convert_run, explain_hardware, load_run, pick_fastest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,3 +132,27 @@ def test_other_hardware_is_named(timing_run: dict[str, Any]) -> None:
     there = msgspec.structs.replace(here, cpu="Another", usable_cores=1)
     assert explain_hardware(there, here) == "cpu 'Another' there, 'A CPU' here, usable_cores 1 there, 2 here"
     assert explain_hardware(here, copy.copy(here)) == ""
+
+
+def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
+    """Each benchmark as its fastest run has it, also where a run measured one of them alone; failures add up."""
+    whole, again = make_timing_run(2.0), make_timing_run(1.0)
+    again["benchmarks"] = again["benchmarks"][:1]
+    again["mnist_bench"]["failed"] = ["b.py::test_c"]
+    for runs in ([whole, again], [again, whole]):
+        run = pick_fastest([convert_run(it, "memory") for it in runs])
+        assert {timing.fullname: timing.stats.data for timing in run.benchmarks} == {
+            STEADY: [1.0],
+            "b.py::test_evaluation[mlp-graph-cpu]": [4.0],
+        }
+        assert run.mnist_bench.failed == ["b.py::test_c"]
+
+
+def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) -> None:
+    """Of other versions or hardware, or none at all."""
+    run = convert_run(make_timing_run(1.0), "memory")
+    for options in ({"tensorflow": "2.15.1"}, {"hardware_key": "f" * 16}):
+        with pytest.raises(ValueError, match="do not belong together, they differ in their"):
+            pick_fastest([run, convert_run(make_timing_run(1.0, **options), "memory")])
+    with pytest.raises(ValueError, match="there is no run"):
+        pick_fastest([])
