@@ -216,7 +216,7 @@ def judge(config: pytest.Config) -> list[CheckResult]:
     import numpy as np
 
     from mnist_bench.baselines import find_folder
-    from mnist_bench.timinggate import judge_nothing, judge_run
+    from mnist_bench.timinggate import judge_nothing, judge_runs
     from mnist_bench.timingstore import expected_names, load_manifest
 
     run = config._benchmarksession  # noqa: SLF001 - as above
@@ -236,7 +236,7 @@ def judge(config: pytest.Config) -> list[CheckResult]:
         "this run",
     )
     references = [load_run(find_run(run.storage.path, path)) for path in run.compared_mapping]
-    return judge_run(now, references, expected_names(manifest, now.machine), rng=np.random.default_rng(0))
+    return judge_runs([now], references, expected_names(manifest, now.machine), rng=np.random.default_rng(0))
 
 
 def find_run(storage: Path, path: Path) -> Path:

@@ -31,7 +31,7 @@ def test_import(measure: Callable[..., None]) -> None:
         answer = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)  # noqa: S603
         ROUNDS.note(Times(*json.loads(answer.stdout.splitlines()[-1])))
 
-    measure(work, rounds=4, warmups=1)
+    measure(work, rounds=3, warmups=1)
 
 
 @pytest.mark.benchmark(group="start-up", timer=ROUNDS.read_rounds)

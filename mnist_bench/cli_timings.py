@@ -51,26 +51,27 @@ def check(
     """Judge a run beside the baseline, and print a line a benchmark.
 
     Of several runs each benchmark is judged where it was fastest: noise adds time, and a regression is in all of them.
+    In one run alone only twice the time is a regression; less is inconclusive, and the command that shows more is said.
     The times are compared on the same hardware, elsewhere those divided by a control workload's. Exit status:
     0 all hold, 1 one regressed, 2 bad usage or bad input, 3 inconclusive or not measured, 4 no baseline.
     """
     import numpy as np
 
     from mnist_bench import exports
-    from mnist_bench.timinggate import judge_run
-    from mnist_bench.timingruns import load_run, pick_fastest
+    from mnist_bench.timinggate import judge_runs
+    from mnist_bench.timingruns import load_run
     from mnist_bench.timingstore import expected_names, find_references, load_manifest
     from mnist_bench.verdicts import exit_status
 
-    run = pick_fastest([load_run(path) for path in paths])
+    runs = [load_run(path) for path in paths]
     if against is not None and against.is_file():
         folder, references = _find(None), [load_run(against)]
     else:
         folder = _find(against)
-        references = find_references(folder, run)
-    expected = expected_names(load_manifest(folder), run.machine)
+        references = find_references(folder, runs[0])
+    expected = expected_names(load_manifest(folder), runs[0].machine)
     # The resamples' seed is fixed: the same two files give the same verdict.
-    results = judge_run(run, references, expected, rng=np.random.default_rng(0))
+    results = judge_runs(runs, references, expected, rng=np.random.default_rng(0))
     if json:
         typer.echo(exports.format_json(results), nl=False)
     else:

@@ -6,6 +6,7 @@ pytest-benchmark reads the same files and looks past the additions: `machine_inf
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from typing import TYPE_CHECKING, Any
@@ -258,10 +259,12 @@ def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
     all. A test that failed in any of them has failed.
 
     Raises:
-        ValueError: There is none, or they do not belong together.
+        ValueError: There is none, one is there twice, or they do not belong together.
     """
     if not runs:
         raise ValueError("there is no run")
+    if any(a == b for a, b in itertools.combinations(runs, 2)):
+        raise ValueError("the same run was given twice")
     refuse_strangers(runs)
     fastest: dict[str, Timing] = {}
     for timing in (it for run in runs for it in run.benchmarks):

@@ -146,9 +146,10 @@ def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
     same.stdout.fnmatch_lines(
         ["*mnist-bench timings*", "PASS*timing/it[[]a]*1.00 of the baseline's time*", "PASS: 2 PASS"]
     )
-    slower = suite("--benchmark-compare", seconds="3.0")
-    assert slower.ret == pytest.ExitCode.TESTS_FAILED
-    slower.stdout.fnmatch_lines(["REGRESSED*timing/it[[]a]*1.50*(≤ 1.25)*", "REGRESSED: 2 REGRESSED"])
+    for seconds, ratio, verdict in (("3.0", "1.50", "INCONCLUSIVE"), ("5.0", "2.50", "REGRESSED")):
+        slower = suite("--benchmark-compare", seconds=seconds)
+        assert slower.ret == pytest.ExitCode.TESTS_FAILED
+        slower.stdout.fnmatch_lines([f"{verdict}*timing/it[[]a]*{ratio}*(≤ 1.25)*", f"{verdict}: 2 {verdict}"])
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable
     assert passed.out.splitlines()[-1] == "PASS: 2 PASS"
     slower = save(*(1.5 * seconds for seconds in CALM))
     alarm = timings("check", slower, "--against", folder)
-    assert (alarm.status, "mnist-bench timings check RUN.json again.json" in alarm.out) == (1, True)
+    assert (alarm.status, "mnist-bench timings check RUN.json again.json" in alarm.out) == (3, True)
+    confirmation = save(*(1.45 * seconds for seconds in CALM), name="confirmation.json")
+    assert timings("check", slower, confirmation, "--against", folder).status == 1
     assert timings("check", slower, save(*CALM, name="again.json"), "--against", folder).status == 0
     strangers = timings("check", slower, save(*CALM, name="old.json", tensorflow="2.15.1"), "--against", folder)
     assert (strangers.status, "differ in their tensorflow: ['2.15.1', '2.21.0']" in strangers.err) == (2, True)

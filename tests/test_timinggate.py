@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mnist_bench.timing import CONTROLS
-from mnist_bench.timinggate import BOUNDS, CONTROL, judge_nothing, judge_run
-from mnist_bench.timingruns import convert_run, pick_fastest
+from mnist_bench.timinggate import BOUNDS, CONTROL, judge_nothing, judge_runs
+from mnist_bench.timingruns import convert_run
 from mnist_bench.verdicts import CheckResult, Verdict, exit_status
-
-if TYPE_CHECKING:
-    from mnist_bench.timingruns import TimingRun
 
 STEADY, EVALUATION = "b.py::test_steady_epoch[mlp-graph-cpu]", "b.py::test_evaluation[mlp-graph-cpu]"
 CALM = (1.0, 1.01, 1.02, 0.99, 0.98, 1.0, 1.01, 0.99)
 
 
-def judge(now: Any, *before: Any, due: tuple[str, ...] = (STEADY, EVALUATION)) -> dict[str, CheckResult]:
-    """Return the results by name."""
+def judge(
+    now: Any, *before: Any, due: tuple[str, ...] = (STEADY, EVALUATION), again: Any = None
+) -> dict[str, CheckResult]:
+    """Return the results by name, of one run or two."""
     references = [convert_run(it, "before") for it in before]
-    results = judge_run(convert_run(now, "now"), references, due, rng=np.random.default_rng(0))
+    runs = [convert_run(it, "now") for it in (now, again) if it]
+    results = judge_runs(runs, references, due, rng=np.random.default_rng(0))
     return {result.name: result for result in results}
 
 
@@ -44,8 +44,8 @@ def scale(data: tuple[float, ...], factor: float) -> tuple[float, ...]:
     ],
 )
 def test_two_criteria(now: tuple[float, ...], verdict: Verdict, make_timing_run: Any) -> None:
-    """Regressed is what is beyond the bound and surely slower; a PASS is surely within it."""
-    results = judge(make_timing_run(*now), make_timing_run(*CALM))
+    """Regressed is what is beyond the bound and surely slower, in two runs; a PASS is surely within it."""
+    results = judge(make_timing_run(*now), make_timing_run(*CALM), again=make_timing_run(*scale(now, 1.01)))
     assert {result.verdict for result in results.values()} == {verdict}
 
 
@@ -76,29 +76,33 @@ def test_the_unit_is_a_control_that_is_measured() -> None:
     assert CONTROL in CONTROLS
 
 
-def test_a_regression_is_in_the_next_run_too(make_timing_run: Any) -> None:
-    """What was slow in one run and not in the other was the machine; the alarm says how to find out."""
-    before, slow, again = (convert_run(make_timing_run(*scale(CALM, factor)), "run") for factor in (1, 1.4, 1.02))
-
-    def judge_runs(*runs: TimingRun) -> dict[str, CheckResult]:
-        results = judge_run(pick_fastest(runs), [before], (STEADY, EVALUATION), rng=np.random.default_rng(0))
-        return {result.name: result for result in results}
-
-    alarm = judge_runs(slow)["timing/steady-epoch[mlp-graph-cpu]"]
-    assert alarm.verdict is Verdict.REGRESSED
-    assert alarm.command.startswith(f"pytest '{STEADY}' --benchmark-json again.json; ")
-    assert {it.verdict for it in judge_runs(slow, slow).values()} == {Verdict.REGRESSED}
-    passed = judge_runs(slow, again)
-    assert {(it.verdict, it.command) for it in passed.values()} == {(Verdict.PASS, "")}
-    assert "1.02 of the baseline's time" in passed["timing/evaluation[mlp-graph-cpu]"].figure
+@pytest.mark.parametrize(
+    ("factor", "next_factor", "verdict"),
+    [
+        pytest.param(1.4, None, Verdict.INCONCLUSIVE, id="one run"),
+        pytest.param(1.4, 1.3, Verdict.REGRESSED, id="two runs"),
+        pytest.param(1.4, 1.02, Verdict.PASS, id="one of two: the machine"),
+        pytest.param(2.1, None, Verdict.REGRESSED, id="one run, by far"),
+    ],
+)
+def test_a_regression_is_in_the_next_run_too(
+    factor: float, next_factor: float | None, verdict: Verdict, make_timing_run: Any
+) -> None:
+    """What was slow in one run and not in the other was the machine; what does not pass says how to find out."""
+    before, now = make_timing_run(*CALM), make_timing_run(*scale(CALM, factor))
+    again = make_timing_run(*scale(CALM, next_factor)) if next_factor else None
+    result = judge(now, before, again=again)["timing/steady-epoch[mlp-graph-cpu]"]
+    assert result.verdict is verdict
+    assert result.command.startswith(f"pytest '{STEADY}' --benchmark-json again.json; ") is (verdict != Verdict.PASS)
+    assert result.figure.startswith(f"{min(factor, next_factor or factor):.2f} of the baseline's time")
 
 
 def test_several_processes_widen_the_interval(make_timing_run: Any) -> None:
     """Where the baseline's processes have speeds of their own, one that lies among them is no regression."""
     slow, fast = make_timing_run(*scale(CALM, 1.5)), make_timing_run(*scale(CALM, 0.9))
-    now = make_timing_run(*scale(CALM, 1.3))
-    assert {it.verdict for it in judge(now, fast).values()} == {Verdict.REGRESSED}
-    assert {it.verdict for it in judge(now, fast, slow).values()} == {Verdict.INCONCLUSIVE}
+    now, again = make_timing_run(*scale(CALM, 1.3)), make_timing_run(*scale(CALM, 1.31))
+    assert {it.verdict for it in judge(now, fast, again=again).values()} == {Verdict.REGRESSED}
+    assert {it.verdict for it in judge(now, fast, slow, again=again).values()} == {Verdict.INCONCLUSIVE}
 
 
 def test_what_was_due_and_is_not_there_is_missing(make_timing_run: Any) -> None:

@@ -149,10 +149,12 @@ def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
 
 
 def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) -> None:
-    """Of other versions or hardware, or none at all."""
+    """Of other versions or hardware, none at all, or one twice."""
     run = convert_run(make_timing_run(1.0), "memory")
     for options in ({"tensorflow": "2.15.1"}, {"hardware_key": "f" * 16}):
         with pytest.raises(ValueError, match="do not belong together, they differ in their"):
             pick_fastest([run, convert_run(make_timing_run(1.0, **options), "memory")])
     with pytest.raises(ValueError, match="there is no run"):
         pick_fastest([])
+    with pytest.raises(ValueError, match="the same run was given twice"):
+        pick_fastest([run, run])
