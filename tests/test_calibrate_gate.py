@@ -1,0 +1,67 @@
+"""The script that tells how often the gate of times is wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_bench.timingruns import convert_run
+from mnist_bench.verdicts import Verdict
+
+CALM = (1.0, 1.01, 1.02, 0.99, 0.98, 1.0, 1.01, 0.99)
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    """The script, imported from where it lies."""
+    path = Path(__file__).parents[1] / "benchmarks" / "calibrate_gate.py"
+    spec = importlib.util.spec_from_file_location("calibrate_gate", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def runs(make_timing_run: Any) -> list[Any]:
+    """Five runs alike but for one, which met a slow spell."""
+    factors = (1.0, 1.01, 1.02, 1.03, 1.5)
+    return [convert_run(make_timing_run(*(factor * it for it in CALM)), "a run") for factor in factors]
+
+
+def test_a_slow_spell_alarms_no_check_of_two_runs(script: Any, runs: list[Any]) -> None:
+    """Each choice once: the slow run alone is not believed, beside another it does not count."""
+    alone, both = script.rate(runs, 1, 2, factor=1.0), script.rate(runs, 2, 2, factor=1.0)
+    assert (alone.checks, both.checks) == (30, 30)
+    assert (alone.alarmed, both.alarmed) == (0, 0)
+    # The slow run is judged in 6 of the 30; in 12 it is one of the baseline's two, and widens its interval.
+    assert alone.shares[Verdict.PASS] == pytest.approx(24 / 30)
+    assert both.shares[Verdict.PASS] == 1
+
+
+def test_what_is_slower_in_every_run_is_found(script: Any, runs: list[Any]) -> None:
+    """But where the baseline itself was slow; a part of the benchmarks can be counted alone."""
+    slower = script.rate(runs[:4], 2, 2, factor=script.SLOWER, part="steady-epoch")
+    assert (slower.checks, slower.alarmed) == (6, 6)
+    assert slower.shares[Verdict.REGRESSED] == 1
+
+
+def test_the_table(
+    script: Any,
+    make_timing_run: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A row for each choice that the runs allow."""
+    paths = [tmp_path / f"{number}.json" for number in range(4)]
+    for number, path in enumerate(paths):
+        path.write_text(script.msgspec.json.encode(make_timing_run(*(it + number / 100 for it in CALM))).decode())
+    monkeypatch.setattr("sys.argv", ["calibrate_gate.py", *map(str, paths)])
+    script.main()
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[2:] == ["| 1 | 2 | 12 | 0 | 100% | 0% | 0% |", "| 2 | 2 | 6 | 0 | 100% | 100% | 100% |"]
