@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -102,6 +103,8 @@ class _Trainee:
     batch_size: int
 
 
+# The masks' tapes make these models larger than the tracers', so fewer are kept.
+@functools.lru_cache(maxsize=8)
 def _compile_trainee(lab: str, engine: str, steps: int, batch_size: int) -> _Trainee:
     config = TrainingConfig(lab=lab, engine=engine, batch_size=batch_size)
     set_determinism(on=check_engine(engine).deterministic)
@@ -117,6 +120,7 @@ def _follow(trainee: _Trainee, seed: int, planted: float) -> float | None:
     lab, steps, batch_size = LABS[trainee.lab], trainee.steps, trainee.batch_size
     prepared = make_images(steps * batch_size, seed)
     config = TrainingConfig(lab=trainee.lab, engine=trainee.engine, seed=seed, batch_size=batch_size)
+    set_determinism(on=check_engine(trainee.engine).deterministic)
     seed_everything(seed)
     initial = [np.array(weight) for weight in build_model(lab).get_weights()]
     trainee.model.set_weights(initial)
@@ -140,12 +144,11 @@ def _follow(trainee: _Trainee, seed: int, planted: float) -> float | None:
 
 
 def make_images(samples: int, seed: int) -> Prepared:
-    """Make images that look like MNIST to a network: 19% of the pixels are lit; and as many for validation."""
-    count = 2 * samples
+    """Make images that look like MNIST to a network: 19% of the pixels are lit. None are for validation."""
     rng = np.random.RandomState(seed)  # its stream is frozen: the images never change
-    pixels = rng.randint(1, 256, (count, PIXELS)) * (rng.rand(count, PIXELS) < _LIT)
-    labels = rng.randint(0, CLASSES, count)
-    return make_prepared(pixels.astype(np.uint8), labels, validation=samples)
+    pixels = rng.randint(1, 256, (samples, PIXELS)) * (rng.rand(samples, PIXELS) < _LIT)
+    labels = rng.randint(0, CLASSES, samples)
+    return make_prepared(pixels.astype(np.uint8), labels, validation=0)
 
 
 def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_Tape]]:

@@ -186,8 +186,8 @@ def train_model(
         config: Says which engine, seed, batch size, optimizer and learning rate.
         epochs: Epochs to train.
         shuffle: Whether the samples are visited in a random order.
-        on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the
-            weights of that moment.
+        on_epoch: Called after each epoch with its number, from 0, and its figures, for which there must be
+            validation samples; the model holds the weights of that moment.
     """
     train = _train_by_fit if check_engine(config.engine).fit else _train_fused
     train(model, prepared, config, epochs=epochs, shuffle=shuffle, on_epoch=on_epoch)
@@ -271,7 +271,7 @@ def _train_fused(
         batch_size=config.batch_size,
         optimizer=config.optimizer,
     )
-    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation)
+    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation) if on_epoch else None
     orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
     for epoch, order in zip(range(epochs), orders, strict=False):
         cpu_begin, begin = time.process_time(), time.perf_counter()
@@ -280,7 +280,7 @@ def _train_fused(
             model.get_weights(), order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
         )
         trained, cpu_trained = time.perf_counter(), time.process_time()
-        val_loss, val_accuracy = evaluator.evaluate(weights)
+        val_loss, val_accuracy = evaluator.evaluate(weights) if evaluator else (math.nan, math.nan)
         end = time.perf_counter()
         model.set_weights([weight.numpy() for weight in weights])
         if on_epoch:

@@ -151,16 +151,17 @@ def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int) -> 
     Returns:
         (2 * groups,) visits: a sound epoch gives as many as a group has samples.
     """
-    numbers = np.arange(samples + groups)
+    numbers = np.arange(samples)
     pixels = np.zeros((len(numbers), 2 * groups), np.uint8)
-    pixels[numbers, numbers // groups % groups] = 255
+    pixels[numbers, numbers // groups] = 255
     pixels[numbers, groups + numbers % groups] = 255
-    prepared = make_prepared(pixels, np.zeros(len(numbers), np.int64), validation=groups)
-    zeros = [np.zeros((2 * groups, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
+    prepared = make_prepared(pixels, np.zeros(len(numbers), np.int64), validation=0)
     rate = 1e-6
     config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=rate)
     model = _seed_perceptron(config, 2 * groups, samples)
-    ((kernel, _),) = _train_from(model, zeros, prepared, config, 1)
+    model.set_weights([np.zeros((2 * groups, CLASSES), np.float32), np.zeros(CLASSES, np.float32)])
+    train_model(model, prepared, config, epochs=1)
+    kernel = model.get_weights()[0]
     return np.asarray(kernel[:, 0] / (rate * (1 - 1 / CLASSES) / batch_size), np.float64)
 
 
