@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mnist_bench.intervals import Interval
     from mnist_bench.timingruns import Timing, TimingRun
 
-__all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs"]
+__all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]
 
 # How many times as long a benchmark may take, by what it is compared by (docs/benchmarks.md has the figures).
 # Beside itself one environment took up to 1.9 times as long in a single run, and of two runs' fastest 99% were
@@ -104,7 +104,7 @@ def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Gener
     bound = BOUNDS[pair.by]
     verdict = _decide(interval, bound, max(bound, _ONE_RUN) if alone else bound)
     return CheckResult(
-        name=_short(timing.fullname),
+        name=name_check(timing.fullname),
         verdict=verdict,
         figure=f"{interval.estimate:.2f} of the baseline's {pair.unit}, {interval.low:.2f} to {interval.high:.2f}",
         bound=f"≤ {bound:.2f}",
@@ -151,16 +151,20 @@ def _explain(timing: Timing, earlier: Sequence[Timing]) -> str:
 
 
 def _missing(name: str, reason: str) -> CheckResult:
-    return CheckResult(name=_short(name), verdict=Verdict.MISSING, figure=reason, bound=_NOTHING)
+    return CheckResult(name=name_check(name), verdict=Verdict.MISSING, figure=reason, bound=_NOTHING)
 
 
 def _no_baseline(name: str, reason: str, command: str) -> CheckResult:
     return CheckResult(
-        name=_short(name), verdict=Verdict.NO_BASELINE, figure=reason, bound="nothing to compare with", command=command
+        name=name_check(name),
+        verdict=Verdict.NO_BASELINE,
+        figure=reason,
+        bound="nothing to compare with",
+        command=command,
     )
 
 
-def _short(fullname: str) -> str:
-    """Turn `benchmarks/test_epoch.py::test_steady_epoch[mlp-graph-cpu]` into `timing/steady-epoch[mlp-graph-cpu]`."""
+def name_check(fullname: str) -> str:
+    """Return the check of a benchmark: `timing/evaluation[x]` of `benchmarks/test_evaluation.py::test_evaluation[x]`."""
     name, bracket, case = fullname.rpartition("::")[2].partition("[")
     return f"timing/{re.sub('^test_', '', name).replace('_', '-')}{bracket}{case}"
