@@ -32,11 +32,19 @@ CHOICES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3))  # runs judged, runs as the b
 
 
 class Rates(NamedTuple):
-    """What many checks said: how many there were, how many had an alarm, and the share of each verdict."""
+    """What many checks said.
+
+    Attributes:
+        checks: How many there were.
+        alarmed: In how many something regressed.
+        shares: The share of each verdict among all benchmarks of all checks.
+        ratios: Of each of these the ratio that was judged.
+    """
 
     checks: int
     alarmed: int
     shares: dict[Verdict, float]
+    ratios: list[float]
 
 
 def main() -> None:
@@ -45,8 +53,9 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN.json", help="of one machine and one environment")
     runs = [load_run(path) for path in parser.parse_args().runs]
     refuse_strangers(runs)
-    print("| judged | baseline | checks | with a false alarm | PASS | 1.5 times: REGRESSED | the same, steady epochs |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| judged | baseline | checks | ratio: 99%, highest | with a false alarm | PASS |", end="")
+    print(" 1.5 times: REGRESSED | the same, steady epochs |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for judged, baseline in CHOICES:
         if judged + baseline <= len(runs):
             same, slower, steady = (
@@ -55,7 +64,11 @@ def main() -> None:
             )
             found = f"{slower.shares[Verdict.REGRESSED]:.0%} | {steady.shares[Verdict.REGRESSED]:.0%}"
             passed = f"{same.shares[Verdict.PASS]:.0%}"
-            print(f"| {judged} | {baseline} | {same.checks} | {same.alarmed} | {passed} | {found} |", flush=True)
+            spread = f"{np.quantile(same.ratios, 0.99):.2f}, {max(same.ratios):.2f}"
+            print(
+                f"| {judged} | {baseline} | {same.checks} | {spread} | {same.alarmed} | {passed} | {found} |",
+                flush=True,
+            )
 
 
 def rate(runs: Sequence[TimingRun], judged: int, baseline: int, *, factor: float, part: str = "") -> Rates:
@@ -71,12 +84,14 @@ def rate(runs: Sequence[TimingRun], judged: int, baseline: int, *, factor: float
     names = [timing.fullname for timing in runs[0].benchmarks]
     checks = alarmed = 0
     counts: Counter[Verdict] = Counter()
+    ratios: list[float] = []
     for chosen, others in choose(runs, judged, baseline):
         now = [slow_down(run, factor) for run in chosen]
-        results = judge_runs(now, others, names, rng=np.random.default_rng(0))
-        verdicts = Counter(result.verdict for result in results if part in result.name)
+        results = [it for it in judge_runs(now, others, names, rng=np.random.default_rng(0)) if part in it.name]
+        ratios += [float(result.figure.partition(" ")[0]) for result in results]
+        verdicts = Counter(result.verdict for result in results)
         checks, alarmed, counts = checks + 1, alarmed + bool(verdicts[Verdict.REGRESSED]), counts + verdicts
-    return Rates(checks, alarmed, {verdict: counts[verdict] / max(counts.total(), 1) for verdict in Verdict})
+    return Rates(checks, alarmed, {verdict: counts[verdict] / max(counts.total(), 1) for verdict in Verdict}, ratios)
 
 
 def choose(

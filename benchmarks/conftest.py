@@ -212,8 +212,9 @@ def measure_again(session: pytest.Session, run: Any) -> None:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
     again = [it for it in run.benchmarks if it and not it.has_error]
     session.config.stash[MEASURED] = [first, again]
-    fastest = {it.fullname: it for it in sorted(first + again, key=lambda it: -it.stats.median)}
-    run.benchmarks[:] = [fastest[it.fullname] for it in first]
+    measured = [it for it in first + again if it]
+    fastest = {it.fullname: it for it in sorted(measured, key=lambda it: -it.stats.median)}
+    run.benchmarks[:] = [fastest.get(it.fullname, it) for it in first]
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

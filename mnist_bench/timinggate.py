@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]
 
 # How many times as long a benchmark may take, by what it is compared by (docs/benchmarks.md has the figures).
-# Beside itself one environment took up to 1.9 times as long in a single run, and of two runs' fastest 99% were
-# below 1.25. On other hardware time is divided by a control's, and no control is the same mixture of work as an
+# Beside itself one environment took up to 1.9 times as long in a single run, and of two runs' fastest 99% took at
+# most 1.27. On other hardware time is divided by a control's, and no control is the same mixture of work as an
 # epoch: with one core for two, epochs took 0.8 to 1.4 times as many units of it.
 BOUNDS = {"time": 1.25, "control": 2.0}
 _ONE_RUN = 2.0  # from here on a single run is believed
@@ -165,6 +165,6 @@ def _no_baseline(name: str, reason: str, command: str) -> CheckResult:
 
 
 def name_check(fullname: str) -> str:
-    """Return the check of a benchmark: `timing/evaluation[x]` of `benchmarks/test_evaluation.py::test_evaluation[x]`."""
+    """Return the check of a benchmark: `timing/evaluation[x]` of `test_evaluation.py::test_evaluation[x]`."""
     name, bracket, case = fullname.rpartition("::")[2].partition("[")
     return f"timing/{re.sub('^test_', '', name).replace('_', '-')}{bracket}{case}"

@@ -41,6 +41,7 @@ def test_a_slow_spell_alarms_no_check_of_two_runs(script: Any, runs: list[Any]) 
     # The slow run is judged in 6 of the 30; in 12 it is one of the baseline's two, and widens its interval.
     assert alone.shares[Verdict.PASS] == pytest.approx(24 / 30)
     assert both.shares[Verdict.PASS] == 1
+    assert max(alone.ratios) == pytest.approx(1.5 / 1.005, abs=0.01)
 
 
 def test_what_is_slower_in_every_run_is_found(script: Any, runs: list[Any]) -> None:
@@ -64,4 +65,7 @@ def test_the_table(
     monkeypatch.setattr("sys.argv", ["calibrate_gate.py", *map(str, paths)])
     script.main()
     rows = capsys.readouterr().out.splitlines()
-    assert rows[2:] == ["| 1 | 2 | 12 | 0 | 100% | 0% | 0% |", "| 2 | 2 | 6 | 0 | 100% | 100% | 100% |"]
+    assert rows[2:] == [
+        "| 1 | 2 | 12 | 1.02, 1.02 | 0 | 100% | 0% | 0% |",
+        "| 2 | 2 | 6 | 1.01, 1.01 | 0 | 100% | 100% | 100% |",
+    ]
