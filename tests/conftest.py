@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 import os
 import re
@@ -47,6 +48,22 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the full trainings, by far the longest tests, so that several test processes end together."""
     items.sort(key=lambda item: item.path.name != "test_accuracy.py")
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], Any]:
+    """A function that imports a script of benchmarks/ from where it lies."""
+
+    def load(name: str) -> Any:
+        path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 class Answer(NamedTuple):

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mnist_bench.timingruns import convert_run
 from mnist_bench.verdicts import Verdict
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 CALM = (1.0, 1.01, 1.02, 0.99, 0.98, 1.0, 1.01, 0.99)
 
 
 @pytest.fixture(scope="module")
-def script() -> Any:
+def script(load_script: Callable[[str], Any]) -> Any:
     """The script, imported from where it lies."""
-    path = Path(__file__).parents[1] / "benchmarks" / "calibrate_gate.py"
-    spec = importlib.util.spec_from_file_location("calibrate_gate", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("calibrate_gate")
 
 
 @pytest.fixture(scope="module")

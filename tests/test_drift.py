@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import subprocess
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from mnist_bench.timing import Rounds, Times
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 
 @pytest.fixture(scope="module")
-def drift() -> Any:
+def drift(load_script: Callable[[str], Any]) -> Any:
     """The script, imported from where it lies."""
-    path = Path(__file__).parents[1] / "benchmarks" / "drift.py"
-    spec = importlib.util.spec_from_file_location("drift", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("drift")
 
 
 def test_what_moves_with_the_epoch_explains_it(drift: Any) -> None:
