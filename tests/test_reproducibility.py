@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mnist_bench.data import Dataset
 
 
+@pytest.mark.usefixtures("prompt_fit")
 def test_bits_in_every_place(mnist_dataset: Dataset, mnist_source: str, mnist_hold: Callable[..., None]) -> None:
     """A seed gives the same bits twice in one process and in a fresh one; another seed gives others."""
     # All labs and engines share the fresh process: its import of TensorFlow takes longer than their epochs.
