@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_bench.comparison import SAME_BITS, align_engines, compare_bits, count_same_ends
 from mnist_bench.labs import LABS
+from mnist_bench.versionbits import SAME_BITS, align_engines, compare_bits, count_same_ends
 from mnist_bench.versionmatrix import explain_machines
 from mnist_bench.versionrecords import probes_by_case, seeds_by_case
 

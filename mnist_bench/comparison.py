@@ -16,34 +16,27 @@ from mnist_bench.proberecords import compare_probes, describe_difference, format
 from mnist_bench.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.serial import dump_json
 from mnist_bench.verdicts import CheckResult, Verdict, conclude, exit_status
-from mnist_bench.versionrecords import find_cases, probes_by_case, seeds_by_case
+from mnist_bench.versionbits import NO_ANSWERS, align_engines, compare_bits, count_same_ends
+from mnist_bench.versionrecords import find_cases, seeds_by_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from mnist_bench.proberecords import ProbeRecord
     from mnist_bench.versionrecords import SeedResults, VersionRecord
 
 __all__ = [
-    "SAME_BITS",
     "Compared",
-    "align_engines",
     "check_disaster",
-    "compare_bits",
     "compare_probe_records",
     "compare_sides",
     "compare_versions",
-    "count_same_ends",
     "format_compared",
     "format_compared_json",
     "format_compared_markdown",
 ]
 
-# Keras's own `fit`, which ends in the same bits whichever way it calls its steps.
-SAME_BITS = ("epoch", "graph", "eager")
 _GREEN = (Verdict.PASS, Verdict.IDENTICAL)
-# What is no answer on the bits.
-_ONE_ONLY, _NO_SEED = "measured in one of the two only", "the two have no seed in common"
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,7 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
     apart: dict[str, str] = {}
     for case in find_cases(base, new):
         reason, result = compare_bits(case, base, new)
-        if reason and reason not in (_ONE_ONLY, _NO_SEED):
+        if reason and reason not in NO_ANSWERS:
             apart[case] = reason
         if result:
             results.append(result)
@@ -153,28 +146,6 @@ def format_compared_markdown(compared: Compared) -> str:
     """Return verdicts and notes as Markdown, for a CI job's summary."""
     notes = "".join(f"\n- {escape_markdown(note)}" for note in compared.notes)
     return format_markdown(compared.results) + (f"{notes}\n" if notes else "")
-
-
-def align_engines(base: VersionRecord, new: VersionRecord) -> VersionRecord:
-    """Return `new` with each engine that gives the same bits as one of `base`'s called by that one's name.
-
-    A version that cannot train by `epoch` was trained by `graph`.
-    """
-
-    def rename(lab: str, engine: str, mine: Iterable[str], its: Iterable[str]) -> str:
-        others = [it for it in SAME_BITS if f"{lab}-{it}" in its and f"{lab}-{it}" not in mine]
-        return others[0] if engine in SAME_BITS and f"{lab}-{engine}" not in its and others else engine
-
-    accuracy = [
-        msgspec.structs.replace(it, engine=rename(it.lab, it.engine, seeds_by_case(new), seeds_by_case(base)))
-        for it in new.accuracy
-    ]
-    probes = []
-    for probe in new.probes:
-        engine = rename(probe.config.lab, probe.config.engine, probes_by_case(new), probes_by_case(base))
-        config = msgspec.structs.replace(probe.config, engine=engine)
-        probes.append(msgspec.structs.replace(probe, config=config))
-    return msgspec.structs.replace(new, accuracy=accuracy, probes=probes)
 
 
 def _report_failures(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
@@ -214,46 +185,6 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
 
-def compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[str, CheckResult | None]:
-    """Return why the bits of a case are not the same, or that they are.
-
-    Args:
-        case: A lab and an engine, such as `mlp-epoch`.
-        base: The one to be held against.
-        new: The other, its engines aligned.
-
-    Returns:
-        Where they part, empty if they do not; and a verdict: IDENTICAL, or, of bare probes, of which the bits are
-        all there is to judge, REGRESSED.
-    """
-    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
-    trained = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
-    reason, alike = "", []
-    if probes[0] and probes[1]:
-        if compare_probes(probes[0], probes[1]):
-            reason = describe_difference(probes[0], probes[1])
-        alike.append(f"all {len(probes[1].stages)} stages")
-    if trained[0] and trained[1]:
-        first, second = (dict(zip(it.seeds, it.final_digests, strict=True)) for it in trained if it)
-        common = [seed for seed in first if seed in second]
-        differ = [seed for seed in common if first[seed] != second[seed]]
-        if differ and not reason:
-            reason = f"the final weights differ in {len(differ)} of {len(common)} seeds, such as {differ[0]}"
-        if common:
-            alike.append(f"the final weights of {len(common)} seeds")
-        elif not reason and not (probes[0] and probes[1]):
-            reason = _NO_SEED
-    if reason or not alike:
-        bare = not any((base.accuracy, new.accuracy, base.checks, new.checks))
-        if bare and probes[0] and probes[1]:
-            return reason, CheckResult(
-                name=f"bits/{case}", verdict=Verdict.REGRESSED, figure=reason, bound="the same bits in every stage"
-            )
-        return reason or _ONE_ONLY, None
-    figure = " and ".join(alike)
-    return "", CheckResult(name=f"bits/{case}", verdict=Verdict.IDENTICAL, figure=figure, bound="the same bits")
-
-
 def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, str]) -> Iterator[CheckResult]:
     """Yield what the statistics say of the cases whose bits have moved, all of them one family."""
     comparisons: dict[str, Comparison] = {}
@@ -290,16 +221,6 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
         values = np.asarray(comparisons[name].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
         yield msgspec.structs.replace(result, evidence=f"{result.evidence}. {moved[case]}")
-
-
-def count_same_ends(old: SeedResults, now: SeedResults) -> int:
-    """Return how many seeds of both end in the same weights, accuracy and loss; 0 if one of them does not."""
-    ends = [
-        dict(zip(it.seeds, zip(it.final_digests, it.test_accuracy, it.test_loss, strict=True), strict=True))
-        for it in (old, now)
-    ]
-    common = [seed for seed in ends[0] if seed in ends[1]]
-    return len(common) if all(ends[0][seed] == ends[1][seed] for seed in common) else 0
 
 
 def check_disaster(results: SeedResults) -> Iterator[CheckResult]:

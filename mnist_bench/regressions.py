@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from mnist_bench.bitgroups import FIT, find_keras, group_records
-from mnist_bench.comparison import SAME_BITS
 from mnist_bench.intervals import change_interval
 from mnist_bench.known import load_known
 from mnist_bench.labs import LABS
 from mnist_bench.verdicts import Verdict
+from mnist_bench.versionbits import SAME_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.bitgroups import FIT, describe_versions, find_alike
-from mnist_bench.comparison import SAME_BITS
 from mnist_bench.headline import make_headline
 from mnist_bench.intervals import mean_interval
 from mnist_bench.regressions import find_regressions, measure_costs
+from mnist_bench.versionbits import SAME_BITS
 from mnist_bench.versionmatrix import list_groups, make_rows
 from mnist_bench.versionrecords import seeds_by_case
 

@@ -27,7 +27,7 @@ FLOW = [
     *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
     *("sweepresults", "sweepplots", "sweepreport"),
     *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix", "pairrecords", "pairs"),
-    *("notes", "comparison", "sides", "bisection", "figures", "trackers"),
+    *("notes", "versionbits", "comparison", "sides", "bisection", "figures", "trackers"),
     *("collection", "versionmatrix", "bitgroups", "regressions", "headline", "versionfacts"),
     *("versionplots", "versionpage", "versiondocs"),
     "cli",
@@ -47,7 +47,7 @@ JUDGES = [
     *("ratios", "abrecords", "calibration"),
     *("timingruns", "timinggate", "timingstore"),
     *("sweepresults", "sweepplots", "sweepreport"),
-    *("versions", "versionrecords", "comparison", "bisection", "figures", "trackers"),
+    *("versions", "versionrecords", "versionbits", "comparison", "bisection", "figures", "trackers"),
     *("pairrecords", "collection", "versionmatrix", "bitgroups", "regressions", "headline", "versionfacts"),
     *("versionplots", "versionpage", "versiondocs"),
 ]
