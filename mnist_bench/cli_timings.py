@@ -48,12 +48,12 @@ def check(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")] = False,
 ) -> None:
-    """Judge a run beside the baseline, and print a line a benchmark.
+    """Judge one run, or several together, beside the baseline, and print a line a benchmark.
 
     Of several runs each benchmark is judged where it was fastest: noise adds time, and a regression is in all of them.
-    In one run alone only twice the time is a regression; less is inconclusive, and the command that shows more is said.
-    The times are compared on the same hardware, elsewhere those divided by a control workload's. Exit status:
-    0 all hold, 1 one regressed, 2 bad usage or bad input, 3 inconclusive or not measured, 4 no baseline.
+    What ran once has regressed only beyond twice its time; below that it is inconclusive, and its last line says how to
+    measure it again. On other hardware times are divided by a control workload's. Exit status: 0 all hold, 1 one
+    regressed, 2 bad usage or bad input, 3 inconclusive or not measured, 4 no baseline.
     """
     import numpy as np
 
