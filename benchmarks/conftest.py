@@ -9,18 +9,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pytest
 
+from mnist_bench.environment import find_package_version
 from mnist_bench.records import TrainingConfig
 from mnist_bench.timing import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
 from mnist_bench.timingruns import Figures, Machine, Notes, collect_hardware, convert_run, explain_hardware, load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from mnist_bench.data import Dataset, Prepared
     from mnist_bench.verdicts import CheckResult
@@ -150,6 +151,21 @@ def describe(case: Case | None) -> dict[str, Any]:
         "engine": config.engine if config else None,
         **{name: getattr(environment, name) for name in fields},
     }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a bare --benchmark-compare take the newest run of this TensorFlow on this hardware, if one is stored.
+
+    pytest-benchmark takes the newest of all, and the baselines of several versions lie side by side.
+    """
+    if config.getoption("benchmark_compare", None) is not True:
+        return
+    folder = Path(config.getoption("benchmark_storage").removeprefix("file://"))
+    ours = f"_{collect_hardware().hardware_key}_tf{find_package_version('tensorflow')}_"
+    stored = sorted(path for path in folder.glob("*/[0-9]*.json") if ours in path.name)
+    if stored:
+        config.option.benchmark_compare = f"{stored[-1].parent.name}/{stored[-1].stem}"
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from mnist_bench.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 from mnist_bench.records import EnvironmentRecord, Gpu
 
@@ -27,6 +29,7 @@ __all__ = [
     "explain_keys",
     "find_gpu_names",
     "find_instruction_set",
+    "find_package_version",
     "make_key",
 ]
 
@@ -120,6 +123,14 @@ def collect_machine() -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "usable_cores": count_usable_cores(),
     }
+
+
+def find_package_version(package: str) -> str | None:
+    """Return the version of an installed package without importing it; of TensorFlow, whichever build is there."""
+    names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
+    # By the names' normal form: TensorFlow 2.21's wheel calls itself tensorflow_cpu.
+    installed: dict[str, str] = {canonicalize_name(it.name): it.version for it in importlib.metadata.distributions()}
+    return next((installed[name] for name in names if name in installed), None)
 
 
 def find_gpu_names() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +71,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Name what is under test, without importing it."""
     if not config.getini("mnist_bench"):
         return []
+    from mnist_bench.environment import find_package_version
     from mnist_bench.timingruns import collect_hardware
 
-    versions = [f"{name} {_version(name)}" for name in ("tensorflow", "keras", "numpy")]
+    versions = [f"{name} {find_package_version(name) or 'not installed'}" for name in ("tensorflow", "keras", "numpy")]
     engines = ", ".join(config.getoption("--mnist-engine") or _ENGINES)
     data = f"{config.getoption('--mnist-data')}{_describe_mnist()}"
     device = config.getoption("--mnist-device")
@@ -223,13 +223,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
-
-
-def _version(package: str) -> str:
-    # TensorFlow's package has several names, one for each of its builds.
-    names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
-    installed = {distribution.name.lower(): distribution.version for distribution in importlib.metadata.distributions()}
-    return next((installed[name] for name in names if name in installed), "not installed")
 
 
 def _describe_mnist() -> str:

@@ -14,6 +14,7 @@ import pytest
 
 # The last is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
 from mnist_bench import baselines, intervals  # noqa: F401 - as said
+from mnist_bench.environment import find_package_version
 from mnist_bench.timingruns import collect_hardware, load_run
 from mnist_bench.timingstore import load_manifest, write_manifest
 
@@ -152,6 +153,16 @@ def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
     slower = suite("--benchmark-compare", seconds="3.0")
     assert slower.ret == pytest.ExitCode.TESTS_FAILED
     slower.stdout.fnmatch_lines(["REGRESSED*timing/it[[]a]*1.50*(≤ 1.25)*", "REGRESSED: 2 REGRESSED"])
+
+
+def test_a_bare_compare_takes_the_run_of_this_tensorflow(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """Not the newest of all, which may be of another version; where none is stored, the newest."""
+    for tensorflow in (find_package_version("tensorflow"), "1.15.0"):
+        suite("--benchmark-save", f"{collect_hardware().hardware_key}_tf{tensorflow}_keras3", "--benchmark-save-data")
+    ours, other = list_stored(pytester)
+    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{ours.name}"])
+    ours.unlink()
+    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{other.name}"])
 
 
 def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from mnist_bench import environment
@@ -21,6 +22,7 @@ from mnist_bench.environment import (
     collect_environment,
     explain_keys,
     find_instruction_set,
+    find_package_version,
     make_key,
     read_commit,
 )
@@ -274,3 +276,10 @@ def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
     """The keys of one environment are pinned: another meaning of a key orphans every stored baseline."""
     fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
     assert make_keys(fields) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
+
+
+def test_tensorflow_is_found_under_the_name_of_its_build() -> None:
+    """Without its import, as NumPy; what is not installed has no version."""
+    assert find_package_version("tensorflow") == collect_environment(device="cpu", xla=False).tensorflow
+    assert find_package_version("numpy") == np.__version__
+    assert find_package_version("no-such-package") is None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+# The first is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
+from mnist_bench import suite  # noqa: F401 - as said
 from mnist_bench.records import save_record
 from mnist_bench.timingruns import collect_hardware
 
