@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -26,25 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mnist_bench.timingruns import TimingRun
+    from mnist_bench.verdicts import CheckResult
 
 SLOWER = 1.5
 CHOICES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3))  # runs judged, runs as the baseline
-
-
-class Rates(NamedTuple):
-    """What many checks said.
-
-    Attributes:
-        checks: How many there were.
-        alarmed: In how many something regressed.
-        shares: The share of each verdict among all benchmarks of all checks.
-        ratios: Of each of these the ratio that was judged.
-    """
-
-    checks: int
-    alarmed: int
-    shares: dict[Verdict, float]
-    ratios: list[float]
 
 
 def main() -> None:
@@ -58,40 +42,43 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for judged, baseline in CHOICES:
         if judged + baseline <= len(runs):
-            same, slower, steady = (
-                rate(runs, judged, baseline, factor=factor, part=part)
-                for factor, part in ((1.0, ""), (SLOWER, ""), (SLOWER, "steady-epoch"))
-            )
-            found = f"{slower.shares[Verdict.REGRESSED]:.0%} | {steady.shares[Verdict.REGRESSED]:.0%}"
-            passed = f"{same.shares[Verdict.PASS]:.0%}"
-            spread = f"{np.quantile(same.ratios, 0.99):.2f}, {max(same.ratios):.2f}"
-            print(
-                f"| {judged} | {baseline} | {same.checks} | {spread} | {same.alarmed} | {passed} | {found} |",
-                flush=True,
-            )
+            same, slower = (judge_all(runs, judged, baseline, factor=factor) for factor in (1.0, SLOWER))
+            ratios = [float(result.figure.partition(" ")[0]) for results in same for result in results]
+            cells = [
+                f"{judged} | {baseline} | {len(same)} | {np.quantile(ratios, 0.99):.2f}, {max(ratios):.2f}",
+                str(count_alarmed(same)),
+                f"{share(same, Verdict.PASS):.0%}",
+                f"{share(slower, Verdict.REGRESSED):.0%}",
+                f"{share(slower, Verdict.REGRESSED, part='steady-epoch'):.0%}",
+            ]
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def rate(runs: Sequence[TimingRun], judged: int, baseline: int, *, factor: float, part: str = "") -> Rates:
-    """Judge every choice of runs, their times multiplied, beside every choice of others.
+def judge_all(runs: Sequence[TimingRun], judged: int, baseline: int, *, factor: float) -> list[list[CheckResult]]:
+    """Judge every choice of runs, their times multiplied, beside every choice of others; return what each check said.
 
     Args:
         runs: Of one environment.
         judged: Runs that are judged together.
         baseline: Runs that are the baseline.
         factor: By which the times of the judged ones are multiplied.
-        part: In the names of the benchmarks that count; all if empty.
     """
     names = [timing.fullname for timing in runs[0].benchmarks]
-    checks = alarmed = 0
-    counts: Counter[Verdict] = Counter()
-    ratios: list[float] = []
-    for chosen, others in choose(runs, judged, baseline):
-        now = [slow_down(run, factor) for run in chosen]
-        results = [it for it in judge_runs(now, others, names, rng=np.random.default_rng(0)) if part in it.name]
-        ratios += [float(result.figure.partition(" ")[0]) for result in results]
-        verdicts = Counter(result.verdict for result in results)
-        checks, alarmed, counts = checks + 1, alarmed + bool(verdicts[Verdict.REGRESSED]), counts + verdicts
-    return Rates(checks, alarmed, {verdict: counts[verdict] / max(counts.total(), 1) for verdict in Verdict}, ratios)
+    return [
+        judge_runs([slow_down(run, factor) for run in chosen], others, names, rng=np.random.default_rng(0))
+        for chosen, others in choose(runs, judged, baseline)
+    ]
+
+
+def count_alarmed(checks: Sequence[Sequence[CheckResult]]) -> int:
+    """Return in how many checks something regressed."""
+    return sum(any(result.verdict is Verdict.REGRESSED for result in results) for results in checks)
+
+
+def share(checks: Sequence[Sequence[CheckResult]], verdict: Verdict, *, part: str = "") -> float:
+    """Return a verdict's share among the benchmarks of all checks, or of those that have `part` in their names."""
+    counted = [result.verdict for results in checks for result in results if part in result.name]
+    return counted.count(verdict) / len(counted)
 
 
 def choose(

@@ -6,7 +6,6 @@ first case runs.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 from pathlib import Path
@@ -209,18 +208,20 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     yield
     run = session.config._benchmarksession  # noqa: SLF001 - pytest-benchmark's only name for it
     if is_compared(session) and not (session.testsfailed or session.shouldstop):
-        # What cannot be judged is said at the end of the session.
-        with contextlib.suppress(ValueError):
-            measure_again(session, run)
+        try:
+            results = judge(session.config)
+        except ValueError:
+            return  # said at the end of the session, which judges again
+        measure_again(session, run, results)
 
 
-def measure_again(session: pytest.Session, run: Any) -> None:
+def measure_again(session: pytest.Session, run: Any, results: Sequence[CheckResult]) -> None:
     """Run the benchmarks that neither pass nor lack a baseline; of both measurements the run has the faster."""
     from mnist_bench.timinggate import name_check
     from mnist_bench.verdicts import Verdict
 
     in_doubt = (Verdict.INCONCLUSIVE, Verdict.REGRESSED)
-    names = {result.name for result in judge(session.config) if result.verdict in in_doubt}
+    names = {result.name for result in results if result.verdict in in_doubt}
     items = [item for item in session.items if name_check(item.nodeid) in names]
     first, run.benchmarks[:] = list(run.benchmarks), []
     for item, following in itertools.zip_longest(items, items[1:]):

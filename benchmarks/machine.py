@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 
 import threadpoolctl
 
-from mnist_bench.environment import collect_environment
+from mnist_bench.environment import collect_environment, find_package_version
 
 __all__ = ["describe_load", "describe_machine"]
 
@@ -43,5 +42,4 @@ def _describe_blas() -> str:
 
 
 def _find_versions() -> dict[str, str]:
-    installed = {it.metadata["Name"]: it.version for it in importlib.metadata.distributions()}
-    return {name: installed[name] for name in _LIBRARIES if name in installed}
+    return {name: version for name in _LIBRARIES if (version := find_package_version(name))}

@@ -74,6 +74,7 @@ def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted
         The largest departure in multiples of its tolerance, at most 1 if the engine follows; None where at
         every seed a relu may have flipped, so that no bound holds.
     """
+    set_determinism(on=check_engine(engine).deterministic)
     trainee = _compile_trainee(lab, engine, steps, batch_size)
     for seed in _SEEDS:
         excess = _follow(trainee, seed, planted)
@@ -107,7 +108,6 @@ class _Trainee:
 @functools.lru_cache(maxsize=8)
 def _compile_trainee(lab: str, engine: str, steps: int, batch_size: int) -> _Trainee:
     config = TrainingConfig(lab=lab, engine=engine, batch_size=batch_size)
-    set_determinism(on=check_engine(engine).deterministic)
     seed_everything(config.seed)  # the dropout layers take their seeds when they are made
     fit = check_engine(engine).fit
     model, tapes = _build_recorded(LABS[lab], steps, batch_size) if fit else (build_model(LABS[lab]), [])
@@ -120,7 +120,6 @@ def _follow(trainee: _Trainee, seed: int, planted: float) -> float | None:
     lab, steps, batch_size = LABS[trainee.lab], trainee.steps, trainee.batch_size
     prepared = make_images(steps * batch_size, seed)
     config = TrainingConfig(lab=trainee.lab, engine=trainee.engine, seed=seed, batch_size=batch_size)
-    set_determinism(on=check_engine(trainee.engine).deterministic)
     seed_everything(seed)
     initial = [np.array(weight) for weight in build_model(lab).get_weights()]
     trainee.model.set_weights(initial)

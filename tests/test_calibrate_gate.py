@@ -31,20 +31,21 @@ def runs(make_timing_run: Any) -> list[Any]:
 
 def test_a_slow_spell_alarms_no_check_of_two_runs(script: Any, runs: list[Any]) -> None:
     """Each choice once: the slow run alone is not believed, beside another it does not count."""
-    alone, both = script.rate(runs, 1, 2, factor=1.0), script.rate(runs, 2, 2, factor=1.0)
-    assert (alone.checks, both.checks) == (30, 30)
-    assert (alone.alarmed, both.alarmed) == (0, 0)
+    alone, both = script.judge_all(runs, 1, 2, factor=1.0), script.judge_all(runs, 2, 2, factor=1.0)
+    assert (len(alone), len(both)) == (30, 30)
+    assert (script.count_alarmed(alone), script.count_alarmed(both)) == (0, 0)
     # The slow run is judged in 6 of the 30; in 12 it is one of the baseline's two, and widens its interval.
-    assert alone.shares[Verdict.PASS] == pytest.approx(24 / 30)
-    assert both.shares[Verdict.PASS] == 1
-    assert max(alone.ratios) == pytest.approx(1.5 / 1.005, abs=0.01)
+    assert script.share(alone, Verdict.PASS) == pytest.approx(24 / 30)
+    assert script.share(both, Verdict.PASS) == 1
+    ratios = [float(result.figure.partition(" ")[0]) for results in alone for result in results]
+    assert max(ratios) == pytest.approx(1.5 / 1.005, abs=0.01)
 
 
 def test_what_is_slower_in_every_run_is_found(script: Any, runs: list[Any]) -> None:
     """But where the baseline itself was slow; a part of the benchmarks can be counted alone."""
-    slower = script.rate(runs[:4], 2, 2, factor=script.SLOWER, part="steady-epoch")
-    assert (slower.checks, slower.alarmed) == (6, 6)
-    assert slower.shares[Verdict.REGRESSED] == 1
+    slower = script.judge_all(runs[:4], 2, 2, factor=script.SLOWER)
+    assert (len(slower), script.count_alarmed(slower)) == (6, 6)
+    assert script.share(slower, Verdict.REGRESSED, part="steady-epoch") == 1
 
 
 def test_the_table(
