@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from mnist_bench import oracle
-from mnist_bench.backend import load_keras, load_tensorflow, seed_everything, set_determinism
+from mnist_bench.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.engines import check_engine, compile_model, train_model
 from mnist_bench.labs import CLASSES, LABS, PIXELS, build_model
 from mnist_bench.masks import draw_masks
@@ -76,11 +76,9 @@ def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted
     """
     set_determinism(on=check_engine(engine).deterministic)
     trainee = _compile_trainee(lab, engine, steps, batch_size)
-    for seed in _SEEDS:
-        excess = _follow(trainee, seed, planted)
-        if excess is not None:
-            return excess
-    return None
+    with without_tf32():  # the bound is float32's
+        excesses = (_follow(trainee, seed, planted) for seed in _SEEDS)
+        return next((excess for excess in excesses if excess is not None), None)
 
 
 @dataclass(frozen=True)

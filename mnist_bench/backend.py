@@ -24,6 +24,7 @@ __all__ = [
     "set_determinism",
     "synchronise",
     "without_autotuner",
+    "without_tf32",
 ]
 
 _import_seconds: float | None = None
@@ -43,6 +44,8 @@ def load_tensorflow() -> Any:
     if _import_seconds is None:
         # Its start-up log is not ours to show; a user who set the variable keeps what they asked for.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Or the first of several workers takes a GPU's whole memory, and the others find none.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         start = time.perf_counter()
         with warnings.catch_warnings():
             # TF <= 2.11 imports modules that newer Pythons have deprecated.
@@ -141,6 +144,21 @@ def synchronise(model: Any) -> None:
     """Wait until the device has finished what was asked of it, by reading the model's last variable."""
     if model.weights:
         model.get_weights()
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Have GPUs multiply float32 as float32 for as long as this lasts, and not rounded to TF32's 10 bits.
+
+    TF32 is TensorFlow's default from NVIDIA's Ampere on; a CPU knows none. XLA reads it when it compiles.
+    """
+    experimental = load_tensorflow().config.experimental
+    enabled = experimental.tensor_float_32_execution_enabled()
+    experimental.enable_tensor_float_32_execution(False)  # noqa: FBT003 - TensorFlow's
+    try:
+        yield
+    finally:
+        experimental.enable_tensor_float_32_execution(enabled)
 
 
 @contextlib.contextmanager

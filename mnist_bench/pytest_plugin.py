@@ -54,10 +54,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several test processes its share of the cores, before anything sizes its threads by them.
+    """Hide the GPUs where the CPU is asked for, and give each of several test processes its share of the cores.
 
-    Threads of two trainings on the same cores wait for each other many times as long as they work.
+    Both before TensorFlow starts, which sizes its threads then and can give up no GPU later; what tests start
+    inherits both. Threads of two trainings on the same cores wait for each other many times as long as they work.
     """
+    if config.getoption("--mnist-device") == "cpu":
+        hidden = pytest.MonkeyPatch()
+        hidden.setenv("CUDA_VISIBLE_DEVICES", "-1")
+        config.add_cleanup(hidden.undo)
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.getini("mnist_bench"):
         from mnist_bench.workers import share_cores

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
     from mnist_bench.data import Dataset
 
-__all__ = ["check_determinism", "check_reproducible", "collect_digests"]
+__all__ = ["check_determinism", "check_reproducible"]
 
 
 def check_reproducible(
-    labs: Sequence[str], engines: Sequence[str], dataset: Dataset, source: str, *, seed: int = 1671
+    labs: Sequence[str],
+    engines: Sequence[str],
+    dataset: Dataset,
+    source: str,
+    *,
+    seed: int = 1671,
+    device: str = "auto",
 ) -> Iterator[CheckResult]:
     """Check that a seed gives one result wherever it is trained, and another seed another.
 
@@ -31,16 +37,25 @@ def check_reproducible(
         dataset: The data, loaded.
         source: The same data, for the fresh process to load.
         seed: The seed; the one after it is the other.
+        device: `auto`, `cpu` or `gpu`.
 
     Yields:
         A result for each lab by each engine.
+
+    Raises:
+        RuntimeError: A training in a fresh process failed.
     """
-    for (lab, engine), digests in collect_digests(labs, engines, dataset, source, seed=seed).items():
+    configs = [
+        TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=1, data=source, device=device)
+        for engine in engines
+        for lab in labs
+    ]
+    for config, digests in zip(configs, _collect_digests(configs, dataset), strict=True):
         other = digests.pop("another seed")
         count = len(set(digests.values()))
         holds = count == 1 and other not in digests.values()
         yield CheckResult(
-            name=f"reproducibility/bits[{lab}-{engine}]",
+            name=f"reproducibility/bits[{config.lab}-{config.engine}]",
             verdict=Verdict.PASS if holds else Verdict.REGRESSED,
             figure=f"{count} results of one seed, {'another' if holds else 'not another'} of the next",
             bound="1, another",
@@ -48,39 +63,29 @@ def check_reproducible(
         )
 
 
-def collect_digests(
-    labs: Sequence[str], engines: Sequence[str], dataset: Dataset, source: str, *, seed: int, epochs: int = 1
-) -> dict[tuple[str, str], dict[str, str]]:
-    """Train the same seed in several places, and another seed in one.
+def _collect_digests(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[dict[str, str]]:
+    """Train the seed of each configuration in several places, and the next seed in one.
 
     Always on the same number of cores: a product is split among the threads, and on an AVX2 machine 1 and 2
     threads end in different bits, which is why the numerics key has the threads in it.
 
     Returns:
-        The final weights' digests by place, of each lab and engine.
-
-    Raises:
-        RuntimeError: A training in a fresh process failed.
+        The final weights' digests by place, of each configuration.
     """
-    configs = {
-        (lab, engine): TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, data=source)
-        for engine in engines
-        for lab in labs
-    }
-    apart = _train_apart(list(configs.values()))
+    apart = _train_apart(configs)
 
     def train_here(config: TrainingConfig) -> str:
         return train(config, dataset=dataset).final_digest
 
-    return {
-        case: {
+    return [
+        {
             "this process": train_here(config),
             "this process again": train_here(config),
-            "another seed": train_here(msgspec.structs.replace(config, seed=seed + 1)),
+            "another seed": train_here(msgspec.structs.replace(config, seed=config.seed + 1)),
             "a fresh process": digest,
         }
-        for (case, config), digest in zip(configs.items(), apart, strict=True)
-    }
+        for config, digest in zip(configs, apart, strict=True)
+    ]
 
 
 def check_determinism() -> CheckResult:

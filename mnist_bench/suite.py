@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mnist_bench import arithmetic, baselines, contracts, reproducibility, structure
+from mnist_bench.backend import choose_device
 from mnist_bench.campaign import plan_campaign, run_campaign
 from mnist_bench.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.gate import compare_accuracy, is_decided, plan_looks
@@ -71,6 +72,9 @@ def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult
     Yields:
         Structure, contracts, arithmetic, reproducibility; then, for each lab, that its bits are the
         baseline's or, where they are not, how its accuracy and loss compare.
+
+    Raises:
+        DeviceError: The device cannot be used.
     """
     yield from check_fast_layers(plan)
     moved: dict[str, str] = {}
@@ -85,6 +89,7 @@ def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult
 
 def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
     """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account."""
+    choose_device(plan.device)  # once TensorFlow has run on a GPU, it is too late
     known, versions = load_known(), collect_versions()
     for lab in plan.labs:
         yield structure.check_layers(lab)
@@ -94,7 +99,9 @@ def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
     for lab in plan.labs:
         yield arithmetic.check_arithmetic(lab, plan.engine)
     yield reproducibility.check_determinism()
-    yield from reproducibility.check_reproducible(plan.labs, [plan.engine], plan.dataset, plan.source)
+    yield from reproducibility.check_reproducible(
+        plan.labs, [plan.engine], plan.dataset, plan.source, device=plan.device
+    )
 
 
 def collect_versions() -> dict[str, str]:

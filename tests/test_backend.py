@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -58,6 +61,34 @@ def test_a_device_that_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(backend, "load_tensorflow", lambda: running)
     with pytest.raises(backend.DeviceError, match="'cpu' must be chosen before TensorFlow starts"):
         backend.choose_device("cpu")
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
+def test_tf32_is_off_for_a_while(enabled: bool) -> None:  # noqa: FBT001 - parametrised
+    """Products are float32's inside, and what they were behind, an error inside or not."""
+    experimental = backend.load_tensorflow().config.experimental
+    before = experimental.tensor_float_32_execution_enabled()
+    experimental.enable_tensor_float_32_execution(enabled)
+    with contextlib.suppress(ZeroDivisionError), backend.without_tf32():
+        assert not experimental.tensor_float_32_execution_enabled()
+        raise ZeroDivisionError
+    assert experimental.tensor_float_32_execution_enabled() is enabled
+    experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.mark.parametrize(("given", "seen"), [(None, "true"), ("false", "false")])
+def test_a_worker_takes_a_gpus_memory_as_it_needs_it(
+    given: str | None, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow's default, all of it at once, would leave none for the others; a user's own choice stands."""
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    monkeypatch.setenv(name, given or "")  # so that it is put back
+    if given is None:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(backend, "_import_seconds", None)
+    monkeypatch.setitem(sys.modules, "tensorflow", Mock())
+    backend.load_tensorflow()
+    assert os.environ[name] == seen
 
 
 @pytest.mark.parametrize("on", [True, False], ids=["on", "off"])

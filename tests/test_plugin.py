@@ -69,6 +69,15 @@ def test_header_names_what_is_under_test(pytester: pytest.Pytester) -> None:
     )
 
 
+def test_the_cpu_alone(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the CPU is asked for, no test and nothing that a test starts sees a GPU; the session behind it does."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    pytester.makepyfile("import os\ndef test_it(): assert os.environ['CUDA_VISIBLE_DEVICES'] == '-1'")
+    pytester.runpytest_inprocess("--mnist-device", "cpu").assert_outcomes(passed=1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+    pytester.runpytest_inprocess("--mnist-device", "auto").assert_outcomes(failed=1)
+
+
 def test_labs_and_engines_are_parametrised(pytester: pytest.Pytester) -> None:
     """A test that asks for lab and engine runs for each of them."""
     pytester.makepyfile("def test_it(mnist_lab, mnist_engine): pass")

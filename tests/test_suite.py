@@ -40,6 +40,13 @@ def plan(tiny: Dataset, tmp_path: Path) -> suite.Plan:
     )
 
 
+def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that cannot be had ends the suite before anything runs, on a GPU or elsewhere."""
+    monkeypatch.setattr(suite.structure, "check_layers", lambda _: pytest.fail("it ran"))
+    with pytest.raises(ValueError, match="unknown device 'tpu'"):
+        next(suite.run_suite(dataclasses.replace(plan, device="tpu"), lambda _: None))
+
+
 def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
     """Return a record of the mlp, in full, on the tiny data, with this accuracy and a loss that goes with it."""
     config = TrainingConfig(lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny")
