@@ -162,7 +162,7 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_T
             if training:
                 masks, count = tapes[self.name]
                 # Not masks[count].assign: XLA would compile the whole step anew for each count.
-                now = tf.reshape(tf.equal(tf.range(steps), count), [steps, 1, 1])
+                now = tf.reshape(tf.equal(tf.range(steps, dtype=tf.int64), count), [steps, 1, 1])
                 masks.assign(tf.where(now, mask, masks))
                 count.assign_add(1)
             return inputs * mask
@@ -175,6 +175,7 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_T
             continue
         recorded = RecordedDropout(layer.rate)
         masks = tf.Variable(tf.zeros([steps, batch_size, layer.output.shape[-1]]), trainable=False)
-        tapes[recorded.name] = (masks, tf.Variable(0, trainable=False))
+        # An int32 would stay in the host's memory where there is a GPU, and XLA refuses it there.
+        tapes[recorded.name] = (masks, tf.Variable(0, trainable=False, dtype=tf.int64))
         layers.append(recorded)
     return keras.Sequential(layers), list(tapes.values())

@@ -20,6 +20,7 @@ __all__ = [
     "load_keras",
     "load_tensorflow",
     "read_keras_version",
+    "read_modes",
     "seed_everything",
     "set_determinism",
     "synchronise",
@@ -94,6 +95,12 @@ def is_deterministic() -> bool:
     from tensorflow.python.framework import config
 
     return bool(config.is_op_determinism_enabled())
+
+
+def read_modes() -> tuple[bool, bool]:
+    """Return what is set for the process and becomes part of what XLA compiles: op determinism, and TF32."""
+    experimental = load_tensorflow().config.experimental
+    return is_deterministic(), bool(experimental.tensor_float_32_execution_enabled())
 
 
 def set_determinism(*, on: bool) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_bench.backend import is_deterministic, load_tensorflow
+from mnist_bench.backend import load_tensorflow, read_modes
 from mnist_bench.masks import dropout_constants, mask_drawer
 from mnist_bench.optimizers import UPDATES
 
@@ -70,7 +70,7 @@ class FusedTrainer:
         self._state: list[Any] | None = None
         # XLA refuses to cut a batch longer than the data, even in a loop that takes no step.
         batch_size = min(batch_size, len(images))
-        self._epoch = _compile_epoch(bool(dropout), batch_size, optimizer, deterministic=is_deterministic())
+        self._epoch = _compile_epoch(bool(dropout), batch_size, optimizer, modes=read_modes())
 
     def train_epoch(
         self,
@@ -118,7 +118,7 @@ class Evaluator:
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
-        self._evaluate = _compile_evaluation(min(self._CHUNK, len(images)), deterministic=is_deterministic())
+        self._evaluate = _compile_evaluation(min(self._CHUNK, len(images)), modes=read_modes())
 
     def evaluate(self, weights: Sequence[Any]) -> tuple[float, float]:
         """Return the mean loss and the accuracy of these weights over the whole data set."""
@@ -129,28 +129,28 @@ class Evaluator:
 
 def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the class probabilities, (samples, classes), that the epoch's forward pass gives for uint8 images."""
-    forward = _compile_prediction(deterministic=is_deterministic())
+    forward = _compile_prediction(modes=read_modes())
     return np.asarray(forward(list(weights), load_tensorflow().constant(images)))
 
 
 # Without autograph, here and below: the loops are spelt out, and TF 2.8's knows no `zip` with `strict`.
-# Determinism is set for the process and read when a program is compiled: it is part of what was compiled.
+# The modes are set for the process and read when a program is compiled: they are part of what was compiled.
 @functools.lru_cache(maxsize=_PROGRAMS)
-def _compile_epoch(dropout: bool, batch_size: int, optimizer: str, *, deterministic: bool) -> Any:  # noqa: FBT001
-    del deterministic
+def _compile_epoch(dropout: bool, batch_size: int, optimizer: str, *, modes: tuple[bool, bool]) -> Any:  # noqa: FBT001
+    del modes
     epoch = _epoch_function(dropout, batch_size, UPDATES[optimizer].step)
     return load_tensorflow().function(epoch, autograph=False, jit_compile=True)
 
 
 @functools.lru_cache(maxsize=_PROGRAMS)
-def _compile_evaluation(chunk: int, *, deterministic: bool) -> Any:
-    del deterministic
+def _compile_evaluation(chunk: int, *, modes: tuple[bool, bool]) -> Any:
+    del modes
     return load_tensorflow().function(_evaluate_function(chunk), autograph=False, jit_compile=True)
 
 
 @functools.lru_cache(maxsize=_PROGRAMS)
-def _compile_prediction(*, deterministic: bool) -> Any:
-    del deterministic
+def _compile_prediction(*, modes: tuple[bool, bool]) -> Any:
+    del modes
     tf = load_tensorflow()
 
     def predict(weights: Any, images: Any) -> Any:

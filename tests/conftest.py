@@ -21,7 +21,7 @@ from packaging.version import Version
 from mnist_bench import installs
 from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
 from mnist_bench.archives import Arrays, digest_arrays
-from mnist_bench.backend import without_autotuner
+from mnist_bench.backend import without_autotuner, without_tf32
 from mnist_bench.data import Dataset, load_dataset
 from mnist_bench.proberecords import ProbeRecord, Stage
 from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
@@ -81,6 +81,13 @@ def prompt_fit() -> Iterator[None]:
     No bit depends on it: `test_fit_engines_end_in_the_same_bits` holds the two against each other.
     """
     with without_autotuner():
+        yield
+
+
+@pytest.fixture(scope="module")
+def float32() -> Iterator[None]:
+    """Have a GPU multiply in float32, not in TF32, which is no match for the oracle."""
+    with without_tf32():
         yield
 
 

@@ -13,7 +13,7 @@ from mnist_bench.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("prompt_fit")
+pytestmark = pytest.mark.usefixtures("prompt_fit", "float32")
 
 
 def test_engine_follows_the_oracle(mnist_lab: str, mnist_engine: str, mnist_hold: Callable[..., None]) -> None:

@@ -71,8 +71,10 @@ def test_tf32_is_off_for_a_while(enabled: bool) -> None:  # noqa: FBT001 - param
     experimental.enable_tensor_float_32_execution(enabled)
     with contextlib.suppress(ZeroDivisionError), backend.without_tf32():
         assert not experimental.tensor_float_32_execution_enabled()
+        assert backend.read_modes() == (backend.is_deterministic(), False)
         raise ZeroDivisionError
     assert experimental.tensor_float_32_execution_enabled() is enabled
+    assert backend.read_modes() == (backend.is_deterministic(), enabled)
     experimental.enable_tensor_float_32_execution(before)
 
 

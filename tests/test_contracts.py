@@ -14,7 +14,7 @@ from mnist_bench.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("prompt_fit")
+pytestmark = pytest.mark.usefixtures("prompt_fit", "float32")
 
 
 @pytest.mark.parametrize("contract", contracts.CONTRACTS)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Weights = list[np.ndarray]
 
+pytestmark = pytest.mark.usefixtures("float32")
+
 # 480 of the tiny set's 600 images are for training: 7 steps of 64, and a last one of 32.
 BATCH, STEPS = 64, 8
 # With these weights no unit comes near its kink in these steps; the oracle says so.

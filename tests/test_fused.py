@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Weights = list[np.ndarray]
 
+pytestmark = pytest.mark.usefixtures("float32")
+
 
 @pytest.fixture(scope="module")
 def prepared(tiny: Dataset) -> Prepared:
