@@ -60,6 +60,7 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
     )
 
 
+@without_tf32()  # the bound is float32's
 def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0) -> float | None:
     """Train some steps in a given order beside the oracle, for the first seed at which no relu can have flipped.
 
@@ -76,9 +77,11 @@ def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted
     """
     set_determinism(on=check_engine(engine).deterministic)
     trainee = _compile_trainee(lab, engine, steps, batch_size)
-    with without_tf32():  # the bound is float32's
-        excesses = (_follow(trainee, seed, planted) for seed in _SEEDS)
-        return next((excess for excess in excesses if excess is not None), None)
+    for seed in _SEEDS:
+        excess = _follow(trainee, seed, planted)
+        if excess is not None:
+            return excess
+    return None
 
 
 @dataclass(frozen=True)

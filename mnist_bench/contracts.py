@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench import oracle, tracers
-from mnist_bench.backend import without_tf32
 from mnist_bench.labs import LABS
 from mnist_bench.verdicts import CheckResult, Verdict
 
@@ -44,8 +43,7 @@ def check_contract(name: str, engine: str) -> CheckResult:
         name: A key of `CONTRACTS`.
         engine: A key of `mnist_bench.engines.ENGINES`.
     """
-    with without_tf32():  # the tracers read what was done off the amounts that weights move by
-        holds, figure, bound = CONTRACTS[name](engine)
+    holds, figure, bound = CONTRACTS[name](engine)
     return CheckResult(
         name=f"contract/{name}[{engine}]",
         verdict=Verdict.PASS if holds else Verdict.REGRESSED,

@@ -1,7 +1,8 @@
 """Tiny trainings whose final weights tell what an engine did: which sample in which step, which unit dropped.
 
 Nothing is put inside the engines. Every training sample has a pixel of its own, and all weights start at 0,
-so a sample's row of the kernel moves only in the step that it is trained in, and by an amount that names the step.
+so a sample's row of the kernel moves only in the step that it is trained in, and by an amount that names the step,
+where products are float32's: TF32 would blur it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_bench.backend import seed_everything, set_determinism
+from mnist_bench.backend import seed_everything, set_determinism, without_tf32
 from mnist_bench.data import Prepared
 from mnist_bench.engines import check_engine, compile_model, train_model
 from mnist_bench.labs import CLASSES, LABS, build_model
@@ -78,6 +79,7 @@ def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: in
     )
 
 
+@without_tf32()
 def trace_order(
     engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671
 ) -> OrderTrace:
@@ -136,6 +138,7 @@ def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
     return steps
 
 
+@without_tf32()
 def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int) -> npt.NDArray[np.float64]:
     """Count an epoch's visits at full size: to the samples of each group, by number and by remainder.
 
@@ -188,6 +191,7 @@ class MaskTrace:
     val_losses: list[float]
 
 
+@without_tf32()
 def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 1671) -> MaskTrace:
     """Find out which units of the dropout lab, widened, an engine drops.
 

@@ -14,7 +14,7 @@ from mnist_bench.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.usefixtures("prompt_fit", "float32")
+pytestmark = pytest.mark.usefixtures("prompt_fit")
 
 
 @pytest.mark.parametrize("contract", contracts.CONTRACTS)
