@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.optimizers import Step
 
-__all__ = ["Evaluator", "FusedTrainer", "epoch_orders", "predict_fused"]
+__all__ = ["Evaluator", "FusedTrainer", "epoch_orders", "forget_programs", "predict_fused"]
 
 # More than a sweep has shapes of batch and optimizer; a program that falls out is compiled anew.
 _PROGRAMS = 64
@@ -157,6 +157,12 @@ def _compile_prediction(*, modes: tuple[bool, bool]) -> Any:
         return tf.nn.softmax(_forward(_transpose_kernels(weights), _scale(images), ())[1])
 
     return tf.function(predict, autograph=False, jit_compile=True)
+
+
+def forget_programs() -> None:
+    """Have the next trainer, evaluator or prediction compile its program anew."""
+    for compiled in (_compile_epoch, _compile_evaluation, _compile_prediction):
+        compiled.cache_clear()
 
 
 def _epoch_function(dropout: bool, batch_size: int, update: Step) -> Callable[..., Any]:  # noqa: FBT001

@@ -23,7 +23,8 @@ __all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]
 # How many times as long a benchmark may take, by what it is compared by (docs/benchmarks.md has the figures).
 # Beside itself one environment took up to 1.9 times as long in a single run, and of two runs' fastest 99% took at
 # most 1.27. On other hardware time is divided by a control's, and no control is the same mixture of work as an
-# epoch: with one core for two, epochs took 0.8 to 1.4 times as many units of it.
+# epoch: with one core for two, epochs took 0.8 to 1.4 times as many units of it. The controls are the CPU's: what a
+# GPU did has no unit.
 BOUNDS = {"time": 1.25, "control": 2.0}
 _ONE_RUN = 2.0  # from here on a single run is believed
 
@@ -99,6 +100,12 @@ def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Gener
         return _no_baseline(timing.fullname, f"the baseline is on other data: {min(digests)[:12]}", "mnist-bench data")
     if not all(it.stats.data for it in (timing, *earlier)):
         return _no_baseline(timing.fullname, "the rounds were not saved", "pytest benchmarks --benchmark-save-data ...")
+    if timing.extra_info.device == "gpu" and not _same_hardware(timing, earlier):
+        return _no_baseline(
+            timing.fullname,
+            "a GPU's time has no unit on other hardware",
+            "mnist-bench timings accept RUN.json --why ...",
+        )
     pair = _pair(timing, earlier)
     interval = bootstrap_rounds_interval(pair.before, pair.now, rng=rng)
     bound = BOUNDS[pair.by]
@@ -122,11 +129,14 @@ def _decide(interval: Interval, bound: float, certain: float) -> Verdict:
 
 def _pair(timing: Timing, earlier: Sequence[Timing]) -> _Pair:
     """Return the times themselves on the same hardware, else those divided by the best control's of the round."""
-    keys = {it.extra_info.hardware_key for it in earlier}
-    if keys == {timing.extra_info.hardware_key}:
+    if _same_hardware(timing, earlier):
         return _Pair("time", "time", [it.stats.data for it in earlier], [timing.stats.data])
     before, now = ([_divide(it) for it in side] for side in (earlier, [timing]))
     return _Pair("control", f"time in units of {CONTROL} (other hardware)", before, now)
+
+
+def _same_hardware(timing: Timing, earlier: Sequence[Timing]) -> bool:
+    return {it.extra_info.hardware_key for it in earlier} == {timing.extra_info.hardware_key}
 
 
 def _divide(timing: Timing) -> list[float]:

@@ -13,7 +13,7 @@ from mnist_bench import optimizers, oracle
 from mnist_bench.backend import seed_everything, set_determinism
 from mnist_bench.data import prepare
 from mnist_bench.engines import ENGINES, compile_model, train_model
-from mnist_bench.fused import FusedTrainer, _compile_epoch
+from mnist_bench.fused import FusedTrainer, _compile_epoch, forget_programs
 from mnist_bench.labs import build_model, configure_lab
 from mnist_bench.records import TrainingConfig
 
@@ -132,6 +132,8 @@ def test_a_program_is_compiled_anew_under_other_modes() -> None:
     )
     assert one is same
     assert len({one, *others}) == 3
+    forget_programs()
+    assert _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=(True, True)) is not one
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])

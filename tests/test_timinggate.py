@@ -143,6 +143,21 @@ def test_what_cannot_be_compared_has_no_baseline(make_timing_run: Any) -> None:
     assert "not in the manifest" in judge(now, now, due=(STEADY,))["timing/evaluation[mlp-graph-cpu]"].figure
 
 
+def test_a_gpus_time_has_no_unit_on_other_hardware(make_timing_run: Any) -> None:
+    """The controls are the CPU's, so that only the same hardware can be held against it."""
+    before, now, elsewhere = (
+        make_timing_run(*CALM),
+        make_timing_run(*CALM),
+        make_timing_run(*CALM, hardware_key="f" * 16),
+    )
+    for timing in (it for run in (before, now, elsewhere) for it in run["benchmarks"]):
+        timing["extra_info"]["device"] = "gpu"
+    assert {it.verdict for it in judge(now, before).values()} == {Verdict.PASS}
+    results = judge(now, elsewhere)
+    assert {it.verdict for it in results.values()} == {Verdict.NO_BASELINE}
+    assert all("no unit on other hardware" in it.figure for it in results.values())
+
+
 def test_a_control_that_was_not_measured_is_an_error(make_timing_run: Any) -> None:
     """Other hardware and no control: nothing can be said."""
     before, now = make_timing_run(*CALM, hardware_key="f" * 16), make_timing_run(*CALM)
