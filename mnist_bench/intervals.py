@@ -7,7 +7,7 @@ from math import exp, inf
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy  # which loads its stats, most of a second, when they are asked for
 
 from mnist_bench.statistics import check_values
 
@@ -69,7 +69,7 @@ def change_interval(reference: ArrayLike, sample: ArrayLike, *, alpha: float) ->
     varied = new if np.ptp(new) > 0 else old
     if min(old.size, new.size) >= _FEWEST_WITH_SPREAD and np.ptp(varied) > 0:
         variance = np.var(old, ddof=1) / old.size + np.var(varied, ddof=1) / new.size
-        half = float(stats.t.isf(alpha, min(old.size, new.size) - 1) * np.sqrt(variance))
+        half = float(scipy.stats.t.isf(alpha, min(old.size, new.size) - 1) * np.sqrt(variance))
     return Interval(estimate, estimate - half, estimate + half, 1 - 2 * alpha)
 
 
@@ -87,7 +87,9 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     vector = check_values(values, "values")
     estimate, half = float(vector.mean()), inf
     if np.ptp(vector) > 0:
-        half = float(stats.t.isf((1 - level) / 2, vector.size - 1) * np.std(vector, ddof=1) / np.sqrt(vector.size))
+        half = float(
+            scipy.stats.t.isf((1 - level) / 2, vector.size - 1) * np.std(vector, ddof=1) / np.sqrt(vector.size)
+        )
     return Interval(estimate, estimate - half, estimate + half, level)
 
 
@@ -109,8 +111,8 @@ def median_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     ordered = np.sort(check_values(values, "values"))
     middle = float(np.median(ordered))
     # The most values that may be cut off at an end: the chance that so few lie there is at most the tail's.
-    cut = int(stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
-    if stats.binom.cdf(cut, ordered.size, 0.5) > (1 - level) / 2:
+    cut = int(scipy.stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
+    if scipy.stats.binom.cdf(cut, ordered.size, 0.5) > (1 - level) / 2:
         cut -= 1
     if cut < 0:
         return Interval(middle, -inf, inf, level)
@@ -144,7 +146,7 @@ def bootstrap_ratio_interval(
     estimate, drawn = _resample_ratio(a, b, _FEWEST_WITH_SPREAD, rng, level, resamples)
     tail, fewest = (1 - level) / 2, min(len(a), len(b))
     # A resampled variance is short by (n - 1) / n, and a normal quantile takes it for known.
-    stretch = stats.t.isf(tail, fewest - 1) / stats.norm.isf(tail) * np.sqrt(fewest / (fewest - 1))
+    stretch = scipy.stats.t.isf(tail, fewest - 1) / scipy.stats.norm.isf(tail) * np.sqrt(fewest / (fewest - 1))
     low, high = estimate + stretch * (np.quantile(drawn, [tail, 1 - tail]) - estimate)
     return Interval(exp(estimate), exp(min(low, estimate)), exp(max(high, estimate)), level)
 

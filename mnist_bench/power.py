@@ -9,7 +9,7 @@ from math import comb, inf
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy  # which loads its stats, most of a second, when they are asked for
 
 from mnist_bench.statistics import check_values
 
@@ -72,7 +72,7 @@ def smallest_shift(
     needed = _needed(n, k, alpha, beta, margin / sd)
     # A shift of 9 standard errors more than the most that is ever needed is found almost surely.
     most = float(needed.max()) + 9
-    return sd * float(optimize.brentq(lambda shift: _chance(shift, n, k, needed) - power, 0.0, most))
+    return sd * float(scipy.optimize.brentq(lambda shift: _chance(shift, n, k, needed) - power, 0.0, most))
 
 
 def _needed(n: int, k: int, alpha: float, beta: float, margin: float) -> NDArray[np.float64]:
@@ -81,15 +81,15 @@ def _needed(n: int, k: int, alpha: float, beta: float, margin: float) -> NDArray
     All in units of the standard deviation over seeds. The permutation test is taken as the pooled t test it
     tends to, corrected for the skewness that a small worse group gives the pool (Cornish and Fisher, 1938).
     """
-    variance = stats.chi2.ppf((np.arange(_STRATA) + 0.5) / _STRATA, k - 1) / (k - 1)
+    variance = scipy.stats.chi2.ppf((np.arange(_STRATA) + 0.5) / _STRATA, k - 1) / (k - 1)
     pooled = ((n - 1) + (k - 1) * variance) / (n + k - 2)
-    t = float(stats.t.isf(alpha, n + k - 2))
+    t = float(scipy.stats.t.isf(alpha, n + k - 2))
     skewness = ((n - k) / (n + k)) ** 2 * t**3 / (n * k) / (1 + t**2 / (n + k)) ** 1.5
     significant = (t + skewness * (t**2 - 1) / 6) * np.sqrt(pooled * (1 / n + 1 / k))
-    half = stats.t.isf(beta, min(n, k) - 1) * np.sqrt(1 / n + variance / k)
+    half = scipy.stats.t.isf(beta, min(n, k) - 1) * np.sqrt(1 / n + variance / k)
     return np.asarray(np.maximum(significant, np.maximum(half, margin - half)))
 
 
 def _chance(shift: float, n: int, k: int, needed: NDArray[np.float64]) -> float:
     """Return the chance that the observed loss reaches what is needed."""
-    return float(special.ndtr((shift - needed) / np.sqrt(1 / n + 1 / k)).mean())
+    return float(scipy.special.ndtr((shift - needed) / np.sqrt(1 / n + 1 / k)).mean())

@@ -12,7 +12,7 @@ from math import exp, inf, log, sqrt
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-from scipy import stats
+import scipy  # which loads its stats, most of a second, when they are asked for
 
 from mnist_bench.intervals import Interval
 from mnist_bench.statistics import check_values
@@ -248,7 +248,7 @@ def _quantile(tail: float, count: int) -> float:
     errs in 1.5% of the runs for 1%), so it is found by drawing, always the same samples.
     """
     if not _count_trimmed(count):
-        return float(stats.t.isf(tail, count - 1))
+        return float(scipy.stats.t.isf(tail, count - 1))
     return float(np.quantile(_draw_sizes(count), 1 - 2 * tail))
 
 
