@@ -30,9 +30,9 @@ __all__ = ["CASES", "check_arithmetic", "first_certain", "make_images"]
 # Of a dropout layer, two variables: its masks, (steps, batch, width), and the number of the next step.
 _Tape: TypeAlias = tuple[Any, Any]
 
-# (steps, batch size). A relu whose input is within rounding of 0 may flip, and then no bound holds; the fewer
-# inputs a case has, the fewer seeds must be tried until none is that near.
-CASES = ((1, 32), (10, 8))
+# (steps, batch size): of one size, so that one compiled step serves both. A relu whose input is within rounding of 0
+# may flip, and then no bound holds; the fewer inputs a case has, the fewer seeds must be tried until none is that near.
+CASES = ((1, 32), (10, 32))
 _SEEDS = range(1671, 1681)
 
 # The share of MNIST's pixels that are not 0.
@@ -76,9 +76,11 @@ def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted
         every seed a relu may have flipped, so that no bound holds.
     """
     set_determinism(on=check_engine(engine).deterministic)
-    trainee = _compile_trainee(lab, engine, steps, batch_size)
+    # Only an engine that takes the epoch as a whole has its steps in what it compiles.
+    room = steps if check_engine(engine).whole_epoch else max(steps, *(longest for longest, _ in CASES))
+    trainee = _compile_trainee(lab, engine, room, batch_size)
     for seed in _SEEDS:
-        excess = _follow(trainee, seed, planted)
+        excess = _follow(trainee, seed, steps, planted)
         if excess is not None:
             return excess
     return None
@@ -93,7 +95,6 @@ class _Trainee:
         tapes: One for each dropout layer, where Keras trains.
         lab: A key of `LABS`.
         engine: A key of `ENGINES`.
-        steps: Steps to train.
         batch_size: Samples a step.
     """
 
@@ -101,28 +102,35 @@ class _Trainee:
     tapes: list[_Tape]
     lab: str
     engine: str
-    steps: int
     batch_size: int
 
 
 # The masks' tapes make these models larger than the tracers', so fewer are kept.
 @functools.lru_cache(maxsize=8)
-def _compile_trainee(lab: str, engine: str, steps: int, batch_size: int) -> _Trainee:
+def _compile_trainee(lab: str, engine: str, room: int, batch_size: int) -> _Trainee:
+    """Compile a model to be trained for as many steps as there is room for."""
     config = TrainingConfig(lab=lab, engine=engine, batch_size=batch_size)
     seed_everything(config.seed)  # the dropout layers take their seeds when they are made
     fit = check_engine(engine).fit
-    model, tapes = _build_recorded(LABS[lab], steps, batch_size) if fit else (build_model(LABS[lab]), [])
-    compile_model(model, check_engine(engine), config, samples=steps * batch_size)
-    return _Trainee(model, tapes, lab, engine, steps, batch_size)
+    model, tapes = _build_recorded(LABS[lab], room, batch_size) if fit else (build_model(LABS[lab]), [])
+    compile_model(model, check_engine(engine), config, samples=room * batch_size)
+    return _Trainee(model, tapes, lab, engine, batch_size)
 
 
-def _follow(trainee: _Trainee, seed: int, planted: float) -> float | None:
+# Building a model takes as long as training it for a step, and every engine begins at the same weights.
+@functools.lru_cache(maxsize=8)
+def _draw_weights(lab: str, seed: int) -> list[Floats]:
+    seed_everything(seed)
+    return [np.array(weight) for weight in build_model(LABS[lab]).get_weights()]
+
+
+def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> float | None:
     """Train with a seed's images, weights and masks; return the excess, or None where a relu may have flipped."""
-    lab, steps, batch_size = LABS[trainee.lab], trainee.steps, trainee.batch_size
+    lab, batch_size = LABS[trainee.lab], trainee.batch_size
     prepared = make_images(steps * batch_size, seed)
     config = TrainingConfig(lab=trainee.lab, engine=trainee.engine, seed=seed, batch_size=batch_size)
+    initial = _draw_weights(trainee.lab, seed)
     seed_everything(seed)
-    initial = [np.array(weight) for weight in build_model(lab).get_weights()]
     trainee.model.set_weights(initial)
     for _, count in trainee.tapes:
         count.assign(0)
