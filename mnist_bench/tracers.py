@@ -33,10 +33,12 @@ __all__ = [
     "UNSEEN",
     "MaskTrace",
     "OrderTrace",
+    "group_samples",
     "make_prepared",
     "trace_groups",
     "trace_masks",
     "trace_order",
+    "trace_steps",
 ]
 
 UNSEEN = -1  # a sample that was trained in no step
@@ -92,24 +94,47 @@ def trace_order(
         epochs: Epochs to train.
         seed: Of the training.
     """
-    amounts = _step_amounts(samples, batch_size)
-    everything = samples + samples // 4
-    pixels = 255 * np.eye(everything, dtype=np.uint8)
-    zeros = [np.zeros((everything, CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
-    config = TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
-
-    model = _seed_perceptron(config, everything, samples)
-
-    def trace(labels: Ints) -> Floats:
-        prepared = make_prepared(pixels, labels, validation=samples // 4)
-        return np.stack([weights[0] for weights in _train_from(model, zeros, prepared, config, epochs)])
-
-    alike = trace(np.zeros(everything, np.int64))
-    mixed = trace(np.arange(everything) % CLASSES)
-    steps = _decode_steps(alike[:, :, 0], amounts)
+    steps = trace_steps(engine, samples=samples, batch_size=batch_size, epochs=epochs, seed=seed)
+    config = _configure_order(engine, batch_size, seed)
+    # Not seeded anew: the label that a sample has does not depend on the order.
+    model = _compile_perceptron(engine, steps.shape[1], samples, batch_size, config.learning_rate)
+    mixed = _train_rows(model, config, np.arange(steps.shape[1]) % CLASSES, samples, epochs)
     trained = (mixed > 0).sum(axis=2) == 1
     labels = np.where(trained, mixed.argmax(axis=2), -1)
     return OrderTrace(steps[:, :samples], steps[:, samples:], labels[:, :samples])
+
+
+@without_tf32()
+def trace_steps(engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671) -> Ints:
+    """Find out in which step of each epoch an engine trains each sample, whatever its label.
+
+    Args:
+        engine: As for `trace_order`, and so are the others.
+        samples: Training samples.
+        batch_size: Samples a step.
+        epochs: Epochs to train.
+        seed: Of the training.
+
+    Returns:
+        (epochs, samples and those for validation): the step, UNSEEN, or UNKNOWN.
+    """
+    amounts = _step_amounts(samples, batch_size)
+    everything = samples + samples // 4
+    config = _configure_order(engine, batch_size, seed)
+    model = _seed_perceptron(config, everything, samples)
+    alike = _train_rows(model, config, np.zeros(everything, np.int64), samples, epochs)
+    return _decode_steps(alike[:, :, 0], amounts)
+
+
+def _configure_order(engine: str, batch_size: int, seed: int) -> TrainingConfig:
+    return TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
+
+
+def _train_rows(model: Any, config: TrainingConfig, labels: Ints, samples: int, epochs: int) -> Floats:
+    """Train samples of a pixel each, and return the kernel, (epochs, samples, classes), that each epoch ends with."""
+    prepared = make_prepared(255 * np.eye(len(labels), dtype=np.uint8), labels, validation=len(labels) - samples)
+    zeros = [np.zeros((len(labels), CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
+    return np.stack([weights[0] for weights in _train_from(model, zeros, prepared, config, epochs)])
 
 
 def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
@@ -138,31 +163,38 @@ def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
     return steps
 
 
-@without_tf32()
-def trace_groups(engine: str, *, samples: int, groups: int, batch_size: int) -> npt.NDArray[np.float64]:
-    """Count an epoch's visits at full size: to the samples of each group, by number and by remainder.
+def group_samples(samples: int, base: int) -> Ints:
+    """Return the three groups, (samples, 3), that each sample is in: one for each digit of its number.
 
-    A pixel a sample would be too many, so sample i lights pixel i // groups and pixel groups + i % groups. At a
-    vanishing learning rate every visit moves a row alike.
+    There are 3 * base groups, and no two samples are in the same three; `samples` is at most base cubed.
+    """
+    numbers = np.arange(samples)
+    return np.stack([place * base + numbers // base**place % base for place in range(3)], axis=1)
+
+
+@without_tf32()
+def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> npt.NDArray[np.float64]:
+    """Count an epoch's visits at full size: to the samples of each group of `group_samples`.
+
+    A pixel a sample would be too many, so a sample lights those of its groups. At a vanishing learning rate every
+    visit moves a row alike.
 
     Args:
         engine: A key of `ENGINES`.
-        samples: Training samples, `groups` squared at most.
-        groups: Groups of either kind.
+        samples: Training samples.
+        base: Of the samples' numbers.
         batch_size: One that divides `samples`.
 
     Returns:
-        (2 * groups,) visits: a sound epoch gives as many as a group has samples.
+        (3 * base,) visits: a sound epoch gives as many as a group has samples.
     """
-    numbers = np.arange(samples)
-    pixels = np.zeros((len(numbers), 2 * groups), np.uint8)
-    pixels[numbers, numbers // groups] = 255
-    pixels[numbers, groups + numbers % groups] = 255
-    prepared = make_prepared(pixels, np.zeros(len(numbers), np.int64), validation=0)
+    pixels = np.zeros((samples, 3 * base), np.uint8)
+    np.put_along_axis(pixels, group_samples(samples, base), 255, axis=1)
+    prepared = make_prepared(pixels, np.zeros(samples, np.int64), validation=0)
     rate = 1e-6
     config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=rate)
-    model = _seed_perceptron(config, 2 * groups, samples)
-    model.set_weights([np.zeros((2 * groups, CLASSES), np.float32), np.zeros(CLASSES, np.float32)])
+    model = _seed_perceptron(config, 3 * base, samples)
+    model.set_weights([np.zeros((3 * base, CLASSES), np.float32), np.zeros(CLASSES, np.float32)])
     train_model(model, prepared, config, epochs=1)
     kernel = model.get_weights()[0]
     return np.asarray(kernel[:, 0] / (rate * (1 - 1 / CLASSES) / batch_size), np.float64)
