@@ -250,7 +250,7 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
     set_determinism(on=check_engine(engine).deterministic)
     seed_everything(seed)  # before it is built: Keras 3 seeds the masks then
     model = build_model(lab, inputs=inputs)
-    compile_model(model, check_engine(engine), config, samples=1)
+    _compile(model, config, samples=1)
     trained = _train_from(model, initial, prepared, config, steps, losses)
     moved = np.stack([weights[2] - initial[2] for weights in trained]) != 0
     kept = np.stack([moved.any(axis=2), moved.any(axis=1)], axis=1)
@@ -278,8 +278,21 @@ def _seed_perceptron(config: TrainingConfig, inputs: int, samples: int) -> Any:
 def _compile_perceptron(engine: str, inputs: int, samples: int, batch_size: int, learning_rate: float) -> Any:
     config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=learning_rate)
     model = build_model(LABS["perceptron"], inputs=inputs)
-    compile_model(model, check_engine(engine), config, samples=samples)
+    _compile(model, config, samples=samples)
     return model
+
+
+def _compile(model: Any, config: TrainingConfig, *, samples: int) -> None:
+    """Compile a model as a training does, and have Keras make its metrics.
+
+    Keras 3 makes them in the first step, which TensorFlow therefore traces twice. The models of the arithmetic checks
+    leave that to their first step; here it would only take time.
+    """
+    engine = check_engine(config.engine)
+    compile_model(model, engine, config, samples=samples)
+    if engine.fit:
+        nothing = np.zeros((1, CLASSES), np.float32)
+        model.compute_metrics(nothing, nothing, nothing, None)
 
 
 def _train_from(
