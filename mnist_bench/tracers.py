@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_bench.backend import seed_everything, set_determinism, without_tf32
+from mnist_bench.backend import load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.data import Prepared
 from mnist_bench.engines import check_engine, compile_model, train_model
 from mnist_bench.labs import CLASSES, LABS, build_model
@@ -291,7 +291,7 @@ def _compile(model: Any, config: TrainingConfig, *, samples: int) -> None:
     engine = check_engine(config.engine)
     compile_model(model, engine, config, samples=samples)
     if engine.fit:
-        nothing = np.zeros((1, CLASSES), np.float32)
+        nothing = load_tensorflow().zeros([1, CLASSES])
         model.compute_metrics(nothing, nothing, nothing, None)
 
 
