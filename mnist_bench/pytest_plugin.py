@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Both before TensorFlow starts, which sizes its threads then and can give up no GPU later; what tests start
     inherits both. Threads of two trainings on the same cores wait for each other many times as long as they work.
+    NumPy's BLAS is loaded already, by conftest.py if not before, with threads for all cores: it is told.
     """
     if config.getoption("--mnist-device") == "cpu":
         hidden = pytest.MonkeyPatch()
@@ -65,11 +66,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(hidden.undo)
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.getini("mnist_bench"):
+        from threadpoolctl import threadpool_limits
+
         from mnist_bench.workers import share_cores
 
         share = share_cores(worker["workercount"])[int(worker["workerid"].removeprefix("gw"))]
         if share is not None:
             os.sched_setaffinity(0, share)
+            threadpool_limits(len(share))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -115,10 +115,11 @@ def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, 
     cores = sorted(os.sched_getaffinity(0))
     save_record(record, pytester.path / "record.json")
     pytester.makeini(HEADER)
+    pytester.makeconftest("import numpy")  # whose BLAS takes a thread for each core that it sees then
     pytester.makepyfile(
         """
         import os, pathlib, time
-        import pytest
+        import pytest, threadpoolctl
         from mnist_bench import runner
         from mnist_bench.records import load_record
 
@@ -128,6 +129,8 @@ def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, 
 
         @pytest.mark.parametrize("case", range(4))
         def test_it(case, worker_id, mnist_train, monkeypatch):
+            threads = max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())
+            assert threads <= len(os.sched_getaffinity(0))
             pathlib.Path(f"{worker_id}.txt").write_text(",".join(map(str, sorted(os.sched_getaffinity(0)))))
             record = load_record(pathlib.Path("record.json").resolve())
             def train(config, dataset):
