@@ -23,7 +23,7 @@ __all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]
 # How many times as long a benchmark may take, by what it is compared by (docs/benchmarks.md has the figures).
 # Beside itself one environment took up to 1.9 times as long in a single run, and of two runs' fastest 99% took at
 # most 1.27. On other hardware time is divided by a control's, and no control is the same mixture of work as an
-# epoch: with one core for two, epochs took 0.8 to 1.4 times as many units of it. The controls are the CPU's: what a
+# epoch: with one core for two, epochs took 0.8 to 1.6 times as many units of it. The controls are the CPU's: what a
 # GPU did has no unit.
 BOUNDS = {"time": 1.25, "control": 2.0}
 _ONE_RUN = 2.0  # from here on a single run is believed
