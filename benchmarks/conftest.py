@@ -152,7 +152,6 @@ def describe(case: Case | None) -> dict[str, Any]:
     }
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Have a bare --benchmark-compare take the newest run of this TensorFlow on this hardware, if one is stored.
 

@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before any other plugin looks for the hardware
 def pytest_configure(config: pytest.Config) -> None:
     """Hide the GPUs where the CPU is asked for, and give each of several test processes its share of the cores.
 
@@ -87,7 +88,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     engines = ", ".join(config.getoption("--mnist-engine") or _ENGINES)
     data = f"{config.getoption('--mnist-data')}{_describe_mnist()}"
     device = config.getoption("--mnist-device")
-    hardware = collect_hardware(gpu=device != "cpu")
+    hardware = collect_hardware()
     machine = f"{hardware.cpu}, {hardware.usable_cores} cores, hardware key {hardware.hardware_key}"
     return [
         f"mnist-bench: {', '.join(versions)}; data {data}; engines {engines}; device {device}",

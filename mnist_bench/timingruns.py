@@ -275,13 +275,9 @@ def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
     return msgspec.structs.replace(runs[0], benchmarks=list(fastest.values()), mnist_bench=Notes(failed=failed))
 
 
-def collect_hardware(*, gpu: bool = True) -> Machine:
-    """Collect the hardware of this machine without TensorFlow, its GPUs by NVIDIA's driver.
-
-    Args:
-        gpu: Whether the GPUs count; they do not where the CPU was asked for.
-    """
-    names = find_gpu_names() if gpu else []
+def collect_hardware() -> Machine:
+    """Collect the hardware that this process sees without TensorFlow, its GPUs by NVIDIA's driver."""
+    names = find_gpu_names()
     fields = {
         **collect_machine(),
         "device": "gpu" if names else "cpu",

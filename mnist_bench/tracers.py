@@ -108,12 +108,7 @@ def trace_order(
 def trace_steps(engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671) -> Ints:
     """Find out in which step of each epoch an engine trains each sample, whatever its label.
 
-    Args:
-        engine: As for `trace_order`, and so are the others.
-        samples: Training samples.
-        batch_size: Samples a step.
-        epochs: Epochs to train.
-        seed: Of the training.
+    The arguments are those of `trace_order`.
 
     Returns:
         (epochs, samples and those for validation): the step, UNSEEN, or UNKNOWN.

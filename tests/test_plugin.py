@@ -55,16 +55,18 @@ def test_verdicts_become_outcomes(name: str, verdict: str, outcome: str, pyteste
     result.stdout.fnmatch_lines(["*mnist-bench verdicts*", f"*contract/{name}*7*(8)*"])
 
 
-def test_header_names_what_is_under_test(pytester: pytest.Pytester) -> None:
-    """The header has data, engines, device and versions where the suite asks for it, and only there."""
+def test_header_names_what_is_under_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header has data, engines, device and versions where the suite asks for it, and only there; no hidden GPU."""
+    monkeypatch.setattr("mnist_bench.environment._ask", lambda _: "0, A GPU")
     pytester.makepyfile("def test_it(): pass")
     assert "mnist-bench:" not in pytester.runpytest_inprocess().stdout.str()
     pytester.makeini(HEADER)
     result = pytester.runpytest_inprocess("--mnist-data", "digits", "--mnist-engine", "fused", "--mnist-device", "cpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     result.stdout.fnmatch_lines(
         [
             "mnist-bench: tensorflow *, keras *, numpy *; data digits*; engines fused; device cpu",
-            f"mnist-bench: * cores, hardware key {collect_hardware(gpu=False).hardware_key}; *",
+            f"mnist-bench: * cores, hardware key {collect_hardware().hardware_key}; *",
         ]
     )
 
