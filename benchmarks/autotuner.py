@@ -18,11 +18,11 @@ import time
 
 import msgspec
 
-from mnist_bench import backend
-from mnist_bench.data import load_dataset, prepare
-from mnist_bench.engines import ENGINES, compile_model, train_model
-from mnist_bench.labs import LABS, build_model
-from mnist_bench.records import TrainingConfig
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.training import backend
+from mnist_bench.training.data.dataset import load_dataset, prepare
+from mnist_bench.training.engines import ENGINES, compile_model, train_model
+from mnist_bench.training.labs import LABS, build_model
 
 EPOCHS = 5  # of a call of `fit`
 TURNS = 4

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_bench.ab import BUDGET_SECONDS, AbPlan, run_series
-from mnist_bench.abrecords import format_ratio, judge_record
-from mnist_bench.data import load_dataset
+from mnist_bench.timing.ab.records import format_ratio, judge_record
+from mnist_bench.timing.ab.rounds import BUDGET_SECONDS, AbPlan, run_series
+from mnist_bench.training.data.dataset import load_dataset
 
 if TYPE_CHECKING:
-    from mnist_bench.abrecords import AbRecord
+    from mnist_bench.timing.ab.records import AbRecord
 
 SERIES = {"nothing": None, "sleep": "sleep:0.1", "steps": "steps:0.1"}
 WORDS = ("faster", "same", "slower", "inconclusive")

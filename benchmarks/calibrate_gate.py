@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from mnist_bench.timinggate import judge_runs
-from mnist_bench.timingruns import load_run, refuse_strangers
-from mnist_bench.verdicts import Verdict
+from mnist_bench.records.verdicts import Verdict
+from mnist_bench.timing.gate import judge_runs
+from mnist_bench.timing.records import load_run, refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mnist_bench.timingruns import TimingRun
-    from mnist_bench.verdicts import CheckResult
+    from mnist_bench.records.verdicts import CheckResult
+    from mnist_bench.timing.records import TimingRun
 
 SLOWER = 1.5
 CHOICES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3))  # runs judged, runs as the baseline

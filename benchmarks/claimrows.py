@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from scipy import stats
 
-from mnist_bench.intervals import change_interval
-from mnist_bench.labs import LABS
-from mnist_bench.sheet import EPOCH_LINES
+from mnist_bench.checks.sheet.figures import EPOCH_LINES
+from mnist_bench.stats.intervals import change_interval
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from learning import Bar, Look, Way
 
-    from mnist_bench.records import TrainingRecord
+    from mnist_bench.records.training import TrainingRecord
 
     Ways: TypeAlias = Mapping[str, Sequence[Way]]
 

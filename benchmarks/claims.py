@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from claimrows import LAB_EPOCHS, make_rows
 from learning import Bar, Way, keep, measure_bar, measure_way
 
-from mnist_bench.campaign import plan_campaign, record_name, run_campaign
-from mnist_bench.data import load_dataset
-from mnist_bench.labs import LABS
-from mnist_bench.records import TrainingConfig
-from mnist_bench.workers import Failed, Finished
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
+from mnist_bench.training.data.dataset import load_dataset
+from mnist_bench.training.labs import LABS
+from mnist_bench.training.workers.pool import Failed, Finished
 
 if TYPE_CHECKING:
-    from mnist_bench.data import Dataset
-    from mnist_bench.records import TrainingRecord
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
 
 _FIRST_SEED = 1  # none of the baselines' 10,001 and up
 _LONG = 250  # the epochs of the homework

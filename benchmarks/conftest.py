@@ -14,16 +14,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from mnist_bench.environment import find_package_version
-from mnist_bench.records import TrainingConfig
-from mnist_bench.timing import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
-from mnist_bench.timingruns import Figures, Machine, Notes, collect_hardware, convert_run, explain_hardware, load_run
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.timing.clock import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
+from mnist_bench.timing.records import (
+    Figures,
+    Machine,
+    Notes,
+    collect_hardware,
+    convert_run,
+    explain_hardware,
+    load_run,
+)
+from mnist_bench.training.fingerprint import find_package_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mnist_bench.data import Dataset, Prepared
-    from mnist_bench.verdicts import CheckResult
+    from mnist_bench.records.verdicts import CheckResult
+    from mnist_bench.training.data.dataset import Dataset, Prepared
 
 LABS = ("perceptron", "mlp", "dropout")
 # The lab's own way of each layer from Python takes ten times as long, and XLA's step is no baseline of any
@@ -58,7 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def prepared(mnist_dataset: Dataset) -> Prepared:
     """The lab's arrays of the data."""
-    from mnist_bench.data import prepare
+    from mnist_bench.training.data.dataset import prepare
 
     return prepare(mnist_dataset)
 
@@ -66,7 +74,7 @@ def prepared(mnist_dataset: Dataset) -> Prepared:
 @pytest.fixture
 def case(request: pytest.FixtureRequest, lab: str, engine: str, device: str, prepared: Prepared) -> Iterator[Case]:
     """A case that was seen to be the lab, in a process that is set as a training of it sets it."""
-    from mnist_bench.trials import on_device, prepare_process
+    from mnist_bench.timing.trial import on_device, prepare_process
 
     if device == "gpu":
         request.getfixturevalue("mnist_gpu")
@@ -80,7 +88,7 @@ def case(request: pytest.FixtureRequest, lab: str, engine: str, device: str, pre
 @functools.cache
 def check_once(config: TrainingConfig) -> None:
     """Check a case the first time that it is to be timed."""
-    from mnist_bench.trials import check_trial
+    from mnist_bench.timing.trial import check_trial
 
     check_trial(config)
 
@@ -138,8 +146,8 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
 
 def describe(case: Case | None) -> dict[str, Any]:
     """Return what a case is and where it runs, in the words of `Figures`."""
-    from mnist_bench.engines import check_engine
-    from mnist_bench.environment import collect_environment
+    from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.fingerprint import collect_environment
 
     config = case.config if case else None
     xla = check_engine(config.engine).xla if config else False
@@ -216,8 +224,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 def measure_again(session: pytest.Session, run: Any, results: Sequence[CheckResult]) -> None:
     """Run the benchmarks that neither pass nor lack a baseline; of both measurements the run has the faster."""
-    from mnist_bench.timinggate import name_check
-    from mnist_bench.verdicts import Verdict
+    from mnist_bench.records.verdicts import Verdict
+    from mnist_bench.timing.gate import name_check
 
     in_doubt = (Verdict.INCONCLUSIVE, Verdict.REGRESSED)
     names = {result.name for result in results if result.verdict in in_doubt}
@@ -262,7 +270,7 @@ def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
 
     INCONCLUSIVE is neither: noise decides no session. `timings check` ends in 3 with it.
     """
-    from mnist_bench.verdicts import Verdict
+    from mnist_bench.records.verdicts import Verdict
 
     try:
         results = judge(session.config)
@@ -280,9 +288,9 @@ def judge(config: pytest.Config) -> list[CheckResult]:
     """Hold what was measured against the manifest, and against the runs that pytest-benchmark compares with."""
     import numpy as np
 
-    from mnist_bench.baselines import find_folder
-    from mnist_bench.timinggate import judge_nothing, judge_runs
-    from mnist_bench.timingstore import expected_names, load_manifest
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.timing.gate import judge_nothing, judge_runs
+    from mnist_bench.timing.store import expected_names, load_manifest
 
     run = config._benchmarksession  # noqa: SLF001 - as above
     manifest = load_manifest(find_folder() / "timings")
@@ -318,7 +326,7 @@ def find_run(storage: Path, path: Path) -> Path:
 
 def format_results(results: list[CheckResult]) -> list[str]:
     """Return the verdicts in lines."""
-    from mnist_bench.exports import format_line, format_summary
+    from mnist_bench.show.text import format_line, format_summary
 
     return [*map(format_line, results), format_summary(results)]
 

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_bench.data import load_dataset, prepare
-from mnist_bench.files import write_atomically
-from mnist_bench.records import TrainingConfig
-from mnist_bench.timing import CONTROLS, Rounds, time_call
-from mnist_bench.trials import Trial, prepare_process
+from mnist_bench.records.files import write_atomically
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.timing.clock import CONTROLS, Rounds, time_call
+from mnist_bench.timing.trial import Trial, prepare_process
+from mnist_bench.training.data.dataset import load_dataset, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mnist_bench import backend
-from mnist_bench.data import prepare
-from mnist_bench.engines import ENGINES, compile_model, train_model
-from mnist_bench.files import write_atomically
-from mnist_bench.fused import Evaluator
-from mnist_bench.labs import LABS, build_model
-from mnist_bench.records import TrainingConfig
-from mnist_bench.serial import SCHEMA_VERSION, Record, dump_json, load
+from mnist_bench.records.files import write_atomically
+from mnist_bench.records.serial import SCHEMA_VERSION, Record, dump_json, load
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.training import backend
+from mnist_bench.training.data.dataset import prepare
+from mnist_bench.training.engines import ENGINES, compile_model, train_model
+from mnist_bench.training.fused import Evaluator
+from mnist_bench.training.labs import LABS, build_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from mnist_bench.data import Dataset
-    from mnist_bench.engines import EpochFigures
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.engines import EpochFigures
 
 __all__ = ["Bar", "Look", "Way", "keep", "measure_bar", "measure_way"]
 

@@ -7,7 +7,7 @@ import platform
 
 import threadpoolctl
 
-from mnist_bench.environment import collect_environment, find_package_version
+from mnist_bench.training.fingerprint import collect_environment, find_package_version
 
 __all__ = ["describe_load", "describe_machine"]
 

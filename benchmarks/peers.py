@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from contenders import CONTENDERS
 
-from mnist_bench.labs import LABS
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,8 @@ def main() -> int:
         return 0
     from scoreboard import show_results
 
-    from mnist_bench.files import write_atomically
-    from mnist_bench.records import dump_json
+    from mnist_bench.records.files import write_atomically
+    from mnist_bench.records.training import dump_json
 
     try:
         results = _measure(options)

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mnist_bench.labs import LABS, count_flops
+from mnist_bench.training.labs import LABS, count_flops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from contenders import CONTENDERS, start_trainer
 from contenders.task import Clock, Outcome, load_task
 from results import Epoch
 
-from mnist_bench.workers import share_cores
+from mnist_bench.training.workers.pool import share_cores
 
 if TYPE_CHECKING:
     import numpy.typing as npt

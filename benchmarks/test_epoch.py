@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.labs import LABS, count_flops
-from mnist_bench.timing import ROUNDS
+from mnist_bench.timing.clock import ROUNDS
+from mnist_bench.training.labs import LABS, count_flops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.mark.benchmark(group="steady epoch", timer=ROUNDS.read_rounds)
 def test_steady_epoch(case: Any, measure: Callable[..., None]) -> None:
     """The training part of an epoch, validation apart, after one that compiled."""
-    from mnist_bench.trials import Trial
+    from mnist_bench.timing.trial import Trial
 
     samples = len(case.prepared.x_train)
     trial = Trial(case.config, case.prepared, ROUNDS)
@@ -30,8 +30,8 @@ def test_steady_epoch(case: Any, measure: Callable[..., None]) -> None:
 @pytest.mark.benchmark(group="first epoch", timer=ROUNDS.read_rounds)
 def test_first_epoch(case: Any, measure: Callable[..., None]) -> None:
     """The first epoch of a model that is built and compiled anew for each round."""
-    from mnist_bench.fused import forget_programs
-    from mnist_bench.trials import Trial
+    from mnist_bench.timing.trial import Trial
+    from mnist_bench.training.fused import forget_programs
 
     def prepare() -> tuple[Trial]:
         forget_programs()  # or the rounds behind the first would find theirs, whatever case compiled it

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.labs import LABS, count_flops
-from mnist_bench.timing import ROUNDS, time_call
+from mnist_bench.timing.clock import ROUNDS, time_call
+from mnist_bench.training.labs import LABS, count_flops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @pytest.mark.benchmark(group="evaluation", timer=ROUNDS.read_rounds)
 def test_evaluation(case: Any, measure: Callable[..., None]) -> None:
     """Keras's `evaluate`, the taking in of the data included; it returns figures, so all is done when it does."""
-    from mnist_bench.trials import Trial
+    from mnist_bench.timing.trial import Trial
 
     samples = len(case.prepared.x_test)
     trial = Trial(case.config, case.prepared, ROUNDS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.timing import ROUNDS, Clock, Times
+from mnist_bench.timing.clock import ROUNDS, Clock, Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ EPOCHS = 100
 @pytest.mark.benchmark(group="harness", timer=ROUNDS.read_rounds)
 def test_100_empty_epochs(measure: Callable[..., None]) -> None:
     """The clock started and stopped as around an epoch, the model's weights read in between; a hundred times."""
-    from mnist_bench.backend import synchronise
-    from mnist_bench.labs import LABS, build_model
+    from mnist_bench.training.backend import synchronise
+    from mnist_bench.training.labs import LABS, build_model
 
     model, clock = build_model(LABS["mlp"]), Clock()
 

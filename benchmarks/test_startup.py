@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.timing import ROUNDS, Times, time_call
+from mnist_bench.timing.clock import ROUNDS, Times, time_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # Timed inside the process, so that Python's own start is no part of it.
 IMPORT = """
 import json
-from mnist_bench.backend import load_tensorflow
-from mnist_bench.timing import time_call
+from mnist_bench.training.backend import load_tensorflow
+from mnist_bench.timing.clock import time_call
 print(json.dumps(time_call(load_tensorflow)))
 """
 
@@ -37,7 +37,7 @@ def test_import(measure: Callable[..., None]) -> None:
 @pytest.mark.benchmark(group="start-up", timer=ROUNDS.read_rounds)
 def test_build(case: Any, measure: Callable[..., None]) -> None:
     """Building and compiling the Keras model, and for the fused engine moving the data to the device."""
-    from mnist_bench.trials import Trial
+    from mnist_bench.timing.trial import Trial
 
     def work() -> None:
         ROUNDS.note(time_call(lambda: Trial(case.config, case.prepared, ROUNDS)))

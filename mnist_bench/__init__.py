@@ -12,11 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnist_bench.data import load_dataset
-    from mnist_bench.engines import ENGINES
-    from mnist_bench.labs import LABS, build_model
-    from mnist_bench.records import TrainingConfig, TrainingRecord, load_record
-    from mnist_bench.runner import train
+    from mnist_bench.records.training import TrainingConfig, TrainingRecord, load_record
+    from mnist_bench.training.data.dataset import load_dataset
+    from mnist_bench.training.engines import ENGINES
+    from mnist_bench.training.labs import LABS, build_model
+    from mnist_bench.training.runner import train
 
 __all__ = [
     "ENGINES",
@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ENGINES": "engines",
-    "LABS": "labs",
-    "TrainingConfig": "records",
-    "TrainingRecord": "records",
-    "build_model": "labs",
-    "load_dataset": "data",
-    "load_record": "records",
-    "train": "runner",
+    "ENGINES": "training.engines",
+    "LABS": "training.labs",
+    "TrainingConfig": "records.training",
+    "TrainingRecord": "records.training",
+    "build_model": "training.labs",
+    "load_dataset": "training.data.dataset",
+    "load_record": "records.training",
+    "train": "training.runner",
 }
 
 

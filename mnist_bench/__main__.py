@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_bench.cli import main
+from mnist_bench.cli.app import main
 
 if __name__ == "__main__":
     main()

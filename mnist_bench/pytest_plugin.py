@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.data import Dataset
-    from mnist_bench.records import TrainingRecord
-    from mnist_bench.verdicts import CheckResult
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.records.verdicts import CheckResult
+    from mnist_bench.training.data.dataset import Dataset
 
 _LABS = ("perceptron", "mlp", "dropout")
 _ENGINES = ("eager", "graph", "xla", "epoch", "fused")
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker is not None and config.getini("mnist_bench"):
         from threadpoolctl import threadpool_limits
 
-        from mnist_bench.workers import share_cores
+        from mnist_bench.training.workers.pool import share_cores
 
         share = share_cores(worker["workercount"])[int(worker["workerid"].removeprefix("gw"))]
         if share is not None:
@@ -81,8 +81,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Name what is under test, without importing it."""
     if not config.getini("mnist_bench"):
         return []
-    from mnist_bench.environment import find_package_version
-    from mnist_bench.timingruns import collect_hardware
+    from mnist_bench.timing.records import collect_hardware
+    from mnist_bench.training.fingerprint import find_package_version
 
     versions = [f"{name} {find_package_version(name) or 'not installed'}" for name in ("tensorflow", "keras", "numpy")]
     engines = ", ".join(config.getoption("--mnist-engine") or _ENGINES)
@@ -107,7 +107,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def mnist_dataset(pytestconfig: pytest.Config) -> Dataset:
     """The data that `--mnist-data` names."""
-    from mnist_bench.data import load_dataset
+    from mnist_bench.training.data.dataset import load_dataset
 
     return load_dataset(pytestconfig.getoption("--mnist-data"))
 
@@ -129,7 +129,7 @@ def mnist_only(pytestconfig: pytest.Config, mnist_dataset: Dataset) -> None:
 @pytest.fixture
 def mnist_gpu(pytestconfig: pytest.Config) -> None:
     """Skip where TensorFlow sees no GPU."""
-    from mnist_bench.backend import load_tensorflow
+    from mnist_bench.training.backend import load_tensorflow
 
     if not load_tensorflow().config.list_physical_devices("GPU"):
         _miss(pytestconfig, "gpu", "TensorFlow sees no GPU")
@@ -140,7 +140,7 @@ def mnist_train(
     request: pytest.FixtureRequest, mnist_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., TrainingRecord]:
     """A function of (lab, engine, seed, epochs) that trains once a session, whichever process asks first."""
-    from mnist_bench.records import TrainingConfig
+    from mnist_bench.records.training import TrainingConfig
 
     folder = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
@@ -162,10 +162,10 @@ def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
 
     A known regression is an expected failure; one that has gone is a failure.
     """
-    from mnist_bench.exports import format_line
-    from mnist_bench.known import apply_known, load_known
-    from mnist_bench.suite import collect_versions
-    from mnist_bench.verdicts import Verdict
+    from mnist_bench.checks.known import apply_known, load_known
+    from mnist_bench.checks.suite import collect_versions
+    from mnist_bench.records.verdicts import Verdict
+    from mnist_bench.show.text import format_line
 
     def hold(result: CheckResult, *, engine: str = "") -> None:
         result = apply_known(result, engine, collect_versions(), load_known())
@@ -209,9 +209,9 @@ def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
     """Return the record of a training from the session's folder, made there first if need be."""
     from filelock import FileLock
 
-    from mnist_bench.campaign import record_name
-    from mnist_bench.records import load_record, save_record
-    from mnist_bench.runner import check_config, train
+    from mnist_bench.records.training import load_record, save_record
+    from mnist_bench.training.campaign import record_name
+    from mnist_bench.training.runner import check_config, train
 
     config = check_config(config)
     folder.mkdir(exist_ok=True)

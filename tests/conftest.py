@@ -18,14 +18,9 @@ import numpy as np
 import pytest
 from packaging.version import Version
 
-from mnist_bench import installs
-from mnist_bench.abrecords import AbRecord, Look, ProcessTimes, Workload, collect_looks, collect_rounds, make_ratio
-from mnist_bench.archives import Arrays, digest_arrays
-from mnist_bench.backend import without_autotuner, without_tf32
-from mnist_bench.data import Dataset, load_dataset
-from mnist_bench.proberecords import ProbeRecord, Stage
-from mnist_bench.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
-from mnist_bench.records import (
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records import files
+from mnist_bench.records.training import (
     DatasetRecord,
     EnvironmentRecord,
     History,
@@ -36,13 +31,29 @@ from mnist_bench.records import (
     dump_json,
     encode_record,
 )
-from mnist_bench.validations import ValidationRecord
-from mnist_bench.verdicts import CheckResult, Verdict
-from mnist_bench.versionrecords import EpochTimes, Install, VersionRecord, add_training, put
-from mnist_bench.versions import MATRIX, VersionSpec, find_version
+from mnist_bench.records.validation import ValidationRecord
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.stats.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
+from mnist_bench.timing.ab.records import (
+    AbRecord,
+    Look,
+    ProcessTimes,
+    Workload,
+    collect_looks,
+    collect_rounds,
+    make_ratio,
+)
+from mnist_bench.training.backend import without_autotuner, without_tf32
+from mnist_bench.training.data.archives import Arrays, digest_arrays
+from mnist_bench.training.data.dataset import Dataset, load_dataset
+from mnist_bench.versions.records import EpochTimes, Install, VersionRecord, add_training, put
+from mnist_bench.versions.releases import MATRIX, VersionSpec, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+
+STUBS = Path(__file__).parent / "fixtures" / "stubs"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -183,7 +194,7 @@ def stub_workers(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     folder = tmp_path / "stub"
     folder.mkdir()
     (folder / "record.json").write_text(encode_record(record))
-    monkeypatch.setattr(sys, "executable", str(make_interpreter(folder / "python", "stub_worker.py", folder)))
+    monkeypatch.setattr(sys, "executable", str(make_interpreter(folder / "python", "worker.py", folder)))
     return folder
 
 
@@ -196,7 +207,7 @@ def stub_python(record: TrainingRecord, tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         (folder / "environment.json").write_text(dump_json(record.environment))
         (folder / "behaviour.json").write_text(json.dumps({"speed": 0.5, "jitter": 0.001} | behaviour))
-        return make_interpreter(folder / "python", "stub_abworker.py", folder)
+        return make_interpreter(folder / "python", "abworker.py", folder)
 
     return make
 
@@ -256,7 +267,7 @@ def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
 
 def make_interpreter(path: Path, script: str, *arguments: object) -> Path:
     """Write a program that passes all it is given on to a script beside this file."""
-    command = shlex.join([sys.executable, str(Path(__file__).with_name(script)), *map(str, arguments)])
+    command = shlex.join([sys.executable, str(STUBS / script), *map(str, arguments)])
     path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     path.chmod(0o755)
     return path
@@ -337,7 +348,7 @@ def stub_version(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     folder = tmp_path / "stub"
     folder.mkdir()
     (folder / "record.json").write_text(encode_record(record))
-    stub = Path(__file__).with_name("stub_version.py")
+    stub = STUBS / "version.py"
     for name, more in (("python", ""), ("uv", "uv ")):
         command = shlex.join([sys.executable, str(stub), str(folder)])
         (folder / name).write_text(f'#!/bin/sh\nexec {command} {more}"$@"\n')
@@ -345,14 +356,14 @@ def stub_version(record: TrainingRecord, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
     # The checkout of these tests, also where the package that they test was installed from its wheel.
-    monkeypatch.setattr(installs, "__file__", str(Path(__file__).parents[1] / "mnist_bench" / "installs.py"))
+    monkeypatch.setattr(files, "PACKAGE", Path(__file__).parents[1] / "mnist_bench")
     return folder
 
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """The command, run in this process; gives exit status, standard output and standard error."""
-    from mnist_bench.cli import main
+    from mnist_bench.cli.app import main
 
     def run(*arguments: object) -> Answer:
         with pytest.raises(SystemExit) as caught:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,60 +13,63 @@ import pytest
 
 import mnist_bench
 
-MODULES = sorted(name for _, name, _ in pkgutil.iter_modules(mnist_bench.__path__) if not name.startswith("_"))
+PACKAGE = Path(mnist_bench.__path__[0])
+WINGS = ("records", "stats", "training", "checks", "show", "timing", "versions", "sweep", "cli")
+# Next to the wings: the command's entry and the plugin, which may use every wing and which nothing imports.
+FACES = {"__main__", "pytest_plugin"}
+# A wing may use those before it in WINGS, but for these.
+FOREIGN = {"stats": {"records"}, "sweep": {"stats", "checks", "timing", "versions"}, "show": {"stats"}}
+MOST_MODULES = 16  # of one folder: as many as a reader takes in at a glance
 
-# From left to right: none may import, directly or by way of others, one that stands after it. A module that is
-# not in the list only has to close no circle.
-FLOW = [
-    *("files", "archives", "mnist", "digits", "data"),
-    *("configs", "records", "validations", "backend", "labs", "masks", "optimizers", "fused", "engines", "environment"),
-    *("runner", "processes", "workers", "campaign"),
-    *("faults", "ratios", "abrecords", "abworker", "abprocess", "ab", "calibration"),
-    *("trials", "gate", "plots", "report", "console", "abconsole", "replay"),
-    *("space", "sweeprecords", "storage", "study", "sweep", "sweepworkers"),
-    *("sweepresults", "sweepplots", "sweepreport"),
-    *("versions", "versionrecords", "wanted", "installs", "measuring", "matrix", "pairrecords", "pairs"),
-    *("notes", "versionbits", "comparison", "sides", "bisection", "figures", "trackers"),
-    *("collection", "versionmatrix", "bitgroups", "regressions", "headline", "versionfacts"),
-    *("versionplots", "versionpage", "versiondocs"),
-    "cli",
-]
-# The faces: nothing but each other imports them. The command's parts know one another.
-SHELLS = {
-    *("cli", "cli_ab", "cli_compare", "cli_export", "cli_gate", "cli_lab", "cli_matrix", "cli_report", "cli_sweep"),
-    "cli_timings",
-    "pytest_plugin",
+# What judges: it sees records only, so that it runs in milliseconds and wherever there is no TensorFlow.
+JUDGES = (
+    *("checks.records", "checks.known", "checks.baselines", "checks.accuracy"),
+    *("timing.records", "timing.store", "timing.gate", "timing.ab.records", "timing.ab.calibration"),
+    "versions.report",
+)
+TRAINERS = {
+    *("training.data.dataset", "training.engines", "training.fused", "training.runner"),
+    *("training.workers.pool", "training.campaign"),
 }
-LEAVES = [
-    *("archives", "backend", "files", "interpreters", "oracle", "processes"),
-    *("sheet", "statistics", "storage", "timing"),
-]
-JUDGES = [
-    *("facts", "gate", "plots", "report", "statistics", "intervals", "power", "sequential"),
-    *("ratios", "abrecords", "calibration"),
-    *("timingruns", "timinggate", "timingstore"),
-    *("sweepresults", "sweepplots", "sweepreport"),
-    *("versions", "versionrecords", "versionbits", "comparison", "bisection", "figures", "trackers"),
-    *("pairrecords", "collection", "versionmatrix", "bitgroups", "regressions", "headline", "versionfacts"),
-    *("versionplots", "versionpage", "versiondocs"),
-]
 
 
-def find_imports(name: str) -> set[str]:
-    """Return which modules of ours a module imports, at its head, inside functions, or for types."""
-    tree = ast.parse(Path(mnist_bench.__path__[0], f"{name}.py").read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "mnist_bench":
+def list_modules(folder: Path = PACKAGE) -> dict[str, Path]:
+    """Return the path of every module below a package's folder by its name there; of a package, its `__init__`."""
+    paths = {path.relative_to(folder).with_suffix(""): path for path in folder.rglob("*.py")}
+    return {".".join(name.parts).removesuffix(".__init__"): path for name, path in sorted(paths.items())}
+
+
+MODULES = {name: path for name, path in list_modules().items() if name != "__init__"}
+
+
+def find_imports(path: Path, modules: dict[str, Path] = MODULES) -> set[str]:
+    """Return which modules of ours a file imports, at its head, inside functions, or for types."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.removeprefix("mnist_bench.") if "mnist_bench." in node.module else "")
-        elif isinstance(node, ast.Import):
-            found.update(alias.name.removeprefix("mnist_bench.") for alias in node.names)
-    return found & set(MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.update({str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names})
+    return {name.removeprefix("mnist_bench.") for name in found} & set(modules)
 
 
-IMPORTS = {name: find_imports(name) for name in MODULES}
+IMPORTS = {name: find_imports(path) for name, path in MODULES.items()}
+
+
+def find_wing(name: str) -> str:
+    """Return the wing that a module lies in, or its own name for one next to the wings."""
+    return name.partition(".")[0]
+
+
+def find_upward(name: str, imports: set[str]) -> set[str]:
+    """Return which of a module's imports it may not have: those of a later wing, a foreign one or a face."""
+    wing = find_wing(name)
+    if wing in FACES:
+        return imports & FACES
+    before = WINGS[: WINGS.index(wing) + 1]
+    allowed = set(before) - FOREIGN.get(wing, set())
+    return {other for other in imports if find_wing(other) not in allowed}
 
 
 def find_reach(name: str) -> set[str]:
@@ -76,7 +78,7 @@ def find_reach(name: str) -> set[str]:
     news = IMPORTS[name]
     while news:
         reach |= news
-        news = set().union(*(IMPORTS[it] for it in news)) - reach
+        news = set().union(*(IMPORTS[other] for other in news)) - reach
     return reach
 
 
@@ -87,43 +89,61 @@ def import_apart(code: str) -> set[str]:
     return set(json.loads(answer.stderr.splitlines()[-1]))
 
 
-def test_the_imports_are_found() -> None:
+def test_the_imports_are_found(tmp_path: Path) -> None:
     """The finder sees those at the head, those inside functions and those for types: none is missed below."""
-    assert {"data", "engines", "records"} <= IMPORTS["runner"]
-    assert {"runner", "backend"} <= IMPORTS["workers"]
-    assert "records" in IMPORTS["plots"]
-    assert set(FLOW) | set(LEAVES) | set(JUDGES) <= set(MODULES)
+    assert {"training.data.dataset", "training.engines", "records.training"} <= IMPORTS["training.runner"]
+    assert {"training.runner", "training.backend"} <= IMPORTS["training.workers.pool"]
+    assert "records.training" in IMPORTS["show.page"]
+    (tmp_path / "planted.py").write_text("def f():\n    from mnist_bench.cli import app\n")
+    assert find_upward("records.planted", find_imports(tmp_path / "planted.py")) == {"cli", "cli.app"}
 
 
-@pytest.mark.parametrize("name", FLOW)
+def test_the_folders_are_the_wings() -> None:
+    """Every module lies in a wing or is a face, no wing is missing, and no folder is crowded."""
+    assert {find_wing(name) for name in MODULES} == set(WINGS) | FACES
+    folders = [path for path in PACKAGE.rglob("*") if path.is_dir() and list(path.glob("*.py"))]
+    crowded = {folder.name: len(list(folder.glob("[!_]*.py"))) for folder in folders}
+    assert {name: count for name, count in crowded.items() if count > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("name", [name for name, path in MODULES.items() if path.name == "__init__.py"])
+def test_a_folder_imports_nothing(name: str) -> None:
+    """A wing's `__init__` is a docstring: to import a module of the measured side loads no other module."""
+    assert len(ast.parse(MODULES[name].read_text(encoding="utf-8")).body) == 1
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_imports_point_one_way(name: str) -> None:
-    """A module knows those on its left, and none on its right."""
-    later = set(FLOW[FLOW.index(name) :]) - (SHELLS if name in SHELLS else set())
-    assert find_reach(name) & later == set()
+    """A module knows its own wing and those before it."""
+    assert find_upward(name, IMPORTS[name]) == set()
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - SHELLS))
+@pytest.mark.parametrize("name", MODULES)
 def test_no_imports_in_a_circle(name: str) -> None:
-    """No module needs itself, and none needs a face of the project."""
-    assert find_reach(name) & (SHELLS | {name}) == set()
+    """No module needs itself."""
+    assert name not in find_reach(name)
 
 
-@pytest.mark.parametrize("name", LEAVES)
-def test_a_leaf_imports_nothing_of_ours(name: str) -> None:
-    """Leaves can be read, tested and replaced alone."""
-    assert IMPORTS[name] == set()
+def test_only_the_entry_imports_the_command() -> None:
+    """The parts of the command know the options and the shell, and no part knows another."""
+    parts = {name: IMPORTS[name] for name in MODULES if name.startswith("cli.") and name != "cli.app"}
+    shared = {"cli", "cli.options", "cli.shell"}
+    others = {name: {other for other in found if find_wing(other) == "cli"} - shared for name, found in parts.items()}
+    assert {name: found for name, found in others.items() if found} == {}
+    assert [name for name, found in IMPORTS.items() if "cli.app" in found] == ["__main__"]
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(JUDGES)])
 def test_judges_see_only_records(name: str) -> None:
-    """What judges and shows never trains: it knows no engine and no runner."""
-    assert find_reach(name) & {"data", "engines", "fused", "runner", "workers", "campaign"} == set()
+    """What judges and shows never trains: it knows no engine, no runner and no pool."""
+    assert find_reach(name) & TRAINERS == set()
 
 
 def test_nothing_heavy_is_imported_by_importing() -> None:
     """Every module can be imported where there is no TensorFlow, and none imports matplotlib."""
-    loaded = import_apart("\n".join(f"import mnist_bench.{name}" for name in MODULES))
-    assert {f"mnist_bench.{name}" for name in MODULES} <= loaded
+    names = set(MODULES) - {"__main__"}
+    loaded = import_apart("\n".join(f"import mnist_bench.{name}" for name in names))
+    assert {f"mnist_bench.{name}" for name in names} <= loaded
     assert not {"tensorflow", "keras", "matplotlib", "jax", "torch"} & loaded
 
 
@@ -131,8 +151,8 @@ def test_nothing_heavy_is_imported_by_importing() -> None:
     "code",
     [
         "import mnist_bench; mnist_bench.__version__",
-        "import sys; from mnist_bench.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
-        "import sys; from mnist_bench.cli import main\ntry: main(['run', '--help'])\nexcept SystemExit: pass",
+        "import sys; from mnist_bench.cli.app import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+        "import sys; from mnist_bench.cli.app import main\ntry: main(['run', '--help'])\nexcept SystemExit: pass",
     ],
     ids=["import", "help", "run-help"],
 )
@@ -142,14 +162,16 @@ def test_the_package_and_its_help_are_light(code: str) -> None:
     assert import_apart(code) & heavy == set()
 
 
-# Of a plugin pytest finds the hooks by their names.
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {"pytest_plugin"}))
+# pytest finds the hooks of a plugin by their names.
+@pytest.mark.parametrize(
+    "name", [name for name, path in MODULES.items() if path.name != "__init__.py" and name not in FACES]
+)
 def test_what_is_public_is_there(name: str) -> None:
     """Every name of `__all__` exists, once, and is no private one."""
     module = importlib.import_module(f"mnist_bench.{name}")
     names = module.__all__
     assert len(names) == len(set(names))
-    assert [it for it in names if it.startswith("_") or not hasattr(module, it)] == []
+    assert [public for public in names if public.startswith("_") or not hasattr(module, public)] == []
 
 
 def test_the_package_gives_its_public_names() -> None:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 # The first is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
-from mnist_bench import suite  # noqa: F401 - as said
-from mnist_bench.records import save_record
-from mnist_bench.timingruns import collect_hardware
+from mnist_bench.checks import suite  # noqa: F401 - as said
+from mnist_bench.records.training import save_record
+from mnist_bench.timing.records import collect_hardware
 
 if TYPE_CHECKING:
-    from mnist_bench.data import Dataset
-    from mnist_bench.records import TrainingRecord
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
 
 pytest_plugins = ["pytester"]
 
 HEADER = "[pytest]\nmnist_bench = true\n"
 CHECK = """
-from mnist_bench.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import CheckResult, Verdict
 def test_it(mnist_hold):
     result = CheckResult(name="contract/{name}[epoch]", verdict=Verdict.{verdict}, figure="7", bound="8")
     mnist_hold(result, engine="epoch")
@@ -31,7 +31,7 @@ def test_it(mnist_hold):
 def _fixed_versions(pytester: pytest.Pytester) -> None:
     """Spare the inner runs the import of TensorFlow."""
     pytester.makeconftest(
-        "from mnist_bench import suite\n"
+        "from mnist_bench.checks import suite\n"
         "suite.collect_versions = lambda: {'keras': '3.15.1', 'tensorflow': '2.21.0', 'numpy': '2.4.6'}\n"
     )
 
@@ -57,7 +57,7 @@ def test_verdicts_become_outcomes(name: str, verdict: str, outcome: str, pyteste
 
 def test_header_names_what_is_under_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The header has data, engines, device and versions where the suite asks for it, and only there; no hidden GPU."""
-    monkeypatch.setattr("mnist_bench.environment._ask", lambda _: "0, A GPU")
+    monkeypatch.setattr("mnist_bench.training.fingerprint._ask", lambda _: "0, A GPU")
     pytester.makepyfile("def test_it(): pass")
     assert "mnist-bench:" not in pytester.runpytest_inprocess().stdout.str()
     pytester.makeini(HEADER)
@@ -105,7 +105,7 @@ def test_what_only_mnist_can_answer(
     options: tuple[str, ...], outcome: str, pytester: pytest.Pytester, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the stand-in it skips, saying so, or fails where MNIST is required."""
-    monkeypatch.setattr("mnist_bench.data.load_dataset", lambda _: tiny)
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda _: tiny)
     pytester.makepyfile("import pytest\n@pytest.mark.usefixtures('mnist_only')\ndef test_it(): pass")
     result = pytester.runpytest_inprocess("--mnist-data", "digits", "-rsE", *options)
     result.assert_outcomes(**{outcome: 1})
@@ -122,8 +122,8 @@ def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, 
         """
         import os, pathlib, time
         import pytest, threadpoolctl
-        from mnist_bench import runner
-        from mnist_bench.records import load_record
+        from mnist_bench.training import runner
+        from mnist_bench.records.training import load_record
 
         @pytest.fixture(scope="session")
         def mnist_dataset():
@@ -159,9 +159,9 @@ def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pyteste
         """
         import pathlib
         import pytest
-        from mnist_bench import runner
-        from mnist_bench.records import load_record
-        from mnist_bench.verdicts import CheckResult, Verdict
+        from mnist_bench.training import runner
+        from mnist_bench.records.training import load_record
+        from mnist_bench.records.verdicts import CheckResult, Verdict
 
         @pytest.fixture(scope="session")
         def mnist_dataset():

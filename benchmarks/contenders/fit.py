@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contenders.task import Clock, Outcome
-from mnist_bench.backend import load_keras, synchronise
-from mnist_bench.engines import ENGINES, compile_model
-from mnist_bench.labs import build_model
+from mnist_bench.training.backend import load_keras, synchronise
+from mnist_bench.training.engines import ENGINES, compile_model
+from mnist_bench.training.labs import build_model
 
 if TYPE_CHECKING:
     from contenders.task import Task, Weights

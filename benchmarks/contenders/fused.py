@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from contenders.task import Clock, Orders, Outcome
-from mnist_bench.fused import FusedTrainer
+from mnist_bench.training.fused import FusedTrainer
 
 if TYPE_CHECKING:
     from contenders.task import Task, Weights

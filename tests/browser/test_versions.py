@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.collection import make_collection
-from mnist_bench.versionfacts import collect_facts
-from mnist_bench.versionpage import format_page
-from mnist_bench.versionrecords import Failure, VersionRecord, put
+from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.report.collection import make_collection
+from mnist_bench.versions.report.findings import collect_facts
+from mnist_bench.versions.report.page import format_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

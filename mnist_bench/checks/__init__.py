@@ -1,0 +1,1 @@
+"""Is it right? Checks, baselines and the verdicts on them."""

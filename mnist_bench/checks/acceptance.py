@@ -1,0 +1,169 @@
+"""Accepting records as baselines: the rules, and what two baselines say beside each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_bench.checks import baselines
+from mnist_bench.checks.accuracy import compare_values, format_metric
+from mnist_bench.checks.known import apply_known, load_known
+from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
+from mnist_bench.checks.records import ProbeRecord, describe_difference
+from mnist_bench.checks.suite import collect_versions
+from mnist_bench.checks.thresholds import judge_threshold
+from mnist_bench.records.serial import RecordError, load_any
+from mnist_bench.records.training import TrainingConfig, TrainingRecord
+from mnist_bench.records.verdicts import Verdict
+from mnist_bench.stats.sequential import judge
+from mnist_bench.training.engines import check_engine
+from mnist_bench.training.labs import check_lab, find_departures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["accept_folder", "diff_baselines", "find_objections"]
+
+
+def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) -> list[Path]:
+    """Accept every record of a folder: training records as references, probes as digest baselines.
+
+    Args:
+        source: The folder of records.
+        folder: The baselines.
+        why: The reason, for whoever reviews the file.
+        force: Whether to accept against the rules; the file says which were broken.
+
+    Returns:
+        The baselines written.
+
+    Raises:
+        RecordError: The folder holds no records, or one that is not valid, or a baseline is not.
+        ValueError: No reason is given, a rule is broken and `force` is off, or the records do not belong
+            together or to the baseline that is there. Nothing has been written then.
+    """
+    acceptance = baselines.make_acceptance(why)
+    probes, groups = _sort_out(source)
+    trainings = [record for group in groups for record in group]
+    commits = [probe.environment.commit for probe in probes]
+    engines = {probe.config.engine for probe in probes} | {record.config.engine for record in trainings}
+    # Refuse what does not belong together before the first of them is written, and before the contracts run.
+    for group in groups:
+        baselines.plan_accuracy(group, folder, acceptance)
+    objections = find_objections(trainings, commits, sorted(engines))
+    if objections and not force:
+        raise ValueError(f"{source}: not accepted: {'; '.join(objections)} (--force says so in the file)")
+    acceptance = baselines.make_acceptance(why, objections)
+    written = [baselines.accept_accuracy(group, folder, acceptance) for group in groups]
+    return written + [baselines.accept_probe(probe, folder, acceptance) for probe in probes]
+
+
+def find_objections(
+    trainings: Sequence[TrainingRecord], commits: Sequence[str | None], engines: Sequence[str]
+) -> list[str]:
+    """Return why records should not become baselines.
+
+    Args:
+        trainings: Training records: not the lab's training, or below the lab's threshold.
+        commits: Commits of the other records: of a dirty working tree, as those of the trainings.
+        engines: Engines of all of them: a contract that one of them breaks here.
+    """
+    everywhere = [*commits, *(record.environment.commit for record in trainings)]
+    dirty = any(commit is not None and commit.endswith("+dirty") for commit in everywhere)
+    return [
+        *(["the working tree was dirty"] if dirty else []),
+        # Each once, however many seeds it is true of.
+        *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
+        *_find_low(trainings),
+        *_find_broken(engines),
+    ]
+
+
+def diff_baselines(base: Path, new: Path) -> Iterator[str]:
+    """Yield lines that compare two baselines of the same kind.
+
+    Raises:
+        RecordError: One of them is not valid.
+        ValueError: They are of different kinds, labs or data.
+    """
+    old, now = baselines.load_baseline(base), baselines.load_baseline(new)
+    if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
+        yield describe_difference(old, now)
+        return
+    if isinstance(old, ProbeRecord) or isinstance(now, ProbeRecord):
+        raise ValueError(f"{base} and {new} are of different kinds: {old.kind!r} and {now.kind!r}")  # noqa: TRY004
+    for name in ("lab", "dataset", "dataset_digest"):
+        sides = getattr(old, name), getattr(now, name)
+        if sides[0] != sides[1]:
+            raise ValueError(f"{base} and {new} differ in their {name}: {sides[0]!r} and {sides[1]!r}")
+    first, second = ({it.engine: it for it in side.references} for side in (old, now))
+    for engine in sorted({*first, *second}):
+        if engine not in second or engine not in first:
+            yield f"{engine}: only in {base if engine in first else new}"
+        else:
+            yield from _diff_references(first[engine], second[engine])
+
+
+def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iterator[str]:
+    if old.epochs != new.epochs:
+        yield f"{new.engine}: not comparable: trained for {old.epochs} and for {new.epochs} epochs"
+        return
+    comparisons = compare_values(old, new.test_accuracy, new.test_loss)
+    # The same files give the same verdict: the random splits have a fixed seed.
+    for metric, decision in judge(comparisons, rng=np.random.default_rng(1671), looks=1).items():
+        yield f"{new.engine} {metric}: {format_metric(metric, decision)}"
+
+
+def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
+    """Return the probes of a folder, and its trainings by lab and engine."""
+    forms: Mapping[str, type[TrainingRecord | ProbeRecord]] = {
+        "training": TrainingRecord,
+        "probe": ProbeRecord,
+    }
+    paths = sorted(source.glob("*.json"))
+    if not paths:
+        raise RecordError(f"{source}: no records (*.json) there")
+    probes: list[ProbeRecord] = []
+    groups: dict[tuple[str, str], list[TrainingRecord]] = {}
+    for path in paths:
+        record = load_any(path, forms)
+        _check_names(path, record.config)
+        if isinstance(record, ProbeRecord):
+            probes.append(record)
+        else:
+            groups.setdefault((record.config.lab, record.config.engine), []).append(record)
+    return probes, list(groups.values())
+
+
+def _check_names(path: Path, config: TrainingConfig) -> None:
+    """Refuse a record of a lab or an engine that there is not."""
+    try:
+        check_lab(config.lab)
+        check_engine(config.engine)
+    except ValueError as error:
+        raise RecordError(f"{path}: $.config: {error}") from error
+
+
+def _find_departures(record: TrainingRecord) -> Iterator[str]:
+    """Yield what a training did otherwise than the lab, whose trainings it would be held against."""
+    for name, (value, wanted) in find_departures(record.config).items():
+        yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
+
+
+def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
+    for lab in dict.fromkeys(record.config.lab for record in trainings):
+        them = [record for record in trainings if record.config.lab == lab]
+        low = [record.config.seed for record in them if judge_threshold(record) is Verdict.REGRESSED]
+        if low:
+            yield f"{lab} is below its threshold in {len(low)} of {len(them)} trainings, such as seed {low[0]}"
+
+
+def _find_broken(engines: Sequence[str]) -> Iterator[str]:
+    known, versions = load_known(), collect_versions()
+    for engine in engines:
+        for name in CONTRACTS:
+            result = apply_known(check_contract(name, engine), engine, versions, known)
+            if not result.holds:
+                yield f"{result.name} fails here"

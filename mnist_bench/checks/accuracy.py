@@ -1,0 +1,189 @@
+"""Verdicts: what records say when they are held against a bound or a baseline. Never imports Keras."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.stats.sequential import (
+    ACCURACY_MARGIN,
+    LOOKS,
+    Comparison,
+    format_decision,
+    judge,
+    loss_margin,
+)
+from mnist_bench.training.labs import find_departures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mnist_bench.checks.baselines import Reference
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.stats.sequential import Decision
+
+__all__ = [
+    "compare_accuracy",
+    "compare_values",
+    "format_metric",
+    "is_decided",
+    "make_comparisons",
+    "make_metric_result",
+    "plan_looks",
+]
+
+# Accuracies are told in percentage points, as people speak of them; each metric has digits enough for its margin.
+_UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
+
+
+def plan_looks(seeds: int) -> list[int]:
+    """Return after how many seeds to look, when `seeds` may be trained at most."""
+    return [*(look for look in LOOKS if look < seeds), seeds]
+
+
+def is_decided(results: Sequence[CheckResult]) -> bool:
+    """Return whether more seeds are not asked for: something has regressed, or nothing is inconclusive."""
+    verdicts = {result.verdict for result in results}
+    return Verdict.REGRESSED in verdicts or Verdict.INCONCLUSIVE not in verdicts
+
+
+def make_comparisons(
+    records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference]
+) -> dict[str, Comparison]:
+    """Return what the statistics compare: accuracy and loss of each lab, by `lab accuracy` and `lab loss`.
+
+    Args:
+        records: The new trainings of each lab, none of which diverged.
+        references: The reference of each lab.
+
+    Raises:
+        ValueError: A lab has no new trainings, or one of them is not to be compared with the reference: its
+            seed is there twice or is one of the reference's, or its lab, engine or epochs are others.
+    """
+    comparisons = {}
+    for lab, trained in records.items():
+        _check_trainings(lab, trained, references[lab])
+        accuracies = [record.test_accuracy for record in trained]
+        losses = [_loss(record) for record in trained]
+        for metric, comparison in compare_values(references[lab], accuracies, losses).items():
+            comparisons[f"{lab} {metric}"] = comparison
+    return comparisons
+
+
+def compare_values(reference: Reference, accuracies: Sequence[float], losses: Sequence[float]) -> dict[str, Comparison]:
+    """Return what the statistics compare of one lab: its `accuracy` and its `loss`.
+
+    Args:
+        reference: The reference.
+        accuracies: Test accuracies of other seeds.
+        losses: Their test losses.
+    """
+    return {
+        "accuracy": Comparison(reference.test_accuracy, accuracies, "lower", ACCURACY_MARGIN),
+        "loss": Comparison(reference.test_loss, losses, "higher", loss_margin(reference.test_loss)),
+    }
+
+
+def format_metric(metric: str, decision: Decision) -> str:
+    """Return the evidence of a decision on `accuracy`, in percentage points, or on `loss`."""
+    scale, unit, digits = _UNITS[metric]
+    return format_decision(decision, scale=scale, unit=unit, digits=digits)
+
+
+def compare_accuracy(
+    records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference], *, looks: int
+) -> list[CheckResult]:
+    """Compare each lab's new trainings with its reference: mean and spread of accuracy and loss.
+
+    Args:
+        records: The new trainings of each lab.
+        references: The reference of each lab.
+        looks: How many looks were planned in all.
+
+    Raises:
+        ValueError: As `make_comparisons`.
+    """
+    diverged = {lab: trained for lab, trained in records.items() if any(r.test_loss is None for r in trained)}
+    for lab, trained in diverged.items():
+        _check_trainings(lab, trained, references[lab])
+    results = [_make_diverged(trained) for trained in diverged.values()]
+    comparisons = make_comparisons({lab: it for lab, it in records.items() if lab not in diverged}, references)
+    if not comparisons:
+        return results
+    # The same records give the same verdict: the random splits have a fixed seed.
+    decisions = judge(comparisons, rng=np.random.default_rng(1671), looks=looks)
+    for name, decision in decisions.items():
+        lab, metric = name.split()
+        engine = references[lab].engine
+        results.append(_make_result(f"accuracy/{metric}[{lab}-{engine}]", metric, decision, records[lab]))
+    return results
+
+
+def _make_result(name: str, metric: str, decision: Decision, records: Sequence[TrainingRecord]) -> CheckResult:
+    config = records[0].config
+    return make_metric_result(
+        name,
+        metric,
+        decision,
+        [record.test_accuracy if metric == "accuracy" else _loss(record) for record in records],
+        command=f"mnist-bench check {config.lab} --engine {config.engine} --seeds {2 * len(records)}",
+    )
+
+
+def make_metric_result(
+    name: str, metric: str, decision: Decision, values: Sequence[float], *, command: str = ""
+) -> CheckResult:
+    """Return a decision on the `accuracy` or the `loss` of these new values as a check's result."""
+    scale, unit, digits = _UNITS[metric]
+    sign = -1 if metric == "accuracy" else 1
+    return CheckResult(
+        name=name,
+        verdict=Verdict(decision.verdict),
+        figure=f"{statistics.fmean(values):.4f}, changed by {scale * decision.change.estimate:+.{digits}f}{unit}",
+        bound=f"not worse than {sign * scale * decision.margin:+.{digits}f}{unit}",
+        evidence=format_metric(metric, decision),
+        command=command,
+    )
+
+
+def _make_diverged(records: Sequence[TrainingRecord]) -> CheckResult:
+    config = records[0].config
+    seeds = [record.config.seed for record in records if record.test_loss is None]
+    return CheckResult(
+        name=f"accuracy/loss[{config.lab}-{config.engine}]",
+        verdict=Verdict.REGRESSED,
+        figure=f"not finite in {len(seeds)} of {len(records)} trainings",
+        bound="finite",
+        command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {seeds[0]}",
+    )
+
+
+def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> None:
+    """Refuse trainings that the reference cannot be held against."""
+    if not trained:
+        raise ValueError(f"{lab}: there are no new trainings")
+    seen: set[int] = set()
+    for config in (record.config for record in trained):
+        what = f"{lab}, seed {config.seed}"
+        wanted = {"lab": lab, "engine": reference.engine, "epochs": reference.epochs}
+        for name, value in wanted.items():
+            if getattr(config, name) != value:
+                raise ValueError(f"{what}: {name} is {getattr(config, name)!r}, the reference's {value!r}")
+        for name, (value, sheet) in find_departures(config).items():
+            if name != "epochs":
+                raise ValueError(f"{what}: {name} is {value!r}, the reference's is the lab's, {sheet!r}")
+        if config.seed in seen:
+            raise ValueError(f"{what}: it is there twice among the new trainings")
+        if config.seed in reference.seeds:
+            raise ValueError(f"{what}: it is in the reference, too: the new seeds must be new")
+        seen.add(config.seed)
+
+
+def _loss(record: TrainingRecord) -> float:
+    """Return the test loss of a training that did not diverge."""
+    if record.test_loss is None:
+        raise ValueError(f"{record.config.lab}, seed {record.config.seed}: the training diverged")
+    return record.test_loss

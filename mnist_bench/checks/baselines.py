@@ -1,0 +1,301 @@
+"""The stored baselines: where they lie, how they are read, accepted and superseded, and never overwritten."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import math
+import platform
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mnist_bench.checks.records import Acceptance, ProbeRecord, check_comparable, load_probe
+from mnist_bench.records import files
+from mnist_bench.records.files import write_atomically
+from mnist_bench.records.serial import SCHEMA_VERSION, Record, dump_json, load, load_any
+from mnist_bench.records.training import EnvironmentRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+
+__all__ = [
+    "Acceptance",
+    "AccuracyBaseline",
+    "Reference",
+    "accept_accuracy",
+    "accept_probe",
+    "accuracy_path",
+    "find_folder",
+    "find_probe",
+    "find_reference",
+    "list_baselines",
+    "load_accuracy",
+    "load_baseline",
+    "make_acceptance",
+    "plan_accuracy",
+    "probe_path",
+]
+
+
+class Reference(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The distribution of one engine's results over seeds, one figure a seed.
+
+    Attributes:
+        engine: The engine that trained.
+        epochs: Epochs of each training.
+        seeds: The seeds, each once.
+        test_accuracy: Their accuracies on the test set.
+        test_loss: Their losses on it.
+        environment: Where the first of them was trained.
+        acceptance: Who made it a baseline.
+    """
+
+    engine: str
+    epochs: int
+    seeds: list[int]
+    test_accuracy: list[float]
+    test_loss: list[float]
+    environment: EnvironmentRecord
+    acceptance: Acceptance
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths, a seed that is there twice, and figures out of range."""
+        lengths = {name: len(getattr(self, name)) for name in ("seeds", "test_accuracy", "test_loss")}
+        if len(set(lengths.values())) != 1 or not self.seeds:
+            raise ValueError(f"columns of different lengths, or empty ones: {lengths}")
+        seen: set[int] = set()
+        for seed, accuracy, loss in zip(self.seeds, self.test_accuracy, self.test_loss, strict=True):
+            if seed in seen:
+                raise ValueError(f"seeds: {seed} is there twice")
+            seen.add(seed)
+            if not 0 <= accuracy <= 1:
+                raise ValueError(f"test_accuracy of seed {seed}: {accuracy!r} is outside 0 to 1")
+            if not 0 <= loss < math.inf:
+                raise ValueError(f"test_loss of seed {seed}: {loss!r} is negative or not finite")
+        if self.epochs < 1:
+            raise ValueError(f"epochs: {self.epochs} is less than 1")
+
+
+class AccuracyBaseline(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every reference that a lab ever had on a data set: the last one of an engine is in force.
+
+    Attributes:
+        lab: A key of `LABS`.
+        dataset: `mnist` or `digits`.
+        dataset_digest: SHA-256 of its arrays.
+        references: In the order in which they were accepted; an earlier one is superseded, and kept.
+    """
+
+    lab: str
+    dataset: str
+    dataset_digest: str
+    references: list[Reference]
+    kind: str = "accuracy-baseline"
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse a baseline that holds nothing to compare with."""
+        if not self.references:
+            raise ValueError("references: there are none")
+
+
+def find_folder() -> Path:
+    """Return the folder of the baselines that come with the package: the checkout's, or the wheel's copy."""
+    checkout = files.PACKAGE.parent / "baselines"
+    return checkout if checkout.is_dir() else files.PACKAGE / "shipped_baselines"
+
+
+def accuracy_path(folder: Path, dataset: str, lab: str) -> Path:
+    """Return where a lab's accuracy baseline lies."""
+    return folder / "accuracy" / dataset / f"{lab}.json"
+
+
+def probe_path(folder: Path, record: ProbeRecord) -> Path:
+    """Return where the probe baseline lies that a probe may be compared with bit by bit."""
+    config, key = record.config, record.environment.numerics_key
+    return folder / "digests" / record.dataset.source / f"{config.lab}-{config.engine}" / f"{key}.json"
+
+
+def load_accuracy(path: Path) -> AccuracyBaseline:
+    """Read an accuracy baseline.
+
+    Raises:
+        RecordError: The file cannot be read or is not valid: the message names it and the field.
+    """
+    return load(path, AccuracyBaseline, kind="accuracy-baseline")
+
+
+def load_baseline(path: Path) -> AccuracyBaseline | ProbeRecord:
+    """Read a baseline of either kind.
+
+    Raises:
+        RecordError: The file cannot be read or is not valid: the message names it and the field.
+    """
+    forms: Mapping[str, type[AccuracyBaseline | ProbeRecord]] = {
+        "accuracy-baseline": AccuracyBaseline,
+        "probe": ProbeRecord,
+    }
+    return load_any(path, forms)
+
+
+def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest: str) -> Reference | None:
+    """Return the reference in force for a lab, an engine and a data set, or None where there is none.
+
+    Raises:
+        RecordError: The baseline is there but not valid.
+        ValueError: It is of another lab or other data than its place says.
+    """
+    path = accuracy_path(folder, dataset, lab)
+    if not path.exists():
+        return None
+    baseline = load_accuracy(path)
+    _check_fields(path, baseline, {"lab": lab, "dataset": dataset, "dataset_digest": digest})
+    fitting = [reference for reference in baseline.references if reference.engine == engine]
+    return fitting[-1] if fitting else None
+
+
+def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
+    """Return the probe baseline for this probe's lab, engine, data and numerics key, or None.
+
+    Raises:
+        RecordError: It is there but not valid.
+        ValueError: It is of another training, or another numerics key, than its place says.
+    """
+    path = probe_path(folder, record)
+    if not path.exists():
+        return None
+    baseline = load_probe(path)
+    _check_fields(path, baseline.config, {"engine": record.config.engine})
+    _check_fields(path, baseline.environment, {"numerics_key": record.environment.numerics_key})
+    try:
+        check_comparable(baseline, record)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return baseline
+
+
+def list_baselines(folder: Path) -> Iterator[Path]:
+    """Yield every baseline file of a folder, sorted."""
+    for kind in ("accuracy", "digests"):
+        yield from sorted((folder / kind).rglob("*.json"))
+
+
+def make_acceptance(why: str, forced: Sequence[str] = ()) -> Acceptance:
+    """Return an acceptance by this user on this machine, now.
+
+    Raises:
+        ValueError: No reason is given.
+    """
+    if not why.strip():
+        raise ValueError("a baseline needs a reason, for whoever reviews it")
+    when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+    return Acceptance(who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced))
+
+
+def plan_accuracy(
+    records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance
+) -> tuple[Path, AccuracyBaseline]:
+    """Return the baseline that `accept_accuracy` would write, and where, without writing it.
+
+    Raises:
+        RecordError: The baseline that is there is not valid.
+        ValueError: The records do not belong together, one of them diverged, or the baseline that is there is
+            of another lab or other data.
+    """
+    first = records[0]
+    lab, dataset = first.config.lab, first.dataset
+    reference = _make_reference(records, acceptance)
+    path = accuracy_path(folder, dataset.source, lab)
+    new = AccuracyBaseline(lab=lab, dataset=dataset.source, dataset_digest=dataset.digest, references=[reference])
+    if not path.exists():
+        return path, new
+    old = load_accuracy(path)
+    _check_fields(path, old, {name: getattr(new, name) for name in ("lab", "dataset", "dataset_digest")})
+    return path, msgspec.structs.replace(old, references=[*old.references, reference])
+
+
+def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance) -> Path:
+    """Make training records the reference in force for their lab and engine; the earlier one is kept.
+
+    Args:
+        records: Records of one lab, engine and data set, of different seeds, trained in full.
+        folder: The baselines.
+        acceptance: Who, when and why.
+
+    Returns:
+        The baseline's path.
+
+    Raises:
+        RecordError: As `plan_accuracy`.
+        ValueError: As `plan_accuracy`.
+    """
+    path, baseline = plan_accuracy(records, folder, acceptance)
+    # Nothing is lost: what was there stands in the new file, too.
+    write_atomically(path, dump_json(baseline).encode(), overwrite=True)
+    return path
+
+
+def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | None = None) -> Path:
+    """Make a probe the baseline for its numerics key; an earlier one is kept beside it, numbered.
+
+    Args:
+        record: The probe.
+        folder: The baselines.
+        acceptance: Who, when and why, if the record does not say so itself.
+
+    Returns:
+        The baseline's path.
+    """
+    path = probe_path(folder, record)
+    if path.exists():
+        number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
+        write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
+    accepted = msgspec.structs.replace(record, acceptance=acceptance or record.acceptance)
+    write_atomically(path, dump_json(accepted).encode(), overwrite=True)
+    return path
+
+
+def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -> Reference:
+    """Return the reference that records make, once they are seen to belong together."""
+    first = records[0]
+    for record in records:
+        for name, mine, its in (
+            ("lab", first.config.lab, record.config.lab),
+            ("engine", first.config.engine, record.config.engine),
+            ("epochs", first.config.epochs, record.config.epochs),
+            ("dataset", first.dataset, record.dataset),
+            ("numerics key", first.environment.numerics_key, record.environment.numerics_key),
+        ):
+            if mine != its:
+                raise ValueError(f"records of one reference differ in their {name}: {mine!r} and {its!r}")
+    losses = [record.test_loss for record in records if record.test_loss is not None]
+    if len(losses) != len(records):
+        seed = next(record.config.seed for record in records if record.test_loss is None)
+        raise ValueError(f"{first.config.lab}: the training of seed {seed} diverged: it can be no reference")
+    return Reference(
+        engine=first.config.engine,
+        epochs=len(first.history.loss),
+        seeds=[record.config.seed for record in records],
+        test_accuracy=[record.test_accuracy for record in records],
+        test_loss=losses,
+        environment=first.environment,
+        acceptance=acceptance,
+    )
+
+
+def _check_fields(path: Path, record: Record, wanted: Mapping[str, str]) -> None:
+    """Refuse a record that is not what its place says."""
+    for name, value in wanted.items():
+        if getattr(record, name) != value:
+            raise ValueError(f"{path}: {name} is {getattr(record, name)!r}, expected {value!r}")
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the user of a container may have no name
+        return "unknown"

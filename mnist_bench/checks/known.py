@@ -1,0 +1,101 @@
+"""Known regressions: a reviewed list of what is broken in which versions, strict in both directions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from mnist_bench.records.serial import Record, load_json
+from mnist_bench.records.verdicts import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["KNOWN_PATH", "KnownRegression", "apply_known", "find_known", "load_known"]
+
+KNOWN_PATH = Path(__file__).with_name("known_regressions.json")
+
+
+class KnownRegression(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of the list.
+
+    Attributes:
+        name: A short name for people.
+        check: The check that it fails, such as `contract/new-order`.
+        engines: The engines that have it.
+        package: The package whose version decides, such as `keras`.
+        versions: The versions that have it, as a PEP 440 specifier.
+        reason: What is wrong, and what it costs.
+        link: Where it is discussed.
+    """
+
+    name: str
+    check: str
+    engines: list[str]
+    package: str
+    versions: str
+    reason: str
+    link: str
+
+    def __post_init__(self) -> None:
+        """Refuse a range of versions that is none."""
+        SpecifierSet(self.versions)
+
+
+def load_known(path: Path = KNOWN_PATH) -> list[KnownRegression]:
+    """Read the list.
+
+    Raises:
+        RecordError: The file cannot be read, or is not a valid list; the message names it and the field.
+    """
+    return load_json(path, list[KnownRegression])
+
+
+def find_known(
+    check: str, engine: str, versions: Mapping[str, str], known: Sequence[KnownRegression]
+) -> KnownRegression | None:
+    """Return the entry that covers a check of an engine under these versions, if there is one.
+
+    Args:
+        check: The check without its case, such as `contract/new-order`.
+        engine: The engine it ran on.
+        versions: Versions by package name.
+        known: The list.
+    """
+    for entry in known:
+        if entry.check == check and engine in entry.engines and _covers(entry, versions.get(entry.package)):
+            return entry
+    return None
+
+
+def apply_known(
+    result: CheckResult, engine: str, versions: Mapping[str, str], known: Sequence[KnownRegression]
+) -> CheckResult:
+    """Return the result as the list sees it.
+
+    A regression that is listed becomes KNOWN; one that is listed but has gone becomes REGRESSED, so that
+    someone removes its entry and the check bites again.
+    """
+    entry = find_known(result.name.partition("[")[0], engine, versions, known)
+    if entry is None:
+        return result
+    if result.verdict is Verdict.REGRESSED:
+        evidence = f"{entry.name}: {entry.reason} {entry.link}"
+        return msgspec.structs.replace(result, verdict=Verdict.KNOWN, evidence=evidence)
+    if result.verdict in (Verdict.PASS, Verdict.IDENTICAL):
+        evidence = f"the known regression {entry.name!r} is gone here: narrow its versions in {KNOWN_PATH.name}"
+        return msgspec.structs.replace(result, verdict=Verdict.REGRESSED, evidence=evidence)
+    return result
+
+
+def _covers(entry: KnownRegression, version: str | None) -> bool:
+    """Return whether an entry is about a version; of one that is no version it says nothing."""
+    try:
+        # A pre-release is judged like the release it leads to: to PEP 440, 3.0rc1 is below 3.0.
+        return version is not None and SpecifierSet(entry.versions).contains(Version(version).base_version)
+    except InvalidVersion:
+        return False

@@ -1,0 +1,1 @@
+"""One layer of checks a module: what runs in the environment under test."""

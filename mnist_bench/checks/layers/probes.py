@@ -1,0 +1,146 @@
+"""One probe for each stage of training, each a digest and a few values: together they tell which stage moved.
+
+The stages are independent: each starts from given weights, images and labels, so that a changed initialiser,
+say, shows in the first stage and in no other. Only the last ones, the weights after whole epochs, follow from all
+the others but the first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from mnist_bench.checks.layers import tracers
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.training import DatasetRecord, digest_arrays
+from mnist_bench.training.backend import choose_device, seed_everything, set_determinism
+from mnist_bench.training.data.dataset import prepare
+from mnist_bench.training.engines import check_engine, compile_model, predict, train_model
+from mnist_bench.training.fingerprint import collect_environment
+from mnist_bench.training.labs import build_model, configure_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.labs import Lab
+
+    Floats = npt.NDArray[np.float32]
+
+__all__ = ["probe"]
+
+# Epochs whose weights are probed, as far as the training goes.
+_EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
+_BATCH = 128
+_EVALUATED = 1000
+
+
+def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
+    """Probe every stage of a training.
+
+    Args:
+        config: Which lab, engine and seed, and how many epochs to follow; None follows 5.
+        dataset: The data.
+    """
+    lab, engine = configure_lab(config), check_engine(config.engine)
+    device = choose_device(config.device)
+    set_determinism(on=config.deterministic and engine.deterministic)
+    config = msgspec.structs.replace(config, epochs=config.epochs or 5)
+    prepared = prepare(dataset, config.validation_split)
+    stages = [
+        Stage(name=name, digest=digest_arrays(arrays), values=_sample(arrays))
+        for name, arrays in _probe_stages(lab, config, prepared)
+    ]
+    return ProbeRecord(
+        config=config,
+        environment=collect_environment(device=device, xla=engine.xla),
+        dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
+        stages=stages,
+    )
+
+
+def _probe_stages(
+    lab: Lab, config: TrainingConfig, prepared: Prepared
+) -> Iterator[tuple[str, Sequence[npt.NDArray[Any]]]]:
+    """Yield each stage's name and the arrays that it is about, in the order of training."""
+    seed_everything(config.seed)
+    yield "initial weights", build_model(lab).get_weights()
+    yield "data order", [tracers.trace_order(config.engine, seed=config.seed).steps]
+    if lab.dropout:
+        yield "dropout mask", [tracers.trace_masks(config.engine, seed=config.seed, steps=4).kept]
+    # Without dropout from here on: its masks have had their stage.
+    plain = dataclasses.replace(lab, dropout=0.0)
+    given = _given_weights(plain)
+    yield "forward", [predict(_compiled(plain, config, prepared, given), config, prepared.pixels[:_BATCH])]
+    batch = _first(prepared, _BATCH)
+    gradient_config = msgspec.structs.replace(config, learning_rate=1.0, optimizer="sgd")
+    loss, after = _one_step(plain, gradient_config, batch, given)
+    yield "loss", [np.array([loss], np.float32)]
+    yield "gradient", [before - now for before, now in zip(given, after, strict=True)]
+    yield "update", _one_step(plain, config, batch, given)[1]
+    model = _compiled(plain, config, prepared, given)
+    figures = model.evaluate(prepared.x_test[:_EVALUATED], prepared.y_test[:_EVALUATED], verbose=0)
+    yield "evaluation", [np.array(figures, np.float32)]
+    yield from _probe_epochs(lab, config, prepared, given)
+
+
+def _probe_epochs(
+    lab: Lab, config: TrainingConfig, prepared: Prepared, given: list[Floats]
+) -> Iterator[tuple[str, list[Floats]]]:
+    """Yield the weights after the 1st, 2nd, 5th … and last epoch of a seeded training from the given weights."""
+    epochs = config.epochs or 1
+    model = _compiled(lab, config, prepared, given)
+    kept: dict[int, list[Floats]] = {}
+
+    def keep(epoch: int, _figures: Any) -> None:
+        if epoch + 1 in _EPOCHS or epoch + 1 == epochs:
+            kept[epoch + 1] = [np.array(weight) for weight in model.get_weights()]
+
+    train_model(model, prepared, config, epochs=epochs, on_epoch=keep)
+    for epoch, weights in kept.items():
+        yield f"weights after epoch {epoch}", weights
+
+
+def _compiled(lab: Lab, config: TrainingConfig, prepared: Prepared, weights: list[Floats]) -> Any:
+    """Return the lab's model, seeded, compiled for the engine, with these weights."""
+    seed_everything(config.seed)
+    model = build_model(lab)
+    compile_model(model, check_engine(config.engine), config, samples=len(prepared.x_train))
+    model.set_weights(weights)
+    return model
+
+
+def _one_step(lab: Lab, config: TrainingConfig, batch: Prepared, given: list[Floats]) -> tuple[float, list[Floats]]:
+    """Return the loss of one step on one batch from the given weights, and the weights after it."""
+    model = _compiled(lab, config, batch, given)
+    losses: list[float] = []
+    train_model(model, batch, config, epochs=1, shuffle=False, on_epoch=lambda _, figures: losses.append(figures.loss))
+    return losses[0], model.get_weights()
+
+
+def _first(prepared: Prepared, count: int) -> Prepared:
+    """Return the first `count` images for training, and as many again for validation."""
+    labels = prepared.y_fit[: 2 * count].argmax(axis=1)
+    return tracers.make_prepared(prepared.pixels[: 2 * count], labels, validation=count)
+
+
+def _given_weights(lab: Lab) -> list[Floats]:
+    """Return weights that depend on nothing under test, spread as glorot uniform spreads them."""
+    rng = np.random.RandomState(1671)  # its stream is frozen: the weights never change
+    weights: list[Floats] = []
+    for shape in (w.shape for w in build_model(lab).get_weights()):
+        limit = (6 / sum(shape)) ** 0.5 if len(shape) > 1 else 0.1
+        weights.append(rng.uniform(-limit, limit, shape).astype(np.float32))
+    return weights
+
+
+def _sample(arrays: Sequence[npt.NDArray[Any]]) -> list[float]:
+    """Return up to 16 values from all over the arrays."""
+    flat = np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])
+    return [float(flat[place]) for place in np.linspace(0, len(flat) - 1, min(16, len(flat))).astype(int)]

@@ -1,0 +1,111 @@
+"""The same seed, the same bits: twice in one process, and in a fresh one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training import backend
+from mnist_bench.training.runner import train
+from mnist_bench.training.workers.pool import Failed, Finished, train_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mnist_bench.training.data.dataset import Dataset
+
+__all__ = ["check_determinism", "check_reproducible"]
+
+
+def check_reproducible(
+    labs: Sequence[str],
+    engines: Sequence[str],
+    dataset: Dataset,
+    source: str,
+    *,
+    seed: int = 1671,
+    device: str = "auto",
+) -> Iterator[CheckResult]:
+    """Check that a seed gives one result wherever it is trained, and another seed another.
+
+    Args:
+        labs: Keys of `LABS`.
+        engines: Keys of `ENGINES`.
+        dataset: The data, loaded.
+        source: The same data, for the fresh process to load.
+        seed: The seed; the one after it is the other.
+        device: `auto`, `cpu` or `gpu`.
+
+    Yields:
+        A result for each lab by each engine.
+
+    Raises:
+        RuntimeError: A training in a fresh process failed.
+    """
+    configs = [
+        TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=1, data=source, device=device)
+        for engine in engines
+        for lab in labs
+    ]
+    for config, digests in zip(configs, _collect_digests(configs, dataset), strict=True):
+        other = digests.pop("another seed")
+        count = len(set(digests.values()))
+        holds = count == 1 and other not in digests.values()
+        yield CheckResult(
+            name=f"reproducibility/bits[{config.lab}-{config.engine}]",
+            verdict=Verdict.PASS if holds else Verdict.REGRESSED,
+            figure=f"{count} results of one seed, {'another' if holds else 'not another'} of the next",
+            bound="1, another",
+            evidence=", ".join(f"{where}: {digest[:8]}" for where, digest in digests.items()),
+        )
+
+
+def _collect_digests(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[dict[str, str]]:
+    """Train the seed of each configuration in several places, and the next seed in one.
+
+    Always on the same number of cores: a product is split among the threads, and on an AVX2 machine 1 and 2
+    threads end in different bits, which is why the numerics key has the threads in it.
+
+    Returns:
+        The final weights' digests by place, of each configuration.
+    """
+    apart = _train_apart(configs)
+
+    def train_here(config: TrainingConfig) -> str:
+        return train(config, dataset=dataset).final_digest
+
+    return [
+        {
+            "this process": train_here(config),
+            "this process again": train_here(config),
+            "another seed": train_here(msgspec.structs.replace(config, seed=config.seed + 1)),
+            "a fresh process": digest,
+        }
+        for config, digest in zip(configs, apart, strict=True)
+    ]
+
+
+def check_determinism() -> CheckResult:
+    """Check that op determinism is on after it was asked for: a missing call is silent."""
+    backend.set_determinism(on=True)
+    on = backend.is_deterministic()
+    return CheckResult(
+        name="reproducibility/op-determinism",
+        verdict=Verdict.PASS if on else Verdict.REGRESSED,
+        figure="on" if on else "off",
+        bound="on",
+    )
+
+
+def _train_apart(configs: Sequence[TrainingConfig]) -> list[str]:
+    """Return the digests of trainings in one worker, which has the cores that this process has."""
+    digests: dict[int, str] = {}
+    for event in train_all(configs):
+        if isinstance(event, Failed):
+            raise RuntimeError(event.reason)  # noqa: TRY004 - no wrong type: a training that failed
+        if isinstance(event, Finished):
+            digests[event.task] = event.record.final_digest
+    return [digests[task] for task in range(len(configs))]

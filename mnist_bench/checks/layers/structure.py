@@ -1,0 +1,81 @@
+"""What a lab's model must be made of before anything is trained: layers, parameters, initial weights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.backend import seed_everything
+from mnist_bench.training.labs import CLASSES, PIXELS, build_model, check_lab
+from mnist_bench.training.runner import describe_layers
+
+if TYPE_CHECKING:
+    from mnist_bench.training.labs import Lab
+
+__all__ = ["check_initial_weights", "check_layers", "expected_layers"]
+
+# The variance of n uniform draws lies within this many of its own standard deviations.
+_DEVIATIONS = 5.0
+
+
+def expected_layers(lab: Lab) -> list[tuple[str, int, int, str | None]]:
+    """Return what the lab sheet's summary lists: each layer's kind, units, parameters and activation."""
+    rows: list[tuple[str, int, int, str | None]] = []
+    inputs = PIXELS
+    for width, activation in [*((width, "relu") for width in lab.hidden), (CLASSES, "softmax")]:
+        rows += [("Dense", width, (inputs + 1) * width, None), ("Activation", width, 0, activation)]
+        if lab.dropout and activation == "relu":
+            rows.append(("Dropout", width, 0, None))
+        inputs = width
+    return rows
+
+
+def check_layers(name: str) -> CheckResult:
+    """Check each layer's kind, width, parameters and activation, the total, and that all of it is trainable."""
+    lab = check_lab(name)
+    model = build_model(lab)
+    layers = describe_layers(model)
+    rows = [(layer.kind, layer.units, layer.parameters, layer.activation) for layer in layers]
+    total, trainable = model.count_params(), sum(layer.trainable for layer in layers)
+    holds = rows == expected_layers(lab) and total == trainable == lab.parameters
+    return CheckResult(
+        name=f"structure/layers[{name}]",
+        verdict=Verdict.PASS if holds else Verdict.REGRESSED,
+        figure=f"{total:,} parameters, {trainable:,} trainable, {len(rows)} layers",
+        bound=f"{lab.parameters:,}, all trainable, {len(expected_layers(lab))} layers",
+        evidence=f"layers: {rows}",
+    )
+
+
+def check_initial_weights(name: str, *, seed: int = 1671) -> CheckResult:
+    """Check that kernels are glorot uniform (Glorot and Bengio, 2010, equation 16) and biases zero.
+
+    Uniform on ± sqrt(6 / (inputs + outputs)), whose variance is limit² / 3.
+    """
+    seed_everything(seed)
+    worst, outside, biases = 0.0, 0, 0
+    for weight in build_model(check_lab(name)).get_weights():
+        if weight.ndim == 1:
+            biases += int(np.count_nonzero(weight))
+            continue
+        limit = math.sqrt(6 / sum(weight.shape))
+        outside += int((np.abs(weight) > limit * (1 + 1e-6)).sum())
+        worst = max(worst, _variance_error(weight / limit))
+    return CheckResult(
+        name=f"structure/initial-weights[{name}]",
+        verdict=Verdict.PASS if worst <= _DEVIATIONS and not outside and not biases else Verdict.REGRESSED,
+        figure=f"variance off by {worst:.1f} sd; {outside} weights outside the limit, {biases} biases not 0",
+        bound=f"≤ {_DEVIATIONS:g} sd, 0 and 0",
+        evidence="glorot uniform kernels, zero biases",
+    )
+
+
+def _variance_error(unit: Any) -> float:
+    """Return how far the mean square of n draws from uniform(-1, 1) is from 1/3, in standard deviations.
+
+    The square of such a draw has variance 1/5 - 1/9 = 4/45.
+    """
+    return abs(float(np.mean(np.square(unit, dtype=np.float64))) - 1 / 3) / math.sqrt(4 / 45 / unit.size)

@@ -1,0 +1,312 @@
+"""Tiny trainings whose final weights tell what an engine did: which sample in which step, which unit dropped.
+
+Nothing is put inside the engines. Every training sample has a pixel of its own, and all weights start at 0,
+so a sample's row of the kernel moves only in the step that it is trained in, and by an amount that names the step,
+where products are float32's: TF32 would blur it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.training.backend import load_tensorflow, seed_everything, set_determinism, without_tf32
+from mnist_bench.training.data.dataset import Prepared
+from mnist_bench.training.engines import check_engine, compile_model, train_model
+from mnist_bench.training.labs import CLASSES, LABS, build_model
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mnist_bench.training.engines import EpochFigures
+
+    Ints = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float32]
+
+__all__ = [
+    "UNKNOWN",
+    "UNSEEN",
+    "MaskTrace",
+    "OrderTrace",
+    "group_samples",
+    "make_prepared",
+    "trace_groups",
+    "trace_masks",
+    "trace_order",
+    "trace_steps",
+]
+
+UNSEEN = -1  # a sample that was trained in no step
+UNKNOWN = -2  # a sample that was trained, but not once in one step
+
+# The steps must differ in what they do to a row by far more than float32 rounds.
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class OrderTrace:
+    """What an engine did with each sample.
+
+    Attributes:
+        steps: (epochs, samples): the step of the epoch in which a sample was trained, UNSEEN, or UNKNOWN.
+        validation: (epochs, validation samples): the same for those that must not be trained.
+        labels: (epochs, samples): the label that each sample was trained with, -1 where it was not.
+    """
+
+    steps: Ints
+    validation: Ints
+    labels: Ints
+
+
+def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: int) -> Prepared:
+    """Make the input of an engine from (n, inputs) uint8 pixels and (n,) labels, the last ones for validation."""
+    x, y = pixels.astype(np.float32) / np.float32(255), np.eye(CLASSES, dtype=np.float32)[labels]
+    split = len(x) - validation
+    return Prepared(
+        pixels=pixels,
+        x_fit=x,
+        y_fit=y,
+        x_train=x[:split],
+        y_train=y[:split],
+        x_validation=x[split:],
+        y_validation=y[split:],
+        x_test=x[split:],
+        y_test=y[split:],
+        validation_split=validation / len(x),
+    )
+
+
+@without_tf32()
+def trace_order(
+    engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671
+) -> OrderTrace:
+    """Find out in which step of each epoch an engine trains each sample, and with which label.
+
+    Args:
+        engine: A key of `ENGINES`.
+        samples: Training samples; a quarter as many more are for validation.
+        batch_size: One that does not divide `samples` makes a partial last batch.
+        epochs: Epochs to train.
+        seed: Of the training.
+    """
+    steps = trace_steps(engine, samples=samples, batch_size=batch_size, epochs=epochs, seed=seed)
+    config = _configure_order(engine, batch_size, seed)
+    # Not seeded anew: the label that a sample has does not depend on the order.
+    model = _compile_perceptron(engine, steps.shape[1], samples, batch_size, config.learning_rate)
+    mixed = _train_rows(model, config, np.arange(steps.shape[1]) % CLASSES, samples, epochs)
+    trained = (mixed > 0).sum(axis=2) == 1
+    labels = np.where(trained, mixed.argmax(axis=2), -1)
+    return OrderTrace(steps[:, :samples], steps[:, samples:], labels[:, :samples])
+
+
+@without_tf32()
+def trace_steps(engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671) -> Ints:
+    """Find out in which step of each epoch an engine trains each sample, whatever its label.
+
+    The arguments are those of `trace_order`.
+
+    Returns:
+        (epochs, samples and those for validation): the step, UNSEEN, or UNKNOWN.
+    """
+    amounts = _step_amounts(samples, batch_size)
+    everything = samples + samples // 4
+    config = _configure_order(engine, batch_size, seed)
+    model = _seed_perceptron(config, everything, samples)
+    alike = _train_rows(model, config, np.zeros(everything, np.int64), samples, epochs)
+    return _decode_steps(alike[:, :, 0], amounts)
+
+
+def _configure_order(engine: str, batch_size: int, seed: int) -> TrainingConfig:
+    return TrainingConfig(lab="perceptron", engine=engine, seed=seed, batch_size=batch_size, learning_rate=1.0)
+
+
+def _train_rows(model: Any, config: TrainingConfig, labels: Ints, samples: int, epochs: int) -> Floats:
+    """Train samples of a pixel each, and return the kernel, (epochs, samples, classes), that each epoch ends with."""
+    prepared = make_prepared(255 * np.eye(len(labels), dtype=np.uint8), labels, validation=len(labels) - samples)
+    zeros = [np.zeros((len(labels), CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
+    return np.stack([weights[0] for weights in _train_from(model, zeros, prepared, config, epochs)])
+
+
+def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
+    """Return by how much each step moves a row it trains: learning rate 1, class 0, mean over the batch.
+
+    With all samples of class 0 and fresh rows, a step's probabilities depend on the bias alone, so the
+    amount, (1 - p) / batch, is known beforehand. It falls from step to step.
+    """
+    bias, amounts = np.zeros(CLASSES), []
+    for start in range(0, samples, batch_size):
+        p = np.exp(bias) / np.exp(bias).sum()
+        amounts.append((1 - p[0]) / min(batch_size, samples - start))
+        bias -= p - np.eye(CLASSES)[0]
+    gaps = np.abs(np.subtract.outer(amounts, amounts))[~np.eye(len(amounts), dtype=bool)]
+    if gaps.size and gaps.min() < 10 * _TOLERANCE * max(amounts):
+        raise ValueError(f"{samples} samples in batches of {batch_size} have steps that look alike")
+    return np.asarray(amounts)
+
+
+def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
+    """Return for each (epoch, sample) the step whose amount its row has moved by."""
+    distance = np.abs(moves[:, :, None] - amounts)
+    steps: Ints = distance.argmin(axis=2)
+    steps[distance.min(axis=2) > _TOLERANCE * amounts.max()] = UNKNOWN
+    steps[moves == 0] = UNSEEN
+    return steps
+
+
+def group_samples(samples: int, base: int) -> Ints:
+    """Return the three groups, (samples, 3), that each sample is in: one for each digit of its number.
+
+    There are 3 * base groups, and no two samples are in the same three; `samples` is at most base cubed.
+    """
+    numbers = np.arange(samples)
+    return np.stack([place * base + numbers // base**place % base for place in range(3)], axis=1)
+
+
+@without_tf32()
+def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> npt.NDArray[np.float64]:
+    """Count an epoch's visits at full size: to the samples of each group of `group_samples`.
+
+    A pixel a sample would be too many, so a sample lights those of its groups. At a vanishing learning rate every
+    visit moves a row alike.
+
+    Args:
+        engine: A key of `ENGINES`.
+        samples: Training samples.
+        base: Of the samples' numbers.
+        batch_size: One that divides `samples`.
+
+    Returns:
+        (3 * base,) visits: a sound epoch gives as many as a group has samples.
+    """
+    pixels = np.zeros((samples, 3 * base), np.uint8)
+    np.put_along_axis(pixels, group_samples(samples, base), 255, axis=1)
+    prepared = make_prepared(pixels, np.zeros(samples, np.int64), validation=0)
+    rate = 1e-6
+    config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=rate)
+    model = _seed_perceptron(config, 3 * base, samples)
+    model.set_weights([np.zeros((3 * base, CLASSES), np.float32), np.zeros(CLASSES, np.float32)])
+    train_model(model, prepared, config, epochs=1)
+    kernel = model.get_weights()[0]
+    return np.asarray(kernel[:, 0] / (rate * (1 - 1 / CLASSES) / batch_size), np.float64)
+
+
+@dataclass(frozen=True)
+class MaskTrace:
+    """What an engine's dropout did, step by step, each step a batch of one sample from the same weights.
+
+    Attributes:
+        kept: (steps, layers, width) of booleans.
+        initial: The weights before each step.
+        trained: The weights after each step.
+        x: (1, inputs), the sample.
+        y: (1, classes), its label.
+        learning_rate: Of the step.
+        val_losses: The validation loss after each step, as the engine reported it.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    initial: list[Floats]
+    trained: list[list[Floats]]
+    x: Floats
+    y: Floats
+    learning_rate: float
+    val_losses: list[float]
+
+
+@without_tf32()
+def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 1671) -> MaskTrace:
+    """Find out which units of the dropout lab, widened, an engine drops.
+
+    Every hidden unit gives 1 before dropout, so the gradient of the second kernel has a row of zeros for each
+    dropped unit of the first layer, and a column of zeros for each of the second.
+
+    Args:
+        engine: A key of `ENGINES`.
+        steps: Epochs, of one step each.
+        width: Units of each hidden layer: more than the lab's, for more draws a step.
+        seed: Of the training.
+    """
+    lab = dataclasses.replace(LABS["dropout"], hidden=(width, width))
+    inputs = 4
+    initial: list[Floats] = []
+    for shape in zip((inputs, *lab.hidden), (*lab.hidden, CLASSES), strict=True):
+        initial += [np.zeros(shape, np.float32), np.ones(shape[1], np.float32)]
+    # The last kernel differs by class, so that a gradient flows back to every unit.
+    initial[-2] = np.tile(np.linspace(-1, 1, CLASSES, dtype=np.float32) / width, (width, 1))
+    prepared = make_prepared(np.full((2, inputs), 255, np.uint8), np.zeros(2, np.int64), validation=1)
+    # A small step: a thousand units together would else drive the loss to 0, and nothing could be told from it.
+    config = TrainingConfig(lab="dropout", engine=engine, seed=seed, batch_size=1, learning_rate=1e-4)
+    losses: list[float] = []
+    set_determinism(on=check_engine(engine).deterministic)
+    seed_everything(seed)  # before it is built: Keras 3 seeds the masks then
+    model = build_model(lab, inputs=inputs)
+    _compile(model, config, samples=1)
+    trained = _train_from(model, initial, prepared, config, steps, losses)
+    moved = np.stack([weights[2] - initial[2] for weights in trained]) != 0
+    kept = np.stack([moved.any(axis=2), moved.any(axis=1)], axis=1)
+    return MaskTrace(
+        kept=kept,
+        initial=initial,
+        trained=trained,
+        x=prepared.x_train,
+        y=prepared.y_train,
+        learning_rate=config.learning_rate,
+        val_losses=losses,
+    )
+
+
+def _seed_perceptron(config: TrainingConfig, inputs: int, samples: int) -> Any:
+    """Return a perceptron, compiled for the config and this many training samples; TensorFlow is seeded afresh."""
+    set_determinism(on=check_engine(config.engine).deterministic)
+    model = _compile_perceptron(config.engine, inputs, samples, config.batch_size, config.learning_rate)
+    seed_everything(config.seed)
+    return model
+
+
+# Tracing and compiling take longer than a tiny training, and seeds and weights are set before each one.
+@functools.lru_cache(maxsize=16)
+def _compile_perceptron(engine: str, inputs: int, samples: int, batch_size: int, learning_rate: float) -> Any:
+    config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=learning_rate)
+    model = build_model(LABS["perceptron"], inputs=inputs)
+    _compile(model, config, samples=samples)
+    return model
+
+
+def _compile(model: Any, config: TrainingConfig, *, samples: int) -> None:
+    """Compile a model as a training does, and have Keras make its metrics.
+
+    Keras 3 makes them in the first step, which TensorFlow therefore traces twice. The models of the arithmetic checks
+    leave that to their first step; here it would only take time.
+    """
+    engine = check_engine(config.engine)
+    compile_model(model, engine, config, samples=samples)
+    if engine.fit:
+        nothing = load_tensorflow().zeros([1, CLASSES])
+        model.compute_metrics(nothing, nothing, nothing, None)
+
+
+def _train_from(
+    model: Any,
+    weights: list[Floats],
+    prepared: Prepared,
+    config: TrainingConfig,
+    epochs: int,
+    losses: list[float] | None = None,
+) -> list[list[Floats]]:
+    """Train with every epoch starting from these weights, and return the weights that each one ends with."""
+    model.set_weights(weights)
+    ends: list[list[Floats]] = []
+
+    def rewind(_epoch: int, figures: EpochFigures) -> None:
+        ends.append([np.array(weight) for weight in model.get_weights()])
+        if losses is not None:
+            losses.append(figures.val_loss)
+        model.set_weights(weights)
+
+    train_model(model, prepared, config, epochs=epochs, on_epoch=rewind)
+    return ends

@@ -1,0 +1,181 @@
+"""The record of a probe, and what two of them say beside each other: which stage of training moved first."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mnist_bench.records.serial import SCHEMA_VERSION, Record, load
+from mnist_bench.records.training import (
+    DatasetRecord,
+    EnvironmentRecord,
+    TrainingConfig,
+)
+from mnist_bench.training.fingerprint import NUMERICS_FIELDS, explain_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = [
+    "Acceptance",
+    "Difference",
+    "ProbeRecord",
+    "Stage",
+    "check_comparable",
+    "compare_probes",
+    "describe_difference",
+    "format_difference",
+    "load_probe",
+]
+
+
+class Acceptance(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who accepted a record as a baseline, when, why, and against which rules."""
+
+    who: str
+    when: str
+    why: str
+    forced: list[str]
+
+
+class Stage(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stage of training: the SHA-256 of its arrays, and a few of their values."""
+
+    name: str
+    digest: str
+    values: list[float]
+
+    def __post_init__(self) -> None:
+        """Refuse values that are no numbers."""
+        if not all(map(math.isfinite, self.values)):
+            raise ValueError(f"stage {self.name!r} holds a value that is not finite")
+
+
+class ProbeRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every stage of one lab's training by one engine, in the order of training.
+
+    `acceptance` is None until the record becomes a baseline.
+    """
+
+    config: TrainingConfig
+    environment: EnvironmentRecord
+    dataset: DatasetRecord
+    stages: list[Stage]
+    acceptance: Acceptance | None = None
+    kind: str = "probe"
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse a record without stages, or with one twice."""
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"stages must be there, each once, not {names!r}")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A stage that is not the same in two probes.
+
+    Attributes:
+        stage: Its name.
+        size: The largest difference between the kept values, relative to the largest of them; None where
+            one side has no such values: the stage is not there, or has another number of them.
+        only: `first` or `second` where only that probe has the stage, else None.
+    """
+
+    stage: str
+    size: float | None
+    only: str | None = None
+
+
+def load_probe(path: Path) -> ProbeRecord:
+    """Read a probe record.
+
+    Raises:
+        RecordError: The file cannot be read, or is no valid probe record.
+    """
+    return load(path, ProbeRecord, kind="probe")
+
+
+def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
+    """Refuse to compare probes of different things.
+
+    Raises:
+        ValueError: They differ in lab, seed, training or data; the message says in which.
+    """
+    sides = [
+        (name, getattr(a.config, name), getattr(b.config, name))
+        for name in (
+            *("lab", "hidden", "dropout", "seed", "epochs", "batch_size"),
+            *("optimizer", "learning_rate", "validation_split"),
+        )
+    ]
+    sides += [(f"dataset {name}", getattr(a.dataset, name), getattr(b.dataset, name)) for name in ("source", "digest")]
+    for name, one, other in sides:
+        if one != other:
+            raise ValueError(f"probes that differ in their {name} cannot be compared: {one!r} and {other!r}")
+
+
+def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
+    """Return the stages that differ, in the order of training: the first is where to look.
+
+    Raises:
+        ValueError: As `check_comparable`.
+    """
+    check_comparable(a, b)
+    first, second = ({stage.name: stage for stage in probe.stages} for probe in (a, b))
+    differences = []
+    for name in _merge(list(first), list(second)):
+        if name not in first or name not in second:
+            differences.append(Difference(name, None, "first" if name in first else "second"))
+        elif first[name].digest != second[name].digest:
+            differences.append(Difference(name, _size(first[name].values, second[name].values)))
+    return differences
+
+
+def format_difference(difference: Difference) -> str:
+    """Return how a stage differs, in a few words."""
+    if difference.only:
+        return f"only in the {difference.only} probe"
+    if difference.size is None:
+        return "of another number of values"
+    if not difference.size:
+        return "other bits, though none of the values kept moved"
+    return f"moved by {difference.size:.2g} of its size"
+
+
+def describe_difference(a: ProbeRecord, b: ProbeRecord) -> str:
+    """Return one line: where two probes part first, by how much, and what of the environment differs.
+
+    Raises:
+        ValueError: As `check_comparable`.
+    """
+    differences = compare_probes(a, b)
+    keys = explain_keys(a.environment, b.environment, NUMERICS_FIELDS)
+    because = "".join(f"; {name} {x!r} and {y!r}" for name, (x, y) in sorted(keys.items()))
+    if not differences:
+        return f"identical in all {len(a.stages)} stages{because}"
+    stages = len({stage.name for stage in (*a.stages, *b.stages)})
+    return (
+        f"first stage that differs: {differences[0].stage}, {format_difference(differences[0])}; "
+        f"{stages - len(differences)} of {stages} stages alike{because}"
+    )
+
+
+def _merge(a: Sequence[str], b: Sequence[str]) -> list[str]:
+    """Return the names of both, those that only `b` has behind the one that they follow there."""
+    merged, place = list(a), 0
+    for name in b:
+        if name not in merged:
+            merged.insert(place, name)
+        place = merged.index(name) + 1
+    return merged
+
+
+def _size(a: Sequence[float], b: Sequence[float]) -> float | None:
+    if len(a) != len(b):
+        return None
+    scale = max(map(abs, (*a, *b)), default=0.0)
+    return max(abs(x - y) for x, y in zip(a, b, strict=True)) / scale if scale else 0.0

@@ -1,0 +1,1 @@
+"""The lab sheet: its figures, facts and walk."""

@@ -1,0 +1,226 @@
+"""The checks in their order, the sharpest first: what `mnist-bench check` runs where there is no checkout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mnist_bench.checks import baselines
+from mnist_bench.checks.accuracy import compare_accuracy, is_decided, plan_looks
+from mnist_bench.checks.known import apply_known, load_known
+from mnist_bench.checks.layers import arithmetic, contracts, reproducibility, structure
+from mnist_bench.checks.layers.probes import probe
+from mnist_bench.checks.records import compare_probes, describe_difference, load_probe
+from mnist_bench.checks.thresholds import check_threshold
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.backend import choose_device
+from mnist_bench.training.campaign import plan_campaign, run_campaign
+from mnist_bench.training.fingerprint import NUMERICS_FIELDS, explain_keys
+from mnist_bench.training.workers.pool import Failed, Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from mnist_bench.checks.baselines import Reference
+    from mnist_bench.checks.records import ProbeRecord
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.workers.pool import Event
+
+__all__ = ["FIRST_SEED", "Plan", "check_fast_layers", "check_results", "run_suite"]
+
+FIRST_SEED = 1671
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to check.
+
+    Attributes:
+        labs: Keys of `LABS`.
+        engine: A key of `ENGINES`.
+        seeds: New seeds to train at most, where the bits differ from the baseline's.
+        jobs: Worker processes.
+        dataset: The data, loaded.
+        source: The same data, for workers to load.
+        baselines: The folder of the baselines.
+        folder: Where the trainings' records are kept; those that are there already are not trained again.
+        device: `auto`, `cpu` or `gpu`.
+    """
+
+    labs: Sequence[str]
+    engine: str
+    seeds: int
+    jobs: int
+    dataset: Dataset
+    source: str
+    baselines: Path
+    folder: Path
+    device: str = "auto"
+
+
+def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult]:
+    """Run every check and yield its result.
+
+    Args:
+        plan: What to check.
+        show: Told the events of the trainings.
+
+    Yields:
+        Structure, contracts, arithmetic, reproducibility; then, for each lab, that its bits are the
+        baseline's or, where they are not, how its accuracy and loss compare.
+
+    Raises:
+        DeviceError: The device cannot be used.
+    """
+    yield from check_fast_layers(plan)
+    moved: dict[str, str] = {}
+    for lab in plan.labs:
+        result, reason = _check_bits(plan, lab)
+        if result is not None:
+            yield result
+        else:
+            moved[lab] = reason
+    yield from check_results(plan, moved, show)
+
+
+def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
+    """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account."""
+    choose_device(plan.device)  # once TensorFlow has run on a GPU, it is too late
+    known, versions = load_known(), collect_versions()
+    for lab in plan.labs:
+        yield structure.check_layers(lab)
+        yield structure.check_initial_weights(lab)
+    for name in contracts.CONTRACTS:
+        yield apply_known(contracts.check_contract(name, plan.engine), plan.engine, versions, known)
+    for lab in plan.labs:
+        yield arithmetic.check_arithmetic(lab, plan.engine)
+    yield reproducibility.check_determinism()
+    yield from reproducibility.check_reproducible(
+        plan.labs, [plan.engine], plan.dataset, plan.source, device=plan.device
+    )
+
+
+def collect_versions() -> dict[str, str]:
+    """Return the versions that decide about known regressions, by package."""
+    import numpy as np
+
+    from mnist_bench.training.backend import load_tensorflow, read_keras_version
+
+    return {
+        "tensorflow": load_tensorflow().__version__,
+        "keras": read_keras_version(),
+        "numpy": np.__version__,
+    }
+
+
+def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
+    """Return IDENTICAL where every stage has the baseline's bits; else None, and why in words."""
+    now = probe(TrainingConfig(lab=lab, engine=plan.engine, device=plan.device), plan.dataset)
+    before = baselines.find_probe(plan.baselines, now)
+    if before is None:
+        return None, _explain_no_probe(plan, now)
+    if compare_probes(before, now):
+        return None, describe_difference(before, now)
+    return CheckResult(
+        name=f"bits/{lab}-{plan.engine}",
+        verdict=Verdict.IDENTICAL,
+        figure=f"all {len(now.stages)} stages, to epoch {now.config.epochs}",
+        bound=f"the baseline of numerics key {now.environment.numerics_key}",
+        evidence="the same bits need no statistics",
+    ), ""
+
+
+def _explain_no_probe(plan: Plan, now: ProbeRecord) -> str:
+    """Say that no probe baseline fits this environment, and what the nearest one differs in."""
+    folder = baselines.probe_path(plan.baselines, now).parent
+    others = [load_probe(path) for path in sorted(folder.glob("*.json"))]
+    differences = [explain_keys(other.environment, now.environment, NUMERICS_FIELDS) for other in others]
+    if not differences:
+        return "bits: no baseline for this lab and engine"
+    nearest = min(differences, key=len)
+    words = ", ".join(f"{name} {there!r} there, {here!r} here" for name, (there, here) in nearest.items())
+    return f"bits: not comparable with any baseline; the nearest differs in {words}"
+
+
+def check_results(plan: Plan, moved: dict[str, str], show: Callable[[Event], None]) -> Iterator[CheckResult]:
+    """Train new seeds of the labs whose bits moved, look by look, and yield what the statistics say.
+
+    Args:
+        plan: What to check.
+        moved: The labs, each with the words on its bits.
+        show: Told the events of the trainings.
+    """
+    references: dict[str, Reference] = {}
+    for lab, reason in moved.items():
+        reference = baselines.find_reference(
+            plan.baselines, plan.dataset.name, lab, plan.engine, digest=plan.dataset.digest
+        )
+        if reference is None:
+            yield _make_no_baseline(plan, lab, reason)
+        else:
+            references[lab] = reference
+    if not references:
+        return
+    looks = plan_looks(plan.seeds)
+    for look in looks:
+        records, failed = _train(plan, list(references), look, show)
+        if failed:
+            yield from failed
+            return
+        results = compare_accuracy(records, references, looks=len(looks))
+        if is_decided(results):
+            break
+    for lab, trained in records.items():
+        yield check_threshold(trained)
+        yield from (_with_reason(r, moved[lab]) for r in results if f"[{lab}-" in r.name)
+
+
+def _train(
+    plan: Plan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
+) -> tuple[dict[str, list[TrainingRecord]], list[CheckResult]]:
+    """Return the records of the first `seeds` seeds of each lab, training those that are not there yet."""
+    configs = [
+        TrainingConfig(lab=lab, engine=plan.engine, seed=seed, data=plan.source, device=plan.device)
+        for lab in labs
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+    ]
+    campaign = plan_campaign(configs, plan.folder, plan.dataset, resume=True)
+    records, failed = list(campaign.done.values()), []
+    for event in run_campaign(campaign, jobs=plan.jobs):
+        show(event)
+        if isinstance(event, Finished):
+            records.append(event.record)
+        elif isinstance(event, Failed):
+            failed.append(_make_failed(event))
+    groups = {lab: [record for record in records if record.config.lab == lab] for lab in labs}
+    return groups, failed
+
+
+def _make_no_baseline(plan: Plan, lab: str, reason: str) -> CheckResult:
+    return CheckResult(
+        name=f"accuracy/{lab}-{plan.engine}",
+        verdict=Verdict.NO_BASELINE,
+        figure="not trained",
+        bound=f"no reference for {lab} by {plan.engine} on {plan.dataset.name}",
+        evidence=reason,
+        command=f"mnist-bench baseline accept RECORDS --folder {plan.baselines} --why WHY",
+    )
+
+
+def _make_failed(event: Failed) -> CheckResult:
+    return CheckResult(
+        name=f"accuracy/training[{event.config.lab}-{event.config.engine}]",
+        verdict=Verdict.INCONCLUSIVE,
+        figure="a training did not finish",
+        bound="all finish",
+        evidence=event.reason,
+    )
+
+
+def _with_reason(result: CheckResult, reason: str) -> CheckResult:
+    return msgspec.structs.replace(result, evidence=f"{result.evidence}. {reason}")

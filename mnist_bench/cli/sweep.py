@@ -1,0 +1,174 @@
+"""The command `sweep`: a thin shell, which cli.py registers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mnist_bench.cli import check as cli_gate  # noqa: TC001 - typer reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.sweep.records import SweepPlan, SweepRecord
+    from mnist_bench.sweep.workers import Order
+    from mnist_bench.training.data.dataset import Dataset
+
+__all__ = ["sweep"]
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="For the study, tables, plots and page; results/TIME if not given."),
+]
+
+_FIRST_SEED = 1671
+_UNFINISHED = 3
+
+
+def sweep(
+    lab: Annotated[str, typer.Option(help="perceptron, mlp or dropout.")] = "dropout",
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR=LEVELS",
+            help="epochs, learning_rate, hidden, dropout, optimizer or batch_size, and levels with commas between;"
+            " again for another. The lab sheet's homework if not given.",
+        ),
+    ] = None,
+    *,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds to train each point with: 1671, 1672, ...")] = 3,
+    sampler: Annotated[
+        str, typer.Option(help="one-at-a-time (around the lab's own values), grid, random or tpe.")
+    ] = "one-at-a-time",
+    trials: Annotated[
+        int | None, typer.Option(help="Points for random and tpe, besides the lab's own; 30 if not given.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The study's database, to be shared; an SQLite file in DIR if not given."),
+    ] = None,
+    study: Annotated[str, typer.Option(metavar="NAME", help="The study's name in its database.")] = "sweep",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study that is in DIR.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Stop points whose validation accuracy lags behind the median.")
+    ] = False,
+    data: cli_gate.DataOption = "auto",
+    out: OutOption = None,
+    json: cli_gate.JsonOption = False,
+) -> None:
+    """Explore the hyperparameters: train many variants of a lab, and rank them by validation accuracy.
+
+    The test set is touched once, at the end, for the best three and the lab's own point. The same command started
+    on several machines with one --storage shares the work. Exit status: 0 every point has an end, 2 bad usage or
+    bad input, 3 a point failed.
+    """
+    import numpy as np
+
+    from mnist_bench.cli.app import default_folder, load_data
+    from mnist_bench.records.training import DatasetRecord
+    from mnist_bench.sweep import space as spaces
+    from mnist_bench.sweep.records import SweepPlan
+    from mnist_bench.sweep.storage import load_optuna
+    from mnist_bench.sweep.study import HEARTBEAT_SECONDS
+    from mnist_bench.sweep.trials import check_points
+    from mnist_bench.sweep.workers import Order
+
+    load_optuna()  # missing, it is said before anything is done
+    varied = spaces.make_space(lab, vary or [])
+    points = spaces.list_points(varied, sampler, trials, np.random.default_rng(_FIRST_SEED))
+    folder = out or default_folder()
+    database = folder / "sweep.db"
+    if storage is None and database.exists() and not resume:
+        raise FileExistsError(f"{database} exists already: --resume goes on there, --out takes another folder")
+    dataset = load_data(data)
+    plan = SweepPlan(
+        space=varied,
+        sampler=sampler,
+        trials=trials,
+        seeds=list(range(_FIRST_SEED, _FIRST_SEED + seeds)),
+        prune=prune,
+        dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
+    )
+    check_points(plan, points)
+    if storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    order = Order(
+        storage=storage or f"sqlite:///{database}",
+        study=study,
+        data=dataset.name if data == "auto" else data,
+        heartbeat=HEARTBEAT_SECONDS,
+    )
+    raise typer.Exit(_run(order, plan, points, dataset, jobs=jobs, folder=folder, json=json))
+
+
+def _run(
+    order: Order, plan: SweepPlan, points: list[Any], dataset: Dataset, *, jobs: int, folder: Path, json: bool
+) -> int:
+    """Run a sweep and its tests, write and print what they found, and return the exit status."""
+    import msgspec
+
+    from mnist_bench.records.serial import dump_json
+    from mnist_bench.sweep.page import format_table, write_sweep
+    from mnist_bench.sweep.results import choose_trials
+    from mnist_bench.sweep.trials import make_record, open_sweep, open_tests
+    from mnist_bench.sweep.workers import WorkersLostError, work_off
+
+    study = open_sweep(order.storage, order.study, plan, points, heartbeat=order.heartbeat)
+    _say(f"sweep of {plan.space.lab}: {len(points)} points, seeds for each: {len(plan.seeds)}, on {dataset.label}")
+    tests = None
+    try:
+        work_off(order, jobs=jobs, watch=_make_watcher(lambda: make_record(study, None)))
+        record = make_record(study, None)
+        chosen = choose_trials(record)
+        if chosen:
+            _say(f"testing the best and the lab's own: {len(chosen)} points")
+            name = f"{order.study}-test"
+            tests = open_tests(order.storage, name, plan, chosen, heartbeat=order.heartbeat)
+            work_off(msgspec.structs.replace(order, study=name), jobs=jobs, watch=lambda: None)
+    except WorkersLostError as error:
+        _say(f"{error}; --resume goes on")
+        return _UNFINISHED
+    record = make_record(study, tests)
+    if chosen:
+        page = write_sweep(record, folder)
+        typer.echo(
+            dump_json(record) if json else f"{format_table(record)}\n\nTables, plots and page: {page}", nl=not json
+        )
+    return _conclude(record, len(chosen))
+
+
+def _make_watcher(read: Callable[[], SweepRecord]) -> Callable[[], None]:
+    """Return a function that prints each trial that has ended since it was last called."""
+    from mnist_bench.sweep.page import describe_fate
+    from mnist_bench.sweep.space import describe_point
+
+    told: set[int] = set()
+
+    def watch() -> None:
+        record = read()
+        for trial in record.trials:
+            if trial.state != "unfinished" and trial.number not in told:
+                told.add(trial.number)
+                fate = describe_fate(trial)
+                _say(f"{len(told)}/{len(record.trials)} {describe_point(trial.point or {})}: {fate}")
+
+    return watch
+
+
+def _conclude(record: SweepRecord, chosen: int) -> int:
+    failed = [trial for trial in record.trials if trial.state not in ("complete", "pruned")]
+    for trial in failed:
+        _say(f"trial {trial.number} has no result: {trial.reason or trial.state}")
+    untested = chosen - len(record.tested)
+    if untested:
+        _say(f"{untested} of the {chosen} chosen points could not be tested")
+    return _UNFINISHED if failed or untested else 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"mnist-bench: {line}\n")
+    sys.stderr.flush()

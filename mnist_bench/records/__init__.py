@@ -1,0 +1,1 @@
+"""What is written down: configurations, records, verdicts, and how files hold them."""

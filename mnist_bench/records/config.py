@@ -1,0 +1,53 @@
+"""What to train, and how: the frozen configuration of a training. A leaf but for its JSON."""
+
+from __future__ import annotations
+
+from mnist_bench.records.serial import Record
+
+__all__ = ["TrainingConfig"]
+
+
+class TrainingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to train, and how. The defaults are the lab's own values (lab sheet, sections 1 to 4).
+
+    Attributes:
+        lab: A key of `mnist_bench.LABS`.
+        engine: A key of `mnist_bench.training.engines.ENGINES`.
+        seed: Seeds Python, NumPy and TensorFlow, and with them weights, data order and dropout.
+        epochs: Epochs to train; None means the lab's own number.
+        batch_size: Samples in one step of gradient descent.
+        learning_rate: Of the optimizer.
+        validation_split: The share of the training images, taken from their END, that is not trained on.
+        data: `auto`, `mnist`, `digits`, or a path.
+        device: `auto` (a GPU where TensorFlow sees one), `cpu` or `gpu`.
+        deterministic: Whether op determinism is turned on, where the engine allows it; `xla` does not.
+        hidden: Widths of the hidden layers; None means the lab's own.
+        dropout: Share of each hidden layer's outputs dropped in training; None means the lab's own.
+        optimizer: A key of `mnist_bench.training.optimizers.OPTIMIZERS`, with Keras's constants; the lab's is `sgd`.
+    """
+
+    lab: str
+    engine: str = "epoch"
+    seed: int = 1671
+    epochs: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    validation_split: float = 0.2
+    data: str = "auto"
+    device: str = "auto"
+    deterministic: bool = True
+    hidden: tuple[int, ...] | None = None
+    dropout: float | None = None
+    optimizer: str = "sgd"
+
+    @property
+    def model(self) -> str:
+        """The lab's name and, where model or optimizer are not the lab's, what they are instead."""
+        parts = [self.lab]
+        if self.hidden is not None:
+            parts.append(f"hidden {'x'.join(map(str, self.hidden)) or 'none'}")
+        if self.dropout is not None:
+            parts.append(f"dropout {self.dropout:g}")
+        if self.optimizer != "sgd":
+            parts.append(self.optimizer)
+        return ", ".join(parts)

@@ -1,0 +1,1 @@
+"""What people see, as far as several wings share it."""

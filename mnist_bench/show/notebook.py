@@ -1,0 +1,76 @@
+"""The lab as a notebook: the sheet's steps as a student would write them today, with nothing of this project in it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from mnist_bench.records.files import PACKAGE, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["PARAMETERS", "make_notebook", "write_notebook"]
+
+PARAMETERS = "parameters"
+"""The tag of the cell of parameters, which tools such as papermill look for."""
+
+_TEXT = PACKAGE / "templates" / "notebook.md"
+_CODE = re.compile(r"^```python\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
+_SEED = re.compile(r"^SEED = \d+$", re.MULTILINE)
+
+
+def make_notebook(*, seed: int) -> Any:
+    """Return the lab as a notebook, an `nbformat.NotebookNode` without outputs; the same cells every time.
+
+    Args:
+        seed: What its parameter `SEED` is set to.
+
+    Raises:
+        ModuleNotFoundError: nbformat is not installed.
+    """
+    v4 = _load_nbformat().v4
+    text, found = _SEED.subn(f"SEED = {seed}", _TEXT.read_text(encoding="utf-8"))
+    assert found == 1  # noqa: S101 - the template is our own
+    cells: list[Any] = []
+    # Splitting at a pattern with a group gives in turn what lies between the matches and what they hold.
+    for place, part in enumerate(_CODE.split(text)):
+        if not part.strip():
+            continue
+        options: dict[str, Any] = {"id": f"cell-{len(cells):02}"}  # nbformat's own are random
+        if _SEED.search(part):
+            options["metadata"] = {"tags": [PARAMETERS]}
+        make_cell = v4.new_code_cell if place % 2 else v4.new_markdown_cell
+        cells.append(make_cell(part.strip(), **options))
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def write_notebook(path: Path, *, seed: int) -> None:
+    """Write the lab as a notebook to a new file.
+
+    Args:
+        path: The file, which ends in `.ipynb`.
+        seed: What its parameter `SEED` is set to.
+
+    Raises:
+        FileExistsError: The file exists: nothing is overwritten.
+        ModuleNotFoundError: nbformat is not installed.
+        ValueError: The name has another ending, or the seed is not allowed.
+    """
+    if path.suffix != ".ipynb":
+        raise ValueError(f"notebook {str(path)!r}: its name must end in .ipynb")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed {seed!r} is not allowed: it must be in 0 to {2**32 - 1}")
+    if path.exists():
+        raise FileExistsError(f"{path} exists already: choose another name")
+    text = _load_nbformat().writes(make_notebook(seed=seed))  # it checks the notebook against its schema
+    write_atomically(path, f"{text}\n".encode())
+
+
+def _load_nbformat() -> Any:
+    try:
+        import nbformat
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}: install it, for example: pip install 'mnist-bench[notebook]'") from error
+    return nbformat

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: tests, intervals, power, looks, ratios of times."""

@@ -1,0 +1,126 @@
+"""What a sweep leaves behind: its record, a table, pictures and a page; and what a person reads of it."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from mnist_bench.records.files import write_atomically
+from mnist_bench.records.serial import dump_json
+from mnist_bench.show.drawing import save_alone
+from mnist_bench.show.page import render
+from mnist_bench.sweep.plots import draw_all
+from mnist_bench.sweep.results import CHOSEN, count_states, format_csv, measure_importances, rank_rows
+from mnist_bench.sweep.space import describe_point
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_bench.records.training import EnvironmentRecord
+    from mnist_bench.sweep.records import SweepRecord, TrialRecord
+    from mnist_bench.sweep.results import Row
+
+__all__ = ["describe_fate", "explain_choice", "format_spread", "format_table", "list_others", "write_sweep"]
+
+
+def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
+    """Write all that a sweep leaves behind, over what an earlier look at the same study left there.
+
+    Args:
+        sweep: A sweep with at least one point trained to its end.
+        folder: For sweep.json, sweep.csv, the pictures and index.html.
+
+    Returns:
+        The path of the page.
+    """
+    pictures = draw_all(sweep)
+    for name, svg in pictures.items():
+        save_alone(svg, folder / f"{name}.svg")
+    write_atomically(folder / "sweep.json", dump_json(sweep).encode(), overwrite=True)
+    write_atomically(folder / "sweep.csv", format_csv(sweep).encode(), overwrite=True)
+    html = render(
+        "sweep.html",
+        plan=sweep.plan,
+        rows=rank_rows(sweep),
+        others=list_others(sweep),
+        states=format_states(sweep),
+        rule=explain_choice(sweep),
+        measure=measure_importances(sweep)[0],
+        pictures=pictures,
+        environments=_list_environments(sweep),
+        format_spread=format_spread,
+        format_test=format_test,
+    )
+    page = folder / "index.html"
+    write_atomically(page, html.encode(), overwrite=True)
+    return page
+
+
+def format_table(sweep: SweepRecord) -> str:
+    """Return the ranking as text for a terminal, narrow enough for 100 columns."""
+    plan = sweep.plan
+    data = "MNIST" if plan.dataset.source == "mnist" else f"the stand-in {plan.dataset.source!r}, which is NOT MNIST"
+    lines = [f"Sweep of {plan.space.lab} on {data}: {format_states(sweep)}; seeds a point: {len(plan.seeds)}", ""]
+    lines.append(f"{'rank':>4} {'validation':>17} {'test':>17} {'parameters':>10} {'s/train':>7} engine what differs")
+    for rank, row in enumerate(rank_rows(sweep), start=1):
+        figures = format_spread(row.accuracies)
+        lines.append(
+            f"{rank:>4} {figures:>17} {format_test(row):>17} {row.parameters:>10,} {row.seconds:>7.2f}"
+            f" {row.engine:6} {row.label}"
+        )
+    lines += [f"   - {fate}: {label}" for _, label, fate in list_others(sweep)]
+    return "\n".join([*lines, "", explain_choice(sweep)])
+
+
+def explain_choice(sweep: SweepRecord) -> str:
+    """Return how the best was chosen, and what the test set had to do with it."""
+    seeds = len(sweep.plan.seeds)
+    mean = f"the mean over {seeds} seeds" if seeds > 1 else "of one seed"
+    rule = f"Chosen by validation accuracy after the last epoch, {mean}."
+    if not sweep.tested:
+        return f"{rule} The test set was not touched."
+    apart = len(sweep.tested) - CHOSEN  # 1 where the lab's own point is not among the best
+    points = f"the best {CHOSEN}, and the lab's own" if apart > 0 else "the best, the lab's own among them"
+    return f"{rule} The test set was touched once, after the choice, for {len(sweep.tested)} points: {points}."
+
+
+def format_states(sweep: SweepRecord) -> str:
+    """Return how many trials ended how, in words."""
+    return ", ".join(f"{count} {state}" for state, count in count_states(sweep).items())
+
+
+def format_spread(accuracies: list[float]) -> str:
+    """Return a mean and, of several, the standard deviation."""
+    spread = f" ± {statistics.stdev(accuracies):.4f}" if len(accuracies) > 1 else ""
+    return f"{statistics.fmean(accuracies):.4f}{spread}"
+
+
+def format_test(row: Row) -> str:
+    """Return the test accuracy of a chosen point, and a dash for the others."""
+    return format_spread(row.test_accuracies) if row.test_accuracies else "-"
+
+
+def describe_fate(trial: TrialRecord) -> str:
+    """Return what became of a trial, in words."""
+    if trial.trainings:
+        return f"validation accuracy {format_spread([it.val_accuracy for it in trial.trainings])}"
+    if trial.repeats is not None:
+        return f"the same point as trial {trial.repeats}, not trained again"
+    if trial.state == "pruned":
+        return f"pruned after {len(trial.val_accuracy)} epochs, at {trial.val_accuracy[-1]:.4f}"
+    return f"failed: {trial.reason}" if trial.reason else trial.state
+
+
+def list_others(sweep: SweepRecord) -> list[tuple[int, str, str]]:
+    """Return the trials that have no rank: their number, point and fate in words."""
+    return [
+        (it.number, "not chosen yet" if it.point is None else describe_point(it.point), describe_fate(it))
+        for it in sweep.trials
+        if not it.trainings
+    ]
+
+
+def _list_environments(sweep: SweepRecord) -> list[EnvironmentRecord]:
+    """Return the environment of each kind of machine that trained."""
+    kinds = {it.environment.hardware_key: it.environment for trial in sweep.trials for it in trial.trainings}
+    return list(kinds.values())

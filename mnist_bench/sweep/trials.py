@@ -1,0 +1,200 @@
+"""A sweep's trials: each a point, trained with every seed, without the test set; then the chosen few, tested."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mnist_bench.records.training import TrainingRecord
+from mnist_bench.records.validation import ValidationRecord
+from mnist_bench.sweep.records import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
+from mnist_bench.sweep.space import make_config
+from mnist_bench.sweep.storage import load_optuna
+from mnist_bench.sweep.study import join_study, open_study, read_slots, work
+from mnist_bench.training.runner import check_config, train, train_untested
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mnist_bench.sweep.space import Point
+    from mnist_bench.sweep.study import Slot
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.engines import EpochFigures
+
+__all__ = ["check_points", "make_record", "open_sweep", "open_tests", "run_trials"]
+
+# Two epochs tell nothing of a slow but steady point, and a median of fewer points than these is none.
+_WARMUP_EPOCHS, _STARTUP_TRIALS = 2, 5
+_ENDED = ("complete", "pruned", "failed")
+
+
+def check_points(plan: SweepPlan, points: Sequence[Point | None]) -> None:
+    """Check that every training of a sweep can be configured.
+
+    Raises:
+        ValueError: One has a value that is not allowed.
+    """
+    for point in points:
+        for seed in plan.seeds:
+            check_config(make_config(plan.space, point or {}, seed=seed, data="auto"))
+
+
+def open_sweep(url: str, name: str, plan: SweepPlan, points: Sequence[Point | None], *, heartbeat: int) -> Any:
+    """Create the study of a sweep, or join it where it is there.
+
+    Raises:
+        ValueError: As `study.open_study`.
+    """
+    identity = {"what": "mnist_bench sweep", **msgspec.to_builtins(plan)}
+    return open_study(url, name, identity, points, heartbeat=heartbeat)
+
+
+def open_tests(url: str, name: str, plan: SweepPlan, trials: Sequence[TrialRecord], *, heartbeat: int) -> Any:
+    """Create the study that tests the chosen trials, each once, or join it where it is there.
+
+    Raises:
+        ValueError: As `study.open_study`.
+    """
+    points = [trial.point for trial in trials]
+    chosen = {"numbers": [trial.number for trial in trials], "points": points}
+    identity = {"what": "mnist_bench test", **msgspec.to_builtins(plan), "chosen": chosen}
+    return open_study(url, name, identity, points, heartbeat=heartbeat)
+
+
+def run_trials(url: str, name: str, dataset: Dataset, *, data: str, worker: int, heartbeat: int) -> None:
+    """Work off a sweep's queue, or that of its tests: what a worker process does.
+
+    Args:
+        url: The database.
+        name: The study's name.
+        dataset: The data.
+        data: Its source, for the records.
+        worker: This worker's number, which makes its random draws its own.
+        heartbeat: Seconds between two signs of life.
+
+    Raises:
+        ValueError: The study cannot be used, or is of other data.
+    """
+    optuna = load_optuna()
+    study = join_study(url, name, heartbeat=heartbeat)
+    identity = dict(study.user_attrs["identity"])
+    tested = identity.pop("what") == "mnist_bench test"
+    identity.pop("chosen", None)
+    plan = msgspec.convert(identity, SweepPlan)
+    if plan.dataset.digest != dataset.digest:
+        raise ValueError(f"study {name!r} is of other data than {data}: {plan.dataset.source}, {plan.dataset.digest}")
+    # Running trials count as bad ones, so that two workers do not try the same place at once.
+    study.sampler = optuna.samplers.TPESampler(seed=plan.seeds[0] + worker, constant_liar=True)
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_WARMUP_EPOCHS)
+
+    def objective(trial: Any) -> float:
+        trial.set_user_attr("worker", f"{platform.node()}:{os.getpid()}")
+        point = _settle_point(trial, plan)
+        twin = None if tested else _find_twin(study, trial, point)
+        if twin is not None:
+            trial.set_user_attr("repeats", twin.user_attrs["slot"])
+            return float(twin.value)
+        trainer = _test_seed if tested else _train_seed
+        figures = [trainer(trial, plan, point, seed, dataset, data) for seed in plan.seeds]
+        return sum(figures) / len(figures)
+
+    work(study, objective)
+
+
+def make_record(study: Any, tests: Any | None) -> SweepRecord:
+    """Return all that has come of a sweep so far.
+
+    Args:
+        study: The sweep's study.
+        tests: The study of its tests, if there is one yet.
+    """
+    identity = {name: it for name, it in study.user_attrs["identity"].items() if name != "what"}
+    plan = msgspec.convert(identity, SweepPlan)
+    tested = []
+    if tests is not None:
+        numbers = tests.user_attrs["identity"]["chosen"]["numbers"]
+        for number, slot in zip(numbers, read_slots(tests), strict=True):
+            if slot.state == "complete":
+                records = _read_records(slot, plan, TrainingRecord)
+                tested.append(ChosenRecord(number=number, trainings=records))
+    return SweepRecord(
+        plan=plan,
+        trials=[_make_trial(slot, plan) for slot in read_slots(study)],
+        tested=tested,
+        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _settle_point(trial: Any, plan: SweepPlan) -> Point:
+    """Return the trial's point, which the sampler chooses where the queue has not."""
+    point = trial.user_attrs["point"]
+    names = plan.space.levels if point is None else point
+    # Asked for also where they are fixed: so Optuna, too, knows what was tried.
+    settled = {name: trial.suggest_categorical(name, plan.space.levels[name]) for name in names}
+    trial.set_user_attr("point", settled)
+    return settled
+
+
+def _find_twin(study: Any, trial: Any, point: Point) -> Any | None:
+    """Return the complete trial of the same point: training it again would give the same figures."""
+    for other in study.get_trials(deepcopy=False, states=(load_optuna().trial.TrialState.COMPLETE,)):
+        mine = other.number != trial.number and "repeats" not in other.user_attrs
+        if mine and other.user_attrs.get("point") == point:
+            return other
+    return None
+
+
+def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: Dataset, data: str) -> float:
+    """Train one seed, unless an attempt before has, and return its validation accuracy."""
+    kept = trial.user_attrs.get(_key(seed))
+    if kept is not None:
+        return msgspec.convert(kept, ValidationRecord).val_accuracy
+    config = make_config(plan.space, point, seed=seed, data=data)
+    # The lab's own point is what the others are held against, and always trained to its end.
+    watched = plan.prune and seed == plan.seeds[0] and trial.user_attrs["slot"] > 0
+    record = train_untested(config, dataset=dataset, on_epoch=_make_pruner(trial) if watched else None)
+    trial.set_user_attr(_key(seed), msgspec.to_builtins(record))
+    return record.val_accuracy
+
+
+def _test_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: Dataset, data: str) -> float:
+    """Train one seed in full, and return its test accuracy."""
+    record = train(make_config(plan.space, point, seed=seed, data=data), dataset=dataset)
+    trial.set_user_attr(_key(seed), msgspec.to_builtins(record))
+    return record.test_accuracy
+
+
+def _make_pruner(trial: Any) -> Callable[[int, EpochFigures], None]:
+    def watch(epoch: int, figures: EpochFigures) -> None:
+        trial.report(figures.val_accuracy, epoch)
+        if trial.should_prune():
+            raise load_optuna().TrialPruned
+
+    return watch
+
+
+def _key(seed: int) -> str:
+    return f"record {seed}"
+
+
+def _read_records(slot: Slot, plan: SweepPlan, form: Any) -> list[Any]:
+    return [msgspec.convert(slot.facts[_key(seed)], form) for seed in plan.seeds if _key(seed) in slot.facts]
+
+
+def _make_trial(slot: Slot, plan: SweepPlan) -> TrialRecord:
+    complete = slot.state == "complete"
+    lost = f"its worker was lost, {slot.attempts} times" if slot.state == "failed" else None
+    return TrialRecord(
+        number=slot.number,
+        point=slot.facts.get("point"),
+        state=slot.state if slot.state in _ENDED else "unfinished",
+        attempts=slot.attempts,
+        reason=slot.facts.get("error", lost) if slot.state == "failed" else None,
+        repeats=slot.facts.get("repeats"),
+        val_accuracy=list(slot.reports.values()) if slot.state == "pruned" else [],
+        trainings=_read_records(slot, plan, ValidationRecord) if complete else [],
+    )

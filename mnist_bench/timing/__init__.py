@@ -1,0 +1,1 @@
+"""Is it slower? Clocks, stored benchmark runs and the verdicts on them."""

@@ -1,0 +1,1 @@
+"""Two interpreters timed against each other, in rounds of fresh processes."""

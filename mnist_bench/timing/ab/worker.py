@@ -1,0 +1,171 @@
+"""The measuring side of A against B: trains one lab in this interpreter, an epoch whenever it is told to.
+
+It is started as `PYTHON -m mnist_bench.timing.ab.worker`, where that interpreter has the package, NumPy and TensorFlow
+2.8 or newer. The first line of its input is an `AbTask`; it answers `ready` when it is warm. Each further line
+is a `Step`, which asks for one epoch and is answered by its seconds. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mnist_bench.timing.ab.faults import add_steps, parse_fault, slow_down
+from mnist_bench.training.workers.child import open_events, pin_all_threads, pin_by_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.engines import EpochFigures
+    from mnist_bench.training.workers.child import Tell
+
+__all__ = ["PROTOCOL", "AbTask", "Step", "load_arrays", "measure", "save_arrays"]
+
+# Both sides must speak the same one: an interpreter may have another version of this package.
+PROTOCOL = 2
+
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_ENDLESS = 1_000_000  # epochs: the parent says when it is enough
+
+
+class AbTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What to time.
+
+    Attributes:
+        lab: A key of `mnist_bench.LABS`.
+        engine: A key of `mnist_bench.training.engines.ENGINES`.
+        batch_size: Samples a step.
+        device: `auto`, `cpu` or `gpu`.
+        folder: Where `save_arrays` left the data.
+        warm_ups: Epochs that come first and are not timed.
+        as_shipped: Whether tf.data's autotuner stays on, as Keras has it.
+        fault: A slow-down to plant, as `faults.parse_fault` reads it.
+    """
+
+    lab: str
+    engine: str
+    batch_size: int
+    device: str
+    folder: str
+    warm_ups: int
+    as_shipped: bool = False
+    fault: str | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for one epoch, on these cores; None leaves them as they are."""
+
+    cores: list[int] | None = None
+
+
+class _EnoughError(Exception):
+    """The parent wants no more epochs: the way out of Keras's `fit`."""
+
+
+def save_arrays(dataset: Dataset, folder: Path, *, samples: int, validation: int) -> None:
+    """Write the first images of a data set for the workers, as arrays that load in no time.
+
+    Args:
+        dataset: The data set.
+        folder: Where to.
+        samples: Images to train on.
+        validation: Images behind them to validate on, and test images: few, as neither is timed.
+    """
+    import numpy as np
+
+    for name in _ARRAYS:
+        count = samples + validation if name.endswith("train") else validation
+        np.save(folder / f"{name}.npy", getattr(dataset, name)[:count])
+
+
+def load_arrays(folder: Path) -> Prepared:
+    """Read what `save_arrays` wrote, prepared as the lab does."""
+    import numpy as np
+
+    from mnist_bench.training.data.dataset import Dataset, prepare
+
+    arrays = {name: np.load(folder / f"{name}.npy") for name in _ARRAYS}
+    validation = len(arrays["x_test"])
+    dataset = Dataset(name="part", origin=str(folder), digest="", **arrays)
+    # Half an image less, so that rounding cannot move the split.
+    return prepare(dataset, (validation - 0.5) / len(arrays["x_train"]))
+
+
+def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
+    """Train for as long as there are steps, and tell the seconds of each epoch.
+
+    Args:
+        task: What to time.
+        steps: One for each epoch, waited for while no clock runs.
+        tell: Writes an event: first `ready` with the environment, then an `epoch` for each step.
+
+    Raises:
+        ValueError: The task is not allowed, or its device cannot be used.
+        RuntimeError: The model is not the lab's.
+    """
+    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.training import backend
+    from mnist_bench.training.engines import check_engine, compile_model, train_model
+    from mnist_bench.training.fingerprint import collect_environment
+    from mnist_bench.training.labs import build_model, check_lab
+
+    lab, engine = check_lab(task.lab), check_engine(task.engine)
+    fault = parse_fault(task.fault) if task.fault else None
+    prepared = load_arrays(Path(task.folder))
+    if fault and fault.name == "steps":
+        prepared = add_steps(prepared, fault.share)
+    config = TrainingConfig(lab=lab.name, engine=engine.name, batch_size=task.batch_size)
+    device = backend.choose_device(task.device)
+    backend.set_determinism(on=engine.deterministic)
+    backend.seed_everything(config.seed)
+    model = build_model(lab)
+    if model.count_params() != lab.parameters:
+        raise RuntimeError(f"the model has {model.count_params():,} parameters, the lab's {lab.parameters:,}")
+    compile_model(model, engine, config, samples=len(prepared.x_train))
+    if fault and fault.name == "sleep":
+        slow_down(model, fault.share)
+    environment = msgspec.to_builtins(collect_environment(device=device, xla=engine.xla))
+
+    def answer(epoch: int, figures: EpochFigures) -> None:
+        if epoch == task.warm_ups - 1:
+            tell(event="ready", protocol=PROTOCOL, environment=environment)
+        elif epoch >= task.warm_ups:
+            tell(event="epoch", wall=figures.seconds, cpu=figures.cpu_seconds)
+        if epoch >= task.warm_ups - 1:
+            _wait_for_step(steps)
+
+    # With the autotuner, an epoch on the wall lasts until its thread next wakes: no clock for a tenth more or less.
+    pipelines = contextlib.nullcontext() if task.as_shipped else backend.without_autotuner()
+    with contextlib.suppress(_EnoughError), pipelines:
+        train_model(model, prepared, config, epochs=_ENDLESS, on_epoch=answer)
+
+
+def _wait_for_step(steps: Iterator[Step]) -> None:
+    step = next(steps, None)
+    if step is None:
+        raise _EnoughError
+    if step.cores is not None:
+        pin_all_threads(step.cores)
+
+
+def main() -> None:
+    """Serve one task from standard input until it ends."""
+    pin_by_option()
+    with open_events() as tell:
+        try:
+            task = msgspec.json.decode(sys.stdin.readline(), type=AbTask)
+            measure(task, (msgspec.json.decode(line, type=Step) for line in sys.stdin), tell)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+            known = isinstance(error, (ValueError, ModuleNotFoundError))
+            reason: Any = str(error) if known else f"{type(error).__name__}: {error}"
+            tell(event="failed", reason=" ".join(reason.split()), details=traceback.format_exc())
+
+
+if __name__ == "__main__":
+    main()

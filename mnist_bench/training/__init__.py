@@ -1,0 +1,1 @@
+"""Data, models, engines: one training, or many."""

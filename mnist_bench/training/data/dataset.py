@@ -1,0 +1,180 @@
+"""The data sets by name, and the lab's preparation of them.
+
+A data set carries its name and its digest wherever it goes, so that the stand-in never passes for MNIST.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from mnist_bench.training.data.archives import Arrays, DataError, digest_arrays
+from mnist_bench.training.data.digits import load_digits
+from mnist_bench.training.data.mnist import MissingError, load_mnist, read_mnist
+
+if TYPE_CHECKING:
+    import os
+
+    from mnist_bench.training.data.mnist import Progress
+
+__all__ = ["LABELS", "DataError", "Dataset", "Prepared", "load_dataset", "prepare"]
+
+LABELS = {"mnist": "MNIST", "digits": "digits (the embedded stand-in, not MNIST)"}
+"""The sources and what people read of them."""
+
+_CLASSES = 10  # the ten digits
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """A data set, verified; its arrays cannot be written.
+
+    Attributes:
+        name: `mnist` or `digits`.
+        origin: The path or the URL it came from, or how it was made.
+        digest: SHA-256, as hex, of the four arrays' C-order bytes as one stream, in the order in which they
+            stand here.
+        x_train: (60000, 28, 28) uint8, the ink from 0 to 255.
+        y_train: (60000,) uint8, from 0 to 9.
+        x_test: (10000, 28, 28) uint8.
+        y_test: (10000,) uint8.
+    """
+
+    name: str
+    origin: str
+    digest: str
+    x_train: npt.NDArray[np.uint8]
+    y_train: npt.NDArray[np.uint8]
+    x_test: npt.NDArray[np.uint8]
+    y_test: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        """Lock the arrays: a training that changed them would change every later one."""
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        """Return one short line without the arrays."""
+        size = f"{len(self.x_train):,} + {len(self.x_test):,} images"
+        return f"<Dataset {self.name} {self.digest[:12]}, {size}, from {self.origin}>"
+
+    @property
+    def is_standin(self) -> bool:
+        """Whether this is anything but MNIST."""
+        return self.name != "mnist"
+
+    @property
+    def label(self) -> str:
+        """The name in words for people."""
+        return LABELS.get(self.name, self.name)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared:
+    """A data set as the lab hands it to Keras; n is 60,000, and n_train is 48,000 for the lab's split.
+
+    Attributes:
+        pixels: (n, 784) uint8, `x_fit` before it was scaled; a view of the data set, which cannot be written.
+        x_fit: (n, 784) float32 from 0 to 1: what the lab gives to `fit`, together with the validation split.
+        y_fit: (n, 10) float32, one-hot.
+        x_train: (n_train, 784), the part of `x_fit` that Keras trains on; a view, as are the next three.
+        y_train: (n_train, 10).
+        x_validation: (n - n_train, 784), the part that Keras validates on: the last.
+        y_validation: (n - n_train, 10).
+        x_test: (10000, 784) float32 from 0 to 1.
+        y_test: (10000, 10) float32, one-hot.
+        validation_split: The part that Keras is told to take from the end of `x_fit`.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    x_fit: npt.NDArray[np.float32]
+    y_fit: npt.NDArray[np.float32]
+    x_train: npt.NDArray[np.float32]
+    y_train: npt.NDArray[np.float32]
+    x_validation: npt.NDArray[np.float32]
+    y_validation: npt.NDArray[np.float32]
+    x_test: npt.NDArray[np.float32]
+    y_test: npt.NDArray[np.float32]
+    validation_split: float
+
+
+def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress | None = None) -> Dataset:
+    """Load a data set and verify it.
+
+    Args:
+        source: `mnist`; `digits`; `auto`, which is MNIST, or the digits where MNIST is missing and cannot be
+            had from the network; or the path of MNIST as an npz archive or a folder of IDX files. A path that
+            is one of these words needs a `./` before it.
+        progress: Called during a download with the bytes so far and in all, the latter None if not known.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: It cannot be had, or is not what it should be.
+    """
+    if source == "digits":
+        return _make_dataset("digits", *load_digits())
+    if source == "mnist":
+        return _make_dataset("mnist", *load_mnist(progress))
+    if source == "auto":
+        try:
+            return _make_dataset("mnist", *load_mnist(progress))
+        except MissingError:  # a damaged MNIST is an error, and no reason to measure something else
+            return _make_dataset("digits", *load_digits())
+    return _make_dataset("mnist", read_mnist(Path(source)), str(source))
+
+
+def prepare(dataset: Dataset, validation_split: float = 0.2) -> Prepared:
+    """Prepare a data set in the lab's steps: flatten, float32, divide by 255, one-hot; split as Keras does.
+
+    Args:
+        dataset: The data set.
+        validation_split: The part of the training images that Keras would take from their end; the default is
+            the lab's.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        ValueError: The split leaves no image on one of its sides, which Keras refuses, too.
+    """
+    count = len(dataset.x_train)
+    # Keras's own expression: another one may round to the other side.
+    split = math.floor(count * (1.0 - validation_split)) if 0 < validation_split < 1 else 0
+    if not 0 < split < count:
+        raise ValueError(f"validation_split {validation_split!r} leaves nothing on one side of {count} images")
+    x_fit, y_fit = _scale(dataset.x_train), _encode(dataset.y_train)
+    return Prepared(
+        pixels=dataset.x_train.reshape(count, -1),
+        x_fit=x_fit,
+        y_fit=y_fit,
+        x_train=x_fit[:split],
+        y_train=y_fit[:split],
+        x_validation=x_fit[split:],
+        y_validation=y_fit[split:],
+        x_test=_scale(dataset.x_test),
+        y_test=_encode(dataset.y_test),
+        validation_split=validation_split,
+    )
+
+
+def _make_dataset(name: str, arrays: Arrays, origin: str) -> Dataset:
+    return Dataset(name=name, origin=origin, digest=digest_arrays(*arrays), **arrays._asdict())
+
+
+def _scale(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return (n, 28, 28) from 0 to 255 as (n, 784) from 0 to 1; a product with 1/255 has other bits."""
+    scaled = images.reshape(len(images), -1).astype(np.float32)
+    scaled /= 255
+    return scaled
+
+
+def _encode(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return (n,) as (n, 10) one-hot, in float32: so in Keras 2, while Keras 3 casts it only in `fit`."""
+    return np.eye(_CLASSES, dtype=np.float32)[labels]

@@ -1,0 +1,172 @@
+"""MNIST: where it may lie, Keras's own download of it, and the proof that it is MNIST and whole."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import os
+import queue
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mnist_bench.records.files import write_atomically
+from mnist_bench.training.data.archives import Arrays, DataError, digest_arrays, read_arrays, read_npz
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Progress: TypeAlias = Callable[[int, int | None], None]
+
+__all__ = ["DIGEST", "URL", "MissingError", "find_keras_file", "load_mnist", "read_mnist"]
+
+URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+"""Where Keras's own `mnist.load_data` gets its archive."""
+
+DIGEST = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
+"""SHA-256 of the four arrays as one stream: of the arrays, because every container of them is MNIST."""
+
+ARRAY_DIGESTS = {
+    "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+    "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+}
+"""SHA-256 of each array, to say which of them is wrong."""
+
+_ANSWER_SECONDS = 3.0  # for the server's first answer: without a network nobody should wait longer to be told
+_READ_SECONDS = 15.0  # for each piece after that: a slow line is no missing line
+_CHUNK_BYTES = 1 << 16
+_MOST_BYTES = 1 << 25  # three times the archive: no server fills the memory
+
+
+class MissingError(DataError):
+    """MNIST was neither named nor found, and could not be had from the network."""
+
+
+def load_mnist(progress: Progress | None = None) -> tuple[Arrays, str]:
+    """Load MNIST from the first of: `MNIST_BENCH_DATA` if it is set, Keras's cache, Keras's download.
+
+    What is found but damaged is an error and never a reason to look further. A variable that is set to the
+    empty string counts as not set.
+
+    Args:
+        progress: Called during a download with the bytes so far and in all, the latter None if not known.
+
+    Returns:
+        The arrays, and where they came from.
+
+    Raises:
+        DataError: What was found is not MNIST; a `MissingError` if nothing was.
+    """
+    if named := os.environ.get("MNIST_BENCH_DATA"):
+        try:
+            return read_mnist(Path(named)), named
+        except DataError as error:
+            raise DataError(f"MNIST_BENCH_DATA: {error}") from error
+    cached = find_keras_file()
+    if _is_there(cached):
+        return read_mnist(cached), str(cached)
+    return _download_mnist(cached, progress), URL
+
+
+def read_mnist(path: Path) -> Arrays:
+    """Read MNIST from an npz archive or a folder of IDX files.
+
+    Args:
+        path: The archive, with Keras's array names, or the folder, with its files gzipped or not.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        DataError: They cannot be read, or are not MNIST's.
+    """
+    return _check_mnist(read_arrays(path), repr(str(path)))
+
+
+def find_keras_file() -> Path:
+    """Return where Keras 3 keeps its download, by its rules; Keras 2 does the same but for `KERAS_HOME`."""
+    if home := os.environ.get("KERAS_HOME"):
+        return Path(os.path.expanduser(home), "datasets", "mnist.npz")  # noqa: PTH111  # it never raises
+    base = os.path.expanduser("~")  # noqa: PTH111  # as above: in a container a user may have no home
+    if not os.access(base, os.W_OK):
+        base = "/tmp"  # noqa: S108  # Keras's choice; nothing is believed that lies there
+    return Path(base, ".keras", "datasets", "mnist.npz")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return True  # so that reading it says why it cannot be read
+
+
+def _check_mnist(arrays: Arrays, label: str) -> Arrays:
+    """Return the arrays if they are MNIST's; else raise a DataError that names the first that is not."""
+    if digest_arrays(*arrays) == DIGEST:
+        return arrays
+    digests = zip(ARRAY_DIGESTS.items(), map(digest_arrays, arrays), strict=True)
+    name, known, digest = next((name, known, digest) for (name, known), digest in digests if digest != known)
+    raise DataError(f"{label}: not MNIST: array {name!r} has SHA-256 {digest}; expected {known}")
+
+
+def _download_mnist(cached: Path, progress: Progress | None) -> Arrays:
+    """Download the archive, and keep it where Keras would once it has proved to be MNIST."""
+    try:
+        content = _download(URL, progress)
+        arrays = _check_mnist(read_npz(io.BytesIO(content), "what came"), "what came")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise MissingError(
+            f"MNIST is missing: MNIST_BENCH_DATA is not set, {str(cached)!r} does not exist, {URL} gave none "
+            f"({reason}); expected MNIST_BENCH_DATA to name an npz archive or a folder of IDX files"
+        ) from error
+    # The data is here already: a place that cannot be written costs no more than the next download.
+    with contextlib.suppress(OSError):
+        write_atomically(cached, content, overwrite=True)
+    return arrays
+
+
+def _download(url: str, progress: Progress | None) -> bytes:
+    """Return what lies at a URL, within the limits of time and size."""
+    content = bytearray()
+    with _open(url) as response:
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdecimal() else None
+        while chunk := response.read(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > _MOST_BYTES:
+                raise DataError(f"more than {_MOST_BYTES} bytes came")
+            if progress is not None:
+                progress(len(content), total)
+    return bytes(content)
+
+
+def _open(url: str) -> Any:
+    """Open a URL, or give up after `_ANSWER_SECONDS`.
+
+    In a thread: the time-out of urllib holds for each address of a host alone and for its name not at all, so
+    that behind a firewall that drops packets it would be a minute or more.
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            answers.put(urllib.request.urlopen(url, timeout=_READ_SECONDS))  # noqa: S310  # the URL is our constant
+        except Exception as error:  # noqa: BLE001  # raised below, where it is heard
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
+            answers.put(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        answer = answers.get(timeout=_ANSWER_SECONDS)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {_ANSWER_SECONDS:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

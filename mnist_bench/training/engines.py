@@ -1,0 +1,304 @@
+"""The ways to train a lab: four that call Keras's own `fit` and nothing else, and the fused epoch of ours."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from packaging.version import Version
+
+from mnist_bench.training.backend import load_keras, read_keras_version, synchronise
+from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
+from mnist_bench.training.optimizers import OPTIMIZERS, UPDATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy.typing as npt
+
+    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.training.data.dataset import Prepared
+
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EpochFigures",
+    "OnEpoch",
+    "check_engine",
+    "check_optimizer",
+    "compile_model",
+    "predict",
+    "train_model",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochFigures:
+    """What one epoch gave: one figure for each field of `records.History`, and its seconds of processor time.
+
+    `seconds` and `cpu_seconds` are of the training part: by the clock on the wall, and of all threads together.
+    """
+
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    val_seconds: float
+    cpu_seconds: float
+
+
+_SPELLS_OUT = (Version("3.0.0"), Version("3.7.0"))  # from, to
+
+OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One way to train.
+
+    Attributes:
+        name: The key in `ENGINES`.
+        description: One line for people.
+        eager: Whether Keras runs each layer from Python, as the lab sheet does.
+        xla: Whether XLA compiles the step.
+        whole_epoch: Whether one call into TensorFlow runs all steps of an epoch.
+        fit: Whether Keras's own `fit` trains.
+        deterministic: Whether op determinism may be on; Keras 3 does not let XLA train under it.
+    """
+
+    name: str
+    description: str
+    eager: bool = False
+    xla: bool = False
+    whole_epoch: bool = False
+    fit: bool = True
+    deterministic: bool = True
+
+
+ENGINES = {
+    engine.name: engine
+    for engine in (
+        Engine(name="eager", description="fit with run_eagerly=True, as the lab sheet has it", eager=True),
+        Engine(name="graph", description="fit, one compiled graph call a step"),
+        Engine(name="xla", description="fit, each step compiled by XLA", xla=True, deterministic=False),
+        Engine(name="epoch", description="fit with steps_per_execution of one epoch", whole_epoch=True),
+        Engine(
+            name="fused",
+            description="a whole epoch in one XLA program, data on the device",
+            xla=True,
+            whole_epoch=True,
+            fit=False,
+        ),
+    )
+}
+
+
+def check_optimizer(name: str, engine: str) -> None:
+    """Refuse an optimizer that there is not, or that the engine does not know.
+
+    Raises:
+        ValueError: The message lists those there are.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(f"unknown optimizer {name!r}: choose from {', '.join(OPTIMIZERS)}")
+    if not check_engine(engine).fit and name not in UPDATES:
+        raise ValueError(f"engine {engine} has no optimizer {name!r}: choose from {', '.join(UPDATES)}")
+
+
+def check_engine(name: str) -> Engine:
+    """Return the engine of that name.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"unknown engine {name!r}: choose from {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
+def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples: int) -> None:
+    """Compile a Keras model for an engine, with the lab's loss and metric, and the configuration's optimizer.
+
+    Args:
+        model: The built model.
+        engine: How to train it.
+        config: Gives the optimizer, the learning rate and the batch size.
+        samples: Training samples an epoch, which give the steps of an execution.
+
+    Raises:
+        ValueError: This Keras cannot run so many steps in one execution.
+        RuntimeError: Keras decided on XLA otherwise than it was told.
+    """
+    # The fused engine leaves Keras only the test set, for which it needs no long execution.
+    steps = math.ceil(samples / config.batch_size) if engine.whole_epoch and engine.fit else 1
+    _check_steps(engine, steps)
+    xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer=getattr(load_keras().optimizers, OPTIMIZERS[config.optimizer])(learning_rate=config.learning_rate),
+        metrics=["accuracy"],
+        run_eagerly=engine.eager,
+        # Said either way: Keras 3's own choice, "auto", depends on the device and on op determinism.
+        jit_compile=xla,
+        steps_per_execution=steps,
+    )
+    # Keras 3 falls back without XLA, with a warning only, where it finds XLA unsuitable.
+    made = getattr(model, "jit_compile", None)
+    if bool(model._jit_compile if made is None else made) is not xla:  # noqa: SLF001 - Keras 2.8's only name for it
+        raise RuntimeError(f"engine {engine.name}: jit_compile={xla} was asked for, Keras made it {not xla}")
+
+
+def _check_steps(engine: Engine, steps: int) -> None:
+    """Refuse executions of several steps where Keras loses what they measure.
+
+    Keras 3.0 to 3.6 spell out each step of an execution (their `multi_step_on_iterator`). TensorFlow takes 32 of them
+    at most (GET_NEXT_CALL_ERROR_THRESHOLD in its iterator_ops.py). Where they do not divide the batches of an epoch, or
+    of the validation set, the last execution ends in an error that Keras swallows, with its losses: seen on 3.6.0,
+    where the weights are right, the training loss is a mean of some batches, and the validation's is not there.
+    """
+    version = Version(read_keras_version())
+    if steps > 1 and _SPELLS_OUT[0] <= version < _SPELLS_OUT[1]:
+        raise ValueError(
+            f"engine {engine.name}: Keras {version} loses losses of executions of several steps, as 3.7 does no more: "
+            "use engine graph, which ends in the same bits"
+        )
+
+
+def train_model(
+    model: Any,
+    prepared: Prepared,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    shuffle: bool = True,
+    on_epoch: OnEpoch | None = None,
+) -> None:
+    """Train a model in place with the engine that the config names.
+
+    Args:
+        model: A built Keras model, compiled by `compile_model` for that engine.
+        prepared: The data; `fit` is given its float32 and one-hot arrays, the fused engine its pixels.
+        config: Says which engine, seed, batch size, optimizer and learning rate.
+        epochs: Epochs to train.
+        shuffle: Whether the samples are visited in a random order.
+        on_epoch: Called after each epoch with its number, from 0, and its figures, for which there must be
+            validation samples; the model holds the weights of that moment.
+    """
+    train = _train_by_fit if check_engine(config.engine).fit else _train_fused
+    train(model, prepared, config, epochs=epochs, shuffle=shuffle, on_epoch=on_epoch)
+
+
+def predict(model: Any, config: TrainingConfig, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the class probabilities, (n, 10), that the engine's own arithmetic gives for uint8 pixels (n, inputs)."""
+    if check_engine(config.engine).fit:
+        x = pixels.astype(np.float32) / np.float32(255)
+        return np.asarray(model.predict(x, batch_size=len(x), verbose=0))
+    return predict_fused(model.get_weights(), pixels)
+
+
+def _train_by_fit(
+    model: Any,
+    prepared: Prepared,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    shuffle: bool,
+    on_epoch: OnEpoch | None,
+) -> None:
+    model.fit(
+        prepared.x_fit,
+        prepared.y_fit,
+        batch_size=config.batch_size,
+        epochs=epochs,
+        verbose=0,
+        validation_split=prepared.validation_split,
+        shuffle=shuffle,
+        callbacks=[_make_clock(on_epoch)] if on_epoch else [],
+    )
+
+
+def _make_clock(on_epoch: OnEpoch) -> Any:
+    """Return a Keras callback that times the training part of each epoch apart from its validation."""
+
+    class Clock(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            del epoch, logs
+            self._cpu_begin, self._begin = time.process_time(), time.perf_counter()
+
+        def on_test_begin(self, logs: Any = None) -> None:
+            del logs
+            synchronise(self.model)
+            self._trained, self._cpu_trained = time.perf_counter(), time.process_time()
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            end = time.perf_counter()
+            figures = {name: float((logs or {})[name]) for name in _FIT_LOGS}
+            on_epoch(
+                epoch,
+                EpochFigures(
+                    **figures,
+                    seconds=self._trained - self._begin,
+                    val_seconds=end - self._trained,
+                    cpu_seconds=self._cpu_trained - self._cpu_begin,
+                ),
+            )
+
+    return Clock()
+
+
+_FIT_LOGS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def _train_fused(
+    model: Any,
+    prepared: Prepared,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    shuffle: bool,
+    on_epoch: OnEpoch | None,
+) -> None:
+    split, dropout = len(prepared.x_train), _dropout_of(model)
+    trainer = FusedTrainer(
+        prepared.pixels[:split],
+        prepared.y_train,
+        dropout=dropout,
+        batch_size=config.batch_size,
+        optimizer=config.optimizer,
+    )
+    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation) if on_epoch else None
+    orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
+    for epoch, order in zip(range(epochs), orders, strict=False):
+        cpu_begin, begin = time.process_time(), time.perf_counter()
+        # From the model, as `fit` does: a callback may have changed its weights.
+        weights, loss, accuracy = trainer.train_epoch(
+            model.get_weights(), order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
+        )
+        trained, cpu_trained = time.perf_counter(), time.process_time()
+        val_loss, val_accuracy = evaluator.evaluate(weights) if evaluator else (math.nan, math.nan)
+        end = time.perf_counter()
+        model.set_weights([weight.numpy() for weight in weights])
+        if on_epoch:
+            figures = EpochFigures(
+                loss=loss,
+                accuracy=accuracy,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                seconds=trained - begin,
+                val_seconds=end - trained,
+                cpu_seconds=cpu_trained - cpu_begin,
+            )
+            on_epoch(epoch, figures)
+
+
+def _dropout_of(model: Any) -> float:
+    """Return the dropout rate of the model's hidden layers, 0 where it has none."""
+    rates = {float(layer.rate) for layer in model.layers if type(layer).__name__ == "Dropout"}
+    if len(rates) > 1:
+        raise ValueError(f"the fused engine takes one dropout rate for all layers, not {sorted(rates)}")
+    return rates.pop() if rates else 0.0

@@ -1,0 +1,243 @@
+"""The fingerprint of where a training runs, and the two keys that say which figures may be compared."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from mnist_bench.records.files import PACKAGE
+from mnist_bench.records.training import EnvironmentRecord, Gpu
+from mnist_bench.training.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "HARDWARE_FIELDS",
+    "NUMERICS_FIELDS",
+    "collect_environment",
+    "collect_machine",
+    "explain_keys",
+    "find_gpu_names",
+    "find_instruction_set",
+    "find_package_version",
+    "make_key",
+]
+
+# Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
+# the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
+NUMERICS_FIELDS = (
+    "keras",
+    "backend",
+    "precision",
+    "xla",
+    "threads",
+    "op_determinism",
+    "onednn",
+    "instruction_set",
+    "flags",
+    "device",
+    "gpu_names",
+)
+
+# Two times can be compared where these are equal.
+HARDWARE_FIELDS = (
+    "system",
+    "machine",
+    "cpu",
+    "instruction_set",
+    "cores",
+    "usable_cores",
+    "device",
+    "gpu_names",
+)
+
+# Variables that change which arithmetic TensorFlow does, beside TF_ENABLE_ONEDNN_OPTS.
+_FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+
+# From the widest down; a name stands for all the CPU flags beside it.
+_INSTRUCTION_SETS = {
+    "amx": ("amx_tile",),
+    "avx512_bf16": ("avx512f", "avx512_bf16"),
+    "avx512_vnni": ("avx512f", "avx512_vnni"),
+    "avx512": ("avx512f",),
+    "avx2": ("avx2", "fma"),
+    "avx": ("avx",),
+    "sse4": ("sse4_1",),
+    "sve": ("sve",),
+    "neon": ("asimd",),
+}
+
+
+def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
+    """Collect the fingerprint of this process.
+
+    Args:
+        device: `cpu` or `gpu`, as `backend.choose_device` returned it.
+        xla: Whether XLA compiles the training step: pinned by the engine, so it is known.
+    """
+    tf, keras = load_tensorflow(), load_keras()
+    fields: dict[str, Any] = {
+        **collect_machine(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": read_keras_version(),
+        "numpy": importlib.metadata.version("numpy"),
+        "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
+        "precision": _read_precision(keras),
+        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ},
+        "xla": xla,
+        "op_determinism": is_deterministic(),
+        "device": device,
+        "gpus": _collect_gpus(tf) if device == "gpu" else [],
+        "project": importlib.metadata.version("mnist-bench"),
+        "commit": read_commit(PACKAGE),
+    }
+    return EnvironmentRecord(
+        **fields,
+        numerics_key=make_key(fields, NUMERICS_FIELDS),
+        hardware_key=make_key(fields, HARDWARE_FIELDS),
+    )
+
+
+def collect_machine() -> dict[str, Any]:
+    """Collect the hardware fields that need no TensorFlow: all but the device and its GPUs."""
+    cpu, flags = _read_cpu()
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu": cpu,
+        "instruction_set": find_instruction_set(flags),
+        "cores": os.cpu_count() or 1,
+        "usable_cores": count_usable_cores(),
+    }
+
+
+def find_package_version(package: str) -> str | None:
+    """Return the version of an installed package without importing it; of TensorFlow, whichever build is there."""
+    names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
+    # By the names' normal form: TensorFlow 2.21's wheel calls itself tensorflow_cpu.
+    installed: dict[str, str] = {canonicalize_name(it.name): it.version for it in importlib.metadata.distributions()}
+    return next((installed[name] for name in names if name in installed), None)
+
+
+def find_gpu_names() -> list[str]:
+    """Return the names of the GPUs that NVIDIA's driver shows this process, without TensorFlow; none without it."""
+    try:
+        lines = _ask(["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"]).splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return []
+    names = {index.strip(): name.strip() for index, _, name in (line.partition(",") for line in lines)}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return list(names.values())
+    # As CUDA reads it: what stands behind an index that does not exist is not seen either.
+    return [names[index] for index in itertools.takewhile(names.__contains__, visible.split(","))]
+
+
+def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the digest (16 hex digits) of what the named fields hold."""
+    values = {name: _key_value(fields, name) for name in names}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:
+    """Return the fields of a key that differ between two environments, with both values."""
+    fields_a, fields_b = ({f: getattr(e, f) for f in e.__struct_fields__} for e in (a, b))
+    pairs = {name: (_key_value(fields_a, name), _key_value(fields_b, name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _key_value(fields: Mapping[str, Any], name: str) -> Any:
+    if name == "threads":
+        # A matrix product is split among the threads, and so summed in another order: with XLA, and on an
+        # AVX2 machine without it, too (TF 2.15 and 2.21), 1 and 2 threads end in different bits.
+        return fields["intra_op_threads"] or fields["usable_cores"]
+    if name == "gpu_names":
+        return [gpu.name for gpu in fields["gpus"]]
+    return fields[name]
+
+
+def find_instruction_set(flags: set[str]) -> str:
+    """Return the name of the widest vector instructions among a CPU's flags, or `unknown`."""
+    for name, needed in _INSTRUCTION_SETS.items():
+        if flags.issuperset(needed):
+            return name
+    return "unknown"
+
+
+def count_usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_commit(folder: Path) -> str | None:
+    """Return the git commit of the checkout that `folder` is in, `+dirty` behind it; None for a wheel."""
+    if "site-packages" in folder.parts:
+        return None
+    try:
+        commit = _ask(["git", "-C", str(folder), "rev-parse", "HEAD"])
+        return commit + ("+dirty" if _ask(["git", "-C", str(folder), "status", "--porcelain"]) else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _ask(command: list[str]) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    return answer.stdout.strip()
+
+
+def _read_precision(keras: Any) -> str:
+    policy = getattr(keras, "mixed_precision", None)
+    return str(policy.global_policy().name) if policy else str(keras.backend.floatx())
+
+
+@functools.cache
+def _read_cpu() -> tuple[str, set[str]]:
+    """Return the CPU's name and flags: from Linux itself where there is one, else from py-cpuinfo."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line.partition(":") for line in cpuinfo.read_text().split("\n\n")[0].splitlines()]
+        fields = {name.strip(): value.strip() for name, _, value in lines}
+        flags = fields.get("flags") or fields.get("Features") or ""
+        return fields.get("model name") or platform.processor() or "unknown", set(flags.split())
+    # It starts processes of its own and takes a second, so it is the second choice.
+    from cpuinfo import get_cpu_info
+
+    info = get_cpu_info()
+    return info.get("brand_raw", "unknown"), set(info.get("flags", ()))
+
+
+def _collect_gpus(tf: Any) -> list[Gpu]:
+    driver = _read_driver()
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    return [
+        Gpu(
+            name=detail.get("device_name", "unknown"),
+            compute_capability=".".join(map(str, detail.get("compute_capability", ()))),
+            driver=driver,
+        )
+        for detail in details
+    ]
+
+
+def _read_driver() -> str | None:
+    try:
+        return _ask(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]).partition("\n")[0]
+    except (OSError, subprocess.SubprocessError):
+        return None

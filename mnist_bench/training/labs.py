@@ -1,0 +1,173 @@
+"""The lab's three models: what they are made of, and how Keras builds them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnist_bench.training.backend import load_keras
+
+if TYPE_CHECKING:
+    from mnist_bench.records.config import TrainingConfig
+
+__all__ = [
+    "CLASSES",
+    "LABS",
+    "PIXELS",
+    "Lab",
+    "build_model",
+    "check_lab",
+    "configure_lab",
+    "count_flops",
+    "count_parameters",
+    "find_departures",
+]
+
+PIXELS = 28 * 28
+CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """One of the lab's models, with what the lab sheet says of it.
+
+    Attributes:
+        name: The key in `LABS`.
+        hidden: Widths of the hidden layers, each followed by relu.
+        dropout: Share of each hidden layer's outputs dropped in training; 0 means no such layer.
+        epochs: Epochs that the lab trains.
+        threshold: Accuracy on the test set that a sound training reaches.
+        parameters: Total parameters, as the lab's model summary prints them.
+        sheet_accuracy: Test accuracy that the lab sheet prints (one run, seed unknown to Keras).
+        sheet_loss: Test loss that it prints.
+    """
+
+    name: str
+    hidden: tuple[int, ...]
+    dropout: float
+    epochs: int
+    threshold: float
+    parameters: int
+    sheet_accuracy: float
+    sheet_loss: float
+
+
+LABS = {
+    lab.name: lab
+    for lab in (
+        Lab(
+            name="perceptron",
+            hidden=(),
+            dropout=0.0,
+            epochs=200,
+            threshold=0.92,
+            parameters=7_850,
+            sheet_accuracy=0.9257,
+            sheet_loss=0.2688,
+        ),
+        Lab(
+            name="mlp",
+            hidden=(128, 128),
+            dropout=0.0,
+            epochs=20,
+            threshold=0.97,
+            parameters=118_282,
+            sheet_accuracy=0.9766,
+            sheet_loss=0.0764,
+        ),
+        Lab(
+            name="dropout",
+            hidden=(128, 128),
+            dropout=0.3,
+            epochs=20,
+            threshold=0.97,
+            parameters=118_282,
+            sheet_accuracy=0.9771,
+            sheet_loss=0.0803,
+        ),
+    )
+}
+
+
+def check_lab(name: str) -> Lab:
+    """Return the lab of that name.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    if name not in LABS:
+        raise ValueError(f"unknown lab {name!r}: choose from {', '.join(LABS)}")
+    return LABS[name]
+
+
+def configure_lab(config: TrainingConfig) -> Lab:
+    """Return the lab that a configuration means: with its own hidden layers and dropout, where it has some.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    lab = check_lab(config.lab)
+    hidden = lab.hidden if config.hidden is None else config.hidden
+    dropout = lab.dropout if config.dropout is None else config.dropout
+    return dataclasses.replace(lab, hidden=hidden, dropout=dropout, parameters=count_parameters(hidden))
+
+
+def count_parameters(hidden: tuple[int, ...]) -> int:
+    """Return the parameters of a network with these hidden layers: kernels and biases."""
+    sizes = (PIXELS, *hidden, CLASSES)
+    return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
+
+
+def find_departures(config: TrainingConfig) -> dict[str, tuple[Any, Any]]:
+    """Return what a training does otherwise than its lab: for each such field its value and the lab's.
+
+    What is only another way to the same training, such as engine, seed or device, is no departure.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    lab, meant = check_lab(config.lab), configure_lab(config)
+    sheet = type(config)(lab=lab.name, epochs=lab.epochs)
+    fields = {
+        "epochs": (lab.epochs if config.epochs is None else config.epochs, lab.epochs),
+        "hidden": (meant.hidden, lab.hidden),
+        "dropout": (meant.dropout, lab.dropout),
+    }
+    for name in ("batch_size", "learning_rate", "validation_split", "optimizer"):
+        fields[name] = (getattr(config, name), getattr(sheet, name))
+    return {name: (value, wanted) for name, (value, wanted) in fields.items() if value != wanted}
+
+
+def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
+    """Build the lab's Keras model, not compiled, with Dense and Activation as separate layers.
+
+    Args:
+        lab: Which model.
+        inputs: Width of the input; the lab's is 784.
+
+    Returns:
+        A built `keras.Sequential` from (batch, inputs) to class probabilities (batch, 10), float32.
+    """
+    keras = load_keras()
+    layers = keras.layers
+    # Input, not the sheet's `input_shape=`: Keras 3 warns of that one, and both build the same model.
+    stack = [layers.Input((inputs,))]
+    for width in lab.hidden:
+        stack += [layers.Dense(width), layers.Activation("relu")]
+        if lab.dropout:
+            stack.append(layers.Dropout(lab.dropout))
+    stack += [layers.Dense(CLASSES), layers.Activation("softmax")]
+    return keras.Sequential(stack)
+
+
+def count_flops(lab: Lab, samples: int, *, training: bool = True) -> int:
+    """Return the floating-point operations of the matrix products over so many samples.
+
+    Two for each entry of each kernel forward, and in training as many for the kernel's gradient and for the
+    gradient of the layer's input, which the first layer does not need.
+    """
+    widths = (PIXELS, *lab.hidden, CLASSES)
+    forward = [2 * inputs * outputs for inputs, outputs in itertools.pairwise(widths)]
+    return samples * (2 * sum(forward) + sum(forward[1:]) if training else sum(forward))

@@ -1,0 +1,194 @@
+"""One training, from a configuration to its record: the only place where data, labs and engines meet."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mnist_bench.records.training import (
+    DatasetRecord,
+    History,
+    LayerRecord,
+    Seconds,
+    TrainingConfig,
+    TrainingRecord,
+    digest_arrays,
+)
+from mnist_bench.records.validation import ValidationRecord
+from mnist_bench.training import backend
+from mnist_bench.training.data.dataset import load_dataset, prepare
+from mnist_bench.training.engines import EpochFigures, check_engine, check_optimizer, compile_model, train_model
+from mnist_bench.training.fingerprint import collect_environment
+from mnist_bench.training.labs import build_model, check_lab, configure_lab
+
+if TYPE_CHECKING:
+    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.engines import OnEpoch
+
+__all__ = ["check_config", "describe_layers", "train", "train_untested"]
+
+
+def check_config(config: TrainingConfig) -> TrainingConfig:
+    """Return the configuration with its epochs filled in.
+
+    Raises:
+        ValueError: A field has a value that is not allowed; the message says what is.
+    """
+    lab = check_lab(config.lab)
+    check_optimizer(config.optimizer, config.engine)
+    epochs = lab.epochs if config.epochs is None else config.epochs
+    widths = [("hidden", width) for width in config.hidden or ()]
+    for name, value in [("epochs", epochs), ("batch_size", config.batch_size), *widths]:
+        if value < 1:
+            raise ValueError(f"{name} {value!r} is not allowed: it must be 1 or more")
+    # NumPy's legacy generator, which Keras seeds too, takes 32 bits.
+    if not 0 <= config.seed < 2**32:
+        raise ValueError(f"seed {config.seed!r} is not allowed: it must be in 0 to {2**32 - 1}")
+    if not (config.learning_rate > 0 and math.isfinite(config.learning_rate)):
+        raise ValueError(f"learning_rate {config.learning_rate!r} is not allowed: it must be positive")
+    if config.dropout is not None and not 0 <= config.dropout < 1:
+        raise ValueError(f"dropout {config.dropout!r} is not allowed: it must be in [0, 1)")
+    if not 0 < config.validation_split < 1:
+        raise ValueError(f"validation_split {config.validation_split!r} is not allowed: it must be in (0, 1)")
+    if config.device not in ("auto", "cpu", "gpu"):
+        raise ValueError(f"unknown device {config.device!r}: choose from auto, cpu, gpu")
+    return msgspec.structs.replace(config, epochs=epochs)
+
+
+def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None) -> TrainingRecord:
+    """Train one lab in this process and return the record of it.
+
+    The process's random seeds are set, and TensorFlow's op determinism is turned on or off for the rest of
+    the process, as the configuration and the engine ask.
+
+    Args:
+        config: What to train.
+        dataset: The data, if it is loaded already; else the configuration's source is.
+        on_epoch: Called after each epoch with its number, from 0, and its `EpochFigures`.
+
+    Returns:
+        The record, its configuration with epochs filled in.
+
+    Raises:
+        ValueError: The configuration is not allowed, or its data or device cannot be used.
+        ModuleNotFoundError: TensorFlow is not installed.
+    """
+    it = _train(config, dataset, on_epoch)
+    begin = time.perf_counter()
+    test_loss, test_accuracy = it.model.evaluate(it.prepared.x_test, it.prepared.y_test, verbose=0)
+    evaluated = time.perf_counter()
+    steady = it.history.seconds[1:]
+    return TrainingRecord(
+        **it.facts,
+        layers=describe_layers(it.model),
+        test_loss=_finite(test_loss),
+        test_accuracy=float(test_accuracy),
+        initial_digest=it.initial_digest,
+        seconds=Seconds(
+            imports=backend.import_seconds(),
+            build=it.build_seconds,
+            first_epoch=it.history.seconds[0],
+            epoch=statistics.median(steady) if steady else None,
+            evaluate=evaluated - begin,
+        ),
+    )
+
+
+def train_untested(
+    config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
+) -> ValidationRecord:
+    """Train as `train` does and leave the test set alone: for trainings among which validation chooses.
+
+    Args:
+        config: As for `train`.
+        dataset: As for `train`.
+        on_epoch: As for `train`.
+
+    Returns:
+        A record of another kind, so that it cannot pass for one that was tested.
+
+    Raises:
+        ValueError: As `train`.
+        ModuleNotFoundError: As `train`.
+    """
+    it = _train(config, dataset, on_epoch)
+    return ValidationRecord(**it.facts, parameters=int(it.model.count_params()))
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A model after its training, and what both kinds of record say of it (`facts`)."""
+
+    model: Any
+    prepared: Prepared
+    facts: dict[str, Any]
+    history: History
+    initial_digest: str
+    build_seconds: float
+
+
+def _train(config: TrainingConfig, dataset: Dataset | None, on_epoch: OnEpoch | None) -> _Trained:
+    config = check_config(config)
+    engine = check_engine(config.engine)
+    dataset = load_dataset(config.data) if dataset is None else dataset
+    prepared = prepare(dataset, config.validation_split)
+    backend.load_tensorflow()  # before any clock
+    device = backend.choose_device(config.device)
+    backend.set_determinism(on=config.deterministic and engine.deterministic)
+
+    backend.seed_everything(config.seed)
+    start = time.perf_counter()
+    model = build_model(configure_lab(config))
+    compile_model(model, engine, config, samples=len(prepared.x_train))
+    built = time.perf_counter()
+    initial_digest = digest_arrays(model.get_weights())
+    epochs: list[EpochFigures] = []
+
+    def collect(number: int, figures: EpochFigures) -> None:
+        epochs.append(figures)
+        if on_epoch:
+            on_epoch(number, figures)
+
+    train_model(model, prepared, config, epochs=config.epochs or 0, on_epoch=collect)
+    history = _make_history(epochs)
+    facts = {
+        "config": config,
+        "environment": collect_environment(device=device, xla=engine.xla),
+        "dataset": DatasetRecord(source=dataset.name, digest=dataset.digest),
+        "history": history,
+        "final_digest": digest_arrays(model.get_weights()),
+        "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+    }
+    return _Trained(model, prepared, facts, history, initial_digest, built - start)
+
+
+def describe_layers(model: Any) -> list[LayerRecord]:
+    """Return the layer table of a built Sequential model, as its summary shows it."""
+    return [
+        LayerRecord(
+            kind=type(layer).__name__,
+            units=int(layer.output.shape[-1]),
+            parameters=int(layer.count_params()),
+            trainable=sum(math.prod(weight.shape) for weight in layer.trainable_weights),
+            activation=layer.activation.__name__ if type(layer).__name__ == "Activation" else None,
+        )
+        for layer in model.layers
+    ]
+
+
+def _make_history(epochs: list[EpochFigures]) -> History:
+    columns = {name: [getattr(figures, name) for figures in epochs] for name in History.__struct_fields__}
+    for name in ("loss", "val_loss"):
+        columns[name] = [_finite(loss) for loss in columns[name]]
+    return History(**columns)
+
+
+def _finite(figure: float) -> float | None:
+    """Return the figure, or None where it is no number: JSON has no NaN."""
+    return float(figure) if math.isfinite(figure) else None

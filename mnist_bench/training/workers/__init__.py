@@ -1,0 +1,1 @@
+"""Child processes: other interpreters, and many trainings at a time."""

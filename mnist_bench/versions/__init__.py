@@ -1,0 +1,1 @@
+"""Since which version? The matrix of versions, its records and comparisons."""

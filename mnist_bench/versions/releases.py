@@ -1,0 +1,240 @@
+"""The matrix as data: which TensorFlow, Keras and Python a version's name stands for, and what else it needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from packaging.version import InvalidVersion, Version
+
+from mnist_bench.records.serial import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "KERAS",
+    "MATRIX",
+    "RELEASES",
+    "Axis",
+    "VersionSpec",
+    "find_axis",
+    "find_between",
+    "find_predecessor",
+    "find_version",
+    "list_requirements",
+]
+
+Axis = Literal["tensorflow", "keras", "python"]
+
+# Safe as a file's name, on a page and in a shell.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_BUILT_IN = re.compile(r"py3(?P<python>\d+)-(?P<tf>tf2\d+)(?:-(?P<keras>keras3\d+))?")
+
+
+class VersionSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One version of the matrix.
+
+    Attributes:
+        name: Such as `py312-tf219`, or a name of the user's own.
+        python: Such as `3.12`.
+        tensorflow: The release, such as `2.19.1`.
+        keras: The release; None takes what TensorFlow's own requirement gives on the day.
+        pins: Further requirements, such as `numpy<2`.
+    """
+
+    name: str
+    python: str
+    tensorflow: str
+    keras: str | None
+    pins: list[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is no file's name, and versions that are none."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r} is not allowed: up to 64 of a-z, 0-9, '.', '_' and '-'")
+        for field, text in (("python", self.python), ("tensorflow", self.tensorflow), ("keras", self.keras)):
+            if text is not None and not _is_version(text):
+                raise ValueError(f"{field} {text!r} is not a version, such as 2.19.1")
+
+
+@dataclass(frozen=True)
+class _Release:
+    """A minor release of TensorFlow: its last patch, the Keras of its time, its Pythons, and what it needs."""
+
+    tensorflow: str
+    keras: str
+    pythons: tuple[str, ...]
+    pins: tuple[str, ...] = ()
+
+
+# TensorFlow up to 2.15 was built for NumPy 1 and does not say so before 2.12.
+_NUMPY_1 = ("numpy<2",)
+
+# Up to 2.15 TensorFlow requires one minor release of Keras. From 2.16 on it takes the newest, so the Keras of its
+# time is what pip gave on the day of the first patch, found by
+#     echo tensorflow-cpu==2.17.0 | uv pip compile - --python-version 3.12 --exclude-newer 2024-07-12
+# with 2.16.1 on 2024-03-09, 2.18.0 on 2024-10-28, 2.19.0 on 2025-03-14, 2.20.0 on 2025-08-16, 2.21.0 on 2026-03-10.
+RELEASES = {
+    "tf28": _Release("2.8.4", "2.8.0", ("3.10",), _NUMPY_1),
+    "tf29": _Release("2.9.3", "2.9.0", ("3.10",), _NUMPY_1),
+    "tf210": _Release("2.10.1", "2.10.0", ("3.10",), _NUMPY_1),
+    "tf211": _Release("2.11.1", "2.11.0", ("3.10",), _NUMPY_1),
+    "tf212": _Release("2.12.1", "2.12.0", ("3.10", "3.11"), _NUMPY_1),
+    "tf213": _Release("2.13.1", "2.13.1", ("3.10", "3.11"), _NUMPY_1),
+    "tf214": _Release("2.14.1", "2.14.0", ("3.10", "3.11"), _NUMPY_1),
+    "tf215": _Release("2.15.1", "2.15.0", ("3.10", "3.11"), _NUMPY_1),
+    "tf216": _Release("2.16.2", "3.0.5", ("3.10", "3.11", "3.12")),
+    "tf217": _Release("2.17.1", "3.4.1", ("3.10", "3.11", "3.12")),
+    "tf218": _Release("2.18.1", "3.6.0", ("3.10", "3.11", "3.12")),
+    "tf219": _Release("2.19.1", "3.9.0", ("3.10", "3.11", "3.12")),
+    "tf220": _Release("2.20.0", "3.11.2", ("3.10", "3.11", "3.12", "3.13")),
+    # Keras 3.13 needs Python 3.11.
+    "tf221": _Release("2.21.0", "3.13.2", ("3.11", "3.12", "3.13")),
+}
+
+# The last patch of each minor release of Keras that a name may pin.
+KERAS = {
+    "keras30": "3.0.5",
+    "keras33": "3.3.3",
+    "keras36": "3.6.0",
+    "keras38": "3.8.0",
+    "keras310": "3.10.0",
+    "keras312": "3.12.4",
+    "keras314": "3.14.1",
+    "keras315": "3.15.1",
+}
+
+# Three axes: TensorFlow with the Keras of its time, each on the newest Python that has a wheel; Keras on one
+# TensorFlow, where 2.18's own is 3.6 and 2.21, which needs 3.12 at least, has the rest; and Python, on the last
+# Keras that all four can have.
+MATRIX = (
+    *(f"py310-{tf}" for tf in ("tf28", "tf29", "tf210", "tf211")),
+    *(f"py311-{tf}" for tf in ("tf212", "tf213", "tf214", "tf215")),
+    *(f"py312-{tf}" for tf in ("tf216", "tf217", "tf218", "tf219")),
+    *(f"py313-{tf}" for tf in ("tf220", "tf221")),
+    *(f"py312-tf218-{keras}" for keras in ("keras30", "keras33", "keras38", "keras310")),
+    *(f"py313-tf221-{keras}" for keras in ("keras312", "keras314", "keras315")),
+    *(f"py3{minor}-tf221-keras312" for minor in (10, 11, 12)),
+)
+
+
+def find_version(name: str) -> VersionSpec:
+    """Return the version that a name stands for; any of its parts may be combined where there is a wheel.
+
+    Raises:
+        ValueError: The name has another form, or names a release that is not known or has no wheel.
+    """
+    parts = _BUILT_IN.fullmatch(name)
+    if not parts:
+        raise ValueError(f"unknown version {name!r}: `matrix list` lists them, `matrix add` adds one")
+    tf, keras, python = parts["tf"], parts["keras"], f"3.{parts['python']}"
+    if tf not in RELEASES or (keras and keras not in KERAS):
+        raise ValueError(f"unknown version {name!r}: there are {', '.join(RELEASES)} and {', '.join(KERAS)}")
+    release = RELEASES[tf]
+    # TensorFlow 2.21 itself has a wheel for 3.10; only its own Keras has not.
+    pythons = ("3.10", *release.pythons) if keras == "keras312" and tf == "tf221" else release.pythons
+    if python not in pythons:
+        raise ValueError(f"{name}: no wheels for Python {python}; there are some for {', '.join(pythons)}")
+    return VersionSpec(
+        name=name,
+        python=python,
+        tensorflow=release.tensorflow,
+        keras=KERAS[keras] if keras else release.keras,
+        pins=list(release.pins),
+    )
+
+
+def list_requirements(spec: VersionSpec, *, package: str = "tensorflow-cpu") -> list[str]:
+    """Return what pip has to install for a version, beside the project.
+
+    Args:
+        spec: The version.
+        package: The name of TensorFlow's package on this machine.
+    """
+    keras = [f"keras=={spec.keras}"] if spec.keras else []
+    return [f"{package}=={spec.tensorflow}", *keras, *spec.pins]
+
+
+def find_between(good: VersionSpec, bad: VersionSpec) -> list[VersionSpec]:
+    """Return the versions from `good` to `bad`, both included, along the axis on which they differ.
+
+    Two Keras on one TensorFlow have that TensorFlow's pins between them; two TensorFlows have the releases
+    between them, each with the Keras of its time.
+
+    Raises:
+        ValueError: They are one version, or differ in Python alone.
+    """
+    same = good.tensorflow == bad.tensorflow
+    if same and good.keras == bad.keras:
+        raise ValueError(f"{good.name} and {bad.name} differ in neither TensorFlow nor Keras: nothing lies between")
+    axis = "keras" if same else "tensorflow"
+    low, high = sorted((good, bad), key=lambda spec: _order(spec, axis))
+    between = [
+        spec
+        for spec in map(find_version, MATRIX)
+        if _order(low, axis) < _order(spec, axis) < _order(high, axis)
+        and (spec.tensorflow == good.tensorflow if same else spec.name.count("-") == 1)
+    ]
+    # One for each step: Python is another axis.
+    steps = {_order(spec, axis): spec for spec in between}
+    path = [low, *(steps[step] for step in sorted(steps)), high]
+    return path if low == good else path[::-1]
+
+
+def find_predecessor(spec: VersionSpec, specs: Iterable[VersionSpec]) -> VersionSpec | None:
+    """Return the version that one is to be held against: the nearest older one that differs in one thing only.
+
+    Another Python where TensorFlow and Keras are the same; else another Keras on the same TensorFlow, for a pinned
+    Keras; else another TensorFlow, each with the Keras of its time.
+
+    Args:
+        spec: The version.
+        specs: Those to choose from, such as the matrix.
+
+    Returns:
+        The nearest one; None for the first of its axis.
+    """
+    others = [it for it in specs if _order(it, "python") <= _order(spec, "python")]
+    same = [it for it in others if (it.tensorflow, it.keras) == (spec.tensorflow, spec.keras)]
+    older = [it for it in same if _order(it, "python") < _order(spec, "python")]
+    if older:
+        return max(older, key=lambda it: _order(it, "python"))
+    axis = "tensorflow" if _is_of_its_time(spec) else "keras"
+    older = [
+        it
+        for it in others
+        if _order(it, axis) < _order(spec, axis)
+        and (_is_of_its_time(it) if axis == "tensorflow" else it.tensorflow == spec.tensorflow)
+    ]
+    return max(older, key=lambda it: (_order(it, axis), it.python == spec.python, _order(it, "python")), default=None)
+
+
+def find_axis(spec: VersionSpec, specs: Iterable[VersionSpec]) -> Axis:
+    """Return the axis of the matrix that a version belongs to: a Keras of its time is a step of TensorFlow's.
+
+    Args:
+        spec: The version.
+        specs: Those beside it.
+    """
+    if _is_of_its_time(spec):
+        return "tensorflow"
+    pythons = {it.python for it in specs if (it.tensorflow, it.keras) == (spec.tensorflow, spec.keras)}
+    return "python" if pythons - {spec.python} else "keras"
+
+
+def _is_of_its_time(spec: VersionSpec) -> bool:
+    return (spec.tensorflow, spec.keras) in {(it.tensorflow, it.keras) for it in RELEASES.values()}
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _order(spec: VersionSpec, axis: str) -> Version:
+    return Version(getattr(spec, axis) or "0")

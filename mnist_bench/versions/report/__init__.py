@@ -1,0 +1,1 @@
+"""The page of the versions: its facts, plots, documents and exports."""

@@ -1,0 +1,238 @@
+"""The suite in benchmarks/: what it collects, notes, refuses and shows. Nothing is trained here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cpuinfo
+import pytest
+
+# The last is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
+from mnist_bench.checks import baselines
+from mnist_bench.stats import intervals  # noqa: F401 - as said
+from mnist_bench.timing.records import collect_hardware, load_run
+from mnist_bench.timing.store import load_manifest, write_manifest
+from mnist_bench.training.fingerprint import find_package_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytest_plugins = ["pytester"]
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+# In place of TensorFlow and MNIST: the fixtures that would need them.
+OVERRIDES = """
+from types import SimpleNamespace
+
+@pytest.fixture(scope="session")
+def mnist_dataset():
+    return SimpleNamespace(name="digits", digest="0" * 64)
+
+@pytest.fixture(scope="session")
+def controls():
+    return {"python": lambda: sum(range(100))}
+
+def describe(case):
+    return {
+        "lab": None, "engine": None, "device": "cpu", "tensorflow": "2.21.0", "keras": "3.15.1",
+        "numerics_key": "0" * 16, "hardware_key": collect_hardware().hardware_key,
+    }
+"""
+SUITE = """
+import pytest
+from mnist_bench.timing.clock import ROUNDS, Times
+
+CALLS = []
+
+@pytest.mark.benchmark(timer=ROUNDS.read_rounds)
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_it(name, measure):
+    CALLS.append(name)
+    measure(lambda: ROUNDS.note(Times({seconds}, 1.0)), rounds=3, warmups=1, samples=10, flops=2e9)
+    assert name not in {failing!r}
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """A function that runs a suite of two benchmarks by the conftest of benchmarks/; both are due."""
+    pytester.makeconftest((BENCHMARKS / "conftest.py").read_text() + OVERRIDES)
+    storage = pytester.mkdir("timings")
+    write_manifest(["test_suite.py::test_it[a]", "test_suite.py::test_it[b]"], storage)
+    # The inner sessions are none of an outer one's workers, in which pytest-benchmark disables itself.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    # It takes a second, and starts processes.
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", dict)
+    monkeypatch.setattr(baselines, "find_folder", lambda: pytester.path)
+
+    def run(*options: str, seconds: str = "2.0", failing: str = "") -> pytest.RunResult:
+        pytester.makepyfile(test_suite=SUITE.format(seconds=seconds, failing=failing))
+        # -p no:cacheprovider and the storage, because the checkout's configuration is not read here.
+        fixed = ("-p", "no:cacheprovider", f"--benchmark-storage=file://{storage}", "-q")
+        return pytester.runpytest_inprocess(*fixed, *options)
+
+    return run
+
+
+def list_stored(pytester: pytest.Pytester) -> list[Path]:
+    """Return the runs that were saved."""
+    return sorted((pytester.path / "timings").rglob("0*.json"))
+
+
+@pytest.fixture(scope="module")
+def collected() -> set[str]:
+    """The benchmarks that are collected, by a process that has imported nothing heavy by then."""
+    code = (
+        "import sys, pytest; status = pytest.main(['benchmarks', '--collect-only', '-q', '-p', 'no:cacheprovider'])\n"
+        "heavy = {'tensorflow', 'keras', 'scipy', 'sklearn', 'contenders', 'contest', 'teams'} & set(sys.modules)\n"
+        "print(*heavy, file=sys.stderr, end=''); sys.exit(status)"
+    )
+    command = [sys.executable, "-c", code]
+    # It is none of an outer session's workers, in which pytest-benchmark disables itself.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=BENCHMARKS.parent, env=environment
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    return {line for line in answer.stdout.splitlines() if "::" in line}
+
+
+def test_collection_is_whole_and_light(collected: set[str]) -> None:
+    """Four benchmarks of every lab, engine and device, the import and the harness; no TensorFlow, no peers."""
+    assert len(collected) == 4 * 3 * 3 * 2 + 2
+    assert "benchmarks/test_epoch.py::test_steady_epoch[mlp-graph-cpu]" in collected
+
+
+def test_the_manifest_is_what_is_collected(collected: set[str]) -> None:
+    """A benchmark that is new, renamed or gone is seen here before a run is judged."""
+    manifest = load_manifest(BENCHMARKS.parent / "baselines" / "timings")
+    assert {*manifest.cpu, *manifest.gpu} == collected
+    assert len(manifest.gpu) == 4 * 3 * 3
+
+
+def test_a_saved_run_holds_the_figures(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """Rounds, CPU seconds, controls and rates of the rounds alone, without the warm-up; and no failure."""
+    assert suite("--benchmark-json", "run.json").ret == 0
+    run = load_run(pytester.path / "run.json")
+    assert run.machine == collect_hardware()
+    assert (run.mnist_bench.failed, run.mnist_bench.acceptance) == ([], None)
+    first = run.benchmarks[0]
+    assert first.stats.data == pytest.approx([2.0, 2.0, 2.0])
+    figures = first.extra_info
+    assert figures.cpu_seconds == [1.0, 1.0, 1.0]
+    assert [len(seconds) for seconds in figures.controls.values()] == [3]
+    assert figures.samples_per_second == pytest.approx(5)
+    assert figures.gflop_per_second == pytest.approx(1)
+
+
+def test_a_failed_run_is_not_saved(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """Neither by name nor by itself; --benchmark-json, which is no baseline, says what failed."""
+    for option in (("--benchmark-save", "it"), ("--benchmark-autosave",)):
+        result = suite(*option, "--benchmark-json", "run.json", failing="b")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["*NOT SAVED: a run in which a test failed is no baseline*"])
+    assert list_stored(pytester) == []
+    assert load_run(pytester.path / "run.json").mnist_bench.failed == ["test_suite.py::test_it[b]"]
+    assert suite("--benchmark-save", "it").ret == 0
+    assert len(list_stored(pytester)) == 1
+
+
+def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
+    """By both criteria, against the run that pytest-benchmark compares with; a regression fails the session."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    same = suite("--benchmark-compare")
+    assert same.ret == 0
+    same.stdout.fnmatch_lines(
+        ["*mnist-bench timings*", "PASS*timing/it[[]a]*1.00 of the baseline's time*", "PASS: 2 PASS"]
+    )
+    slower = suite("--benchmark-compare", seconds="3.0")
+    assert slower.ret == pytest.ExitCode.TESTS_FAILED
+    slower.stdout.fnmatch_lines(["REGRESSED*timing/it[[]a]*1.50*(≤ 1.25)*", "REGRESSED: 2 REGRESSED"])
+
+
+def test_a_bare_compare_takes_the_run_of_this_tensorflow(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """Not the newest of all, which may be of another version; where none is stored, the newest."""
+    for tensorflow in (find_package_version("tensorflow"), "1.15.0"):
+        suite("--benchmark-save", f"{collect_hardware().hardware_key}_tf{tensorflow}_keras3", "--benchmark-save-data")
+    ours, other = list_stored(pytester)
+    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{ours.name}"])
+    ours.unlink()
+    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{other.name}"])
+
+
+def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """At the end, alone, and the faster measurement counts and is saved; what stays in doubt fails no session."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    spell = suite(
+        "--benchmark-compare", "--benchmark-json", "run.json", seconds="3.0 if name == 'b' and len(CALLS) <= 2 else 2.0"
+    )
+    assert spell.ret == 0
+    spell.assert_outcomes(passed=3)
+    spell.stdout.fnmatch_lines(["PASS*timing/it[[]b]*1.00*(≤ 1.25)*", "PASS: 2 PASS"])
+    saved = load_run(pytester.path / "run.json")
+    assert [timing.stats.median for timing in saved.benchmarks] == [2.0, 2.0]
+    noise = suite("--benchmark-compare", seconds="1.0 + len(ROUNDS.times) % 3")
+    assert noise.ret == 0
+    noise.assert_outcomes(passed=4)
+    noise.stdout.fnmatch_lines(["INCONCLUSIVE: 2 INCONCLUSIVE"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(("--benchmark-disable",), "benchmarks are disabled", id="disabled"),
+        pytest.param(("--benchmark-skip",), "no benchmark ran", id="skipped"),
+        pytest.param(("-n", "1"), "benchmarks are disabled", id="xdist"),
+        pytest.param(("--deselect", "test_suite.py::test_it[b]"), "not in this run", id="deselected"),
+    ],
+)
+def test_what_the_native_gate_passes_in_silence_fails(
+    options: tuple[str, ...], words: str, suite: Callable[..., Any]
+) -> None:
+    """Where a comparison is asked for and something that is due was not measured, the session fails."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    result = suite("--benchmark-compare", *options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"MISSING*timing/it[[]b]*{words}*"])
+
+
+def test_nothing_to_compare_with_fails(suite: Callable[..., Any]) -> None:
+    """Where pytest-benchmark only warns that it has no stored run, the session fails."""
+    result = suite("--benchmark-compare", "-W", "ignore")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["NO_BASELINE: 2 NO_BASELINE"])
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["other hardware", "no hardware"])
+def test_other_hardware_is_refused(known: bool, suite: Callable[..., Any], pytester: pytest.Pytester) -> None:  # noqa: FBT001
+    """By name, before a test runs; so is a run that does not say where it was measured."""
+    suite("--benchmark-save", "it")
+    (path,) = list_stored(pytester)
+    run = json.loads(path.read_text())
+    if known:
+        run["machine_info"]["mnist_bench"] |= {"cpu": "Another", "hardware_key": "0" * 16}
+    else:
+        del run["machine_info"]["mnist_bench"]
+    path.write_text(json.dumps(run))
+    result = suite("--benchmark-compare")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    words = "other hardware: cpu 'Another' there, * here" if known else "does not say on which hardware"
+    result.stderr.fnmatch_lines([f"*ERROR: --benchmark-compare: the stored run *{words}*"])
+
+
+def test_a_corrupt_stored_run_ends_in_one_line(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """A figure that was edited is named, and the status is that of bad input."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    (path,) = list_stored(pytester)
+    run = json.loads(path.read_text())
+    run["benchmarks"][0]["stats"]["median"] = 1.0
+    path.write_text(json.dumps(run))
+    result = suite("--benchmark-compare")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines([f"ERROR: {path}: $.benchmarks[[]0].stats: median is 1.0, and that of data is *"])

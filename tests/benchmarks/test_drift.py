@@ -1,0 +1,82 @@
+"""The script that tells how much of an engine's drift a control explains."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mnist_bench.timing.clock import Rounds, Times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def drift(load_script: Callable[[str], Any]) -> Any:
+    """The script, imported from where it lies."""
+    return load_script("drift")
+
+
+def test_what_moves_with_the_epoch_explains_it(drift: Any) -> None:
+    """All of it where both move alike, none of it by a constant, and less than none where it only adds noise."""
+    rng = np.random.default_rng(0)
+    machine, noise = np.exp(0.2 * rng.normal(size=(2, 1000)))
+    assert drift.explain(3 * machine, 0.1 * machine) == (pytest.approx(1), pytest.approx(1))
+    correlation, share = drift.explain(machine, noise)
+    assert abs(correlation) < 0.1
+    assert share == pytest.approx(-1, abs=0.2)
+
+
+def test_the_best_control_stands_out(drift: Any) -> None:
+    """A row an engine and lab that was measured at least three times; the best in bold."""
+    rows = [
+        {
+            "engine": engine,
+            "lab": "mlp",
+            "wall": wall,
+            "controls": {"sgemm": wall, "gather": 1 / wall, "python": 2**wall},
+        }
+        for engine, walls in (("fused", (1.0, 1.1, 1.3)), ("graph", (1.0, 1.1)))
+        for wall in walls
+    ]
+    head, _, *lines = drift.format_table(rows, markdown=True)
+    assert head.startswith("| engine | lab | epochs |")
+    assert len(lines) == 1
+    assert "| **1.00, 100%** | -1.00, -300% |" in lines[0]
+
+
+def test_a_torn_line_is_cut_off(drift: Any, tmp_path: Path) -> None:
+    """What an interruption left half-written is neither read nor joined by the next measurement."""
+    path = tmp_path / "drift.jsonl"
+    drift.cut_torn_line(path)
+    path.write_text('{"a": 1}\n{"a": 2')
+    assert drift.read_rows(path) == [{"a": 1}]
+    drift.cut_torn_line(path)
+    assert path.read_text() == '{"a": 1}\n'
+
+
+def test_each_epoch_stands_beside_its_controls(drift: Any) -> None:
+    """Wall and CPU seconds of the epoch, and the wall seconds of every control before it, as JSON can hold them."""
+    rounds = Rounds()
+    trial = SimpleNamespace(train_epoch=lambda: rounds.note(Times(2.0, 3.0)))
+    row = json.loads(json.dumps(drift.time_round(trial, rounds, {"python": lambda: None})))
+    assert (row["wall"], row["cpu"]) == (2.0, 3.0)
+    assert list(row["controls"]) == ["python"]
+
+
+def test_neighbours_leave_with_the_round(drift: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are there inside, and gone afterwards."""
+    begun: list[subprocess.Popen[bytes]] = []
+    begin = subprocess.Popen
+    monkeypatch.setattr(drift.subprocess, "Popen", lambda command: begun.append(begin(command)) or begun[-1])
+    monkeypatch.setattr(drift, "_SETTLES", 0)
+    with drift.keep_neighbours(2):
+        assert [process.poll() for process in begun] == [None, None]
+    assert [process.poll() for process in begun] == [-signal.SIGKILL] * 2

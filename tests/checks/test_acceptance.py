@@ -1,0 +1,428 @@
+"""Records become baselines by the rules, or against them with the file saying so; two baselines are compared."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from mnist_bench.checks import acceptance
+from mnist_bench.checks.acceptance import accept_folder, diff_baselines
+from mnist_bench.checks.baselines import accept_accuracy, accuracy_path, load_accuracy, make_acceptance
+from mnist_bench.checks.layers.contracts import CONTRACTS
+from mnist_bench.checks.records import ProbeRecord, Stage, load_probe
+from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.records.training import TrainingRecord, save_record
+from mnist_bench.records.verdicts import CheckResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+WHY = "new hardware"
+
+
+@pytest.fixture(autouse=True)
+def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
+    """The verdicts of contracts that do not pass, by name; the others do, without training anything."""
+    verdicts: dict[str, Verdict] = {}
+
+    def check(name: str, engine: str) -> CheckResult:
+        verdict = verdicts.get(name, Verdict.PASS)
+        return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdict, figure="1", bound="0")
+
+    monkeypatch.setattr(acceptance, "check_contract", check)
+    monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "2.15.0"})
+    return verdicts
+
+
+@pytest.fixture
+def probe(mlp: TrainingRecord) -> ProbeRecord:
+    """A probe of one stage."""
+    stages = [Stage(name="forward", digest="0" * 64, values=[0.5])]
+    return ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
+
+
+@pytest.fixture
+def source(mlp: TrainingRecord, tmp_path: Path) -> Path:
+    """A folder with the records of seeds 1 and 2."""
+    for seed in (1, 2):
+        put(tmp_path / "records", mlp, seed=seed)
+    return tmp_path / "records"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the baselines, which is not there yet."""
+    return tmp_path / "baselines"
+
+
+def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Path:
+    """Write a record, with another configuration, into a folder; return its path."""
+    record = msgspec.structs.replace(record, config=msgspec.structs.replace(record.config, **config))
+    path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
+    if isinstance(record, TrainingRecord):
+        save_record(record, path)
+    else:
+        source.mkdir(exist_ok=True)
+        path.write_text(dump_json(record))
+    return path
+
+
+def set_commit(record: Any, commit: str | None) -> Any:
+    """Return the record as one of another commit."""
+    return msgspec.structs.replace(record, environment=msgspec.structs.replace(record.environment, commit=commit))
+
+
+def test_sound_records_are_accepted(source: Path, folder: Path, mlp: TrainingRecord) -> None:
+    """They become the reference, with who accepted them, when and why, and nothing was forced."""
+    path = accuracy_path(folder, "digits", "mlp")
+    assert accept_folder(source, folder, why=WHY) == [path]
+    (reference,) = load_accuracy(path).references
+    assert (reference.seeds, reference.test_accuracy, reference.test_loss) == ([1, 2], [0.977] * 2, [0.0768] * 2)
+    assert reference.environment == mlp.environment
+    assert reference.acceptance.who == make_acceptance(WHY).who
+    assert reference.acceptance.when[:4].isdigit()
+    assert (reference.acceptance.why, reference.acceptance.forced) == (WHY, [])
+
+
+def test_accepting_again_supersedes_and_keeps(source: Path, folder: Path) -> None:
+    """Nothing is overwritten: both references are in the file."""
+    (path,) = accept_folder(source, folder, why="the first")
+    before = load_accuracy(path).references
+    assert accept_folder(source, folder, why="the second", force=True) == [path]
+    after = load_accuracy(path).references
+    assert after[:-1] == before
+    assert [reference.acceptance.why for reference in after] == ["the first", "the second"]
+
+
+def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord, probe: ProbeRecord) -> None:
+    """Trainings are sorted by lab and engine, and probes lie by their numerics keys with the same acceptance."""
+    put(source, mlp, seed=3, engine="fused")
+    put(source, probe)
+    first, second, third = accept_folder(source, folder, why=WHY)
+    assert first == second == accuracy_path(folder, "digits", "mlp")
+    references = load_accuracy(first).references
+    assert [(it.engine, it.seeds) for it in references] == [("epoch", [1, 2]), ("fused", [3])]
+    accepted = load_probe(third)
+    assert accepted.acceptance == references[0].acceptance
+    assert msgspec.structs.replace(accepted, acceptance=None) == probe
+
+
+@pytest.mark.parametrize(
+    ("change", "objection"),
+    [
+        (lambda it: set_commit(it, "0123abc+dirty"), "the working tree was dirty"),
+        (
+            lambda it: msgspec.structs.replace(it, test_accuracy=0.9699),
+            "mlp is below its threshold in 1 of 3 trainings, such as seed 3",
+        ),
+        (
+            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, learning_rate=0.2)),
+            "mlp was trained with learning_rate 0.2, not the lab's 0.1",
+        ),
+        (
+            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, batch_size=64)),
+            "mlp was trained with batch_size 64, not the lab's 128",
+        ),
+        (
+            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, hidden=(64,))),
+            "mlp was trained with hidden (64,), not the lab's (128, 128)",
+        ),
+        (
+            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, optimizer="adam")),
+            "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
+        ),
+    ],
+    ids=["dirty", "threshold", "learning-rate", "batch-size", "hidden", "optimizer"],
+)
+def test_a_broken_rule_is_refused_or_written_down(
+    source: Path,
+    folder: Path,
+    mlp: TrainingRecord,
+    change: Callable[[TrainingRecord], TrainingRecord],
+    objection: str,
+) -> None:
+    """One such record among sound ones is enough; --force accepts them all, and the file says against what."""
+    put(source, change(mlp), seed=3)
+    with pytest.raises(ValueError, match=re.escape(f"{source}: not accepted: {objection} (--force says so")):
+        accept_folder(source, folder, why=WHY)
+    assert not folder.exists()
+    (path,) = accept_folder(source, folder, why=WHY, force=True)
+    (reference,) = load_accuracy(path).references
+    assert reference.seeds == [1, 2, 3]
+    assert reference.acceptance.forced == [objection]
+
+
+def test_a_training_of_other_epochs_is_not_the_labs(record: TrainingRecord, tmp_path: Path, folder: Path) -> None:
+    """Two epochs are no reference for the lab's 200."""
+    put(tmp_path / "records", record)
+    with pytest.raises(ValueError, match="perceptron was trained with epochs 2, not the lab's 200"):
+        accept_folder(tmp_path / "records", folder, why=WHY)
+
+
+def test_a_contract_that_fails_is_refused_or_written_down(
+    source: Path, folder: Path, contracts: dict[str, Verdict]
+) -> None:
+    """Each broken contract is named."""
+    contracts |= {"new-order": Verdict.REGRESSED, "mean-loss": Verdict.REGRESSED}
+    broken = ["contract/new-order[epoch] fails here", "contract/mean-loss[epoch] fails here"]
+    with pytest.raises(ValueError, match=re.escape(f"not accepted: {'; '.join(broken)} (--force")):
+        accept_folder(source, folder, why=WHY)
+    assert not folder.exists()
+    (path,) = accept_folder(source, folder, why=WHY, force=True)
+    assert load_accuracy(path).references[0].acceptance.forced == broken
+
+
+def test_a_known_regression_is_no_objection(
+    source: Path, folder: Path, contracts: dict[str, Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the list covers the broken contract, its records may be a reference; where it has gone, they may not."""
+    monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "3.15.1"})
+    with pytest.raises(ValueError, match=re.escape("contract/new-order[epoch] fails here")):
+        accept_folder(source, folder, why=WHY)
+    contracts["new-order"] = Verdict.REGRESSED
+    assert len(accept_folder(source, folder, why=WHY)) == 1
+
+
+def test_every_contract_of_every_engine_is_asked(
+    source: Path, folder: Path, mlp: TrainingRecord, probe: ProbeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of trainings and those of probes, each once."""
+    put(source, mlp, seed=3, engine="fused")
+    put(source, probe, engine="graph")
+    asked: list[tuple[str, str]] = []
+
+    def check(name: str, engine: str) -> CheckResult:
+        asked.append((engine, name))
+        return CheckResult(name=f"contract/{name}[{engine}]", verdict=Verdict.PASS, figure="", bound="")
+
+    monkeypatch.setattr(acceptance, "check_contract", check)
+    accept_folder(source, folder, why=WHY)
+    assert sorted(asked) == sorted((engine, name) for engine in ("epoch", "fused", "graph") for name in CONTRACTS)
+
+
+def test_a_probe_of_a_dirty_tree_is_refused_or_written_down(tmp_path: Path, folder: Path, probe: ProbeRecord) -> None:
+    """The rule holds for digests, too, and so does what --force writes."""
+    put(tmp_path / "probes", set_commit(probe, "0123abc+dirty"))
+    with pytest.raises(ValueError, match="the working tree was dirty"):
+        accept_folder(tmp_path / "probes", folder, why=WHY)
+    (path,) = accept_folder(tmp_path / "probes", folder, why=WHY, force=True)
+    accepted = load_probe(path).acceptance
+    assert accepted is not None
+    assert accepted.forced == ["the working tree was dirty"]
+
+
+@pytest.mark.parametrize("commit", [None, "0123abc"], ids=["wheel", "clean"])
+def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: TrainingRecord, commit: str | None) -> None:
+    """Nor is a wheel, which has no tree."""
+    put(tmp_path / "records", set_commit(mlp, commit))
+    assert len(accept_folder(tmp_path / "records", folder, why=WHY)) == 1
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["by the rules", "forced"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: {"test_loss": None}, "mlp: the training of seed 3 diverged"),
+        (
+            lambda it: {"environment": msgspec.structs.replace(it.environment, numerics_key="other")},
+            "records of one reference differ in their numerics key",
+        ),
+        (
+            lambda it: {"dataset": msgspec.structs.replace(it.dataset, digest="other")},
+            "records of one reference differ in their dataset",
+        ),
+    ],
+    ids=["diverged", "numerics", "dataset"],
+)
+def test_what_cannot_be_a_reference_is_refused_whole(
+    source: Path,
+    folder: Path,
+    mlp: TrainingRecord,
+    change: Callable[[TrainingRecord], dict[str, Any]],
+    message: str,
+    force: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """Nothing of the folder is accepted, not even another engine's sound records, and --force does not help."""
+    put(source, mlp, seed=3, engine="eager")
+    put(source, msgspec.structs.replace(mlp, **change(mlp)), seed=3)
+    with pytest.raises(ValueError, match=message):
+        accept_folder(source, folder, why=WHY, force=force)
+    assert not folder.exists()
+
+
+def test_a_seed_counts_once(source: Path, folder: Path, mlp: TrainingRecord) -> None:
+    """The same training under two names is refused."""
+    save_record(msgspec.structs.replace(mlp, config=msgspec.structs.replace(mlp.config, seed=2)), source / "copy.json")
+    with pytest.raises(ValueError, match="seeds: 2 is there twice"):
+        accept_folder(source, folder, why=WHY, force=True)
+
+
+def test_a_baseline_of_other_data_is_left_alone(source: Path, folder: Path, mlp: TrainingRecord) -> None:
+    """Records are not added to the references of data with another digest: the file and the field are named."""
+    dataset = msgspec.structs.replace(mlp.dataset, digest="other")
+    path = accept_accuracy([msgspec.structs.replace(mlp, dataset=dataset)], folder, make_acceptance(WHY))
+    content = path.read_bytes()
+    with pytest.raises(
+        ValueError, match=re.escape(f"{path}: dataset_digest is 'other', expected '{mlp.dataset.digest}'")
+    ):
+        accept_folder(source, folder, why=WHY, force=True)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON: Input data was truncated"),
+        ('{"kind": "timing", "schema_version": 1}', "kind is 'timing', expected 'training' or 'probe'"),
+        ('{"kind": "training", "schema_version": 0}', "schema_version is 0, this version reads 1"),
+    ],
+    ids=["truncated", "kind", "schema"],
+)
+def test_a_file_that_is_no_record_is_named(source: Path, folder: Path, content: str, message: str) -> None:
+    """One bad file in the folder is one too many."""
+    (source / "bad.json").write_text(content)
+    with pytest.raises(RecordError, match=re.escape(f"{source / 'bad.json'}: {message}")):
+        accept_folder(source, folder, why=WHY, force=True)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [("lab", "unknown lab 'none': choose from"), ("engine", "unknown engine 'none'")],
+)
+def test_a_record_of_what_there_is_not_is_named(
+    source: Path, folder: Path, mlp: TrainingRecord, field: str, message: str
+) -> None:
+    """Its lab and engine are those of this version, or the file is bad input."""
+    path = put(source, mlp, **{field: "none"})
+    with pytest.raises(RecordError, match=re.escape(f"{path}: $.config: {message}")):
+        accept_folder(source, folder, why=WHY)
+
+
+def test_nothing_to_accept(tmp_path: Path, folder: Path) -> None:
+    """A folder without records, or none at all, is an error."""
+    for source in (tmp_path, tmp_path / "none"):
+        with pytest.raises(RecordError, match=re.escape(f"{source}: no records (*.json) there")):
+            accept_folder(source, folder, why=WHY)
+
+
+def test_a_reason_is_asked_for_first(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the contracts, which take a while."""
+    monkeypatch.setattr(acceptance, "check_contract", None)
+    with pytest.raises(ValueError, match="needs a reason"):
+        accept_folder(source, folder, why=" ")
+
+
+def write_baseline(
+    folder: Path, mlp: TrainingRecord, figures: Iterable[tuple[float, float]], *, engine: str = "epoch"
+) -> Path:
+    """Accept trainings with these accuracies and losses; return the baseline's path."""
+    config = msgspec.structs.replace(mlp.config, engine=engine)
+    records = [
+        msgspec.structs.replace(
+            mlp, config=msgspec.structs.replace(config, seed=seed), test_accuracy=accuracy, test_loss=loss
+        )
+        for seed, (accuracy, loss) in enumerate(figures)
+    ]
+    return accept_accuracy(records, folder, make_acceptance(WHY))
+
+
+def draw(seed: int, *, mean: float = 0.977) -> list[tuple[float, float]]:
+    """Return accuracy and loss of 30 trainings of the mlp."""
+    rng = np.random.default_rng(seed)
+    return list(zip(rng.normal(mean, 0.001, 30).tolist(), rng.normal(0.0768, 0.0031, 30).tolist(), strict=True))
+
+
+def test_two_references_are_compared_by_the_statistics(tmp_path: Path, mlp: TrainingRecord) -> None:
+    """Each engine's metrics get a verdict with its evidence; an engine that one side lacks is named."""
+    base = write_baseline(tmp_path / "a", mlp, draw(0))
+    write_baseline(tmp_path / "a", mlp, draw(0), engine="graph")
+    write_baseline(tmp_path / "b", mlp, draw(1), engine="xla")
+    new = write_baseline(tmp_path / "b", mlp, draw(1, mean=0.974))
+    accuracy, loss, graph, xla = diff_baselines(base, new)
+    assert accuracy.startswith("epoch accuracy: REGRESSED: worse mean; change -0.29")
+    assert " points (" in accuracy
+    assert "(0.01 counts)" in accuracy
+    assert loss.startswith("epoch loss: PASS: within the margin; change ")
+    assert (graph, xla) == (f"graph: only in {base}", f"xla: only in {new}")
+
+
+def test_the_same_baselines_give_the_same_lines(tmp_path: Path, mlp: TrainingRecord) -> None:
+    """Nothing in them is left to chance, not even the p-values of small changes."""
+    base = write_baseline(tmp_path / "a", mlp, draw(0))
+    news = [write_baseline(tmp_path / f"{mean}", mlp, draw(1, mean=mean)) for mean in (0.9762, 0.9765, 0.9768)]
+    lines = [[*diff_baselines(base, new)] for new in news]
+    assert [[*diff_baselines(base, new)] for new in news] == lines
+
+
+def test_the_references_in_force_are_compared(tmp_path: Path, mlp: TrainingRecord) -> None:
+    """What was superseded no longer counts."""
+    base = write_baseline(tmp_path / "a", mlp, draw(0, mean=0.99))
+    write_baseline(tmp_path / "a", mlp, draw(0))
+    accuracy, _ = diff_baselines(base, write_baseline(tmp_path / "b", mlp, draw(1)))
+    assert accuracy.startswith("epoch accuracy: PASS")
+
+
+def test_references_of_other_epochs_are_not_compared(
+    tmp_path: Path, mlp: TrainingRecord, record: TrainingRecord
+) -> None:
+    """Neither number is worse than the other: the line says so."""
+    short = msgspec.structs.replace(record, config=msgspec.structs.replace(record.config, lab="mlp"))
+    paths = write_baseline(tmp_path / "a", mlp, draw(0)), write_baseline(tmp_path / "b", short, draw(1))
+    assert list(diff_baselines(*paths)) == ["epoch: not comparable: trained for 20 and for 2 epochs"]
+
+
+def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
+    """The first stage that differs is named."""
+    other = msgspec.structs.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
+    paths = put(tmp_path / "a", probe), put(tmp_path / "b", other)
+    assert list(diff_baselines(*paths)) == [
+        "first stage that differs: forward, moved by 0.5 of its size; 0 of 1 stages alike"
+    ]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_baselines_of_different_kinds_are_refused(
+    tmp_path: Path,
+    mlp: TrainingRecord,
+    probe: ProbeRecord,
+    swapped: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """A probe says nothing beside a reference, whichever comes first."""
+    paths = [put(tmp_path / "a", probe), write_baseline(tmp_path / "b", mlp, draw(0))]
+    paths = paths[::-1] if swapped else paths
+    with pytest.raises(ValueError, match=f"{paths[0]} and {paths[1]} are of different kinds: "):
+        list(diff_baselines(*paths))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda it: {"config": msgspec.structs.replace(it.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
+        (lambda it: {"dataset": msgspec.structs.replace(it.dataset, source="mnist")}, "dataset: 'digits' and 'mnist'"),
+        (lambda it: {"dataset": msgspec.structs.replace(it.dataset, digest="0")}, "dataset_digest: '"),
+    ],
+    ids=["lab", "dataset", "digest"],
+)
+def test_baselines_of_other_labs_or_data_are_refused(
+    tmp_path: Path, mlp: TrainingRecord, change: Callable[[TrainingRecord], dict[str, Any]], message: str
+) -> None:
+    """The field in which they differ is named."""
+    base = write_baseline(tmp_path / "a", mlp, draw(0))
+    new = write_baseline(tmp_path / "b", msgspec.structs.replace(mlp, **change(mlp)), draw(0))
+    with pytest.raises(ValueError, match=re.escape(f"{base} and {new} differ in their {message}")):
+        list(diff_baselines(base, new))
+
+
+def test_a_damaged_baseline_is_named_whatever_its_path(tmp_path: Path, mlp: TrainingRecord) -> None:
+    """Even in a folder that is called like a kind of baseline."""
+    base = write_baseline(tmp_path / "accuracy-baseline", mlp, draw(0))
+    new = tmp_path / "accuracy-baseline" / "new.json"
+    new.write_text("{")
+    with pytest.raises(RecordError, match=re.escape(f"{new}: not JSON")):
+        list(diff_baselines(base, new))

@@ -1,0 +1,373 @@
+"""Baselines are found where they belong, refused where they are not right, and superseded but never lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import json
+import platform
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.checks import baselines
+from mnist_bench.checks.baselines import (
+    Acceptance,
+    AccuracyBaseline,
+    Reference,
+    accept_accuracy,
+    accept_probe,
+    accuracy_path,
+    find_probe,
+    find_reference,
+    list_baselines,
+    load_accuracy,
+    load_baseline,
+    make_acceptance,
+    probe_path,
+)
+from mnist_bench.checks.records import ProbeRecord, Stage, load_probe
+from mnist_bench.records import files
+from mnist_bench.records.serial import RecordError, dump_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+
+ACCEPTANCE = Acceptance(who="a@b", when="2026-01-01T00:00:00+00:00", why="the first", forced=[])
+ACCURACIES = {1: 0.9258, 2: 0.9251, 3: 0.9263}
+
+
+def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **changes: Any) -> list[TrainingRecord]:
+    """Return the records of trainings that reached these accuracies, by their seeds."""
+    config = msgspec.structs.replace(record.config, **changes)
+    return [
+        msgspec.structs.replace(
+            record, config=msgspec.structs.replace(config, seed=seed), test_accuracy=accuracy, test_loss=1 - accuracy
+        )
+        for seed, accuracy in accuracies.items()
+    ]
+
+
+@pytest.fixture
+def probe(record: TrainingRecord) -> ProbeRecord:
+    """A probe of two stages."""
+    stages = [Stage(name=name, digest="0" * 64, values=[0.5]) for name in ("forward", "gradient")]
+    return ProbeRecord(config=record.config, environment=record.environment, dataset=record.dataset, stages=stages)
+
+
+@pytest.fixture
+def baseline(record: TrainingRecord, tmp_path: Path) -> Path:
+    """The file of an accuracy baseline: of the perceptron on the digits, with three seeds."""
+    return accept_accuracy(train(record), tmp_path, ACCEPTANCE)
+
+
+def find(record: TrainingRecord, folder: Path, *, engine: str = "epoch") -> Reference | None:
+    """Find the reference that a record would be held against."""
+    return find_reference(folder, "digits", "perceptron", engine, digest=record.dataset.digest)
+
+
+def edit(path: Path, damage: Callable[[dict[str, Any]], object]) -> None:
+    """Change a file by hand."""
+    fields = json.loads(path.read_text())
+    damage(fields)
+    path.write_text(json.dumps(fields))
+
+
+def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Path) -> None:
+    """Every seed's accuracy and loss is kept, with where it was trained and who accepted it."""
+    path = accept_accuracy(train(record), tmp_path, ACCEPTANCE)
+    assert path == tmp_path / "accuracy" / "digits" / "perceptron.json"
+    assert find(record, tmp_path) == Reference(
+        engine="epoch",
+        epochs=2,
+        seeds=[1, 2, 3],
+        test_accuracy=[0.9258, 0.9251, 0.9263],
+        test_loss=[1 - accuracy for accuracy in ACCURACIES.values()],
+        environment=record.environment,
+        acceptance=ACCEPTANCE,
+    )
+    assert path.read_text() == dump_json(load_accuracy(path))
+
+
+def test_nothing_is_there_where_nothing_was_accepted(
+    record: TrainingRecord, probe: ProbeRecord, tmp_path: Path
+) -> None:
+    """No folder, no file and no reference of the engine are all no baseline, not an error."""
+    assert find(record, tmp_path / "none") is None
+    accept_accuracy(train(record), tmp_path, ACCEPTANCE)
+    assert find(record, tmp_path, engine="fused") is None
+    assert find_probe(tmp_path, probe) is None
+
+
+def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, baseline: Path) -> None:
+    """The last one of an engine is in force; the earlier ones stay in the file, as they were."""
+    (old,) = load_accuracy(baseline).references
+    again = msgspec.structs.replace(ACCEPTANCE, why="the second")
+    assert accept_accuracy(train(record, {7: 0.93}), baseline.parents[2], again) == baseline
+    accept_accuracy(train(record, {8: 0.94}, engine="fused"), baseline.parents[2], ACCEPTANCE)
+    kept, new, other = load_accuracy(baseline).references
+    assert kept == old
+    assert (new.seeds, new.acceptance.why) == ([7], "the second")
+    assert find(record, baseline.parents[2]) == new
+    assert find(record, baseline.parents[2], engine="fused") == other
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda it: {"config": msgspec.structs.replace(it.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
+        (lambda it: {"config": msgspec.structs.replace(it.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
+        (lambda it: {"dataset": msgspec.structs.replace(it.dataset, source="mnist")}, "dataset: "),
+        (
+            lambda it: {"environment": msgspec.structs.replace(it.environment, numerics_key="other")},
+            "numerics key: '0123456789abcdef' and 'other'",
+        ),
+    ],
+    ids=["lab", "engine", "dataset", "numerics"],
+)
+def test_records_that_do_not_belong_together_are_refused(
+    record: TrainingRecord, tmp_path: Path, change: Callable[[TrainingRecord], dict[str, Any]], message: str
+) -> None:
+    """One of them is of something else: the error says of what, and nothing is written."""
+    *some, last = train(record)
+    last = msgspec.structs.replace(last, **change(last))
+    with pytest.raises(ValueError, match=re.escape(f"records of one reference differ in their {message}")):
+        accept_accuracy([*some, last], tmp_path, ACCEPTANCE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: Path) -> None:
+    """A training of one epoch is no seed of a reference of two."""
+    columns = {name: [getattr(record.history, name)[0]] for name in record.history.__struct_fields__}
+    short = msgspec.structs.replace(
+        record,
+        config=msgspec.structs.replace(record.config, epochs=1),
+        history=msgspec.structs.replace(record.history, **columns),
+    )
+    with pytest.raises(ValueError, match="differ in their epochs: 2 and 1"):
+        accept_accuracy([*train(record), short], tmp_path, ACCEPTANCE)
+
+
+def test_a_diverged_training_is_no_reference(record: TrainingRecord, tmp_path: Path) -> None:
+    """Its lab and seed are named."""
+    *some, last = train(record)
+    with pytest.raises(ValueError, match="perceptron: the training of seed 3 diverged"):
+        accept_accuracy([*some, msgspec.structs.replace(last, test_loss=None)], tmp_path, ACCEPTANCE)
+
+
+def test_a_seed_counts_once(record: TrainingRecord, tmp_path: Path) -> None:
+    """The same training twice is refused, and the seed named."""
+    with pytest.raises(ValueError, match="seeds: 2 is there twice"):
+        accept_accuracy([*train(record), *train(record, {2: 0.925})], tmp_path, ACCEPTANCE)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda it: it.update(schema_version=0), "schema_version is 0, this version reads 1"),
+        (lambda it: it.pop("schema_version"), "$: Object missing required field `schema_version`"),
+        (lambda it: it.update(kind="probe"), "kind is 'probe', expected 'accuracy-baseline'"),
+        (lambda it: it.update(lab=3), "$.lab: Expected `str`, got `int`"),
+        (lambda it: it.update(notes=""), "$: Object contains unknown field `notes`"),
+        (lambda it: it.update(references=[]), "$: references: there are none"),
+        (lambda it: it["references"][0].pop("acceptance"), "$.references[0]: Object missing required field"),
+        (lambda it: it["references"][0].update(epochs=0), "$.references[0]: epochs: 0 is less than 1"),
+        (
+            lambda it: it["references"][0]["test_accuracy"].append(0.9),
+            "$.references[0]: columns of different lengths, or empty ones: {'seeds': 3, 'test_accuracy': 4,",
+        ),
+        (
+            lambda it: [it["references"][0][name].clear() for name in ("seeds", "test_accuracy", "test_loss")],
+            "$.references[0]: columns of different lengths, or empty ones: {'seeds': 0,",
+        ),
+        (lambda it: it["references"][0].update(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 is there twice"),
+        (lambda it: it["references"][0].update(seeds=[1, 2, 3.5]), "$.references[0].seeds[2]: Expected `int`"),
+        (
+            lambda it: it["references"][0].update(test_loss=[1, 1, None]),
+            "$.references[0].test_loss[2]: Expected `float`",
+        ),
+        (
+            lambda it: it["references"][0].update(test_loss=[1, -1, 1]),
+            "$.references[0]: test_loss of seed 2: -1.0 is negative or not finite",
+        ),
+        (
+            lambda it: it["references"][0].update(test_accuracy=[0.9, 0.9, 92.5]),
+            "$.references[0]: test_accuracy of seed 3: 92.5 is outside 0 to 1",
+        ),
+        (
+            lambda it: it["references"][0].update(test_accuracy=[-0.1, 0.9, 0.9]),
+            "$.references[0]: test_accuracy of seed 1: -0.1 is outside 0 to 1",
+        ),
+        (lambda it: it["references"][0].update(test_loss=[1, 1, float("nan")]), "not JSON: JSON is malformed"),
+        (lambda it: it.update(lab="mlp"), "lab is 'mlp', expected 'perceptron'"),
+        (lambda it: it.update(dataset="mnist"), "dataset is 'mnist', expected 'digits'"),
+        (lambda it: it.update(dataset_digest="0"), "dataset_digest is '0', expected '"),
+    ],
+)
+def test_a_baseline_edited_by_hand_is_named(
+    record: TrainingRecord, baseline: Path, damage: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    """One line names file and field; nothing is judged by it, and nothing accepted into it."""
+    edit(baseline, damage)
+    content = baseline.read_bytes()
+    for use in (
+        lambda: find(record, baseline.parents[2]),
+        lambda: accept_accuracy(train(record), baseline.parents[2], ACCEPTANCE),
+    ):
+        with pytest.raises(ValueError, match="^" + re.escape(f"{baseline}: {message}")) as caught:
+            use()
+        assert len(str(caught.value).splitlines()) == 1
+    assert baseline.read_bytes() == content
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, -2])
+def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, size: int) -> None:
+    """However much of it is left."""
+    baseline.write_bytes(baseline.read_bytes()[:size])
+    with pytest.raises(RecordError, match=re.escape(f"{baseline}: not JSON: Input data was truncated")):
+        find(record, baseline.parents[2])
+
+
+def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:
+    """What JSON could not hold never becomes a reference."""
+    (reference,) = load_accuracy(baseline).references
+    for bad in (float("nan"), float("inf"), -0.5):
+        with pytest.raises(ValueError, match=f"test_accuracy of seed 1: {bad!r} is outside"):
+            msgspec.structs.replace(reference, test_accuracy=[bad, 0.5, 0.5])
+        with pytest.raises(ValueError, match=f"test_loss of seed 3: {bad!r} is negative or not"):
+            msgspec.structs.replace(reference, test_loss=[0.5, 0.5, bad])
+
+
+def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) -> None:
+    """It is found by a probe of the same key, and by no other."""
+    path = accept_probe(probe, tmp_path, ACCEPTANCE)
+    assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "0123456789abcdef.json"
+    assert path == probe_path(tmp_path, probe)
+    assert find_probe(tmp_path, probe) == msgspec.structs.replace(probe, acceptance=ACCEPTANCE)
+    other = msgspec.structs.replace(probe.environment, numerics_key="other")
+    assert find_probe(tmp_path, msgspec.structs.replace(probe, environment=other)) is None
+
+
+def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path) -> None:
+    """Each earlier one lies beside it, byte for byte, where it is no baseline."""
+    contents = []
+    for digest in "abc":
+        stages = [msgspec.structs.replace(probe.stages[0], digest=digest)]
+        path = accept_probe(msgspec.structs.replace(probe, stages=stages), tmp_path, ACCEPTANCE)
+        contents.append(path.read_bytes())
+    assert load_probe(path).stages[0].digest == "c"
+    assert [path.with_name(f"{path.stem}.superseded-{n}").read_bytes() for n in (1, 2)] == contents[:2]
+    assert list(list_baselines(tmp_path)) == [path]
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "message"),
+    [
+        ("config", "engine", "fused", "engine is 'fused', expected 'epoch'"),
+        ("environment", "numerics_key", "other", "numerics_key is 'other', expected '0123456789abcdef'"),
+        ("config", "lab", "mlp", "probes that differ in their lab cannot be compared: 'mlp' and 'perceptron'"),
+        ("config", "seed", 7, "probes that differ in their seed cannot be compared: 7 and 1671"),
+        ("config", "epochs", 5, "probes that differ in their epochs cannot be compared: 5 and 2"),
+        ("dataset", "digest", "0", "probes that differ in their dataset digest cannot be compared: '0' and "),
+    ],
+)
+def test_a_probe_of_something_else_is_named(
+    probe: ProbeRecord, tmp_path: Path, part: str, field: str, value: Any, message: str
+) -> None:
+    """A file that is not what its place says is an error with its name, not a difference of bits."""
+    path = accept_probe(probe, tmp_path, ACCEPTANCE)
+    edit(path, lambda it: it[part].update({field: value}))
+    with pytest.raises(ValueError, match="^" + re.escape(f"{path}: {message}")):
+        find_probe(tmp_path, probe)
+
+
+def test_baselines_of_both_kinds(baseline: Path, probe: ProbeRecord) -> None:
+    """They are listed in order, accuracies first, and read as what they are; other files are left alone."""
+    folder = baseline.parents[2]
+    path = accept_probe(probe, folder, ACCEPTANCE)
+    (folder / "README.md").write_text("no baseline")
+    (folder / "other.json").write_text("{}")
+    assert list(list_baselines(folder)) == [baseline, path]
+    assert [type(load_baseline(it)) for it in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
+    with pytest.raises(RecordError, match=re.escape(f"{folder / 'other.json'}: $: Object missing required field")):
+        load_baseline(folder / "other.json")
+
+
+@pytest.mark.parametrize("place", [".", "accuracy", "accuracy/digits"])
+def test_a_file_in_the_place_of_a_folder_is_an_error(record: TrainingRecord, tmp_path: Path, place: str) -> None:
+    """It is named, and stays as it is."""
+    path = tmp_path / "baselines" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a file")
+    with pytest.raises(OSError, match=re.escape(str(tmp_path / "baselines"))):
+        accept_accuracy(train(record), tmp_path / "baselines", ACCEPTANCE)
+    assert path.read_text() == "a file"
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(
+    record: TrainingRecord, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was there is there still, and nothing else."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(baseline.parent))
+
+    content = baseline.read_bytes()
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(PermissionError, match=re.escape(str(baseline.parent))):
+        accept_accuracy(train(record), baseline.parents[2], ACCEPTANCE)
+    assert baseline.read_bytes() == content
+    assert list(baseline.parent.iterdir()) == [baseline]
+
+
+def test_an_acceptance_says_who_when_and_why() -> None:
+    """It is by this user on this machine, now, in UTC."""
+    acceptance = make_acceptance("new hardware", ["the working tree was dirty"])
+    assert acceptance.who == f"{getpass.getuser()}@{platform.node()}"
+    age = dt.datetime.now(dt.timezone.utc) - dt.datetime.fromisoformat(acceptance.when)
+    assert dt.timedelta(0) <= age < dt.timedelta(minutes=1)
+    assert (acceptance.why, acceptance.forced) == ("new hardware", ["the working tree was dirty"])
+    assert make_acceptance("new hardware").forced == []
+
+
+@pytest.mark.parametrize("why", ["", " \n"])
+def test_no_acceptance_without_a_reason(why: str) -> None:
+    """Whoever reviews the file needs one."""
+    with pytest.raises(ValueError, match="a baseline needs a reason"):
+        make_acceptance(why)
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 1234"), OSError("No username set")])
+def test_a_user_without_a_name_can_accept(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """In a container a user may have none; which error says so depends on the version of Python."""
+
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", fail)
+    assert make_acceptance("a reason").who == f"unknown@{platform.node()}"
+
+
+@pytest.mark.parametrize("checkout", [True, False], ids=["checkout", "wheel"])
+def test_the_shipped_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: bool) -> None:  # noqa: FBT001
+    """They lie beside the package in a checkout, and within it in a wheel."""
+    package = tmp_path / "mnist_bench"
+    (tmp_path / "baselines" if checkout else package).mkdir()
+    monkeypatch.setattr(files, "PACKAGE", package)
+    assert baselines.find_folder() == (tmp_path / "baselines" if checkout else package / "shipped_baselines")
+
+
+def test_the_shipped_baselines_are_valid() -> None:
+    """Every file that comes with the package can be read and lies where it belongs."""
+    folder = baselines.find_folder()
+    for path in list_baselines(folder):
+        it = load_baseline(path)
+        if isinstance(it, AccuracyBaseline):
+            assert accuracy_path(folder, it.dataset, it.lab) == path
+        else:
+            assert probe_path(folder, it) == path

@@ -1,0 +1,179 @@
+"""Known regressions: listed ones are KNOWN, those that have gone are REGRESSED, all else stays as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_bench.checks.known import KNOWN_PATH, KnownRegression, apply_known, find_known, load_known
+from mnist_bench.checks.layers.contracts import CONTRACTS
+from mnist_bench.records.serial import RecordError
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.engines import ENGINES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FROZEN = KnownRegression(
+    name="frozen shuffle",
+    check="contract/new-order",
+    engines=["graph", "epoch"],
+    package="keras",
+    versions=">=3.0,<3.20",
+    reason="The order is the same in every epoch.",
+    link="https://example.org/1",
+)
+
+
+def make_result(verdict: Verdict, name: str = "contract/new-order[epoch]") -> CheckResult:
+    """Return a result of the contract that the list is about."""
+    return CheckResult(name=name, verdict=verdict, figure="100%", bound="< 50%", evidence="its own")
+
+
+def apply(result: CheckResult, *, engine: str = "epoch", keras: str = "3.5.0") -> CheckResult:
+    """Hold a result against the list of one entry."""
+    return apply_known(result, engine, {"tensorflow": "2.21.0", "keras": keras}, [FROZEN])
+
+
+def test_a_listed_regression_is_known() -> None:
+    """It is green, still tells its figure and bound, and gives the entry's reason and link as evidence."""
+    result = apply(make_result(Verdict.REGRESSED))
+    assert result == msgspec.structs.replace(
+        make_result(Verdict.KNOWN), evidence=f"frozen shuffle: {FROZEN.reason} {FROZEN.link}"
+    )
+    assert result.holds
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.IDENTICAL])
+def test_a_listed_regression_that_has_gone_has_regressed(verdict: Verdict) -> None:
+    """The list is strict: the check fails until someone narrows the entry, and says where."""
+    result = apply(make_result(verdict))
+    assert result.verdict is Verdict.REGRESSED
+    assert not result.holds
+    assert "'frozen shuffle' is gone" in result.evidence
+    assert KNOWN_PATH.name in result.evidence
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.NO_BASELINE])
+def test_a_listed_check_without_an_answer_stays_without(verdict: Verdict) -> None:
+    """The list excuses a regression, not a check that did not answer."""
+    assert apply(make_result(verdict)) == make_result(verdict)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize(
+    ("name", "engine", "keras"),
+    [
+        ("contract/new-order[epoch]", "epoch", "2.15.0"),
+        ("contract/new-order[epoch]", "epoch", "3.20.0"),
+        ("contract/new-order[fused]", "fused", "3.5.0"),
+        ("contract/order-by-seed[epoch]", "epoch", "3.5.0"),
+        ("structure/new-order[epoch]", "epoch", "3.5.0"),
+    ],
+    ids=["older", "newer", "engine", "contract", "layer"],
+)
+def test_what_is_not_listed_stays_as_it_is(verdict: Verdict, name: str, engine: str, keras: str) -> None:
+    """Outside its versions, engines and check an entry changes nothing."""
+    result = make_result(verdict, name)
+    assert apply(result, engine=engine, keras=keras) == result
+
+
+@pytest.mark.parametrize(
+    ("version", "covered"),
+    [
+        ("2.15.0", False),
+        ("3.0.0rc1", True),
+        ("3.0.0.dev20231103", True),
+        ("3.0", True),
+        ("3.5.0+local.1", True),
+        ("3.19.9.post1", True),
+        ("3.20.0-dev20260101", False),
+        ("3.20.0rc0", False),
+        ("3.20", False),
+        ("nightly", False),
+    ],
+)
+def test_a_version_is_covered(version: str, covered: bool) -> None:  # noqa: FBT001 - parametrised
+    """A pre-release is judged like the release it leads to; what is no version is not excused."""
+    entry = find_known("contract/new-order", "epoch", {"keras": version}, [FROZEN])
+    assert entry == (FROZEN if covered else None)
+
+
+def test_a_package_that_is_not_there_excuses_nothing() -> None:
+    """Without the package's version no entry holds."""
+    assert find_known("contract/new-order", "epoch", {"tensorflow": "2.21.0"}, [FROZEN]) is None
+
+
+def test_the_first_entry_that_covers_is_found() -> None:
+    """Several entries may be about one check, each for its versions."""
+    older = msgspec.structs.replace(FROZEN, name="older", versions="<3")
+    found = [find_known("contract/new-order", "epoch", {"keras": it}, [older, FROZEN]) for it in ("2.9", "3.1")]
+    assert found == [older, FROZEN]
+
+
+def test_the_shipped_list_is_about_what_there_is() -> None:
+    """Its entries name contracts, engines and packages that exist, and say why and where."""
+    known = load_known()
+    assert known
+    assert len({entry.name for entry in known}) == len(known)
+    for entry in known:
+        layer, _, contract = entry.check.partition("/")
+        assert layer == "contract"
+        assert contract in CONTRACTS
+        assert set(entry.engines) <= set(ENGINES)
+        assert entry.package in {"tensorflow", "keras", "numpy"}
+        assert entry.reason
+        assert entry.link.startswith("https://")
+
+
+@pytest.mark.parametrize(("keras", "verdict"), [("2.15.0", "REGRESSED"), ("3.0.5", "KNOWN"), ("3.15.1", "KNOWN")])
+def test_the_shipped_list_knows_the_frozen_shuffle(keras: str, verdict: str) -> None:
+    """Keras 3's order that is the same in every epoch is known; the same in Keras 2 would be new."""
+    result = apply_known(make_result(Verdict.REGRESSED), "epoch", {"keras": keras}, load_known())
+    assert result.verdict is Verdict(verdict)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("versions", "3 or so", "$[0]: Invalid specifier: '3 or so'"),
+        ("versions", 3, "$[0].versions: Expected `str`, got `int`"),
+        ("engines", "epoch", "$[0].engines: Expected `array`, got `str`"),
+        ("reason", ..., "$[0]: Object missing required field `reason`"),
+        ("seeds", 5, "$[0]: Object contains unknown field `seeds`"),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path: Path, field: str, value: Any, message: str) -> None:
+    """One line names the file, the entry and the field."""
+    entry = msgspec.to_builtins(FROZEN) | {field: value}
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps([{name: it for name, it in entry.items() if it is not ...}]))
+    with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):
+        load_known(path)
+
+
+def test_no_list_is_no_empty_list(tmp_path: Path) -> None:
+    """A missing file is an error, and named."""
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path / 'none'}: No such file")):
+        load_known(tmp_path / "none")
+
+
+@given(content=st.binary() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode))
+@settings(max_examples=25, deadline=None)
+def test_any_file_is_a_list_or_named(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever a file holds, it is a list of entries or one line that names it."""
+    path = tmp_path_factory.getbasetemp() / "known.json"
+    path.write_bytes(content)
+    try:
+        fault = ""
+        assert load_known(path) == []
+    except RecordError as error:
+        fault = str(error)
+    assert not fault or fault.startswith(f"{path}: ")
+    assert len(fault.splitlines()) <= 1

@@ -1,0 +1,209 @@
+"""Two probes tell which stage of training moved first, by how much, and why they may; others are refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.checks.records import (
+    Difference,
+    ProbeRecord,
+    Stage,
+    compare_probes,
+    describe_difference,
+    format_difference,
+    load_probe,
+)
+from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.training.fingerprint import NUMERICS_FIELDS, make_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+
+STAGES = {"initial weights": [0.5, -0.25], "data order": [3.0, 1.0, 2.0], "gradient": [0.5, -2.0]}
+
+
+def make_stages(**changes: Any) -> list[Stage]:
+    """Return the stages, some with other values and so another digest; `_` in a name is a space."""
+    stages = STAGES | {name.replace("_", " "): values for name, values in changes.items()}
+    return [Stage(name=name, digest=repr(values), values=values) for name, values in stages.items()]
+
+
+@pytest.fixture
+def probe(record: TrainingRecord) -> ProbeRecord:
+    """A probe of three stages."""
+    return ProbeRecord(
+        config=record.config, environment=record.environment, dataset=record.dataset, stages=make_stages()
+    )
+
+
+def change(probe: ProbeRecord, **stages: list[float]) -> ProbeRecord:
+    """Return the probe with other values in some stages."""
+    return msgspec.structs.replace(probe, stages=make_stages(**stages))
+
+
+def test_the_same_stages_differ_in_nothing(probe: ProbeRecord) -> None:
+    """Equal digests are all it takes."""
+    assert compare_probes(probe, probe) == []
+    assert describe_difference(probe, probe) == "identical in all 3 stages"
+
+
+def test_the_first_stage_that_differs_comes_first(probe: ProbeRecord) -> None:
+    """Differences stand in the order of training, each relative to the largest value on either side."""
+    moved = change(probe, gradient=[0.5, -1.5], data_order=[1.0, 3.0, 4.0])
+    assert compare_probes(probe, moved) == [Difference("data order", 0.5), Difference("gradient", 0.25)]
+    assert compare_probes(moved, probe) == compare_probes(probe, moved)
+    assert describe_difference(probe, moved) == (
+        "first stage that differs: data order, moved by 0.5 of its size; 1 of 3 stages alike"
+    )
+
+
+def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
+    """A digest covers all values, of which a few are kept: the stage differs all the same."""
+    stages = make_stages()
+    stages[1] = msgspec.structs.replace(stages[1], digest="other")
+    (difference,) = compare_probes(probe, msgspec.structs.replace(probe, stages=stages))
+    assert difference == Difference("data order", 0.0)
+    assert format_difference(difference) == "other bits, though none of the values kept moved"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "size"),
+    [
+        ([0.0, 1.0], [0.0, 1.001], 0.001 / 1.001),
+        ([-4.0], [4.0], 2.0),
+        ([0.0], [0.0], 0.0),
+        ([], [], 0.0),
+        ([1.0], [1.0, 2.0], None),
+        ([1e308], [-1e308], float("inf")),
+    ],
+    ids=["relative", "sign", "zeros", "none", "number", "overflow"],
+)
+def test_the_size_of_a_difference(probe: ProbeRecord, one: list[float], other: list[float], size: float | None) -> None:
+    """It is relative to the largest value, and there is none where the numbers of values differ."""
+    a, b = (change(probe, gradient=values) for values in (one, other))
+    b = msgspec.structs.replace(b, stages=[*b.stages[:2], msgspec.structs.replace(b.stages[2], digest="other")])
+    (difference,) = compare_probes(a, b)
+    assert difference == Difference("gradient", size if size is None else pytest.approx(size))
+    assert format_difference(difference)
+
+
+def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
+    """It stands where its own side has it, whichever that is, and is counted with the others."""
+    mask = Stage(name="dropout mask", digest="a mask", values=[1.0])
+    first, *others = change(probe, gradient=[0.5, -1.0]).stages
+    longer = msgspec.structs.replace(probe, stages=[first, mask, *others])
+    assert compare_probes(probe, longer) == [
+        Difference("dropout mask", None, "second"),
+        Difference("gradient", 0.5),
+    ]
+    assert compare_probes(longer, probe) == [Difference("dropout mask", None, "first"), Difference("gradient", 0.5)]
+    assert describe_difference(probe, longer) == (
+        "first stage that differs: dropout mask, only in the second probe; 2 of 4 stages alike"
+    )
+    ahead = msgspec.structs.replace(probe, stages=[mask, *probe.stages])
+    assert compare_probes(probe, ahead) == [Difference("dropout mask", None, "second")]
+
+
+def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
+    """Nothing in common is no agreement."""
+    other = msgspec.structs.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
+    assert len(compare_probes(probe, other)) == 4
+    assert describe_difference(probe, other).endswith("0 of 4 stages alike")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("lab", "mlp", "lab cannot be compared: 'perceptron' and 'mlp'"),
+        ("seed", 7, "seed cannot be compared: 1671 and 7"),
+        ("epochs", 5, "epochs cannot be compared: 2 and 5"),
+        ("batch_size", 64, "batch_size cannot be compared: 128 and 64"),
+        ("learning_rate", 0.5, "learning_rate cannot be compared: 0.1 and 0.5"),
+        ("optimizer", "adam", "optimizer cannot be compared: 'sgd' and 'adam'"),
+        ("dropout", 0.5, "dropout cannot be compared: None and 0.5"),
+        ("validation_split", 0.1, "validation_split cannot be compared: 0.2 and 0.1"),
+    ],
+)
+def test_probes_of_other_trainings_are_refused(probe: ProbeRecord, field: str, value: Any, message: str) -> None:
+    """What must be equal is named, with both values."""
+    other = msgspec.structs.replace(probe, config=msgspec.structs.replace(probe.config, **{field: value}))
+    with pytest.raises(ValueError, match=f"probes that differ in their {message}"):
+        compare_probes(probe, other)
+
+
+@pytest.mark.parametrize(("field", "value"), [("source", "mnist"), ("digest", "0" * 64)])
+def test_probes_of_other_data_are_refused(probe: ProbeRecord, field: str, value: str) -> None:
+    """Data is known by its source and by its digest."""
+    other = msgspec.structs.replace(probe, dataset=msgspec.structs.replace(probe.dataset, **{field: value}))
+    with pytest.raises(ValueError, match=f"their dataset {field} cannot be compared: .* and '{value}'"):
+        compare_probes(probe, other)
+
+
+@pytest.mark.parametrize(("field", "value"), [("engine", "fused"), ("data", "elsewhere"), ("device", "gpu")])
+def test_probes_of_other_engines_are_compared(probe: ProbeRecord, field: str, value: str) -> None:
+    """How the training ran is what is under test."""
+    other = msgspec.structs.replace(probe, config=msgspec.structs.replace(probe.config, **{field: value}))
+    assert compare_probes(probe, other) == []
+
+
+def test_what_may_explain_a_difference_is_named(probe: ProbeRecord) -> None:
+    """Fields of the numerics key that differ stand behind it with both values; other fields do not."""
+    environment = msgspec.structs.replace(
+        probe.environment, keras="2.15.0", flags={"XLA_FLAGS": "--x"}, python="3.10.0", numpy="1.22.0"
+    )
+    other = msgspec.structs.replace(change(probe, data_order=[1.0, 2.0, 3.0]), environment=environment)
+    because = "; flags {} and {'XLA_FLAGS': '--x'}; keras '3.15.1' and '2.15.0'"
+    assert describe_difference(probe, other).endswith(f"2 of 3 stages alike{because}")
+    same = msgspec.structs.replace(probe, environment=environment)
+    assert describe_difference(probe, same) == f"identical in all 3 stages{because}"
+
+
+def test_a_probe_is_read_back(probe: ProbeRecord, tmp_path: Path) -> None:
+    """A file gives back what was written, and no acceptance where there was none."""
+    path = tmp_path / "probe.json"
+    path.write_text(dump_json(probe))
+    assert load_probe(path) == probe
+    assert load_probe(path).acceptance is None
+    # Its key is a digest of the fields that are named above.
+    fields = msgspec.to_builtins(probe.environment)
+    assert make_key(fields, NUMERICS_FIELDS) != make_key(fields | {"keras": "2.15.0"}, NUMERICS_FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda it: it.pop("stages"), "$: Object missing required field `stages`"),
+        (lambda it: it["stages"].clear(), "$: stages must be there, each once, not []"),
+        (lambda it: it["stages"].append(it["stages"][0]), "$: stages must be there, each once, not ['initial"),
+        (lambda it: it["stages"][1].pop("digest"), "$.stages[1]: Object missing required field `digest`"),
+        (lambda it: it["stages"][1].update(values=["1"]), "$.stages[1].values[0]: Expected `float`, got `str`"),
+        (lambda it: it["stages"][1].update(values=[float("nan")]), "not JSON: JSON is malformed"),
+        (lambda it: it.update(schema_version=0), "schema_version is 0, this version reads 1"),
+        (lambda it: it.update(kind="training"), "kind is 'training', expected 'probe'"),
+    ],
+    ids=["missing", "empty", "twice", "digest", "type", "nan", "schema", "kind"],
+)
+def test_a_wrong_probe_is_named(
+    probe: ProbeRecord, tmp_path: Path, damage: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    """One line names the file and the field."""
+    fields = json.loads(dump_json(probe))
+    damage(fields)
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps(fields))
+    with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):
+        load_probe(path)
+
+
+def test_no_stage_is_made_of_bad_values() -> None:
+    """What JSON could not hold never becomes a stage."""
+    with pytest.raises(ValueError, match="stage 'loss' holds a value that is not finite"):
+        Stage(name="loss", digest="", values=[0.0, float("inf")])

@@ -1,0 +1,204 @@
+"""The suite: the checks in their order, the sharpest first."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from mnist_bench.checks import baselines, suite
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.workers.pool import Failed, Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.workers.pool import Event
+
+MEAN, SD = 0.9770, 0.0010
+
+
+@pytest.fixture
+def plan(tiny: Dataset, tmp_path: Path) -> suite.Plan:
+    """A plan for the mlp with baselines of its own."""
+    return suite.Plan(
+        labs=["mlp"],
+        engine="fused",
+        seeds=20,
+        jobs=1,
+        dataset=tiny,
+        source="tiny",
+        baselines=tmp_path / "baselines",
+        folder=tmp_path / "records",
+    )
+
+
+def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that cannot be had ends the suite before anything runs, on a GPU or elsewhere."""
+    monkeypatch.setattr(suite.structure, "check_layers", lambda _: pytest.fail("it ran"))
+    with pytest.raises(ValueError, match="unknown device 'tpu'"):
+        next(suite.run_suite(dataclasses.replace(plan, device="tpu"), lambda _: None))
+
+
+def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
+    """Return a record of the mlp, in full, on the tiny data, with this accuracy and a loss that goes with it."""
+    config = TrainingConfig(lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny")
+    columns = {name: [0.5] * 20 for name in record.history.__struct_fields__}
+    return msgspec.structs.replace(
+        record,
+        config=config,
+        dataset=msgspec.structs.replace(record.dataset, source="tiny"),
+        history=type(record.history)(**columns),
+        test_accuracy=accuracy,
+        test_loss=0.0768 - 3 * (accuracy - MEAN),
+    )
+
+
+def normal_quantile(number: int, count: int) -> float:
+    """Return the mean of the `number`-th of `count` equally likely parts of a normal distribution."""
+    import statistics
+
+    return statistics.NormalDist().inv_cdf((number + 0.5) / count)
+
+
+@pytest.fixture
+def reference(plan: suite.Plan, record: TrainingRecord) -> None:
+    """An accuracy baseline of 100 seeds, spread as the mlp's are."""
+    records = [make_record(record, 10_001 + n, MEAN + SD * normal_quantile(n, 100)) for n in range(100)]
+    baselines.accept_accuracy(records, plan.baselines, baselines.make_acceptance("a test"))
+
+
+def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPatch, spread: float = 1.0) -> list[int]:
+    """Have the suite's trainings give the reference's distribution, shifted; return the seeds they were asked for."""
+    asked: list[int] = []
+
+    def run(campaign: object, *, jobs: int) -> Iterator[Event]:
+        del jobs
+        for task, config in enumerate(campaign.todo):
+            asked.append(config.seed)
+            # Each five seeds cover the distribution.
+            place = normal_quantile((config.seed * 2) % 5, 5)
+            yield Finished(task, make_record(record, config.seed, MEAN + shift + spread * SD * place))
+
+    def plan_all(configs: Sequence[TrainingConfig], *_: object, **__: object) -> object:
+        todo = [config for config in configs if config.seed not in asked]
+        known = [
+            make_record(record, seed, MEAN + shift + spread * SD * normal_quantile(seed * 2 % 5, 5)) for seed in asked
+        ]
+        return type("Campaign", (), {"done": dict(enumerate(known)), "todo": todo})()
+
+    monkeypatch.setattr(suite, "run_campaign", run)
+    monkeypatch.setattr(suite, "plan_campaign", plan_all)
+    return asked
+
+
+def check(plan: suite.Plan) -> dict[str, Verdict]:
+    """Return the verdicts of the accuracy layer."""
+    results = suite.check_results(plan, {"mlp": "bits: a test"}, lambda _event: None)
+    return {result.name: result.verdict for result in results}
+
+
+@pytest.mark.usefixtures("reference")
+def test_fresh_seeds_pass(plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds of the same distribution are a PASS in accuracy and loss."""
+    train_as(record, 0.0, monkeypatch)
+    verdicts = check(plan)
+    assert verdicts.pop("accuracy/threshold[mlp-fused]") is Verdict.PASS
+    assert set(verdicts.values()) == {Verdict.PASS}
+
+
+@pytest.mark.usefixtures("reference")
+def test_a_shift_is_regressed_at_the_first_look(
+    plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds shifted by -0.4 points are REGRESSED after five seeds, though above the threshold."""
+    asked = train_as(record, -0.004, monkeypatch)
+    verdicts = check(plan)
+    assert verdicts["accuracy/threshold[mlp-fused]"] is Verdict.PASS
+    assert verdicts["accuracy/accuracy[mlp-fused]"] is Verdict.REGRESSED
+    assert len(asked) == 5
+
+
+@pytest.mark.usefixtures("reference")
+def test_three_wide_seeds_are_inconclusive(
+    plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three seeds with a wide spread are no answer."""
+    train_as(record, -0.001, monkeypatch, spread=2.0)
+    verdicts = check(dataclasses.replace(plan, seeds=3))
+    assert verdicts["accuracy/accuracy[mlp-fused]"] is Verdict.INCONCLUSIVE
+
+
+def test_without_a_reference_nothing_is_trained(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No reference is NO_BASELINE, at once."""
+    monkeypatch.setattr(suite, "run_campaign", lambda *_, **__: pytest.fail("trained"))
+    assert check(plan) == {"accuracy/mlp-fused": Verdict.NO_BASELINE}
+
+
+@pytest.mark.usefixtures("reference")
+def test_a_failed_training_is_inconclusive(
+    plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training that did not finish is no answer, and named."""
+    train_as(record, 0.0, monkeypatch)
+
+    def fail(campaign: object, *, jobs: int) -> Iterator[Event]:
+        del jobs
+        yield Failed(0, campaign.todo[0], "mlp, seed 1671: killed", bad_input=False, details="")
+
+    monkeypatch.setattr(suite, "run_campaign", fail)
+    assert check(plan) == {"accuracy/training[mlp-fused]": Verdict.INCONCLUSIVE}
+
+
+@pytest.mark.parametrize("moved", [pytest.param(False, id="same bits"), pytest.param(True, id="other bits")])
+def test_bits_come_first(
+    moved: bool,  # noqa: FBT001 - a case
+    plan: suite.Plan,
+    record: TrainingRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same bits are IDENTICAL and end there; other bits name the first stage that moved."""
+    config = msgspec.structs.replace(record.config, lab="mlp", engine="fused")
+    stages = [Stage(name=name, digest=name, values=[1.0]) for name in ("data order", "update")]
+    base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
+    baselines.accept_probe(base, plan.baselines)
+    now = msgspec.structs.replace(base, stages=[stages[0], Stage(name="update", digest="x", values=[1.1])])
+    monkeypatch.setattr(suite, "probe", lambda *_: now if moved else base)
+    result, reason = suite._check_bits(plan, "mlp")
+    if moved:
+        assert result is None
+        assert "first stage that differs: update, moved by 0.091" in reason
+    else:
+        assert result is not None
+        assert result.verdict is Verdict.IDENTICAL
+
+
+def test_fast_layers_hold(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fast layers are all there, and all hold for the fused engine; tests of their own have every contract."""
+    few = ("every-sample-once", "new-order")
+    monkeypatch.setattr(suite.contracts, "CONTRACTS", {name: suite.contracts.CONTRACTS[name] for name in few})
+    # The worker would load the data by name, and `tiny` has none.
+    train = suite.reproducibility.train
+    monkeypatch.setattr(
+        suite.reproducibility,
+        "_train_apart",
+        lambda configs: [train(config, dataset=plan.dataset).final_digest for config in configs],
+    )
+    results = list(suite.check_fast_layers(dataclasses.replace(plan, labs=["perceptron"])))
+    assert all(result.holds for result in results), results
+    assert [result.name for result in results] == [
+        "structure/layers[perceptron]",
+        "structure/initial-weights[perceptron]",
+        "contract/every-sample-once[fused]",
+        "contract/new-order[fused]",
+        "arithmetic/oracle[perceptron-fused]",
+        "reproducibility/op-determinism",
+        "reproducibility/bits[perceptron-fused]",
+    ]

@@ -1,0 +1,137 @@
+"""The commands `ab` and `calibrate`: what they print, write and refuse, and how they end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.timing.ab import rounds
+from mnist_bench.timing.ab.records import load_ab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def command(command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command, run in this process and in a folder of its own, with few epochs of few samples, 10 s a round."""
+    monkeypatch.chdir(tmp_path)
+    now, measure = [0.0], rounds.measure_round
+
+    def measure_and_wait(sides: object, number: int, epochs: int, cores: object, **_: object) -> object:
+        now[0] += 10.0
+        return measure(sides, number, epochs, cores, limit=60)
+
+    monkeypatch.setattr(rounds, "measure_round", measure_and_wait)
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: now[0])
+
+    options = ("--data", "digits", "--in-turn", "--baselines", tmp_path / "baselines")
+    return lambda *arguments: command(*arguments, *options)
+
+
+@pytest.mark.parametrize(
+    ("b", "status", "line"),
+    [
+        ({}, 0, "PASS: same: within 5% in both clocks"),
+        ({"speed": 0.4}, 0, "PASS: faster: faster in wall time and processor time"),
+        ({"speed": 0.6}, 1, "REGRESSED: slower: slower in wall time and processor time"),
+        ({"jitter": 1}, 3, "INCONCLUSIVE: neither changed nor within 5% in wall time and processor time"),
+    ],
+)
+def test_a_comparison_ends_in_its_status(
+    command: Callable[..., Any], stub_python: Callable[..., Path], b: dict[str, object], status: int, line: str
+) -> None:
+    """The verdict is on the output, the progress on standard error, the record in its file."""
+    answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b", **b), "--out", "x/ab.json")
+    assert answer.status == status
+    assert line in answer.out.splitlines()
+    assert answer.out.endswith("not calibrated on this machine: mnist-bench calibrate\nRecord: x/ab.json\n")
+    assert answer.err.startswith("round 1, 10 of 90 s: wall ")
+    assert load_ab(Path("x/ab.json")).verdict in line.lower()
+
+
+def test_json_is_the_record(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
+    """And nothing else."""
+    answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--json", "--out", "ab.json")
+    assert json.loads(answer.out) == json.loads(Path("ab.json").read_text())
+
+
+def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
+    """A process that is lost is bad input: named, with the file that holds the rounds before it."""
+    b = stub_python("b", dies_in=2)
+    answer = command("ab", "--a", stub_python("a"), "--b", b, "--out", "ab.json")
+    assert answer.status == 2
+    reason = f"B, {b}: its process was killed by SIGKILL"
+    assert answer.err.splitlines()[-1] == f"mnist-bench: {reason}; the rounds before it are in ab.json"
+    assert f"INCONCLUSIVE: {reason}" in answer.out
+    assert len(load_ab(Path("ab.json")).processes) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lab", "cnn"], "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
+        (["--engine", "jit"], "unknown engine 'jit': choose from eager, graph, xla, epoch, fused"),
+        (["--budget", "0"], "budget 0.0 is not allowed: it must be positive seconds"),
+        (["--budget", "nan"], "budget nan is not allowed: it must be positive seconds"),
+        (["--b", "nowhere"], "nowhere: no such interpreter, and no such folder"),
+        (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),
+        (["--out", "there.json"], "there.json exists already: --out takes another file"),
+        (["--device", "tpu"], "unknown device 'tpu': choose from auto, cpu, gpu"),
+    ],
+)
+def test_bad_usage_starts_nothing(
+    command: Callable[..., Any], stub_python: Callable[..., Path], options: list[str], message: str
+) -> None:
+    """One line, exit 2, and no process."""
+    Path("there.json").touch()
+    python = stub_python("a")
+    answer = command("ab", "--a", python, "--b", python, *options)
+    assert answer == (2, "", f"mnist-bench: {message}\n")
+    assert not list(python.parent.glob("*.pid"))
+
+
+def test_an_interpreter_without_tensorflow_is_named(
+    command: Callable[..., Any], stub_python: Callable[..., Path]
+) -> None:
+    """With how to install it."""
+    b = stub_python("b", missing=["tensorflow"])
+    answer = command("ab", "--a", stub_python("a"), "--b", b)
+    assert answer == (2, "", f"mnist-bench: {b}: no TensorFlow there: {b} -m pip install tensorflow-cpu\n")
+
+
+def test_calibration_is_shown_beside_every_later_verdict(
+    command: Callable[..., Any], stub_python: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It compares this interpreter with itself, goes on after a break, and overwrites nothing."""
+    python = stub_python("same")
+    monkeypatch.setattr(sys, "executable", str(python))
+    answer = command("calibrate", "--runs", 2)
+    assert answer.status == 0
+    assert answer.out.startswith("calibrated here: 0 of 2 A/A runs of 90 s alarmed; 90% find +")
+    assert [line.partition(";")[0] for line in answer.err.splitlines()] == ["run 1: same", "run 2: same"]
+    started = len(list(python.parent.glob("*.pid")))
+    again = command("calibrate", "--runs", 2)
+    assert again.status == 2
+    assert "mlp-epoch.json exists already: remove it to calibrate this machine again" in again.err
+    assert len(list(python.parent.glob("*.pid"))) == started
+    verdict = command("ab", "--a", python, "--b", python, "--out", "ab.json")
+    assert answer.out.splitlines()[0] in verdict.out.splitlines()
+    sharpness = load_ab(Path("ab.json")).calibration
+    assert sharpness is not None
+    assert sharpness.runs == 2
+
+
+def test_a_damaged_calibration_is_bad_input(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
+    """It is named, and the comparison is kept all the same."""
+    path = Path("baselines/timings/calibration/fedcba9876543210/mlp-epoch.json")
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--out", "ab.json")
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1].startswith(f"mnist-bench: {path.resolve()}: $: Object missing required field")
+    assert load_ab(Path("ab.json")).verdict == "same"

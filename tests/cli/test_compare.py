@@ -1,0 +1,224 @@
+"""The commands `compare` and `bisect-versions`: what they print, write and refuse, and how they end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.serial import dump_folded
+from mnist_bench.records.training import save_record
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions import matrix, sources
+from mnist_bench.versions.records import VersionRecord, put
+from mnist_bench.versions.releases import find_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Path:
+    """A folder of five versions' records, of which the last three do not draw a new order; one is not there."""
+    folder = tmp_path / "versions"
+    folder.mkdir()
+    names = ["py311-tf214", "py311-tf215", "py312-tf216", "py312-tf218", "py312-tf219"]
+    for place, name in enumerate(names):
+        verdict = Verdict.PASS if place < 2 else Verdict.KNOWN
+        check = CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="1", bound="0")
+        it = put(VersionRecord(version=find_version(name)), checks={"epoch": [check]})
+        (folder / f"{name}.json").write_text(dump_folded(it))
+    return folder
+
+
+def test_compare_the_same(command: Callable[..., Any], probe_file: Path) -> None:
+    """Identical probes are a single line, and 0."""
+    assert command("compare", probe_file, probe_file) == (0, "identical in all 2 stages\n", "")
+
+
+def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
+    """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
+    other = edit(probe_file, "gradient" * 9, "moved")
+    other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
+    answer = command("compare", probe_file, other)
+    only = "only in the second probe"
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.out.splitlines() == [
+        f"first stage that differs: forwards, {only}; 0 of 3 stages alike; keras '3.15.1' and '2.15.0'",
+        f"  forwards                   {only}",
+        "  forward                    only in the first probe",
+        "  gradient                   other bits, though none of the values kept moved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"lab": "mlp"', '"lab": "dropout"', "differ in their lab cannot be compared: 'mlp' and 'dropout'"),
+        ('"seed": 1671', '"seed": 7', "differ in their seed cannot be compared: 1671 and 7"),
+        ('"source": "digits"', '"source": "mnist"', "their dataset source cannot be compared: 'digits' and 'mnist'"),
+        ('"kind": "probe"', '"kind": "x"', "edited.json: kind is 'x', expected 'training' or 'probe' or 'version'"),
+        ('"kind": "probe"', '"kind": "version"', "edited.json: $: Object contains unknown field"),
+        ('"schema_version": 1', '"schema_version": 0', "edited.json: schema_version is 0, this version reads 1"),
+        ('"digest"', '"hash"', "edited.json: $.dataset: Object contains unknown field `hash`"),
+    ],
+    ids=["lab", "seed", "data", "kind", "other-kind", "schema", "field"],
+)
+def test_compare_refuses(
+    check_refused: Callable[..., Any],
+    edit: Callable[..., Any],
+    command: Callable[..., Any],
+    probe_file: Path,
+    old: str,
+    new: str,
+    message: str,
+) -> None:
+    """Probes that cannot be compared, and files that are none, are one line and 2."""
+    check_refused(command("compare", probe_file, edit(probe_file, old, new)), message)
+
+
+def test_compare_refuses_what_is_not_there(
+    check_refused: Callable[..., Any], command: Callable[..., Any], probe_file: Path
+) -> None:
+    """A missing file is named; a missing argument is bad usage."""
+    check_refused(
+        command("compare", probe_file, probe_file.parent / "none.json"), "none.json: neither a record, a folder"
+    )
+    check_refused(command("compare", probe_file), "Missing argument")
+
+
+def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
+    """The same weights are IDENTICAL; of others one seed says nothing, and that is 3."""
+    for name, digest in (("a", "1"), ("b", "1"), ("c", "2")):
+        save_record(msgspec.structs.replace(mlp, final_digest=digest * 64), tmp_path / f"{name}.json")
+    answer = command("compare", tmp_path / "a.json", tmp_path / "b.json")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.startswith("IDENTICAL    bits/mlp-epoch")
+    answer = command("compare", tmp_path / "a.json", tmp_path / "c.json")
+    assert answer.status == 3
+    assert answer.out.splitlines()[-1] == "INCONCLUSIVE: 2 INCONCLUSIVE"
+
+
+def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
+    """Seven seeds on each side get a verdict, in three forms."""
+    for side, lost in (("base", 0.0), ("new", 0.01)):
+        for seed in range(7):
+            config = msgspec.structs.replace(mlp.config, seed=seed)
+            fields = {"test_accuracy": 0.977 - lost + seed * 1e-4, "final_digest": side}
+            save_record(msgspec.structs.replace(mlp, config=config, **fields), tmp_path / side / f"{seed}.json")
+    table = tmp_path / "table.md"
+    answer = command("compare", tmp_path / "base", tmp_path / "new", "--json", "--markdown", table)
+    facts = json.loads(answer.out)
+    assert (answer.status, facts["exit_status"], facts["verdict"]) == (1, 1, "REGRESSED")
+    found = {check["name"]: check["verdict"] for check in facts["checks"]}
+    assert found["accuracy/accuracy[mlp-epoch]"] == "REGRESSED"
+    assert found["accuracy/threshold[mlp-epoch]"] == "REGRESSED"
+    assert table.read_text().startswith("**REGRESSED: ")
+
+
+def test_compare_versions_by_name(
+    check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path
+) -> None:
+    """Names are looked up among the records; folders are compared name by name."""
+    answer = command("compare", "py311-tf215", "py312-tf216", "--versions", versions)
+    assert answer.status == 0
+    assert answer.out.startswith("KNOWN        contract/new-order[epoch]")
+    answer = command("compare", versions, versions)
+    assert answer.status == 0
+    assert answer.out.splitlines()[0].startswith("PASS         py311-tf214: checks/others")
+    message = "py313-tf221: not measured yet, in"
+    check_refused(command("compare", "py311-tf215", "py313-tf221", "--versions", versions), message)
+    check_refused(command("compare", "py311-tf215", versions, "--versions", versions), "compares with another such")
+    check_refused(
+        command("compare", "x", "y"), "x: neither a record, a folder of records, an interpreter nor a version"
+    )
+
+
+def test_compare_refuses_a_folder_that_is_mixed(
+    check_refused: Callable[..., Any],
+    edit: Callable[..., Any],
+    command: Callable[..., Any],
+    mlp: TrainingRecord,
+    probe_file: Path,
+    versions: Path,
+    tmp_path: Path,
+) -> None:
+    """Nothing, other data, two probes of one case, or versions among other records."""
+    (tmp_path / "empty").mkdir()
+    check_refused(command("compare", tmp_path / "empty", probe_file), "empty: no records (*.json) there")
+    save_record(mlp, probe_file.parent / "training.json")
+    edit(probe_file, '"source": "digits"', '"source": "mnist"')
+    check_refused(command("compare", probe_file.parent, probe_file), "records of different data are mixed there")
+    edit(probe_file, "gradient" * 9, "moved")
+    check_refused(command("compare", probe_file.parent, probe_file), "probes: two probes of mlp-epoch are there")
+    save_record(mlp, versions / "training.json")
+    check_refused(command("compare", versions, probe_file), "records of versions and other records are mixed there")
+
+
+def test_compare_two_interpreters(command: Callable[..., Any], stub_version: Path) -> None:
+    """Each probes the lab; an environment's folder stands for its interpreter."""
+    answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp", "--data", "digits")
+    assert (answer.status, answer.out) == (0, "identical in all 1 stages\n")
+    assert answer.err.count("probing mlp by epoch ...") == 2
+    (stub_version / "breaks").write_text("probe")
+    answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp")
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1] == (
+        "mnist-bench: python -m mnist_bench ended with exit status 1: ~/a: no such thing"
+    )
+    environment = Path(sys.prefix)
+    assert sources.find_interpreter(str(environment)) == environment / "bin" / "python"
+    assert sources.find_interpreter(str(stub_version / "record.json")) is None
+
+
+def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
+    """With the records that are there, it says where the verdict turns and what changed there."""
+    answer = command("bisect-versions", "py311-tf214", "py312-tf216", "--versions", versions)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.splitlines()[-1] == (
+        "contract/new-order of mlp by epoch turns at py312-tf216: "
+        "TensorFlow 2.15.1 to 2.16.2, Keras 2.15.0 to 3.0.5, Python 3.11 to 3.12"
+    )
+
+
+@pytest.mark.usefixtures("stub_version")
+def test_bisect_versions_measures_what_is_missing(
+    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
+) -> None:
+    """And only that; a dry run names it and measures nothing."""
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
+    (versions / "py312-tf216.json").rename(versions / "away")
+    arguments = ("bisect-versions", "py311-tf215", "py312-tf218", "--versions", versions, "--data", "digits")
+    assert command(*arguments, "--dry-run") == (0, "py312-tf216\npy312-tf217\n", "")
+    asked = []
+
+    def measure(spec: object, wanted: object, bench: object, folder: Path) -> list[object]:
+        del wanted, bench
+        asked.append(spec.name)
+        check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.KNOWN, figure="1", bound="0")
+        it = put(VersionRecord(version=spec), checks={"epoch": [check]})
+        (folder / f"{spec.name}.json").write_text(dump_folded(it))
+        return [it]
+
+    monkeypatch.setattr(matrix, "run_version", measure)
+    answer = command(*arguments)
+    assert answer.status == 0
+    assert asked == ["py312-tf216"]
+    assert "py312-tf216              does not hold, measured now\n" in answer.out
+
+
+def test_bisect_versions_refuses(
+    check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path
+) -> None:
+    """Ends that are not good and bad, and names that are none."""
+    arguments = ("--versions", versions)
+    check_refused(command("bisect-versions", "py311-tf214", "py311-tf215", *arguments), "there is no turn to find")
+    check_refused(command("bisect-versions", "py311-tf214", "tf215", *arguments), "unknown version 'tf215'")
+    check_refused(command("bisect-versions", "a", "b", "--lab", "cnn"), "unknown lab 'cnn'")

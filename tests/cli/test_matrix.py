@@ -1,0 +1,98 @@
+"""The commands of the matrix: what they print, leave behind and refuse, and how they end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.versions.records import load_version
+from mnist_bench.versions.releases import MATRIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.training.data.dataset import Dataset
+
+
+@pytest.fixture
+def run_matrix(command: Callable[..., Any], tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command `matrix`, on the tiny set."""
+    stand_in = dataclasses.replace(tiny, name="digits")
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: stand_in)
+    return lambda *arguments: command("matrix", *arguments)
+
+
+def check_refused(answer: Any, message: str) -> None:
+    """Check that a command refused with this one line on stderr, and printed nothing else."""
+    assert (answer.status, answer.out) == (2, "")
+    assert re.fullmatch(f"mnist-bench: .*{re.escape(message)}.*\n", answer.err), answer.err
+
+
+def test_add_list_and_run(run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path) -> None:
+    """A version is added, listed as planned, measured, and then lacks nothing."""
+    out = tmp_path / "versions"
+    assert stub_version.is_dir()
+    added = run_matrix("add", "mine", "--tensorflow", "2.21.0", "--keras", "3.15.1", "--pin", "numpy<3", "--out", out)
+    assert added == (0, f"added: {out / 'mine.json'}\n", "")
+    few = ("--layers", "install,accuracy", "--labs", "mlp", "--seeds", 1, "--out", out)
+    lines = run_matrix("list", *few).out.splitlines()
+    assert len(lines) == 1 + len(MATRIX) + 1
+    assert lines[-1].split() == ["mine", "3.12", "2.21.0", "3.15.1", "planned", "install,", "accuracy"]
+    answer = run_matrix("run", "mine", *few, "--epochs", 2, "--data", "digits")
+    assert (answer.status, answer.out) == (0, "mine: measured; nothing missing\n")
+    assert "  accuracy: mlp-epoch, seed 1671: 0.9375\n" in answer.err
+    assert "tensorflow-cpu==2.21.0 keras==3.15.1 numpy<3" in (stub_version / "uv.log").read_text()
+    facts = json.loads(run_matrix("list", *few, "--json").out)
+    assert (facts["mine"]["status"], facts["mine"]["missing"]) == ("measured", {})
+    assert facts["py312-tf219"]["missing"] == {"install": ["environment"], "accuracy": ["mlp-epoch seed 1671"]}
+
+
+def test_run_goes_on_past_what_fails(run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path) -> None:
+    """Two versions that cannot be installed are recorded as that, one after the other, and the status is 3."""
+    (stub_version / "breaks").write_text("venv")
+    out = tmp_path / "versions"
+    answer = run_matrix("run", "py310-tf28", "py311-tf215", "--out", out, "--data", "digits")
+    assert answer.status == 3
+    assert [line.split(":")[0] for line in answer.out.splitlines()] == ["py310-tf28", "py311-tf215"]
+    assert load_version(out / "py311-tf215.json").status == "failed"
+
+
+def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path) -> None:
+    """A record that is damaged stops its own version only, and the status is the worse one."""
+    (stub_version / "breaks").write_text("venv")
+    out = tmp_path / "versions"
+    run_matrix("run", "py310-tf28", "--out", out, "--data", "digits")
+    (out / ".work" / "py311-tf215").parent.mkdir(exist_ok=True)
+    (out / ".work" / "py311-tf215").write_text("a file in the way")
+    answer = run_matrix("run", "py311-tf215", "py310-tf28", "--out", out, "--data", "digits")
+    assert answer.status == 3
+    assert "mnist-bench: " in answer.err
+    assert answer.out.startswith("py310-tf28: failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "tf28"), "unknown version 'tf28'"),
+        (("run", "--layers", "fun"), "unknown layer 'fun'"),
+        (("run", "py310-tf28", "--labs", "cnn"), "unknown lab 'cnn'"),
+        (("run", "--interpreter", "x"), "--interpreter is of one version: name it"),
+        (("run", "py310-tf28", "--interpreter", "/nothing"), "/nothing: no such interpreter"),
+        (("run", "py310-tf28", "--project", "/nothing"), "neither a checkout nor a wheel"),
+        (("add", "<b>", "--tensorflow", "2.21.0"), "name '<b>' is not allowed"),
+        (("add", "mine", "--tensorflow", "new"), "tensorflow 'new' is not a version"),
+        (("add", "py312-tf219", "--tensorflow", "2.19.1"), "'py312-tf219' is in the matrix already"),
+        (("add", "mine"), "Missing option '--tensorflow'"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    run_matrix: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    """It says what, and what is allowed; nothing is written."""
+    check_refused(run_matrix(*arguments, "--out", tmp_path / "out"), message)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,120 @@
+"""The commands `timings ...`: what they print, write and refuse, and how they end."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.timing.store import list_runs, write_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CALM = (1.0, 1.01, 1.02, 0.99, 0.98)
+
+
+@pytest.fixture
+def timings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command `timings`, run in this process."""
+    return lambda *arguments: command("timings", *arguments)
+
+
+@pytest.fixture
+def save(make_timing_run: Any, tmp_path: Path) -> Callable[..., Path]:
+    """A function of rounds that writes a run and returns its path."""
+
+    def save(*data: float, name: str = "run.json", **options: Any) -> Path:
+        path = tmp_path / name
+        path.write_text(json.dumps(make_timing_run(*data, **options)))
+        return path
+
+    return save
+
+
+@pytest.fixture
+def folder(timing_run: dict[str, Any], tmp_path: Path) -> Path:
+    """A folder in which the run's benchmarks are due, and nothing is stored."""
+    folder = tmp_path / "timings"
+    write_manifest([it["fullname"] for it in timing_run["benchmarks"]], folder)
+    return folder
+
+
+def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable[..., Path], folder: Path) -> None:
+    """No baseline; accepted, the same run passes; one that takes longer has regressed; all by exit status."""
+    run = save(*CALM)
+    assert timings("check", run, "--against", folder).status == 4
+    accepted = timings("accept", run, "--why", "the first", "--folder", folder)
+    assert (accepted.status, accepted.out.startswith("accepted: ")) == (0, True)
+    passed = timings("check", run, "--against", folder)
+    assert passed.status == 0
+    assert passed.out.splitlines()[-1] == "PASS: 2 PASS"
+    slower = save(*(1.5 * seconds for seconds in CALM))
+    alarm = timings("check", slower, "--against", folder)
+    assert (alarm.status, "mnist-bench timings check RUN.json again.json" in alarm.out) == (3, True)
+    confirmation = save(*(1.45 * seconds for seconds in CALM), name="confirmation.json")
+    assert timings("check", slower, confirmation, "--against", folder).status == 1
+    assert timings("check", slower, save(*CALM, name="again.json"), "--against", folder).status == 0
+    strangers = timings("check", slower, save(*CALM, name="old.json", tensorflow="2.15.1"), "--against", folder)
+    assert (strangers.status, "differ in their tensorflow: ['2.15.1', '2.21.0']" in strangers.err) == (2, True)
+    lines = timings("list", "--folder", folder).out.splitlines()
+    assert len(lines) == 1
+    assert "A CPU, 2 cores, key fedcba9876543210; TensorFlow 2.21.0, Keras 3.15.1; 2 benchmarks; accepted" in lines[0]
+    assert lines[0].endswith(": the first")
+
+
+def test_json_has_the_same_verdicts_each_time(
+    timings: Callable[..., Any], save: Callable[..., Path], folder: Path
+) -> None:
+    """The same two files give the same figures, for a machine to read; one file may be named as the baseline."""
+    run, before = save(1.0, 1.1, 1.3), save(1.0, 1.2, 0.9, name="before.json")
+    timings("accept", before, "--why", "a test", "--folder", folder)
+    (stored,) = list_runs(folder)
+    answers = [timings("check", run, "--against", folder, "--json") for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert json.loads(answers[0].out)["exit_status"] == answers[0].status == 3
+    # Against one file the benchmarks of the checkout are due, and none of them is in this run.
+    named = json.loads(timings("check", run, "--against", stored, "--json").out)
+    assert {it["verdict"] for it in named["checks"]} == {"MISSING", "NO_BASELINE"}
+
+
+def test_the_manifest_is_read_from_a_collection(
+    timings: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names among pytest's lines; without any nothing is written."""
+    before = (folder / "manifest.json").read_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO("ERROR: nothing here\n"))
+    assert timings("manifest", "--folder", folder).status == 2
+    assert (folder / "manifest.json").read_text() == before
+    monkeypatch.setattr("sys.stdin", io.StringIO("b.py::test_a[mlp-cpu]\nb.py::test_a[mlp-gpu]\n\n2 tests collected\n"))
+    assert timings("manifest", "--folder", folder).out.endswith("manifest.json: 2 benchmarks\n")
+    assert json.loads((folder / "manifest.json").read_text())["gpu"] == ["b.py::test_a[mlp-gpu]"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("check", "nothing.json"), "nothing.json: No such file", id="no run"),
+        pytest.param(("check", "RUN", "--against", "nowhere"), "nowhere: no such folder", id="no folder"),
+        pytest.param(("check", "BAD", "--against", "FOLDER"), "bad.json: $.benchmarks[0].stats", id="corrupt run"),
+        pytest.param(("check", "RUN", "--against", "BAD"), "bad.json: $.benchmarks[0].stats", id="corrupt baseline"),
+        pytest.param(("accept", "BAD", "--why", "a test", "--folder", "FOLDER"), "bad.json: $", id="corrupt accepted"),
+        pytest.param(("accept", "RUN", "--why", " ", "--folder", "FOLDER"), "needs a reason", id="no reason"),
+        pytest.param(("accept", "RUN", "--folder", "FOLDER"), "--why", id="no why"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: tuple[str, ...], words: str, timings: Callable[..., Any], save: Callable[..., Path], folder: Path
+) -> None:
+    """It names what is wrong, ends with 2, and nothing is stored."""
+    bad = save(*CALM, name="bad.json")
+    bad.write_text(bad.read_text().replace("0.98", "-0.98"))
+    places = {"RUN": save(*CALM), "BAD": bad, "FOLDER": folder}
+    answer = timings(*(places.get(it, it) for it in arguments))
+    assert answer.status == 2
+    assert answer.err.count("\n") == 1
+    assert words in answer.err
+    assert list(list_runs(folder)) == []

@@ -1,0 +1,90 @@
+"""A file is there whole or not at all, and none is lost without a word."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench.records.files import replace_own, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_writes_bytes_into_a_new_folder(tmp_path: Path) -> None:
+    """The content arrives byte for byte, its folder is made, and nothing else is left there."""
+    path = tmp_path / "new" / "folder" / "file.json"
+    write_atomically(path, b"\x00\r\n\xff")
+    assert path.read_bytes() == b"\x00\r\n\xff"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_file_can_be_read_by_others(tmp_path: Path) -> None:
+    """A record is no secret, although the temporary file that it was is one."""
+    path = tmp_path / "file"
+    write_atomically(path, b"")
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    """A file that is there stays as it is, the error names it, and no temporary file stays."""
+    path = tmp_path / "file"
+    write_atomically(path, b"first")
+    with pytest.raises(FileExistsError, match="file"):
+        write_atomically(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_overwrites_when_asked(tmp_path: Path) -> None:
+    """A file is replaced by another one, whose readers never see a half: those of the old one keep it."""
+    path = tmp_path / "file"
+    write_atomically(path, b"first")
+    with path.open("rb") as reader:
+        write_atomically(path, b"second", overwrite=True)
+        assert reader.read() == b"first"
+    assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["new", "overwrite"])
+def test_a_failed_write_leaves_what_was_there(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overwrite: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """Where the disk is full, the old file stays, and no half of the new one."""
+    path = tmp_path / "file"
+    if overwrite:
+        path.write_bytes(b"first")
+
+    def fail(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, b"second", overwrite=overwrite)
+    assert [(it.name, it.read_bytes()) for it in tmp_path.iterdir()] == ([("file", b"first")] if overwrite else [])
+
+
+def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
+    """A file in the place of the folder is named."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"):
+        write_atomically(tmp_path / "file" / "it", b"")
+
+
+def test_only_a_file_of_one_s_own_is_replaced(tmp_path: Path) -> None:
+    """It bears the mark near its beginning; another is left as it is, and named."""
+    path = tmp_path / "page.html"
+    replace_own(path, b"<mark> first", mark="<mark>")
+    replace_own(path, b"<mark> second", mark="<mark>")
+    assert path.read_bytes() == b"<mark> second"
+    for other in (b"somebody's", b" " * 5000 + b"<mark>"):
+        path.write_bytes(other)
+        with pytest.raises(FileExistsError, match=r"page\.html exists already, and was not written by this command"):
+            replace_own(path, b"<mark> third", mark="<mark>")
+        assert path.read_bytes() == other

@@ -1,0 +1,180 @@
+"""Whatever stands in a file, it is read as a valid record, or one line says which field of which file is wrong."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mnist_bench.checks.baselines import Acceptance, AccuracyBaseline, Reference
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.serial import Record, RecordError, decode, dump_json, load_any, load_json
+from mnist_bench.records.training import TrainingRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KINDS: dict[str, type[Record]] = {
+    "training": TrainingRecord,
+    "probe": ProbeRecord,
+    "accuracy-baseline": AccuracyBaseline,
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def records(record: TrainingRecord) -> dict[str, Record]:
+    """A valid record of each kind."""
+    acceptance = Acceptance(who="a@b", when="2026-01-01T00:00:00+00:00", why="a test", forced=[])
+    reference = Reference(
+        engine="epoch",
+        epochs=2,
+        seeds=[1, 2],
+        test_accuracy=[0.5, 0.75],
+        test_loss=[1.5, 1.25],
+        environment=record.environment,
+        acceptance=acceptance,
+    )
+    return {
+        "training": record,
+        "probe": ProbeRecord(
+            config=record.config,
+            environment=record.environment,
+            dataset=record.dataset,
+            stages=[Stage(name="forward", digest="0" * 64, values=[0.5, -1.0])],
+            acceptance=acceptance,
+        ),
+        "accuracy-baseline": AccuracyBaseline(
+            lab="mlp", dataset="mnist", dataset_digest="0" * 64, references=[reference, reference]
+        ),
+    }
+
+
+def find_places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the places of all values in a tree of dicts and lists."""
+    if place:
+        yield place
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from find_places(inner, (*place, key))
+
+
+def find_fault(text: str | bytes, kind: str) -> str:
+    """Return the fault that is found in a record's text; none where it is read, and written again as it was."""
+    try:
+        got = decode(text, KINDS[kind], kind=kind, origin="a.json")
+    except RecordError as error:
+        return str(error)
+    assert type(got) is KINDS[kind]
+    assert decode(dump_json(got), KINDS[kind], kind=kind, origin="again") == got
+    return ""
+
+
+def check_fault(fault: str) -> None:
+    """Check that a fault, if there is one, is one line that names its origin."""
+    assert not fault or fault.startswith("a.json: ")
+    assert len(fault.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sound_record_has_no_fault(kind: str, records: dict[str, Record]) -> None:
+    """What the tests below damage is read."""
+    assert find_fault(dump_json(records[kind]), kind) == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_value_at_any_place_is_read_or_named(kind: str, records: dict[str, Record], data: st.DataObject) -> None:
+    """A record edited by hand, in one field, is valid or has its fault named."""
+    tree = json.loads(dump_json(records[kind]))
+    *folders, name = data.draw(st.sampled_from(list(find_places(tree))))
+    inner = copy.deepcopy(tree)
+    root = inner
+    for folder in folders:
+        inner = inner[folder]
+    if data.draw(st.booleans()):
+        inner[name] = data.draw(json_values)
+    else:
+        del inner[name]
+    check_fault(find_fault(json.dumps(root), kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_damage_to_the_bytes_is_read_or_named(kind: str, records: dict[str, Record], data: st.DataObject) -> None:
+    """A file cut off, cut up or overwritten somewhere is valid or has its fault named."""
+    text = dump_json(records[kind]).encode()
+    start, stop = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    check_fault(find_fault(text[:start] + data.draw(st.binary(max_size=4)) + text[stop:], kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=st.binary() | json_values.map(json.dumps))
+@example(text='{"schema_version": 1, "kind": "\\ud800"}')
+@example(text=b"[" * 100_000)
+@settings(max_examples=40, deadline=None)
+def test_anything_else_is_named(kind: str, text: str | bytes) -> None:
+    """What never was a record is none."""
+    fault = find_fault(text, kind)
+    assert fault
+    check_fault(fault)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a \x1b[31mred\x1b[0m one", "next\x85line\u2028end", "x - at y"])
+def test_a_field_of_any_name_keeps_to_its_line(name: str, records: dict[str, Record]) -> None:
+    """The message quotes a field's name from the file, but not what would break or colour the line."""
+    fields = json.loads(dump_json(records["training"]))
+    fields["config"][name] = 1
+    fault = find_fault(json.dumps(fields), "training")
+    assert fault.startswith("a.json: $.config: Object contains unknown field `")
+    assert fault.isprintable()
+
+
+def test_the_schema_is_looked_at_first(records: dict[str, Record]) -> None:
+    """What another version wrote is told by its version, not by the fields that it has more."""
+    fields = json.loads(dump_json(records["training"])) | {"schema_version": 2, "news": 1}
+    assert find_fault(json.dumps(fields), "training") == "a.json: schema_version is 2, this version reads 1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_several_kinds(kind: str, records: dict[str, Record], tmp_path: Path) -> None:
+    """The field `kind` says which of them it is; another kind is named with those that would do."""
+    path = tmp_path / "it.json"
+    path.write_text(dump_json(records[kind]))
+    assert load_any(path, KINDS) == records[kind]
+    others = {name: form for name, form in KINDS.items() if name != kind}
+    expected = " or ".join(map(repr, others))
+    with pytest.raises(RecordError, match=re.escape(f"{path}: kind is {kind!r}, expected {expected}")):
+        load_any(path, others)
+
+
+def test_json_that_is_no_record(tmp_path: Path) -> None:
+    """Any type can be read from a file, and its faults are named like a record's."""
+    path = tmp_path / "it.json"
+    path.write_text('{"a": [1, 2]}')
+    assert load_json(path, dict[str, list[int]]) == {"a": [1, 2]}
+    with pytest.raises(RecordError, match=re.escape(f"{path}: $[...][0]: Expected `str`, got `int`")):
+        load_json(path, dict[str, list[str]])
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: Is a directory")):
+        load_json(tmp_path, list[int])
+
+
+def test_records_are_frozen_and_strict() -> None:
+    """Every kind of record, and what it is made of, cannot be changed and takes only its own fields."""
+    forms = Record.__subclasses__()
+    assert set(KINDS.values()) <= set(forms)
+    for form in forms:
+        assert form.__struct_config__.frozen, form
+        assert form.__struct_config__.forbid_unknown_fields, form

@@ -1,0 +1,332 @@
+"""Records go to JSON and back unchanged, and one that is not right says which field of which file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_bench.records.training import (
+    DatasetRecord,
+    EnvironmentRecord,
+    Gpu,
+    History,
+    LayerRecord,
+    RecordError,
+    Seconds,
+    TrainingConfig,
+    TrainingRecord,
+    decode_record,
+    digest_arrays,
+    dump_json,
+    encode_record,
+    load_record,
+    load_records,
+    make_schema,
+    save_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "record.schema.json"
+NAN, INFINITY = float("nan"), float("inf")
+
+texts = st.text(max_size=20)
+counts = st.integers(0, 2**63 - 1)
+durations = st.floats(0, allow_infinity=False, allow_nan=False)
+shares = st.floats(0, 1)
+losses = st.none() | durations
+configs = st.builds(
+    TrainingConfig,
+    lab=texts,
+    engine=texts,
+    seed=st.integers(0, 2**32 - 1),
+    epochs=st.just(3),
+    batch_size=counts,
+    learning_rate=durations,
+    validation_split=shares,
+    data=texts,
+    device=texts,
+    deterministic=st.booleans(),
+)
+environments = st.fixed_dictionaries(
+    {
+        name: {"int": counts, "bool": st.booleans(), "str | None": st.none() | texts}.get(kind, texts)
+        for name, kind in EnvironmentRecord.__annotations__.items()
+    }
+    | {
+        "flags": st.dictionaries(texts, texts, max_size=3),
+        "gpus": st.lists(st.builds(Gpu, name=texts, compute_capability=texts, driver=st.none() | texts), max_size=2),
+    }
+).map(lambda fields: EnvironmentRecord(**fields))
+histories = st.fixed_dictionaries(
+    {
+        name: st.lists(
+            losses if "loss" in name else shares if "accuracy" in name else durations, min_size=3, max_size=3
+        )
+        for name in History.__struct_fields__
+    }
+).map(lambda columns: History(**columns))
+layers = st.builds(
+    LayerRecord, kind=texts, units=counts, parameters=counts, trainable=counts, activation=st.none() | texts
+)
+training_records = st.builds(
+    TrainingRecord,
+    config=configs,
+    environment=environments,
+    dataset=st.builds(DatasetRecord, source=texts, digest=texts),
+    layers=st.lists(layers, max_size=3),
+    history=histories,
+    test_loss=losses,
+    test_accuracy=shares,
+    initial_digest=texts,
+    final_digest=texts,
+    seconds=st.builds(
+        Seconds,
+        imports=durations,
+        build=durations,
+        first_epoch=durations,
+        epoch=st.none() | durations,
+        evaluate=durations,
+    ),
+    created=texts,
+)
+
+
+def change(record: TrainingRecord, place: str, value: Any) -> str:
+    """Return the record's JSON with one field changed; a value that is `...` takes it away."""
+    fields = json.loads(encode_record(record))
+    *folders, name = place.split(".")
+    inner = fields
+    for folder in folders:
+        inner = inner[folder]
+    if value is ...:
+        del inner[name]
+    else:
+        inner[name] = value
+    return json.dumps(fields)
+
+
+@given(record=training_records)
+@settings(max_examples=25, deadline=None)
+def test_round_trip(record: TrainingRecord) -> None:
+    """Any record comes back equal from its JSON, and its JSON comes back the same."""
+    text = encode_record(record)
+    again = decode_record(text, origin="memory")
+    assert again == record
+    assert encode_record(again) == text
+
+
+def test_json_has_one_form(record: TrainingRecord) -> None:
+    """Keys are sorted at every level, the text ends in one newline, and holds the two fields that head it."""
+    text = encode_record(record)
+    fields = json.loads(text)
+    assert text == json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert (fields["schema_version"], fields["kind"]) == (1, "training")
+
+
+def test_text_of_any_language_survives() -> None:
+    """JSON is UTF-8 without escapes."""
+    assert dump_json({"b": "ü", "a": "数"}) == '{\n  "a": "数",\n  "b": "ü"\n}\n'
+
+
+def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
+    """A file holds the record's JSON, gives the record back, and is not overwritten."""
+    path = tmp_path / "folder" / "it.json"
+    save_record(record, path)
+    assert path.read_text(encoding="utf-8") == encode_record(record)
+    assert load_record(path) == record
+    with pytest.raises(FileExistsError):
+        save_record(record, path)
+
+
+def test_loads_a_folder_in_order_of_names(record: TrainingRecord, tmp_path: Path) -> None:
+    """Every *.json of a folder is read, and nothing else."""
+    seeds = {"b.json": 2, "a.json": 1, "c.json": 3}
+    for name, seed in seeds.items():
+        config = msgspec.structs.replace(record.config, seed=seed)
+        save_record(msgspec.structs.replace(record, config=config), tmp_path / name)
+    (tmp_path / "index.html").write_text("no record")
+    assert [it.config.seed for it in load_records(tmp_path)] == [1, 2, 3]
+
+
+def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
+    """No records are no empty list, which would pass for a check of nothing."""
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: no records")):
+        load_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("schema_version", 2, "schema_version is 2, this version reads 1"),
+        ("schema_version", "1", "$.schema_version: Expected `int`, got `str`"),
+        ("schema_version", ..., "$: Object missing required field `schema_version`"),
+        ("kind", "timing", "kind is 'timing', expected 'training'"),
+        ("kind", ..., "$: Object missing required field `kind`"),
+        ("final_digest", ..., "$: Object missing required field `final_digest`"),
+        ("history.val_loss", ..., "$.history: Object missing required field `val_loss`"),
+        ("environment.keras", 3, "$.environment.keras: Expected `str`, got `int`"),
+        ("history.accuracy", [0.5, "0.5"], "$.history.accuracy[1]: Expected `float`, got `str`"),
+        ("config.seed", 1.5, "$.config.seed: Expected `int`, got `float`"),
+        ("config.deterministic", 1, "$.config.deterministic: Expected `bool`, got `int`"),
+        ("test_accuracy", None, "$.test_accuracy: Expected `float`, got `null`"),
+        ("layers", {}, "$.layers: Expected `array`, got `object`"),
+        ("dataset", None, "$.dataset: Expected `object`, got `null`"),
+        ("surplus", 1, "$: Object contains unknown field `surplus`"),
+        ("config.momentum", 0.9, "$.config: Object contains unknown field `momentum`"),
+        ("test_accuracy", -0.5, "$: test_accuracy -0.5 is outside 0 to 1"),
+        ("test_accuracy", 1.5, "$: test_accuracy 1.5 is outside 0 to 1"),
+        ("test_loss", -1, "$: test_loss -1.0 is outside 0 to inf"),
+        ("history.loss", [0.5], "$.history: columns of different lengths: {'loss': 1, 'accuracy': 2,"),
+        ("history.loss", [0.5, -1.0], "$.history: loss -1.0 is outside 0 to inf"),
+        ("history.val_accuracy", [0.5, 1.25], "$.history: val_accuracy 1.25 is outside 0 to 1"),
+        ("history.val_seconds", [0.5, -2], "$.history: val_seconds -2.0 is outside 0 to inf"),
+        ("seconds.epoch", -1, "$.seconds: epoch -1.0 is outside 0 to inf"),
+        ("seconds.imports", -1, "$.seconds: imports -1.0 is outside 0 to inf"),
+        ("config.epochs", 3, "$: 3 epochs configured, 2 in the history"),
+        ("config.epochs", None, "$: None epochs configured, 2 in the history"),
+    ],
+)
+def test_a_wrong_field_is_named(record: TrainingRecord, tmp_path: Path, place: str, value: Any, message: str) -> None:
+    """One line says which field of which file is wrong, and how."""
+    path = tmp_path / "wrong.json"
+    path.write_text(change(record, place, value))
+    with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")) as caught:
+        load_record(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "not JSON: Input data was truncated"),
+        (lambda _: b"", "not JSON: Input data was truncated"),
+        (lambda text: text + text, "not JSON: JSON is malformed: trailing characters"),
+        (lambda text: text.replace(b"0.9375,", b"NaN,"), "not JSON: JSON is malformed: invalid character"),
+        (lambda text: text.replace(b"0.9375,", b"Infinity,"), "not JSON: JSON is malformed: invalid character"),
+        (lambda text: text.replace(b"0.375", b"1e999"), "$.test_loss: Number out of range"),
+        (lambda text: text.replace(b"A CPU", b"\xff"), "$.environment.cpu: Invalid UTF-8|not JSON: .*utf-8"),
+        (lambda _: b"\x93NUMPY", "not JSON: "),
+        (lambda _: b"[]", "$: Expected `object`, got `array`"),
+        (lambda _: b'{"a": ' + b"[" * 100_000, "not JSON: .*recursion"),
+    ],
+    ids=["half", "empty", "twice", "nan", "inf", "overflow", "utf-8", "binary", "list", "nested"],
+)
+def test_a_damaged_file_is_named(
+    record: TrainingRecord, tmp_path: Path, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    """Whatever a file holds, the error is one line that names it."""
+    path = tmp_path / "damaged.json"
+    path.write_bytes(damage(encode_record(record).encode()))
+    pattern = message if "|" in message or ".*" in message else re.escape(message)
+    with pytest.raises(RecordError, match=f"^{re.escape(str(path))}: ({pattern})") as caught:
+        load_record(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """No file, and a folder in its place, are errors of a record, too."""
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path / 'none'}: No such file")):
+        load_record(tmp_path / "none")
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: Is a directory")):
+        load_record(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [NAN, INFINITY, -0.5], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("field", ["test_accuracy", "test_loss"])
+def test_no_record_is_made_of_bad_figures(record: TrainingRecord, field: str, bad: float) -> None:
+    """What JSON could not hold, or no training gives, never becomes a record."""
+    with pytest.raises(ValueError, match=f"{field} {bad!r} is outside 0 to"):
+        msgspec.structs.replace(record, **{field: bad})
+
+
+@pytest.mark.parametrize("bad", [NAN, INFINITY, -0.5], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("field", Seconds.__struct_fields__)
+def test_no_bad_seconds(record: TrainingRecord, field: str, bad: float) -> None:
+    """A duration is finite and not negative."""
+    with pytest.raises(ValueError, match=f"^{field} {bad!r} is outside 0 to inf"):
+        msgspec.structs.replace(record.seconds, **{field: bad})
+
+
+@pytest.mark.parametrize("bad", [NAN, INFINITY, -0.5], ids=["nan", "inf", "negative"])
+@pytest.mark.parametrize("field", History.__struct_fields__)
+def test_no_bad_history(record: TrainingRecord, field: str, bad: float) -> None:
+    """Each column of the history holds figures within their range."""
+    with pytest.raises(ValueError, match=f"^{field} {bad!r} is outside 0 to"):
+        msgspec.structs.replace(record.history, **{field: [0.5, bad]})
+
+
+def test_records_are_frozen(record: TrainingRecord) -> None:
+    """A record cannot be changed after the fact, and takes no positions for names."""
+    with pytest.raises(AttributeError, match="immutable"):
+        record.test_accuracy = 1.0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        TrainingConfig("mlp")  # type: ignore[misc]
+
+
+def test_the_defaults_are_the_labs() -> None:
+    """What the lab sheet sets is what an unsaid configuration has."""
+    config = TrainingConfig(lab="mlp")
+    assert (config.batch_size, config.learning_rate, config.validation_split) == (128, 0.1, 0.2)
+    assert (config.seed, config.epochs, config.data, config.deterministic) == (1671, None, "auto", True)
+
+
+def test_a_record_shows_itself(record: TrainingRecord) -> None:
+    """One line in a terminal and a table in a notebook say what was trained, on what, and what came of it."""
+    assert repr(record) == (
+        "<TrainingRecord perceptron by epoch, seed 1671, 2 epochs on digits: test accuracy 0.9375, loss 0.3750>"
+    )
+    assert "loss not finite" in repr(msgspec.structs.replace(record, test_loss=None))
+    html = record._repr_html_()
+    for cell in ("perceptron, 7,850 parameters", "0.9375", "0.3750", "0.250", "digits", "111111111111"):
+        assert f"<td>{cell}</td>" in html
+    seconds = msgspec.structs.replace(record.seconds, epoch=None)
+    assert "<td>-</td>" in msgspec.structs.replace(record, seconds=seconds)._repr_html_()
+
+
+def test_a_record_from_elsewhere_cannot_put_html_into_a_notebook(record: TrainingRecord) -> None:
+    """Text in a record stays text."""
+    dataset = DatasetRecord(source="<script>alert(1)</script>", digest="")
+    html = msgspec.structs.replace(record, dataset=dataset)._repr_html_()
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_published_schema_is_current() -> None:
+    """docs/record.schema.json is what the records say."""
+    command = "from mnist_bench.records import training as r; print(r.dump_json(r.make_schema()), end='')"
+    how = f'make it anew: python -c "{command}" > docs/record.schema.json'
+    assert SCHEMA.read_text(encoding="utf-8") == dump_json(make_schema()), how
+
+
+def test_the_schema_holds_of_records_and_of_nothing_else(record: TrainingRecord) -> None:
+    """A record's JSON validates; without a field, with one too many or with a wrong one it does not."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(json.loads(encode_record(record)))
+    validator.validate(json.loads(change(record, "test_loss", None)))
+    wrong = [(name, ...) for name in TrainingRecord.__struct_fields__]
+    wrong += [("schema_version", 2), ("kind", "timing"), ("surplus", 1), ("environment.cpu", None)]
+    for place, value in wrong:
+        assert not validator.is_valid(json.loads(change(record, place, value))), place
+
+
+def test_digest_arrays() -> None:
+    """The digest is that of the bytes in C order, whatever the memory's order, so it tells weights apart."""
+    weights = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros(3, np.float32)]
+    digest = digest_arrays(weights)
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    assert digest_arrays([np.asfortranarray(weights[0]), weights[1]]) == digest
+    assert digest_arrays(weights[::-1]) != digest
+    assert digest_arrays([np.nextafter(weights[0], np.float32(1)), weights[1]]) != digest

@@ -1,0 +1,75 @@
+"""Verdicts have exit statuses, the worst one speaks for all, and nothing checked is never green."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+
+import pytest
+
+from mnist_bench.records.verdicts import EXIT_STATUS, CheckResult, Verdict, conclude, exit_status
+
+GREEN = {Verdict.IDENTICAL, Verdict.PASS, Verdict.KNOWN}
+
+
+def make_result(verdict: Verdict) -> CheckResult:
+    """Return a result with this verdict."""
+    return CheckResult(name="layer/check[case]", verdict=verdict, figure="1", bound="2")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (Verdict.IDENTICAL, 0),
+        (Verdict.PASS, 0),
+        (Verdict.KNOWN, 0),
+        (Verdict.REGRESSED, 1),
+        (Verdict.MISSING, 3),
+        (Verdict.INCONCLUSIVE, 3),
+        (Verdict.NO_BASELINE, 4),
+    ],
+)
+def test_each_verdict_has_its_exit_status(verdict: Verdict, status: int) -> None:
+    """A single check ends with the status of its verdict, and holds where that is 0."""
+    assert EXIT_STATUS[verdict] == status
+    assert exit_status([make_result(verdict)]) == status
+    assert make_result(verdict).holds is (status == 0)
+
+
+def test_every_verdict_has_an_exit_status() -> None:
+    """None is left out, and 2, which is for bad usage, is no verdict's."""
+    assert set(EXIT_STATUS) == set(Verdict)
+    assert 2 not in EXIT_STATUS.values()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said", "status"),
+    [
+        ("IDENTICAL PASS", "PASS", 0),
+        ("PASS KNOWN IDENTICAL", "KNOWN", 0),
+        ("KNOWN NO_BASELINE", "NO_BASELINE", 4),
+        ("NO_BASELINE INCONCLUSIVE PASS", "INCONCLUSIVE", 3),
+        ("INCONCLUSIVE MISSING NO_BASELINE", "MISSING", 3),
+        ("INCONCLUSIVE REGRESSED NO_BASELINE", "REGRESSED", 1),
+        ("PASS PASS PASS REGRESSED", "REGRESSED", 1),
+    ],
+)
+def test_the_worst_verdict_speaks_for_all(verdicts: str, said: str, status: int) -> None:
+    """A regression is heard above a missing answer, and both above what is green, in any order."""
+    them = [Verdict(verdict) for verdict in verdicts.split()]
+    for order in (them, them[::-1]):
+        assert conclude(order) is Verdict(said)
+        assert exit_status(map(make_result, order)) == status
+
+
+def test_only_green_verdicts_are_green_together() -> None:
+    """No mixture of verdicts ends with 0 unless each of them does."""
+    mixtures = chain.from_iterable(combinations(Verdict, size) for size in range(1, len(Verdict) + 1))
+    for mixture in mixtures:
+        assert (exit_status(map(make_result, mixture)) == 0) == (set(mixture) <= GREEN), mixture
+
+
+def test_nothing_checked_is_not_green() -> None:
+    """An empty list has no verdict, and its exit status is that of a check without an answer."""
+    with pytest.raises(ValueError, match="no checks ran"):
+        conclude([])
+    assert exit_status([]) == 3

@@ -1,0 +1,204 @@
+"""The page of a run: complete in one file, truthful about its data, and safe with any text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+
+from mnist_bench.checks.sheet.facts import Fact
+from mnist_bench.records.training import Gpu
+from mnist_bench.show.page import write_run_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+
+IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+# Attributes through which a page loads something.
+LOADING = {"src", "srcset", "href", "xlink:href", "data", "poster", "action", "background"}
+
+
+class Page(HTMLParser):
+    """What is in a page: its text, its tags, and what it loads; tags that do not match are errors."""
+
+    def __init__(self, html: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.text, self.tags, self.loads, self.open = "", [], [], []
+        self.rows: list[list[str]] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag and what it loads."""
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.loads += [value or "" for name, value in attrs if name in LOADING]
+        self.loads += re.findall(r"url\(([^)]*)\)", " ".join(value or "" for _, value in attrs))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that is closed at once."""
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that the tag closes the one that is open."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note text; that of a style may load something, too."""
+        if self.open and self.open[-1] == "style":
+            assert "@import" not in data
+            self.loads += re.findall(r"url\(([^)]*)\)", data)
+            return
+        self.text += data
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+
+def write_page(folder: Path, *records: TrainingRecord) -> Page:
+    """Write the page of these records and read it."""
+    path = write_run_page(records, folder, image=IMAGE, label=4)
+    assert path == folder / "index.html"
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def as_mnist(record: TrainingRecord) -> TrainingRecord:
+    """Return the record as one of MNIST."""
+    return msgspec.structs.replace(record, dataset=msgspec.structs.replace(record.dataset, source="mnist"))
+
+
+def as_lab(record: TrainingRecord, lab: str) -> TrainingRecord:
+    """Return the record as one of another lab."""
+    return msgspec.structs.replace(record, config=msgspec.structs.replace(record.config, lab=lab))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the page of `page` lies."""
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, record: TrainingRecord) -> Page:
+    """The page of two labs on the stand-in, of which one falls below its threshold."""
+    return write_page(folder, record, as_lab(record, "mlp"))
+
+
+@pytest.mark.usefixtures("page")
+def test_pictures_lie_beside_the_page(folder: Path) -> None:
+    """The sample and two curves a lab, each a picture on its own ground."""
+    names = ["mlp-accuracy", "mlp-loss", "perceptron-accuracy", "perceptron-loss", "sample"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["index.html", *(f"{it}.svg" for it in names)])
+    for name in names:
+        svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
+        assert svg.startswith('<svg color="#222" style="background:#fff"')
+
+
+def test_the_page_needs_nothing_else(page: Page) -> None:
+    """It loads nothing from anywhere: no script, and only its own parts and data as addresses."""
+    assert page.loads
+    assert [it for it in page.loads if not it.strip("'\"").startswith(("#", "data:"))] == []
+    assert not {"script", "iframe", "object", "embed", "img"} & set(page.tags)
+    assert page.tags.count("svg") == 5
+
+
+def test_the_page_has_a_row_a_training(page: Page) -> None:
+    """Its table has the figures of each record, and no lab sheet's beside those of the stand-in."""
+    head, *rows = page.rows
+    columns = "model, verdict, test accuracy, threshold, test loss, parameters, epochs, s/epoch, engine, seed"
+    assert head == columns.split(", ")
+    assert rows == [
+        ["perceptron", "PASS", "0.9375", "≥ 0.92", "0.3750", "7,850", "2", "0.250", "epoch", "1671"],
+        ["mlp", "REGRESSED", "0.9375", "≥ 0.97", "0.3750", "7,850", "2", "0.250", "epoch", "1671"],
+    ]
+    assert "1 of 2 trainings fell below the lab's accuracy threshold." in page.text
+
+
+def test_the_page_says_that_the_stand_in_is_not_mnist(page: Page) -> None:
+    """Nobody takes the figures for MNIST's."""
+    assert "Not MNIST." in page.text
+    assert "cannot be compared with the lab sheet's" in page.text
+
+
+def test_the_page_says_where_it_ran(page: Page, record: TrainingRecord) -> None:
+    """Versions, processor and both keys are there."""
+    environment = record.environment
+    for text in ("TensorFlow 2.21.0, Keras 3.15.1, Python 3.11.7, on cpu; 2026-01-01", "A CPU, avx2, 2 of 2 cores"):
+        assert text in page.text
+    assert environment.numerics_key in page.text
+    assert environment.hardware_key in page.text
+
+
+def test_mnist_stands_beside_the_lab_sheet(tmp_path: Path, record: TrainingRecord) -> None:
+    """On MNIST there is no warning, but the sheet's accuracy to compare with."""
+    page = write_page(tmp_path, as_mnist(record))
+    assert "Not MNIST" not in page.text
+    assert dict(zip(*page.rows, strict=True))["lab sheet"] == "0.9257"
+    assert "The training reaches the lab's accuracy threshold." in page.text
+
+
+def test_a_training_that_diverged_has_a_page(tmp_path: Path, record: TrainingRecord) -> None:
+    """Without a test loss and without a median of seconds there is a row nevertheless."""
+    seconds = msgspec.structs.replace(record.seconds, epoch=None)
+    bad = msgspec.structs.replace(record, test_loss=None, seconds=seconds)
+    row = dict(zip(*write_page(tmp_path, bad).rows, strict=True))
+    assert (row["test loss"], row["s/epoch"]) == ("not finite", "0.500")
+
+
+def test_text_of_a_record_stays_text(tmp_path: Path, record: TrainingRecord) -> None:
+    """A processor, a GPU and a data set with the names of elements make no elements."""
+    evil = "</dd><script>alert(1)</script>"
+    gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
+    environment = msgspec.structs.replace(
+        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, device=evil, numerics_key=evil
+    )
+    dataset = msgspec.structs.replace(record.dataset, source=evil, digest=evil)
+    page = write_page(tmp_path, msgspec.structs.replace(record, environment=environment, dataset=dataset))
+    assert "script" not in page.tags
+    assert page.text.count(evil) >= 7
+
+
+def test_a_page_replaces_that_of_an_earlier_run(tmp_path: Path, record: TrainingRecord) -> None:
+    """The page is of the records that it is given, whatever was there."""
+    (tmp_path / "index.html").write_text("old")
+    assert "old" not in write_page(tmp_path, record).text.split()
+
+
+def test_the_same_records_give_the_same_page(tmp_path: Path, record: TrainingRecord) -> None:
+    """No clock, no path and no chance are in it."""
+    pages = [write_run_page([record], tmp_path / name, image=IMAGE, label=4).read_bytes() for name in "ab"]
+    assert pages[0] == pages[1]
+
+
+def test_a_walk_s_facts_stand_beside_the_sheet_s(tmp_path: Path, record: TrainingRecord) -> None:
+    """Those of one line have a row each; without a walk there is no such table."""
+    facts = [
+        Fact(section=1, name="Shape", ours="(2,)", sheet="(2,)", exact=True),
+        Fact(section=2, name="Loss", ours="0.3", sheet="0.2", note="within <3> seeds"),
+        Fact(section=2, name="epoch 1/2", ours="accuracy 0.9", form="epoch"),
+        Fact(section=3, name="Layer", ours="none", sheet="Dense", exact=True),
+    ]
+    path = write_run_page([record], tmp_path, image=IMAGE, label=4, facts=facts)
+    page = Page(path.read_text(encoding="utf-8"))
+    start = page.rows.index(["section", "what", "here", "the sheet"])
+    assert page.rows[start + 1 :] == [
+        ["1", "Shape", "(2,)", "the same"],
+        ["2", "Loss", "0.3within <3> seeds", "0.2"],
+        ["3", "Layer", "none", "Dense"],
+    ]
+    assert "Beside the lab sheet" not in write_page(tmp_path, record).text

@@ -1,0 +1,167 @@
+"""Results as lines, JSON, Markdown and JUnit XML: nothing is lost, and nothing breaks the form it stands in."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
+from mnist_bench.show.text import format_json, format_junit, format_line, format_markdown, format_summary
+
+NASTY = "a < b & c > d | e \\ f \x1b[31mred\x1b[0m\x00 \ud800 ≥ `g` <br>\nnext\r\nline"
+
+texts = st.text(st.characters(), max_size=20) | st.just(NASTY)
+results_of_any_text = st.lists(
+    st.builds(
+        CheckResult,
+        name=texts,
+        verdict=st.sampled_from(Verdict),
+        figure=texts,
+        bound=texts,
+        evidence=texts,
+        command=texts,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def make(verdict: Verdict, name: str = "contract/new-order[epoch]", **changes: str) -> CheckResult:
+    """Return a result with this verdict."""
+    fields = {"figure": "12%", "bound": "< 50%", "evidence": "why", "command": "mnist-bench check"} | changes
+    return CheckResult(name=name, verdict=verdict, **fields)
+
+
+ALL = [make(verdict, name=f"layer/{verdict.value.lower()}[case]") for verdict in Verdict]
+
+
+def split_row(line: str) -> list[str]:
+    """Return the cells of a row of a Markdown table, as GitHub splits it: a backslash saves a pipe."""
+    cells, escaped = [""], False
+    for character in line:
+        if character == "|" and not escaped:
+            cells.append("")
+        else:
+            cells[-1] += character
+        escaped = character == "\\" and not escaped
+    assert (cells[0], cells[-1]) == ("", "")
+    return [cell.strip() for cell in cells[1:-1]]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.IDENTICAL])
+def test_a_green_check_is_one_line(verdict: Verdict) -> None:
+    """It says verdict, check, figure and bound."""
+    assert format_line(make(verdict)).split() == [verdict.value, "contract/new-order[epoch]", "12%", "(<", "50%)"]
+
+
+@pytest.mark.parametrize("verdict", ["KNOWN", "REGRESSED", "MISSING", "INCONCLUSIVE", "NO_BASELINE"])
+def test_any_other_check_shows_more(verdict: str) -> None:
+    """Below its line stand the evidence, line by line, and the command that shows more, both indented."""
+    _, *below = format_line(make(Verdict(verdict), evidence="why\nand how")).splitlines()
+    assert below == [f"{'':13}{text}" for text in ("why", "and how", "mnist-bench check")]
+    assert "\n" not in format_line(make(Verdict(verdict), evidence="", command=""))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_the_statistics_speak_for_a_pass(metric: str) -> None:
+    """What a PASS could have seen belongs to it."""
+    line = format_line(make(Verdict.PASS, name=f"accuracy/{metric}[mlp-epoch]"))
+    assert line.splitlines()[1:] == [f"{'':13}why"]
+
+
+def test_the_summary_counts() -> None:
+    """The worst verdict comes first, then how many said what; verdicts that none said are left out."""
+    results = [make(Verdict.PASS), make(Verdict.NO_BASELINE), make(Verdict.PASS)]
+    assert format_summary(results) == "NO_BASELINE: 2 PASS, 1 NO_BASELINE"
+    for verdict in Verdict:
+        assert f"1 {verdict.value}" in format_summary(ALL)
+
+
+@pytest.mark.parametrize("form", [format_summary, format_json, format_markdown])
+def test_no_results_are_no_report(form: object) -> None:
+    """Nothing was checked: no report says otherwise."""
+    assert callable(form)
+    with pytest.raises(ValueError, match="no checks ran"):
+        form([])
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_json_says_it_all(verdict: Verdict) -> None:
+    """It holds the verdict, the exit status and every field of every check."""
+    results = [make(Verdict.IDENTICAL), make(verdict)]
+    report = json.loads(format_json(results))
+    assert report["exit_status"] == exit_status(results)
+    assert report["verdict"] == verdict.value
+    assert report["checks"] == [msgspec.to_builtins(result) for result in results]
+
+
+def test_markdown_is_a_table() -> None:
+    """A row a check, below a line that sums up and above what is not green with its command."""
+    first, _, *table = format_markdown(ALL).splitlines()
+    assert first == f"**{format_summary(ALL)}**"
+    rows = [split_row(line) for line in table[: 2 + len(ALL)]]
+    assert rows[:2] == [["verdict", "check", "figure", "bound"], ["---"] * 4]
+    assert rows[2:] == [[it.verdict.value, f"`{it.name}`", "12%", "&lt; 50%"] for it in ALL]
+    details = [line for line in table[2 + len(ALL) :] if line]
+    assert details == [f"- `{it.name}`: why `mnist-bench check`" for it in ALL if it.verdict is not Verdict.PASS]
+
+
+def test_a_markdown_cell_stays_one() -> None:
+    """Pipes are escaped, lines joined, and what looks like HTML is shown as it stands."""
+    report = format_markdown([make(Verdict.REGRESSED, name="a/b[c|d]", figure=NASTY, bound="x\\", evidence="p|q\n<i>")])
+    row = report.splitlines()[4]
+    verdict, name, figure, bound = split_row(row)
+    assert (verdict, name, bound) == ("REGRESSED", "`a/b[c\\|d]`", "x\\\\")
+    assert figure.startswith("a &lt; b &amp; c &gt; d \\| e \\\\ f ")
+    assert figure.endswith("&lt;br&gt; next line")
+    assert report.splitlines()[-1].endswith(": p\\|q &lt;i&gt; `mnist-bench check`")
+
+
+def test_junit_counts_what_it_holds() -> None:
+    """A regression is a failure, no answer an error, a known regression skipped; the rest passed."""
+    suite = ET.fromstring(format_junit(ALL))  # noqa: S314 - our own
+    assert suite.attrib == {"name": "mnist-bench", "tests": "7", "failures": "1", "errors": "3", "skipped": "1"}
+    found = {case.get("name"): (case.get("classname"), [it.tag for it in case]) for case in suite}
+    assert found == {
+        "identical[case]": ("mnist_bench.layer", ["system-out"]),
+        "pass[case]": ("mnist_bench.layer", ["system-out"]),
+        "known[case]": ("mnist_bench.layer", ["skipped"]),
+        "regressed[case]": ("mnist_bench.layer", ["failure"]),
+        "missing[case]": ("mnist_bench.layer", ["error"]),
+        "inconclusive[case]": ("mnist_bench.layer", ["error"]),
+        "no_baseline[case]": ("mnist_bench.layer", ["error"]),
+    }
+
+
+def test_junit_says_why() -> None:
+    """A failure holds figure, bound, evidence and the command that shows more; a pass its figure and bound."""
+    suite = ET.fromstring(format_junit([make(Verdict.REGRESSED), make(Verdict.PASS)]))  # noqa: S314 - our own
+    failure, said = suite[0][0], suite[1][0]
+    assert (failure.get("message"), failure.text) == ("REGRESSED: 12% (< 50%)", "why\nmnist-bench check")
+    assert said.text == "PASS: 12% (< 50%)"
+
+
+def test_junit_holds_any_text() -> None:
+    """Markup is escaped, and what XML cannot hold, such as a terminal's colours, is replaced."""
+    result = make(Verdict.INCONCLUSIVE, name=f"a/{NASTY}", figure=NASTY, evidence=NASTY)
+    text = format_junit([result])
+    assert text.startswith("<?xml version='1.0' encoding='utf-8'?>")
+    case = ET.fromstring(text)[0]  # noqa: S314 - our own
+    clean = NASTY.replace("\x1b", "\ufffd").replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
+    assert case.get("name") == clean
+    assert case[0].text == clean.replace("\r\n", "\n") + "\nmnist-bench check"
+
+
+@given(results=results_of_any_text)
+@settings(max_examples=50, deadline=None)
+def test_no_text_breaks_a_report(results: list[CheckResult]) -> None:
+    """Whatever the checks say, the XML has a case for each and the table a row of four cells."""
+    suite = ET.fromstring(format_junit(results).encode())  # noqa: S314 - our own
+    assert [it.tag for it in suite] == ["testcase"] * len(results)
+    rows = format_markdown(results).split("\n")[4 : 4 + len(results)]
+    assert [len(split_row(row)) for row in rows] == [4] * len(results)

@@ -1,0 +1,111 @@
+"""The power that every verdict states: known cases, bounds, and the stated chance met by simulation."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mnist_bench.stats.intervals import change_interval
+from mnist_bench.stats.permutation import permutation_test
+from mnist_bench.stats.power import power_to_regress, smallest_shift
+
+
+def unit_reference(n: int) -> np.ndarray:
+    """Return n values of standard deviation 1."""
+    values = np.linspace(-1, 1, n)
+    return values / values.std(ddof=1)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "shift"),
+    [
+        (100, 3, 2.1),
+        (100, 5, 1.7),
+        (100, 10, 1.2),
+        (100, 20, 0.9),
+        (1000, 3, 2.1),
+        (1000, 5, 1.6),
+        (1000, 10, 1.15),
+        (1000, 20, 0.8),
+    ],
+)
+def test_smallest_shift_of_one_test_alone(n: int, k: int, shift: float) -> None:
+    """At alpha 0.01, without margin and interval, the shifts are the known ones, in standard deviations."""
+    assert smallest_shift(unit_reference(n), k, alpha=0.01) == pytest.approx(shift, abs=0.06)
+
+
+@pytest.mark.parametrize("shift", [0.3, 0.6, 0.9])
+def test_power_for_equal_sizes_is_that_of_students_test(shift: float) -> None:
+    """Two groups of 40 without margin and interval: the noncentral t distribution gives it."""
+    power = stats.nct.sf(stats.t.isf(0.01, 78), 78, shift / np.sqrt(2 / 40))
+    assert power_to_regress(shift, 1.0, 40, 40, alpha=0.01) == pytest.approx(power, abs=0.01)
+
+
+def test_smallest_shift_has_the_stated_power() -> None:
+    """The two functions invert each other, in the unit of the values."""
+    limits = {"alpha": 0.001, "beta": 0.02, "margin": 0.0015}
+    shift = smallest_shift(unit_reference(50) * 0.001, 8, **limits, power=0.8)
+    assert power_to_regress(shift, 0.001, 50, 8, **limits) == pytest.approx(0.8, abs=1e-6)
+
+
+def test_power_grows_with_the_shift_and_falls_with_every_demand() -> None:
+    """More shift helps; a stricter level, a wider interval and a wider margin cost."""
+    base = power_to_regress(1.5, 1.0, 100, 5, alpha=0.01, beta=0.1, margin=1.0)
+    assert power_to_regress(1.6, 1.0, 100, 5, alpha=0.01, beta=0.1, margin=1.0) > base
+    assert power_to_regress(1.5, 1.0, 100, 5, alpha=0.001, beta=0.1, margin=1.0) < base
+    assert power_to_regress(1.5, 1.0, 100, 5, alpha=0.01, beta=0.01, margin=1.0) < base
+    assert power_to_regress(1.5, 1.0, 100, 5, alpha=0.01, beta=0.1, margin=3.0) < base
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "alpha"),
+    [pytest.param(30, 1, 0.1, id="one seed"), pytest.param(30, 2, 0.001, id="out of reach")],
+)
+def test_what_cannot_be_significant_has_no_power(n: int, k: int, alpha: float) -> None:
+    """Too few seeds find no shift, however large."""
+    assert power_to_regress(1e9, 1.0, n, k, alpha=alpha) == 0
+    assert smallest_shift(unit_reference(n), k, alpha=alpha) == inf
+
+
+def test_an_unknown_spread_leaves_the_power_unknown() -> None:
+    """One reference value, or equal ones, promise nothing."""
+    assert smallest_shift([0.9], 5, alpha=0.01) == inf
+    assert smallest_shift([0.9] * 30, 5, alpha=0.01) == inf
+
+
+def test_bad_input_is_refused() -> None:
+    """NaN and a power that is no majority raise."""
+    with pytest.raises(ValueError, match="reference must be finite"):
+        smallest_shift([float("nan")], 5, alpha=0.01)
+    for power in (0.5, 1.0):
+        with pytest.raises(ValueError, match=f"power must be above 0.5 and below 1, not {power}"):
+            smallest_shift([0.1, 0.2], 5, alpha=0.01, power=power)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "alpha", "margin"),
+    [
+        pytest.param(100, 5, 0.01 / 6, 1.5, id="the interval decides"),
+        pytest.param(100, 20, 0.01 / 6, 1.5, id="the margin decides"),
+        pytest.param(1000, 5, 0.01 / 6, 0.0, id="a long reference"),
+        pytest.param(20, 4, 0.001, None, id="the test alone, skewed"),
+    ],
+)
+def test_error_rates_stated_power(n: int, k: int, alpha: float, margin: float | None) -> None:
+    """The smallest shift is found in 90% of 500 comparisons.
+
+    Give or take 2 points for the approximation, and the binomial bounds at 1 in 1,000.
+    """
+    rng = np.random.default_rng(n + k)
+    limits = {} if margin is None else {"beta": 0.05 / 3, "margin": margin}
+    shift = smallest_shift(unit_reference(n), k, alpha=alpha, **limits)
+    found = 0
+    for _ in range(500):
+        reference, sample = rng.normal(size=n), rng.normal(size=k) - shift
+        test = permutation_test(reference, sample, worse="lower", rng=rng, resamples=10_999)
+        change = change_interval(reference, sample, alpha=0.05 / 3)
+        found += test.p_value <= alpha and (margin is None or (change.high < 0 and change.low < -margin))
+    assert stats.binom.ppf(0.001, 500, 0.88) <= found <= stats.binom.isf(0.001, 500, 0.92)

@@ -1,0 +1,80 @@
+"""Worker processes of a sweep: started with their order, started again where one is lost, ended with the call."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from mnist_bench.sweep.workers import Order, WorkersLostError, work_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ORDER = Order(storage="postgresql://me:secret@host/x", study="s", data="digits", heartbeat=7)
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Have each worker be a shell script that keeps its order and its arguments; returns the folder of both."""
+
+    def make(behaviour: str) -> Path:
+        python = tmp_path / "python"
+        head = f'#!/bin/sh\ncd {tmp_path}\nn=$(ls | grep -c order)\necho "$@" > arguments\ncat > order$n\n'
+        python.write_text(head + textwrap.dedent(behaviour))
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        monkeypatch.setattr("mnist_bench.sweep.workers._POLL_SECONDS", 0.02)
+        return tmp_path
+
+    return make
+
+
+def test_a_worker_has_its_order_on_standard_input(stub: Callable[[str], Path]) -> None:
+    """Its arguments, which anyone may read, hold no password."""
+    folder, looks = stub("exit 0"), []
+    work_off(ORDER, jobs=1, watch=lambda: looks.append(1))
+    assert msgspec.json.decode((folder / "order0").read_bytes(), type=Order) == ORDER
+    assert "secret" not in (folder / "arguments").read_text()
+    assert looks
+
+
+def test_a_killed_worker_is_started_again(stub: Callable[[str], Path]) -> None:
+    """Its trial is another matter: the study sees to that."""
+    folder = stub("[ $n -lt 2 ] && kill -9 $$\nexit 0")
+    work_off(ORDER, jobs=1, watch=lambda: None)
+    assert sorted(path.name for path in folder.glob("order*")) == ["order0", "order1", "order2"]
+
+
+def test_workers_that_are_always_lost_end_the_sweep(stub: Callable[[str], Path]) -> None:
+    """After six times nothing is left to chance; the last words are passed on."""
+    stub("echo out of memory >&2\nexit 9")
+    with pytest.raises(WorkersLostError, match=r"lost 6 times; the last ended with exit code 9: out of memory"):
+        work_off(ORDER, jobs=1, watch=lambda: None)
+
+
+def test_bad_input_that_a_worker_finds_is_bad_input(stub: Callable[[str], Path]) -> None:
+    """It is not tried again."""
+    folder = stub("echo no such study >&2\nexit 2")
+    with pytest.raises(ValueError, match=r"^no such study$"):
+        work_off(ORDER, jobs=1, watch=lambda: None)
+    assert not (folder / "order1").exists()
+
+
+def test_no_worker_outlives_the_call(stub: Callable[[str], Path]) -> None:
+    """Also where the caller is interrupted."""
+    folder = stub("echo $$ > pid\nexec sleep 60")
+
+    def interrupt() -> None:
+        if (folder / "pid").exists() and (folder / "pid").read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work_off(ORDER, jobs=1, watch=interrupt)
+    from pathlib import Path
+
+    assert not Path("/proc", (folder / "pid").read_text().strip()).exists()

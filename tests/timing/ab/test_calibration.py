@@ -1,0 +1,129 @@
+"""Calibration: what comparisons of an environment with itself say of all others, and only on their own machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.timing.ab.calibration import (
+    calibrate,
+    calibration_path,
+    find_sharpness,
+    format_sharpness,
+    load_calibration,
+    save_calibration,
+)
+from mnist_bench.timing.ab.records import AbRecord, Sharpness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def runs(make_ab: Callable[..., AbRecord]) -> list[AbRecord]:
+    """Ten comparisons, one of which is a false alarm."""
+    return [make_ab(seed=seed, slowdown=1.2 if seed == 3 else 1.0) for seed in range(10)]
+
+
+def test_alarms_are_counted(runs: list[AbRecord]) -> None:
+    """One in ten, with the interval of such a rate; the raw ratios are kept."""
+    record = calibrate(runs)
+    sharpness = record.sharpness
+    assert (sharpness.runs, sharpness.alarms) == (10, 1)
+    assert (sharpness.alarms_low, sharpness.alarms_high) == pytest.approx((0.00253, 0.44502), abs=1e-5)
+    assert [run.verdict for run in record.runs].count("slower") == 1
+    assert len(record.runs[0].wall) == 6
+
+
+def test_the_smallest_slowdown_is_stated(runs: list[AbRecord]) -> None:
+    """Both of work, which shows in both clocks, and of waiting, which shows on the wall."""
+    sharpness = calibrate(runs).sharpness
+    assert sharpness.finds is not None
+    assert sharpness.finds_waiting is not None
+    assert 0.01 <= sharpness.finds <= sharpness.finds_waiting <= 0.08
+
+
+def test_a_calibration_comes_back_and_is_not_overwritten(runs: list[AbRecord], tmp_path: Path) -> None:
+    """What was written is read as it was; a second one is refused."""
+    record = calibrate(runs)
+    path = calibration_path(tmp_path, record.environment, record.workload)
+    assert path == tmp_path / "timings" / "calibration" / "fedcba9876543210" / "mlp-epoch.json"
+    save_calibration(record, path)
+    assert load_calibration(path) == record
+    with pytest.raises(FileExistsError):
+        save_calibration(record, path)
+
+
+def test_a_verdict_is_told_what_it_is_worth(runs: list[AbRecord], tmp_path: Path) -> None:
+    """On the same hardware, timed in the same way; nothing is said of another machine or way."""
+    record = calibrate(runs)
+    assert find_sharpness(tmp_path, runs[0]) is None
+    save_calibration(record, calibration_path(tmp_path, record.environment, record.workload))
+    assert find_sharpness(tmp_path, runs[0]) == record.sharpness
+    elsewhere = msgspec.structs.replace(runs[0].a, hardware_key="0" * 16)
+    others = [
+        msgspec.structs.replace(runs[0], a=elsewhere),
+        msgspec.structs.replace(runs[0], bound=0.01),
+        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, layout="in turn")),
+        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, as_shipped=True)),
+        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, lab="dropout")),
+    ]
+    assert [find_sharpness(tmp_path, it) for it in others] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda it: it["runs"].pop(), "1 alarms in 10 runs, where it lists other ones"),
+        (lambda it: it["sharpness"].update(alarms=0), "0 alarms in 10 runs, where it lists other ones"),
+        (lambda it: it["sharpness"].update(alarms=11), "11 alarms in 10 runs"),
+        (lambda it: it.update(kind="ab"), "kind is 'ab', expected 'calibration'"),
+    ],
+)
+def test_a_damaged_calibration_is_refused(
+    runs: list[AbRecord], tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    """The message names the file."""
+    fields = msgspec.to_builtins(calibrate(runs))
+    change(fields)
+    path = tmp_path / "mlp-epoch.json"
+    path.write_text(dump_json(fields))
+    with pytest.raises(RecordError, match=f"^{path}: .*{message}"):
+        load_calibration(path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"fault_b": "sleep:0.1"}, "only an environment beside itself, without a fault"),
+        ({"python_b": "/b/bin/python"}, "only an environment beside itself, without a fault"),
+        ({"budget_seconds": 80.0}, "these comparisons differ in their budget_seconds"),
+    ],
+)
+def test_other_comparisons_calibrate_nothing(runs: list[AbRecord], fields: dict[str, Any], message: str) -> None:
+    """A fault, two environments or two ways of timing."""
+    with pytest.raises(ValueError, match=message):
+        calibrate([*runs, msgspec.structs.replace(runs[0], **fields)])
+    elsewhere = msgspec.structs.replace(runs[0].a, hardware_key="0" * 16)
+    with pytest.raises(ValueError, match="on different hardware"):
+        calibrate([*runs, msgspec.structs.replace(runs[0], a=elsewhere)])
+    early = msgspec.structs.replace(runs[0], looks=runs[0].looks[:1])
+    with pytest.raises(ValueError, match="ended at its first look"):
+        calibrate([*runs, early])
+    with pytest.raises(ValueError, match="no comparisons"):
+        calibrate([])
+
+
+def test_sharpness_in_words() -> None:
+    """With its counts, its power, or how to get them."""
+    sharpness = Sharpness(
+        runs=20, alarms=1, alarms_low=0.0, alarms_high=0.25, finds=0.04, finds_waiting=None, budget_seconds=40.0
+    )
+    assert format_sharpness(sharpness) == (
+        "calibrated here: 1 of 20 A/A runs of 40 s alarmed; 90% find +4% of work, not even +100% of waiting"
+    )
+    assert format_sharpness(None) == "not calibrated on this machine: mnist-bench calibrate"

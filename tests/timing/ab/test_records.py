@@ -1,0 +1,104 @@
+"""The record of a comparison: everything that was measured, and nothing that cannot be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.stats.intervals import Interval
+from mnist_bench.timing.ab.records import (
+    AbRecord,
+    ProcessTimes,
+    Sharpness,
+    collect_rounds,
+    judge_record,
+    load_ab,
+    make_ratio,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_a_record_comes_back(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """What was written is read as it was, an open end too."""
+    record = make_ab(rounds=1)
+    path = tmp_path / "ab.json"
+    path.write_text(dump_json(record))
+    assert record.wall.high is None
+    assert load_ab(path) == record
+
+
+def test_a_verdict_can_be_found_again(make_ab: Callable[..., AbRecord]) -> None:
+    """The raw seconds and the looks are enough."""
+    record = make_ab(slowdown=1.2)
+    judgement = judge_record(record)
+    assert (judgement.word, judgement.finding) == (record.verdict, record.finding)
+    assert make_ratio(judgement.wall) == record.wall
+    assert record.verdict == "slower"
+
+
+def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) -> None:
+    """The order of a round's processes turns, its ratio does not."""
+    record = make_ab(slowdown=1.5)
+    assert [it.side for it in record.processes[:4]] == ["a", "b", "b", "a"]
+    wall, cpu = collect_rounds(record.processes)
+    assert np.exp([*wall, *cpu]) == pytest.approx(1.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda it: it["processes"].pop(), "processes make no whole rounds"),
+        (lambda it: it.update(processes=[], looks=[]), "0 processes make no whole rounds"),
+        (lambda it: it["processes"][1].update(side="a"), "processes 0 and 1 are both of side 'a'"),
+        (lambda it: it["processes"][0]["wall"].pop(), "epochs on the wall"),
+        (lambda it: [it["processes"][0][clock].pop() for clock in ("wall", "cpu")], "a process without 4 epochs"),
+        (lambda it: it["processes"][0]["cpu"].__setitem__(0, 0.0), r"an epoch of 0\.0 seconds"),
+        (lambda it: it["looks"][1].update(rounds=7), r"looks after \[3, 7\] rounds of 6"),
+        (lambda it: it["looks"].reverse(), r"looks after \[6, 3\]"),
+        (lambda it: it["looks"][0].update(alpha=0.05), r"looks that spend \[0\.05, 0\.04\] of alpha"),
+        (lambda it: it["looks"][0].update(alpha=0), r"looks that spend \[0\.0, 0\.04\] of alpha"),
+        (lambda it: it.update(bound=0), r"bound 0\.0 and alpha"),
+        (lambda it: it.update(verdict="fine"), "Invalid enum value 'fine'"),
+        (lambda it: it.update(extra=1), "unknown field `extra`"),
+        (lambda it: it.update(kind="training"), "kind is 'training', expected 'ab'"),
+        (lambda it: it.update(schema_version=9), "schema_version is 9"),
+    ],
+)
+def test_a_damaged_record_is_refused(
+    make_ab: Callable[..., AbRecord], tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    """The message names the file and what is wrong."""
+    fields = msgspec.to_builtins(make_ab())
+    change(fields)
+    path = tmp_path / "ab.json"
+    path.write_text(dump_json(fields))
+    with pytest.raises(RecordError, match=f"^{path}: .*{message}"):
+        load_ab(path)
+
+
+def test_a_ratio_that_is_open_has_no_ends() -> None:
+    """JSON knows no infinity."""
+    ratio = make_ratio(Interval(1.1, 0.0, np.inf, 0.9))
+    assert (ratio.low, ratio.high) == (None, None)
+
+
+def test_sharpness_is_possible() -> None:
+    """More alarms than runs are not."""
+    fields: dict[str, Any] = {"finds": None, "finds_waiting": None, "budget_seconds": 1.0}
+    with pytest.raises(ValueError, match="3 alarms in 2 runs"):
+        Sharpness(runs=2, alarms=3, alarms_low=0.0, alarms_high=1.0, **fields)
+    with pytest.raises(ValueError, match=r"alarms between 0\.5 and 0\.1"):
+        Sharpness(runs=2, alarms=1, alarms_low=0.5, alarms_high=0.1, **fields)
+
+
+def test_times_are_numbers() -> None:
+    """NaN is none."""
+    with pytest.raises(ValueError, match="an epoch of nan seconds"):
+        ProcessTimes(side="a", order=0, wall=[float("nan")], cpu=[1.0])

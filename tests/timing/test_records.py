@@ -1,0 +1,160 @@
+"""A stored run is read without trust: whatever cannot be is refused in one line that names file and field."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_bench.records.serial import RecordError
+from mnist_bench.timing.records import collect_hardware, convert_run, explain_hardware, load_run, pick_fastest
+from mnist_bench.training.fingerprint import HARDWARE_FIELDS, collect_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+STEADY = "b.py::test_steady_epoch[mlp-graph-cpu]"
+
+
+def store(run: dict[str, Any], folder: Path) -> Path:
+    """Write a run as pytest-benchmark does, NaN included."""
+    path = folder / "run.json"
+    path.write_text(json.dumps(run))
+    return path
+
+
+def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path: Path) -> None:
+    """Its own fields are passed over, ours are there."""
+    run = load_run(store({**timing_run, "version": "5.3.1"}, tmp_path))
+    assert run == convert_run(timing_run, "memory")
+    assert run.tensorflow == "2.21.0"
+    assert run.machine.cpu == "A CPU"
+    assert [timing.stats.median for timing in run.benchmarks] == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        pytest.param(("benchmarks", 0, "stats", "data", 1), -1.0, "not positive and finite", id="negative"),
+        pytest.param(("benchmarks", 0, "stats", "data", 1), float("nan"), "not JSON", id="nan"),
+        pytest.param(("benchmarks", 0, "stats", "data", 1), 1e999, "not JSON|finite", id="infinite"),
+        pytest.param(("benchmarks", 0, "stats", "data", 1), "1", r"stats.data\[1\]: Expected `float`", id="text"),
+        pytest.param(("benchmarks", 0, "stats", "median"), 0.5, "median is 0.5", id="edited median"),
+        pytest.param(("benchmarks", 0, "stats", "rounds"), 4, "rounds is 4", id="edited rounds"),
+        pytest.param(("benchmarks", 1, "fullname"), STEADY, "twice", id="twice"),
+        pytest.param(("benchmarks",), [], "there are none", id="empty"),
+        pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [1.0], "1 figures for 3", id="short column"),
+        pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds", 2), -1.0, "negative", id="negative cpu"),
+        pytest.param(("benchmarks", 0, "extra_info", "controls"), {"python": [0.1, 0, 0.1]}, "python", id="control"),
+        pytest.param(("benchmarks", 0, "extra_info"), {}, "required field `lab`", id="no figures"),
+        pytest.param(("benchmarks", 1, "extra_info", "tensorflow"), "2.15.1", "differ in tensorflow", id="versions"),
+        pytest.param(("mnist_bench", "schema_version"), 2, "this version reads", id="another schema"),
+        pytest.param(("mnist_bench", "kind"), "probe", "this version reads", id="another kind"),
+        pytest.param(("machine_info",), {}, "machine_info: .* required field `mnist_bench`", id="no hardware"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    place: tuple[Any, ...], value: object, message: str, timing_run: dict[str, Any], tmp_path: Path
+) -> None:
+    """The message names the file and what is wrong."""
+    *way, last = place
+    target: Any = timing_run
+    for step in way:
+        target = target[step]
+    target[last] = value
+    with pytest.raises(RecordError, match=message) as error:
+        load_run(store(timing_run, tmp_path))
+    assert str(error.value).startswith(str(tmp_path / "run.json"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_of_another_suite_is_refused(timing_run: dict[str, Any], tmp_path: Path) -> None:
+    """Without our block nothing is known of what failed."""
+    del timing_run["mnist_bench"]
+    with pytest.raises(RecordError, match="mnist_bench"):
+        load_run(store(timing_run, tmp_path))
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_edit_is_read_or_refused(
+    data: st.DataObject, make_timing_run: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever stands in place of whatever field: a run that holds together, or a RecordError in one line."""
+    run = target = make_timing_run()
+    while True:
+        keys = sorted(target) if isinstance(target, dict) else range(len(target))
+        key = data.draw(st.sampled_from(list(keys)))
+        if not isinstance(target[key], (dict, list)) or not target[key] or data.draw(st.booleans()):
+            break
+        target = target[key]
+    target[key] = data.draw(JSON)
+    try:
+        read = load_run(store(run, tmp_path_factory.mktemp("run")))
+    except RecordError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - most edits are refused, and not all
+    else:
+        assert all(seconds > 0 for timing in read.benchmarks for seconds in timing.stats.data)
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=st.binary(max_size=60))
+def test_any_bytes_are_refused(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is no JSON is no run."""
+    path = tmp_path_factory.mktemp("run") / "run.json"
+    path.write_bytes(text)
+    with pytest.raises(RecordError):
+        load_run(path)
+
+
+def test_the_hardware_key_needs_no_tensorflow() -> None:
+    """It is the one that a training on this machine's CPU has."""
+    machine = collect_hardware()
+    environment = collect_environment(device="cpu", xla=False)
+    assert machine.gpu_names or machine.hardware_key == environment.hardware_key
+    assert {name for name in HARDWARE_FIELDS if not hasattr(machine, name)} == set()
+
+
+def test_other_hardware_is_named(timing_run: dict[str, Any]) -> None:
+    """By the fields that differ, and no others."""
+    here = convert_run(timing_run, "memory").machine
+    there = msgspec.structs.replace(here, cpu="Another", usable_cores=1)
+    assert explain_hardware(there, here) == "cpu 'Another' there, 'A CPU' here, usable_cores 1 there, 2 here"
+    assert explain_hardware(here, copy.copy(here)) == ""
+
+
+def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
+    """Each benchmark as its fastest run has it, also where a run measured one of them alone; failures add up."""
+    whole, again = make_timing_run(2.0), make_timing_run(1.0)
+    again["benchmarks"] = again["benchmarks"][:1]
+    again["mnist_bench"]["failed"] = ["b.py::test_c"]
+    for runs in ([whole, again], [again, whole]):
+        run = pick_fastest([convert_run(it, "memory") for it in runs])
+        assert {timing.fullname: timing.stats.data for timing in run.benchmarks} == {
+            STEADY: [1.0],
+            "b.py::test_evaluation[mlp-graph-cpu]": [4.0],
+        }
+        assert run.mnist_bench.failed == ["b.py::test_c"]
+
+
+def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) -> None:
+    """Of other versions or hardware, none at all, or one twice."""
+    run = convert_run(make_timing_run(1.0), "memory")
+    for options in ({"tensorflow": "2.15.1"}, {"hardware_key": "f" * 16}):
+        with pytest.raises(ValueError, match="do not belong together, they differ in their"):
+            pick_fastest([run, convert_run(make_timing_run(1.0, **options), "memory")])
+    with pytest.raises(ValueError, match="there is no run"):
+        pick_fastest([])
+    with pytest.raises(ValueError, match="the same run was given twice"):
+        pick_fastest([run, run])

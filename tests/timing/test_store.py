@@ -1,0 +1,190 @@
+"""Stored runs: what is due, which run is the baseline, and what can never become one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.serial import RecordError
+from mnist_bench.timing.records import convert_run, load_run
+from mnist_bench.timing.store import (
+    accept_runs,
+    expected_names,
+    find_references,
+    list_runs,
+    load_manifest,
+    write_manifest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(timing_run: dict[str, Any], tmp_path: Path) -> Path:
+    """A folder whose manifest has the benchmarks of the run."""
+    folder = tmp_path / "timings"
+    write_manifest([it["fullname"] for it in timing_run["benchmarks"]], folder)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a run to a new file, or to one of the stored ones."""
+
+    def store(run: dict[str, Any], name: str = "run.json") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(run))
+        return path
+
+    return store
+
+
+def test_the_manifest_says_what_is_due(timing_run: dict[str, Any], tmp_path: Path) -> None:
+    """A GPU's benchmarks are due where there is one."""
+    write_manifest(["b.py::test_b[mlp-cpu]", "b.py::test_import", "b.py::test_b[mlp-gpu]"], tmp_path)
+    manifest = load_manifest(tmp_path)
+    machine = convert_run(timing_run, "memory").machine
+    assert expected_names(manifest, machine) == ["b.py::test_b[mlp-cpu]", "b.py::test_import"]
+    with_gpu = msgspec.structs.replace(machine, gpu_names=["A GPU"])
+    assert expected_names(manifest, with_gpu) == [*manifest.cpu, "b.py::test_b[mlp-gpu]"]
+
+
+def test_a_manifest_must_be_there_and_hold_something(tmp_path: Path) -> None:
+    """Without one, or with an empty one, nothing could be missing."""
+    with pytest.raises(RecordError, match=r"manifest\.json"):
+        load_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"cpu": [], "gpu": [], "kind": "timing-manifest", "schema_version": 1}')
+    with pytest.raises(RecordError, match="no benchmark is due"):
+        load_manifest(tmp_path)
+    with pytest.raises(ValueError, match="no benchmark is due"):
+        write_manifest([], tmp_path)
+
+
+def test_accepted_runs_lie_where_pytest_benchmark_looks(
+    folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]
+) -> None:
+    """Numbered on, with all that was in them and the acceptance; nothing is overwritten."""
+    path = store({**timing_run, "version": "5.3.1"})
+    first, second = accept_runs([path], folder, why="one"), accept_runs([path, path], folder, why="two")
+    names = [it.name for it in (*first, *second)]
+    assert names == [f"000{n}_fedcba9876543210_tf2.21.0_keras3.15.1.json" for n in (1, 2, 3)]
+    assert {it.parent.name for it in first} == {"Linux-CPython-3.11-64bit"}
+    assert json.loads(first[0].read_text())["version"] == "5.3.1"
+    acceptance = load_run(first[0]).mnist_bench.acceptance
+    assert acceptance is not None
+    assert (acceptance.why, acceptance.forced) == ("one", [])
+    assert list(list_runs(folder)) == [*first, *second]
+
+
+def fail(run: dict[str, Any]) -> None:
+    """Let a test of the run fail."""
+    run["mnist_bench"]["failed"] = ["b.py::test_it"]
+
+
+def lose(run: dict[str, Any]) -> None:
+    """Leave a benchmark out."""
+    run["benchmarks"].pop()
+
+
+def strip(run: dict[str, Any]) -> None:
+    """Leave the rounds out."""
+    run["benchmarks"][0]["stats"]["data"] = []
+
+
+def dirty(run: dict[str, Any]) -> None:
+    """Change the working tree."""
+    run["commit_info"]["dirty"] = True
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (fail, "1 tests of the run failed, the first b.py::test_it"),
+        (lose, "1 benchmarks of the manifest are missing"),
+        (strip, "saved without its rounds"),
+        (dirty, "working tree was dirty"),
+    ],
+)
+def test_what_is_no_baseline_is_refused(
+    spoil: Callable[[dict[str, Any]], None],
+    message: str,
+    folder: Path,
+    timing_run: dict[str, Any],
+    store: Callable[..., Path],
+) -> None:
+    """And nothing is stored."""
+    spoil(timing_run)
+    with pytest.raises(ValueError, match=message):
+        accept_runs([store(timing_run)], folder, why="a test")
+    assert list(list_runs(folder)) == []
+
+
+def test_a_dirty_tree_can_be_forced_and_a_failure_cannot(
+    folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]
+) -> None:
+    """What was forced stands in the file."""
+    dirty(timing_run)
+    (path,) = accept_runs([store(timing_run)], folder, why="a test", force=True)
+    acceptance = load_run(path).mnist_bench.acceptance
+    assert acceptance is not None
+    assert acceptance.forced == ["the working tree was dirty"]
+    fail(timing_run)
+    with pytest.raises(ValueError, match="tests of the run failed"):
+        accept_runs([store(timing_run)], folder, why="a test", force=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [({"tensorflow": "2.15.1"}, "differ in their tensorflow"), ({"hardware_key": "f" * 16}, "hardware key")],
+)
+def test_one_baseline_is_of_one_kind(
+    other: dict[str, Any], message: str, folder: Path, make_timing_run: Any, store: Callable[..., Path]
+) -> None:
+    """Runs of two versions or two machines are two baselines."""
+    paths = [store(make_timing_run(), "a.json"), store(make_timing_run(**other), "b.json")]
+    with pytest.raises(ValueError, match=message):
+        accept_runs(paths, folder, why="a test")
+
+
+def test_the_nearest_run_is_the_baseline(folder: Path, make_timing_run: Any, store: Callable[..., Path]) -> None:
+    """The same hardware first, then the same TensorFlow, then the newest, then those accepted last; all of these."""
+    place = "timings/Linux-CPython-3.11-64bit"
+    here, elsewhere = {"hardware_key": "a" * 16}, {"hardware_key": "b" * 16}
+    stored = [
+        make_timing_run(1.0, 1.0, **elsewhere, when="2026-01-09"),
+        make_timing_run(2.0, 2.0, **here, tensorflow="2.9.0", when="2026-01-08"),
+        make_timing_run(3.0, 3.0, **here, tensorflow="2.15.1", when="2026-01-02"),
+        make_timing_run(4.0, 4.0, **here, when="2026-01-03"),
+        make_timing_run(5.0, 5.0, **here, when="2026-01-04"),
+        make_timing_run(6.0, 6.0, **here, when="2026-01-04"),
+        make_timing_run(7.0, 7.0, **here),
+    ]
+    for number, run in enumerate(stored, start=1):
+        store(run, f"{place}/000{number}_it.json")
+
+    def find(**options: Any) -> list[float]:
+        found = find_references(folder, convert_run(make_timing_run(**options), "memory"))
+        return [run.benchmarks[0].stats.median for run in found]
+
+    assert find(**here) == [5.0, 6.0]
+    assert find(**here, tensorflow="2.15.1") == [3.0]
+    assert find(**here, tensorflow="2.12.0") == [5.0, 6.0]
+    assert find(**elsewhere, tensorflow="2.15.1") == [1.0]
+    assert find(hardware_key="c" * 16, tensorflow="2.15.1") == [3.0]
+
+
+def test_a_corrupt_stored_run_is_named(folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]) -> None:
+    """It is an error, and never passed over."""
+    place = folder / "Linux-CPython-3.11-64bit"
+    place.mkdir()
+    (place / "0001_it.json").write_text("{")
+    with pytest.raises(RecordError, match=r"0001_it\.json: not JSON"):
+        find_references(folder, convert_run(timing_run, "memory"))
+    accept_runs([store(timing_run)], folder, why="a test")
+    assert (place / "0001_it.json").read_text() == "{"

@@ -1,0 +1,133 @@
+"""TensorFlow behind one door: late, quiet, and clear about what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from mnist_bench.training import backend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make_tensorflow(gpus: list[str], error: Exception | None = None) -> Any:
+    """Return as much of TensorFlow as choosing a device needs, with these GPUs."""
+
+    def hide(devices: list[str], kind: str) -> None:
+        assert kind == "GPU"
+        if error:
+            raise error
+        gpus[:] = devices
+
+    config = SimpleNamespace(get_visible_devices=lambda _: list(gpus), set_visible_devices=hide)
+    return SimpleNamespace(config=config)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "chosen"),
+    [
+        ("auto", [], "cpu"),
+        ("cpu", [], "cpu"),
+        ("auto", ["a"], "gpu"),
+        ("gpu", ["a"], "gpu"),
+        ("cpu", ["a"], "cpu"),
+    ],
+)
+def test_chooses_a_device(monkeypatch: pytest.MonkeyPatch, device: str, gpus: list[str], chosen: str) -> None:
+    """`auto` takes a GPU where there is one; `cpu` hides it from TensorFlow."""
+    visible = list(gpus)
+    monkeypatch.setattr(backend, "load_tensorflow", lambda: make_tensorflow(visible))
+    assert backend.choose_device(device) == chosen
+    assert visible == (gpus if chosen == "gpu" else [])
+
+
+def test_a_device_that_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU, a GPU that runs already, and a device of another name each have their message."""
+    monkeypatch.setattr(backend, "load_tensorflow", lambda: make_tensorflow([]))
+    with pytest.raises(backend.DeviceError, match="device 'gpu' was asked for, but TensorFlow sees no GPU"):
+        backend.choose_device("gpu")
+    with pytest.raises(backend.DeviceError, match="unknown device 'tpu': choose from auto, cpu, gpu"):
+        backend.choose_device("tpu")
+    running = make_tensorflow(["a"], RuntimeError("initialized"))
+    monkeypatch.setattr(backend, "load_tensorflow", lambda: running)
+    with pytest.raises(backend.DeviceError, match="'cpu' must be chosen before TensorFlow starts"):
+        backend.choose_device("cpu")
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
+def test_tf32_is_off_for_a_while(enabled: bool) -> None:  # noqa: FBT001 - parametrised
+    """Products are float32's inside, and what they were behind, an error inside or not."""
+    experimental = backend.load_tensorflow().config.experimental
+    before = experimental.tensor_float_32_execution_enabled()
+    experimental.enable_tensor_float_32_execution(enabled)
+    with contextlib.suppress(ZeroDivisionError), backend.without_tf32():
+        assert not experimental.tensor_float_32_execution_enabled()
+        assert backend.read_modes() == (backend.is_deterministic(), False)
+        raise ZeroDivisionError
+    assert experimental.tensor_float_32_execution_enabled() is enabled
+    assert backend.read_modes() == (backend.is_deterministic(), enabled)
+    experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.mark.parametrize(("given", "seen"), [(None, "true"), ("false", "false")])
+def test_a_worker_takes_a_gpus_memory_as_it_needs_it(
+    given: str | None, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow's default, all of it at once, would leave none for the others; a user's own choice stands."""
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    monkeypatch.setenv(name, given or "")  # so that it is put back
+    if given is None:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(backend, "_import_seconds", None)
+    monkeypatch.setitem(sys.modules, "tensorflow", Mock())
+    backend.load_tensorflow()
+    assert os.environ[name] == seen
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
+def test_determinism_is_what_was_asked_for(on: bool) -> None:  # noqa: FBT001 - parametrised
+    """Op determinism can be turned on, off, and on again."""
+    for wanted in (on, not on, on):
+        backend.set_determinism(on=wanted)
+        assert backend.is_deterministic() is wanted
+
+
+def test_determinism_that_stays_off_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that TensorFlow ignores does not pass for one that it heard."""
+    monkeypatch.setattr(backend, "is_deterministic", lambda: False)
+    with pytest.raises(RuntimeError, match="op determinism was turned on but is not"):
+        backend.set_determinism(on=True)
+
+
+def test_seeds_everything() -> None:
+    """Python's, NumPy's and TensorFlow's random numbers begin again."""
+    import random
+
+    def draw() -> tuple[float, float, float]:
+        backend.seed_everything(1671)
+        uniform = backend.load_tensorflow().random.uniform(())
+        return random.random(), np.random.rand(), float(uniform)  # noqa: S311, NPY002 - what Keras seeds
+
+    assert draw() == draw()
+
+
+def test_a_missing_tensorflow_is_named(tmp_path: Path) -> None:
+    """The message says what to install."""
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from mnist_bench.training import backend\n"
+        "try: backend.load_tensorflow()\n"
+        "except ModuleNotFoundError as error: print(error)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "pip install 'mnist-bench[cpu]'" in answer.stdout
+    assert answer.stderr == ""

@@ -1,0 +1,160 @@
+"""Many trainings into one folder: what is there is kept, and only taken for what it is."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.training import RecordError, TrainingConfig, load_records, save_record
+from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
+from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
+
+
+def make_configs(*seeds: int) -> list[TrainingConfig]:
+    """Return configurations whose seeds tell the stub workers what to do."""
+    return [TrainingConfig(lab="perceptron", seed=seed, epochs=2) for seed in seeds]
+
+
+def find_names(folder: Path) -> list[str]:
+    """Return the names of all files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_each_training_leaves_a_record(tmp_path: Path, tiny: Dataset) -> None:
+    """A file a training, called after it, there already when its event comes; a failed one has none."""
+    folder = tmp_path / "new" / "folder"
+    campaign = plan_campaign(make_configs(11, 3, 12), folder, tiny)
+    assert campaign.done == {}
+    for event in run_campaign(campaign, jobs=2):
+        if isinstance(event, Finished):
+            assert (folder / record_name(event.record.config)).exists()
+    assert find_names(folder) == ["perceptron-epoch-seed11.json", "perceptron-epoch-seed12.json"]
+    assert [record.config for record in load_records(folder)] == [campaign.todo[0], campaign.todo[2]]
+
+
+def test_workers_load_the_source_that_was_found(tmp_path: Path, tiny: Dataset) -> None:
+    """`auto` becomes what it found here, a path stays a path, and epochs are filled in."""
+    configs = [TrainingConfig(lab="perceptron"), TrainingConfig(lab="mlp", data="some/path")]
+    campaign = plan_campaign(configs, tmp_path, tiny)
+    assert [(config.data, config.epochs) for config in campaign.todo] == [("tiny", 200), ("some/path", 20)]
+
+
+def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset, stub_workers: Path) -> None:
+    """Stopped in the middle of a training, it has the records of the others; --resume trains only the rest."""
+    configs = make_configs(11, 12, 1, 13)
+    events = run_campaign(plan_campaign(configs, tmp_path / "out", tiny))
+    for event in events:
+        if isinstance(event, EpochEnded) and event.task == 2:
+            break
+    events.close()  # type: ignore[attr-defined] # it is a generator
+    names = ["perceptron-epoch-seed11.json", "perceptron-epoch-seed12.json"]
+    assert find_names(tmp_path / "out") == names
+
+    for path in stub_workers.glob("*.pid"):
+        path.unlink()
+    (stub_workers / "go").touch()
+    resumed = plan_campaign(configs, tmp_path / "out", tiny, resume=True)
+    assert sorted(resumed.done) == names
+    assert [config.seed for config in resumed.todo] == [1, 13]
+    assert not [event for event in run_campaign(resumed) if isinstance(event, Failed)]
+    assert sorted(path.name for path in stub_workers.glob("*.pid")) == ["perceptron-1.pid", "perceptron-13.pid"]
+    assert len(find_names(tmp_path / "out")) == 4
+    nothing = plan_campaign(configs, tmp_path / "out", tiny, resume=True)
+    assert nothing.todo == []
+    assert list(run_campaign(nothing)) == []
+
+
+def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
+    """Without --resume nothing is trained over them, and the message says what to do."""
+    save_record(record, tmp_path / record_name(record.config))
+    with pytest.raises(FileExistsError, match=r"seed1671\.json exists already: --resume .* --out"):
+        plan_campaign([record.config], tmp_path, tiny)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 3}, "its epochs is 2, not 3"),
+        ({"batch_size": 64}, "its batch_size is 128, not 64"),
+        ({"learning_rate": 0.5}, "its learning_rate is 0.1, not 0.5"),
+        ({"validation_split": 0.5}, "its validation_split is 0.2, not 0.5"),
+        ({"deterministic": False}, "its deterministic is True, not False"),
+        ({"hidden": (64,)}, r"its hidden is None, not \(64,\)"),
+        ({"optimizer": "adam"}, "its optimizer is 'sgd', not 'adam'"),
+    ],
+    ids=lambda it: next(iter(it)) if isinstance(it, dict) else "",
+)
+def test_a_record_of_another_configuration_is_refused(
+    tmp_path: Path, tiny: Dataset, record: TrainingRecord, change: dict[str, Any], message: str
+) -> None:
+    """--resume takes no record for what it is not: the message names the file, the field and both values."""
+    path = tmp_path / record_name(record.config)
+    save_record(record, path)
+    config = msgspec.structs.replace(record.config, **change)
+    with pytest.raises(ValueError, match=f"{path.name}: cannot resume, {message}"):
+        plan_campaign([config], tmp_path, tiny, resume=True)
+
+
+def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
+    """A file that somebody has renamed is not believed."""
+    save_record(record, tmp_path / "mlp-fused-seed7.json")
+    config = msgspec.structs.replace(record.config, lab="mlp", engine="fused", seed=7)
+    with pytest.raises(ValueError, match=r"mlp-fused-seed7\.json: cannot resume, its lab is 'perceptron', not 'mlp'"):
+        plan_campaign([config], tmp_path, tiny, resume=True)
+
+
+def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
+    """A stand-in's record does not go on as MNIST's."""
+    dataset = msgspec.structs.replace(record.dataset, digest="0" * 64)
+    save_record(msgspec.structs.replace(record, dataset=dataset), tmp_path / record_name(record.config))
+    with pytest.raises(ValueError, match=r"cannot resume, it was trained on other data \(digits\)"):
+        plan_campaign([record.config], tmp_path, tiny, resume=True)
+
+
+def test_where_data_lies_and_which_device_was_auto_may_change(
+    tmp_path: Path, tiny: Dataset, record: TrainingRecord
+) -> None:
+    """The digest says which data it was, wherever it lies; so the record is taken."""
+    save_record(record, tmp_path / record_name(record.config))
+    config = msgspec.structs.replace(record.config, data="elsewhere", device="cpu")
+    campaign = plan_campaign([config], tmp_path, tiny, resume=True)
+    assert (campaign.todo, list(campaign.done.values())) == ([], [record])
+
+
+def test_a_damaged_record_is_named(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
+    """--resume does not step over it."""
+    path = tmp_path / record_name(record.config)
+    path.write_text("{")
+    with pytest.raises(RecordError, match=f"{path.name}: not JSON"):
+        plan_campaign([record.config], tmp_path, tiny, resume=True)
+
+
+def test_a_bad_configuration_trains_nothing(tmp_path: Path, tiny: Dataset) -> None:
+    """One of many that is not allowed is found before the first one trains, and leaves no folder."""
+    configs = [TrainingConfig(lab="perceptron"), TrainingConfig(lab="mlp", epochs=0)]
+    with pytest.raises(ValueError, match="epochs 0 is not allowed"):
+        plan_campaign(configs, tmp_path / "out", tiny)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_training(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in its place, and a folder without permission, are errors now and not after an hour."""
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match="file"):
+            plan_campaign(make_configs(11), folder, tiny)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(PermissionError, match="closed: no permission to write there"):
+        plan_campaign(make_configs(11), tmp_path / "closed", tiny)

@@ -1,0 +1,285 @@
+"""The fingerprint says what runs where, and its keys move with what moves figures, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from mnist_bench.records.training import EnvironmentRecord, Gpu, TrainingRecord
+from mnist_bench.training import fingerprint
+from mnist_bench.training.backend import load_tensorflow, set_determinism
+from mnist_bench.training.fingerprint import (
+    HARDWARE_FIELDS,
+    NUMERICS_FIELDS,
+    collect_environment,
+    explain_keys,
+    find_instruction_set,
+    find_package_version,
+    make_key,
+    read_commit,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+A_GPU = Gpu(name="H200", compute_capability="9.0", driver="550.1")
+NUMERICS, HARDWARE = {"numerics"}, {"hardware"}
+
+
+@pytest.fixture(scope="module")
+def here() -> EnvironmentRecord:
+    """The fingerprint of this process."""
+    return collect_environment(device="cpu", xla=False)
+
+
+def make_keys(fields: dict[str, Any]) -> dict[str, str]:
+    """Return both keys of an environment's fields."""
+    return {"numerics": make_key(fields, NUMERICS_FIELDS), "hardware": make_key(fields, HARDWARE_FIELDS)}
+
+
+def test_says_what_runs_here(here: EnvironmentRecord) -> None:
+    """Versions, machine and threads are those that Python, TensorFlow and the system report."""
+    tf = load_tensorflow()
+    assert here.python == platform.python_version()
+    assert here.tensorflow == tf.__version__
+    assert here.keras == metadata.version("keras")
+    assert here.numpy == metadata.version("numpy")
+    assert here.project == metadata.version("mnist-bench")
+    assert (here.backend, here.precision) == ("tensorflow", "float32")
+    assert (here.system, here.machine) == (platform.system(), platform.machine())
+    assert 1 <= here.usable_cores <= here.cores
+    assert here.cpu
+    assert here.instruction_set != "unknown"
+    assert (here.device, here.gpus, here.xla) == ("cpu", [], False)
+    fields = {name: getattr(here, name) for name in here.__struct_fields__}
+    assert make_keys(fields) == {"numerics": here.numerics_key, "hardware": here.hardware_key}
+
+
+def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables, op determinism and XLA are read when asked, not remembered."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
+    set_determinism(on=True)
+    one = collect_environment(device="cpu", xla=True)
+    assert (one.onednn, one.op_determinism, one.xla) == ("0", True, True)
+    assert one.flags["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    monkeypatch.delenv("XLA_FLAGS")
+    set_determinism(on=False)
+    other = collect_environment(device="cpu", xla=False)
+    assert (other.onednn, other.op_determinism, other.xla) == ("default", False, False)
+    assert "XLA_FLAGS" not in other.flags
+    assert other.numerics_key != one.numerics_key
+    assert other.hardware_key == one.hardware_key
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "moved"),
+    [
+        ("keras", "3.0.0", NUMERICS),
+        ("backend", "jax", NUMERICS),
+        ("precision", "mixed_float16", NUMERICS),
+        ("xla", True, NUMERICS),
+        ("op_determinism", False, NUMERICS),
+        ("onednn", "0", NUMERICS),
+        ("flags", {"XLA_FLAGS": "--a"}, NUMERICS),
+        ("instruction_set", "avx512", NUMERICS | HARDWARE),
+        ("device", "gpu", NUMERICS | HARDWARE),
+        ("gpus", [A_GPU], NUMERICS | HARDWARE),
+        ("system", "Darwin", HARDWARE),
+        ("machine", "arm64", HARDWARE),
+        ("cpu", "Another CPU", HARDWARE),
+        ("cores", 64, HARDWARE),
+        ("usable_cores", 1, NUMERICS | HARDWARE),
+        ("tensorflow", "2.16.2", set()),
+        ("python", "3.13.0", set()),
+        ("numpy", "1.26.4", set()),
+        ("project", "9.9", set()),
+        ("commit", "0123abc", set()),
+        ("intra_op_threads", 1, NUMERICS),
+        ("inter_op_threads", 1, set()),
+    ],
+)
+def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: Any, moved: set[str]) -> None:
+    """Each field moves the keys that it should, and no other."""
+    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    before, after = make_keys(fields), make_keys(fields | {name: value})
+    assert {key for key in before if before[key] != after[key]} == moved
+
+
+def test_it_is_the_threads_that_count(record: TrainingRecord) -> None:
+    """Two threads are two, whether said or left to TensorFlow, which takes one for each usable core."""
+    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    two = make_keys(fields | {"intra_op_threads": 2, "usable_cores": 1})
+    assert make_keys(fields)["numerics"] == two["numerics"]
+
+
+def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord) -> None:
+    """A driver moves neither key; it is in the record, to be looked up."""
+    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    newer = msgspec.structs.replace(A_GPU, driver="560.2")
+    other = msgspec.structs.replace(A_GPU, name="A100")
+    one, two, three = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, other))
+    assert one == two
+    assert one["numerics"] != three["numerics"]
+    assert one["hardware"] != three["hardware"]
+
+
+def test_says_which_field_differs(record: TrainingRecord) -> None:
+    """Two environments that may not be compared are told apart by the names and values that differ."""
+    one = record.environment
+    other = msgspec.structs.replace(one, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
+    gpus = {"gpu_names": ([], ["H200"])}
+    assert explain_keys(one, one, NUMERICS_FIELDS) == {}
+    assert explain_keys(one, other, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus
+    assert explain_keys(one, other, HARDWARE_FIELDS) == {"cpu": ("A CPU", "Another CPU")} | gpus
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ("sse4_1", "sse4"),
+        ("sse4_1 avx", "avx"),
+        ("sse4_1 avx avx2", "avx"),
+        ("sse4_1 avx avx2 fma", "avx2"),
+        ("avx avx2 fma avx512f", "avx512"),
+        ("avx avx2 fma avx512f avx512_vnni", "avx512_vnni"),
+        ("avx avx2 fma avx512f avx512_vnni avx512_bf16", "avx512_bf16"),
+        ("avx avx2 fma avx512f avx512_vnni avx512_bf16 amx_tile", "amx"),
+        ("fp asimd", "neon"),
+        ("fp asimd sve", "sve"),
+        ("fpu vme", "unknown"),
+    ],
+)
+def test_finds_the_widest_instructions(flags: str, name: str) -> None:
+    """The widest set whose flags are all there gives the name."""
+    assert find_instruction_set(set(flags.split())) == name
+
+
+X86 = """processor\t: 0
+model name\t: Some CPU @ 2.50GHz
+flags\t\t: fpu avx2 fma
+
+processor\t: 1
+model name\t: Some other CPU
+flags\t\t: fpu
+"""
+ARM = """processor\t: 0
+BogoMIPS\t: 50.00
+Features\t: fp asimd
+CPU part\t: 0xd0c
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "flags"),
+    [(X86, "Some CPU @ 2.50GHz", {"fpu", "avx2", "fma"}), (ARM, None, {"fp", "asimd"}), ("", None, set())],
+    ids=["x86", "arm", "empty"],
+)
+def test_reads_the_cpu_from_linux(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str | None, flags: set[str]
+) -> None:
+    """Name and flags are the first processor's; one without a name has what Python knows, and never nothing."""
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "cpuinfo")
+    found, found_flags = fingerprint._read_cpu.__wrapped__()
+    assert found == (name or platform.processor() or "unknown")
+    assert found_flags == flags
+
+
+def test_reads_the_cpu_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no /proc, py-cpuinfo is asked."""
+    monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "none")
+    answers: list[dict[str, Any]] = [{"brand_raw": "Apple M1", "flags": ["asimd"]}, {}]
+    monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=lambda: answers.pop(0)))
+    assert fingerprint._read_cpu.__wrapped__() == ("Apple M1", {"asimd"})
+    assert fingerprint._read_cpu.__wrapped__() == ("unknown", set())
+
+
+def test_reads_the_commit_of_a_checkout(tmp_path: Path) -> None:
+    """A clean checkout gives its commit, a changed one is marked, and no checkout gives none."""
+    assert read_commit(tmp_path) is None
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)  # noqa: S607 - from the PATH
+    commit = read_commit(tmp_path)
+    assert commit is not None
+    assert len(commit) == 40
+    (tmp_path / "file").write_text("")
+    assert read_commit(tmp_path) == f"{commit}+dirty"
+
+
+def test_an_installed_package_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual environment inside somebody's checkout is not taken for the project's; nor is git needed."""
+    assert read_commit(tmp_path / "site-packages" / "mnist_bench") is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert read_commit(tmp_path) is None
+
+
+def test_reads_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name, compute capability and driver come from TensorFlow and from nvidia-smi."""
+    details = {"device_name": "H200", "compute_capability": (9, 0)}
+    config = SimpleNamespace(
+        get_visible_devices=lambda _: ["a", "b"],
+        experimental=SimpleNamespace(get_device_details=lambda gpu: details if gpu == "a" else {}),
+    )
+    monkeypatch.setattr(fingerprint, "_ask", lambda _: "550.1\n550.1")
+    gpus = fingerprint._collect_gpus(SimpleNamespace(config=config))
+    assert gpus == [A_GPU, Gpu(name="unknown", compute_capability="", driver="550.1")]
+
+
+def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its absence is no error."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert fingerprint._read_driver() is None
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [(None, ["H100", "H200"]), ("1", ["H200"]), ("", []), ("-1", []), ("0,7,1", ["H100"])],
+)
+def test_names_the_gpus_without_tensorflow(
+    visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that CUDA would show this process."""
+    monkeypatch.setattr(fingerprint, "_ask", lambda _: "0, H100\n1, H200")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert fingerprint.find_gpu_names() == names
+
+
+def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its absence is no error."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert fingerprint.find_gpu_names() == []
+
+
+def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process on one core has one, however many the machine has; where nothing pins, it has all."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
+    assert fingerprint.count_usable_cores() == 1
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert fingerprint.count_usable_cores() == os.cpu_count()
+
+
+def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
+    """The keys of one environment are pinned: another meaning of a key orphans every stored baseline."""
+    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    assert make_keys(fields) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
+
+
+def test_tensorflow_is_found_under_the_name_of_its_build() -> None:
+    """Without its import, as NumPy; what is not installed has no version."""
+    assert find_package_version("tensorflow") == collect_environment(device="cpu", xla=False).tensorflow
+    assert find_package_version("numpy") == np.__version__
+    assert find_package_version("no-such-package") is None

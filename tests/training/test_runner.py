@@ -1,0 +1,203 @@
+"""A configuration becomes a record, the same one for the same seed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.training import LayerRecord, TrainingConfig, TrainingRecord, decode_record, encode_record
+from mnist_bench.training import backend
+from mnist_bench.training.labs import LABS, build_model
+from mnist_bench.training.runner import check_config, describe_layers, train
+
+if TYPE_CHECKING:
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.engines import EpochFigures
+
+CONFIG = TrainingConfig(lab="perceptron", epochs=3, batch_size=64)
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[tuple[int, EpochFigures]]:
+    """What the callback of `trained` was called with."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Dataset, seen: list[tuple[int, EpochFigures]]) -> TrainingRecord:
+    """A training of three epochs."""
+    return train(CONFIG, dataset=tiny, on_epoch=lambda number, figures: seen.append((number, figures)))
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_epochs_are_filled_in(lab: str) -> None:
+    """Without a number of epochs it is the lab's, and nothing else changes."""
+    config = TrainingConfig(lab=lab)
+    assert check_config(config) == msgspec.structs.replace(config, epochs=LABS[lab].epochs)
+    assert check_config(CONFIG) == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("lab", "cnn", "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
+        ("engine", "jit", "unknown engine 'jit': choose from eager, graph, xla, epoch, fused"),
+        ("epochs", 0, "epochs 0 is not allowed: it must be 1 or more"),
+        ("epochs", -3, "epochs -3 is not allowed: it must be 1 or more"),
+        ("batch_size", 0, "batch_size 0 is not allowed: it must be 1 or more"),
+        ("seed", -1, "seed -1 is not allowed: it must be in 0 to 4294967295"),
+        ("seed", 2**32, "seed 4294967296 is not allowed: it must be in 0 to 4294967295"),
+        ("learning_rate", 0.0, "learning_rate 0.0 is not allowed: it must be positive"),
+        ("hidden", (64, 0), "hidden 0 is not allowed: it must be 1 or more"),
+        ("dropout", 1.0, r"dropout 1.0 is not allowed: it must be in [0, 1)"),
+        ("dropout", float("nan"), r"dropout nan is not allowed: it must be in [0, 1)"),
+        ("optimizer", "sdg", "unknown optimizer 'sdg': choose from sgd, rmsprop, adam, adagrad, adamax, nadam"),
+        ("learning_rate", float("nan"), "learning_rate nan is not allowed: it must be positive"),
+        ("learning_rate", float("inf"), "learning_rate inf is not allowed: it must be positive"),
+        ("validation_split", 0.0, "validation_split 0.0 is not allowed: it must be in (0, 1)"),
+        ("validation_split", 1.0, "validation_split 1.0 is not allowed: it must be in (0, 1)"),
+        ("validation_split", float("nan"), "validation_split nan is not allowed: it must be in (0, 1)"),
+        ("device", "tpu", "unknown device 'tpu': choose from auto, cpu, gpu"),
+    ],
+)
+def test_what_is_not_allowed_is_named(field: str, value: Any, message: str) -> None:
+    """The message names the field, its value and what is allowed; `train` gives it, too, before anything else."""
+    config = msgspec.structs.replace(CONFIG, **{field: value})
+    for check in (check_config, train):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared in full
+            check(config)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_the_ends_of_the_seeds_are_allowed(seed: int) -> None:
+    """NumPy takes them, so they can be used."""
+    config = msgspec.structs.replace(CONFIG, seed=seed)
+    assert check_config(config) == config
+    backend.seed_everything(seed)
+
+
+def test_a_record_says_what_was_done(trained: TrainingRecord, tiny: Dataset) -> None:
+    """Configuration, data, environment, layers and time are in the record."""
+    assert trained.config == CONFIG
+    assert (trained.dataset.source, trained.dataset.digest) == ("tiny", tiny.digest)
+    assert trained.parameters == LABS["perceptron"].parameters
+    assert trained.layers == [
+        LayerRecord(kind="Dense", units=10, parameters=7850, trainable=7850),
+        LayerRecord(kind="Activation", units=10, parameters=0, trainable=0, activation="softmax"),
+    ]
+    environment = trained.environment
+    assert (environment.op_determinism, environment.xla) == (True, False)
+    age = dt.datetime.now(dt.timezone.utc) - dt.datetime.fromisoformat(trained.created)
+    assert dt.timedelta(seconds=-1) < age < dt.timedelta(minutes=10)
+    assert decode_record(encode_record(trained), origin="memory") == trained
+
+
+def test_a_history_has_an_entry_an_epoch(trained: TrainingRecord, seen: list[tuple[int, EpochFigures]]) -> None:
+    """Every column is as long as the training, and holds what the callback was told as it went on."""
+    assert [number for number, _ in seen] == [0, 1, 2]
+    for name in trained.history.__struct_fields__:
+        assert getattr(trained.history, name) == [getattr(figures, name) for _, figures in seen]
+
+
+def test_it_learns(trained: TrainingRecord) -> None:
+    """The loss falls, and the images it never saw are told apart."""
+    losses = [loss for loss in trained.history.val_loss if loss is not None]
+    assert losses == sorted(losses, reverse=True)
+    assert trained.test_accuracy > 0.9
+    assert trained.test_loss is not None
+    assert trained.test_loss < 1
+    assert trained.initial_digest != trained.final_digest
+
+
+def test_seconds_are_those_of_each_phase(trained: TrainingRecord) -> None:
+    """The first epoch stands apart, the others give their median, and none of them counts its validation."""
+    seconds, history = trained.seconds, trained.history
+    assert seconds.first_epoch == history.seconds[0]
+    assert seconds.epoch == statistics.median(history.seconds[1:])
+    assert min(seconds.build, seconds.evaluate, *history.seconds, *history.val_seconds) > 0
+    assert seconds.imports == backend.import_seconds() > 0
+
+
+def test_the_same_seed_gives_the_same_bits_in_one_process(trained: TrainingRecord, tiny: Dataset) -> None:
+    """Whatever was trained in between, a seed's digests and figures come again; another seed has others."""
+    other = train(msgspec.structs.replace(CONFIG, seed=1672), dataset=tiny)
+    again = train(CONFIG, dataset=tiny)
+    assert trained.initial_digest == again.initial_digest != other.initial_digest
+    assert trained.final_digest == again.final_digest != other.final_digest
+    assert (trained.test_loss, trained.test_accuracy) == (again.test_loss, again.test_accuracy)
+    assert trained.history.val_loss == again.history.val_loss != other.history.val_loss
+
+
+def test_the_fused_engine_starts_where_keras_does(trained: TrainingRecord, tiny: Dataset) -> None:
+    """It starts from Keras's weights, and visits the samples in its own order; its record says XLA."""
+    record = train(msgspec.structs.replace(CONFIG, engine="fused"), dataset=tiny)
+    assert record.initial_digest == trained.initial_digest
+    assert record.final_digest != trained.final_digest
+    assert (record.environment.xla, record.environment.op_determinism) == (True, True)
+
+
+def test_one_epoch_has_no_steady_seconds(tiny: Dataset) -> None:
+    """With compilation in the only epoch there is no median of the others."""
+    record = train(TrainingConfig(lab="perceptron", engine="graph", epochs=1), dataset=tiny)
+    assert len(record.history.loss) == 1
+    assert record.seconds.epoch is None
+    assert record.seconds.first_epoch == record.history.seconds[0]
+
+
+def test_the_layer_table_is_the_models_summary() -> None:
+    """Each layer of the dropout lab has its row; dropout's random state is no parameter."""
+    layers = describe_layers(build_model(LABS["dropout"]))
+    kinds = [layer.kind for layer in layers]
+    assert kinds == ["Dense", "Activation", "Dropout", "Dense", "Activation", "Dropout", "Dense", "Activation"]
+    assert [layer.units for layer in layers] == [128] * 6 + [10, 10]
+    sizes = [100480, 0, 0, 16512, 0, 0, 1290, 0]
+    assert [layer.parameters for layer in layers] == [layer.trainable for layer in layers] == sizes
+    activations = [None, "relu", None, None, "relu", None, None, "softmax"]
+    assert [layer.activation for layer in layers] == activations
+
+
+@pytest.mark.parametrize(
+    ("engine", "asked", "on"),
+    [("graph", True, True), ("graph", False, False), ("fused", True, True), ("xla", True, False)],
+)
+def test_determinism_is_set_before_training(
+    tiny: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    asked: bool,  # noqa: FBT001 - parametrised
+    on: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """It is on where the configuration asks for it and the engine can bear it, and else turned off."""
+
+    def stop(*, on: bool) -> None:
+        raise RuntimeError(f"determinism {on}")
+
+    monkeypatch.setattr(backend, "set_determinism", stop)
+    config = TrainingConfig(lab="perceptron", engine=engine, deterministic=asked)
+    with pytest.raises(RuntimeError, match=f"determinism {on}"):
+        train(config, dataset=tiny)
+
+
+@pytest.mark.parametrize("engine", ["graph", "fused"])
+def test_a_training_that_diverges_has_a_record(tiny: Dataset, engine: str) -> None:
+    """A loss that is no number stands as None: the record can be written, and says so."""
+    config = TrainingConfig(lab="perceptron", engine=engine, epochs=2, learning_rate=1e38)
+    record = train(config, dataset=tiny)
+    assert record.history.val_loss[-1] is None
+    assert record.test_loss is None
+    assert decode_record(encode_record(record), origin="memory") == record
+
+
+def test_loads_the_data_that_the_configuration_names(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a data set at hand it is loaded; a bad split of it is an error."""
+    asked = []
+    monkeypatch.setattr("mnist_bench.training.runner.load_dataset", lambda source: asked.append(source) or tiny)
+    config = TrainingConfig(lab="perceptron", epochs=1, data="somewhere", validation_split=0.9999)
+    with pytest.raises(ValueError, match="leaves nothing on one side of 600 images"):
+        train(config)
+    assert asked == ["somewhere"]

@@ -1,0 +1,233 @@
+"""Trainings in processes of their own: all of them end in a record or a reason, whatever happens to a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench.records.training import TrainingConfig
+from mnist_bench.training.workers import pool
+from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started, share_cores, train_all
+
+if TYPE_CHECKING:
+    from mnist_bench.training.workers.pool import Event
+
+TASKS = Path("/proc/self/task")
+
+
+def make_configs(*seeds: int) -> list[TrainingConfig]:
+    """Return configurations whose seeds tell the stub workers what to do."""
+    return [TrainingConfig(lab="perceptron", seed=seed, epochs=2, data="digits") for seed in seeds]
+
+
+def find_children() -> set[int]:
+    """Return the processes that this one has started and that are still there, where Linux tells."""
+    children: set[int] = set()
+    for path in TASKS.glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread may end meanwhile
+            children.update(map(int, path.read_text().split()))
+    return children
+
+
+def end_of(events: list[Event], task: int) -> Event:
+    """Return the last event of a task, after checking that nothing came behind it."""
+    own = [event for event in events if event.task == task]
+    assert not any(isinstance(event, (Finished, Failed)) for event in own[:-1])
+    return own[-1]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8])
+@pytest.mark.usefixtures("stub_workers")
+def test_every_training_tells_its_story(jobs: int) -> None:
+    """Each starts, ends its epochs and finishes, with its own configuration in its record."""
+    configs = make_configs(11, 12, 13)
+    events = list(train_all(configs, jobs=jobs))
+    for task, config in enumerate(configs):
+        started, epoch, finished = (event for event in events if event.task == task)
+        assert started == Started(task, "digits")
+        assert isinstance(epoch, EpochEnded)
+        assert epoch.epoch == 0
+        assert epoch.figures["val_accuracy"] == 0.8125
+        assert math.isnan(epoch.figures["loss"])
+        assert isinstance(finished, Finished)
+        assert finished.record.config == config
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_nothing_to_train_starts_nothing() -> None:
+    """An empty list gives no events."""
+    assert list(train_all([], jobs=4)) == []
+
+
+def test_a_worker_serves_one_training_after_another(stub_workers: Path) -> None:
+    """TensorFlow is imported once a worker: two workers for six trainings are two processes."""
+    list(train_all(make_configs(*range(11, 17)), jobs=2))
+    pids = [path.read_text() for path in stub_workers.glob("*.pid")]
+    assert len(pids) == 6
+    assert len(set(pids)) <= 2
+
+
+def test_results_arrive_as_they_finish(stub_workers: Path) -> None:
+    """A training that takes long holds no other one back."""
+    events = []
+    for event in train_all(make_configs(1, 11, 12), jobs=2):
+        events.append(event)
+        if isinstance(event, Finished) and event.record.config.seed == 12:
+            (stub_workers / "go").touch()
+    finished = [event.record.config.seed for event in events if isinstance(event, Finished)]
+    assert finished == [11, 12, 1]
+
+
+def test_a_killed_worker_loses_its_own_training_only(stub_workers: Path) -> None:
+    """The one that was killed in its middle is named; those before, beside and after it finish."""
+    configs = make_configs(11, 1, 12, 13)
+    events = []
+    for event in train_all(configs, jobs=1):
+        events.append(event)
+        if isinstance(event, EpochEnded) and event.task == 1:
+            os.kill(int((stub_workers / "perceptron-1.pid").read_text()), signal.SIGKILL)
+    failed = end_of(events, 1)
+    assert isinstance(failed, Failed)
+    assert failed.config == configs[1]
+    assert failed.reason == "perceptron, seed 1: its worker process was killed by SIGKILL"
+    assert not failed.bad_input
+    assert [type(end_of(events, task)) for task in (0, 2, 3)] == [Finished] * 3
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_many_losses_are_each_named() -> None:
+    """Every worker that dies is started again for the next training."""
+    events = list(train_all(make_configs(2, 11, 2, 2, 12), jobs=2))
+    kinds = [type(end_of(events, task)) for task in range(5)]
+    assert kinds == [Failed, Finished, Failed, Failed, Finished]
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_a_training_that_raises_has_a_reason() -> None:
+    """An exception is one line, with its traceback for debugging, and the worker goes on."""
+    events = list(train_all(make_configs(3, 11)))
+    failed = end_of(events, 0)
+    assert isinstance(failed, Failed)
+    assert failed.reason == "perceptron, seed 3: RuntimeError: out of luck"
+    assert "in behave" in failed.details
+    assert not failed.bad_input
+    assert isinstance(end_of(events, 1), Finished)
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_what_a_library_prints_is_no_event() -> None:
+    """Text and bytes on standard output, from Python or beneath it, go to the worker's log."""
+    events = list(train_all(make_configs(4, 11)))
+    assert [type(event) for event in events] == [Started, EpochEnded, Finished] * 2
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
+    """What is no record fails its training, hangs nothing, and leaves the next one unharmed."""
+    events = list(train_all(make_configs(6, 11)))
+    failed = end_of(events, 0)
+    assert isinstance(failed, Failed)
+    assert failed.reason.startswith("perceptron, seed 6: RecordError: worker: $: Object missing required field")
+    assert isinstance(end_of(events, 1), Finished)
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_a_bad_configuration_is_bad_input() -> None:
+    """What `check_config` refuses is told apart from what goes wrong in training."""
+    (failed,) = train_all([TrainingConfig(lab="cnn")])
+    assert isinstance(failed, Failed)
+    assert failed.reason == "unknown lab 'cnn': choose from perceptron, mlp, dropout"
+    assert failed.bad_input
+
+
+def test_a_worker_that_does_not_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python that is not there, and one that ends at once, fail every training and hang none."""
+    monkeypatch.setattr(pool.sys, "executable", str(tmp_path / "none"))
+    (failed,) = train_all(make_configs(11))
+    assert isinstance(failed, Failed)
+    assert failed.reason.startswith("perceptron, seed 11: FileNotFoundError: ")
+    monkeypatch.setattr(pool.sys, "executable", "/bin/false")
+    events = list(train_all(make_configs(11, 12)))
+    assert [event.reason for event in events if isinstance(event, Failed)] == [
+        f"perceptron, seed {seed}: its worker process ended with exit code 1" for seed in (11, 12)
+    ]
+
+
+@pytest.mark.skipif(not list(TASKS.glob("*/children")), reason="only Linux tells the children")
+def test_no_worker_outlives_the_call(stub_workers: Path) -> None:
+    """A caller that stops early leaves no process behind, whether it was training or about to."""
+    before = find_children()
+    events = train_all(make_configs(5, 5, 11), jobs=2)
+    while not isinstance(next(events), EpochEnded):
+        pass
+    pid = int((stub_workers / "perceptron-5.pid").read_text())
+    assert pid in find_children() - before
+    events.close()
+    assert find_children() == before
+
+
+@pytest.mark.parametrize(
+    ("cores", "jobs", "shares"),
+    [
+        ({0, 1}, 1, [[0, 1]]),
+        ({0, 1}, 2, [[0], [1]]),
+        ({0, 1}, 3, [None, None, None]),
+        ({2, 5, 7, 9, 11}, 2, [[2, 5], [7, 9, 11]]),
+        (set(range(8)), 3, [[0, 1], [2, 3, 4], [5, 6, 7]]),
+    ],
+)
+def test_cores_are_shared(
+    monkeypatch: pytest.MonkeyPatch, cores: set[int], jobs: int, shares: list[list[int] | None]
+) -> None:
+    """Each worker has cores of its own, all are used, and more workers than cores are not pinned."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
+    assert share_cores(jobs) == shares
+
+
+@pytest.mark.parametrize("seeds", [(11,), (11, 12), (11, 12, 13)])
+@pytest.mark.usefixtures("stub_workers")
+def test_the_last_training_has_the_cores_of_the_first(monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...]) -> None:
+    """A worker's share does not grow where few trainings are left: other threads are other bits."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    start, given = pool._Worker.__init__, []
+
+    def note(self: pool._Worker, cores: list[int] | None, python: str) -> None:
+        given.append(cores)
+        start(self, None, python)
+
+    monkeypatch.setattr(pool._Worker, "__init__", note)
+    assert all(not isinstance(event, Failed) for event in train_all(make_configs(*seeds), jobs=2))
+    assert given == [[0], [1]][: len(seeds)]
+
+
+def test_where_nothing_can_be_pinned_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MacOS and Windows have no affinity."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert share_cores(2) == [None, None]
+
+
+@pytest.mark.parametrize("cores", [["--cores", "1"], []], ids=["pinned", "unpinned"])
+def test_a_worker_pins_itself(
+    cores: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It does so before it reads a request, and so before TensorFlow counts its cores."""
+    pinned: list[list[int]] = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, it: pinned.append(list(it)), raising=False)
+    monkeypatch.setattr(pool.sys, "argv", ["workers", *cores])
+    monkeypatch.setattr(pool.sys, "stdin", [json.dumps({"lab": "cnn"})])
+    stdout = os.dup(1)
+    try:
+        pool.main()
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+    assert pinned == ([[1]] if cores else [])
+    event = json.loads(capfd.readouterr().out)
+    assert (event["event"], event["bad_input"]) == ("failed", True)

@@ -1,0 +1,160 @@
+"""What one page is about: records gathered in their order, and refused where they do not belong together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.versions.releases import MATRIX
+from mnist_bench.versions.report.collection import MOST, load_collection, make_collection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.timing.ab.records import AbRecord
+    from mnist_bench.versions.records import VersionRecord
+
+NAMES = ["py311-tf215", "py312-tf216", "py312-tf218-keras30", "py311-tf221-keras312", "py312-tf221-keras312"]
+
+
+@pytest.fixture
+def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str, VersionRecord]:
+    """Five versions on three axes."""
+    return make_versions(NAMES, seeds=2)
+
+
+def write(folder: Path, records: dict[str, VersionRecord]) -> Path:
+    """Write records into a folder; return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, record in records.items():
+        (folder / f"{name}.json").write_text(dump_folded(record))
+    return folder
+
+
+def test_records_stand_along_their_axes(records: dict[str, VersionRecord]) -> None:
+    """TensorFlow first, then Keras, then Python, whatever order they came in."""
+    collection = make_collection(reversed(records.values()))
+    assert list(collection.records) == NAMES
+    assert list(collection.axes.values()) == ["tensorflow", "tensorflow", "keras", "python", "python"]
+    assert collection.left_out == 0
+
+
+def test_files_and_folders_are_read_once(records: dict[str, VersionRecord], tmp_path: Path) -> None:
+    """A file that its folder names, too, counts once; a file alone will do."""
+    folder = write(tmp_path, records)
+    whole = load_collection([folder, folder / "py311-tf215.json"])
+    assert whole == make_collection(records.values())
+    assert list(load_collection([folder / "py311-tf215.json"]).records) == ["py311-tf215"]
+
+
+def test_pairs_come_from_beside_the_records(
+    records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], tmp_path: Path
+) -> None:
+    """Those of versions that have a record are shown."""
+    folder = write(tmp_path, records)
+    (folder / "pairs").mkdir()
+    for name in ("py312-tf216", "py312-tf217"):
+        (folder / "pairs" / f"{name}.json").write_text(dump_folded(make_ab(python_a="py311-tf215", python_b=name)))
+    assert list(load_collection([folder]).pairs) == ["py312-tf216"]
+
+
+def test_the_digest_is_of_all_that_is_shown(
+    records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord]
+) -> None:
+    """Other records, or another pair, are another collection."""
+    pairs = {"py312-tf216": make_ab()}
+    collections = [make_collection(records.values()), make_collection(records.values(), pairs)]
+    collections.append(make_collection(list(records.values())[1:]))
+    assert len({it.digest for it in collections}) == 3
+    assert make_collection(reversed(records.values())).digest == collections[0].digest
+
+
+def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path) -> None:
+    """The matrix's own are shown, then the newest; how many are not is known."""
+    (record,) = make_versions(["py311-tf215"], seeds=1).values()
+    own = {
+        f"mine-{day:02}": msgspec.structs.replace(
+            record,
+            version=msgspec.structs.replace(record.version, name=f"mine-{day:02}"),
+            created=f"2026-01-{day:02}T00:00:00+00:00",
+        )
+        for day in range(1, 10)
+    }
+    folder = write(tmp_path, {**own, "py311-tf215": record})
+    collection = load_collection([folder], most=3)
+    assert sorted(collection.records) == ["mine-08", "mine-09", "py311-tf215"]
+    assert collection.left_out == 7
+    assert load_collection([folder]).left_out == 0
+    assert len(MATRIX) <= MOST
+    # Other data are refused also in a record that would not be shown.
+    (folder / "mine-01.json").write_text((folder / "mine-01.json").read_text().replace('"digits"', '"mnist"'))
+    with pytest.raises(ValueError, match="are of different data"):
+        load_collection([folder], most=3)
+
+
+def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
+    """An empty folder and a file that is not there are named."""
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: no records (*.json) there")):
+        load_collection([tmp_path])
+    with pytest.raises(RecordError, match=r"not-there\.json: No such file"):
+        load_collection([tmp_path / "not-there.json"])
+
+
+def test_two_records_of_one_version_are_refused(records: dict[str, VersionRecord], tmp_path: Path) -> None:
+    """Both files are named."""
+    one, other = (write(tmp_path / name, records) for name in ("a", "b"))
+    with pytest.raises(ValueError, match=r"a/py311-tf215\.json and .*b/py311-tf215\.json are both records of"):
+        load_collection([one, other])
+
+
+@pytest.mark.parametrize("of_pair", [False, True], ids=["record", "pair"])
+def test_other_data_is_refused(
+    records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], tmp_path: Path, *, of_pair: bool
+) -> None:
+    """One page never mixes data sets; the message names both files and both sets."""
+    other = msgspec.structs.replace(records["py311-tf215"].dataset, source="mnist")
+    if of_pair:
+        folder = write(tmp_path, records)
+        pair = make_ab(python_b="py312-tf216")
+        pair = msgspec.structs.replace(pair, workload=msgspec.structs.replace(pair.workload, dataset=other))
+        write(folder / "pairs", {"py312-tf216": pair})  # type: ignore[dict-item]
+        second = r"pairs/py312-tf216\.json"
+    else:
+        changed: dict[str, Any] = {"dataset": other, "probes": []}
+        records["py312-tf216"] = msgspec.structs.replace(records["py312-tf216"], **changed)
+        folder, second = write(tmp_path, records), r"py312-tf216\.json"
+    with pytest.raises(
+        ValueError, match=rf"tf221-keras312\.json and .*{second} are of different data \(digits|{second}"
+    ):
+        load_collection([folder])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"schema_version": 1,\n  "status"',
+            '"schema_version": 2,\n  "status"',
+            "schema_version is 2, this version reads 1",
+        ),
+        ('"status": "measured"', '"status": "partial"', "status is 'partial', with 0 failures"),
+        ('"test_accuracy": [', '"test_accuracy": [1.5, ', "columns of different lengths"),
+        ('"name": "py311-tf215"', '"name": "<script>"', "name '<script>' is not allowed"),
+    ],
+    ids=["schema", "status", "columns", "name"],
+)
+def test_a_hand_in_the_record_is_found(
+    records: dict[str, VersionRecord], tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    """The message names the file, and the field where one is wrong."""
+    path = write(tmp_path, records) / "py311-tf215.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(RecordError, match=re.escape(f"{path}: ")) as caught:
+        load_collection([tmp_path])
+    assert message in str(caught.value)

@@ -1,0 +1,130 @@
+"""The top of the page: it says what the records say, in plain words, and never more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.stats.intervals import Interval
+from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.report.collection import make_collection
+from mnist_bench.versions.report.findings import collect_facts
+from mnist_bench.versions.report.headline import count, format_change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.timing.ab.records import AbRecord
+    from mnist_bench.versions.report.headline import Headline
+
+    MakeVersions = Callable[..., dict[str, VersionRecord]]
+
+OLD, NEW = "py311-tf215", "py312-tf216"
+FROZEN = "From Keras 3.0.5 on, training visits the samples in the same order in every epoch, the frozen shuffle. "
+
+
+def read(records: dict[str, VersionRecord], pairs: dict[str, AbRecord] | None = None) -> Headline:
+    """Return the headline of these records."""
+    return collect_facts(make_collection(records.values(), pairs)).headline
+
+
+def add_bad(record: VersionRecord) -> VersionRecord:
+    """Return the record with a check that no list knows to fail."""
+    bad = CheckResult(name="contract/labels[epoch]", verdict=Verdict.REGRESSED, figure="7", bound="0")
+    return msgspec.structs.replace(record, checks={"epoch": [*record.checks["epoch"], bad]})
+
+
+def test_nothing_got_worse(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
+    """Only where every field is green, and then nothing else is said."""
+    records = make_versions(["py311-tf214", OLD])
+    headline = read(records, {OLD: make_ab()})
+    assert read(records).sentence == "Nothing is shown to be worse, but not all is answered."
+    assert (headline.sentence, headline.support, headline.tone) == ("Nothing got worse.", [], "good")
+
+
+def test_a_known_regression_in_plain_words(make_versions: MakeVersions) -> None:
+    """The frozen shuffle is found in the versions that have it: nothing is written down beforehand."""
+    headline = read(make_versions([OLD, NEW], cost=0))
+    assert headline.sentence.startswith(FROZEN)
+    assert headline.tone == "known"
+    # The same records without the verdict: not a word of it.
+    records = {name: msgspec.structs.replace(it, checks={}) for name, it in make_versions([OLD, NEW]).items()}
+    assert "shuffle" not in read(records).sentence
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ((OLD,), "In py311-tf215 contract/labels fails. "),
+        ((OLD, NEW), "In every version contract/labels fails. "),
+        ((NEW,), "In py312-tf216 contract/labels fails. "),
+    ],
+)
+def test_what_no_list_knows_comes_first(make_versions: MakeVersions, bad: tuple[str, ...], said: str) -> None:
+    """Its tone is the worst, and it stands before what is known."""
+    records = make_versions([OLD, NEW])
+    headline = read({name: add_bad(it) if name in bad else it for name, it in records.items()})
+    assert headline.sentence.startswith(said)
+    assert FROZEN in headline.sentence
+    assert headline.tone == "bad"
+
+
+def test_a_worse_version_is_named(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
+    """With what it is worse in than its predecessor; more than two are counted."""
+    pair = make_ab(slowdown=2.0, python_a=OLD, python_b=NEW)
+    sentence = read(make_versions([OLD, NEW], cost=0.006), {NEW: pair}).sentence
+    assert sentence.startswith(
+        "py312-tf216 has a worse accuracy than py311-tf215. py312-tf216 has a worse loss than py311-tf215. "
+        "So is 1 more. From Keras"
+    )
+    slower = read(make_versions([OLD, NEW], cost=0.0), {NEW: pair}).sentence
+    assert slower.startswith("py312-tf216 is slower than py311-tf215. ")
+
+
+def test_an_open_question_is_said(make_versions: MakeVersions) -> None:
+    """Five seeds cannot prove that nothing got lost, so nobody says that nothing did."""
+    headline = read(make_versions([OLD, NEW], seeds=5, cost=0))
+    assert headline.sentence == f"{FROZEN}Nothing else is shown to be worse."
+    assert "2 verdicts on accuracy or loss cannot be given: the bits moved, and 5 seeds a lab" in headline.support[0]
+
+
+def test_nothing_is_measured() -> None:
+    """Records of plans are no results."""
+    planned = {OLD: VersionRecord(version=find_version(OLD))}
+    assert read(planned).sentence == "Nothing is measured yet."
+    assert read({}).sentence == "Nothing is measured yet."
+    assert read({}).tone != "good"
+
+
+def test_the_figures(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
+    """How many versions, how many different results, what the regression costs, how many are slower."""
+    records = make_versions([OLD, NEW, "py312-tf217", "py312-tf218"])
+    failure = Failure(layer="install", what="environment", reason="no", lines=[])
+    records["py312-tf218"] = put(VersionRecord(version=records["py312-tf218"].version), failures=[failure])
+    figures = {it.label: it.value for it in read(records, {NEW: make_ab(python_b=NEW)}).figures}
+    values, labels = list(figures.values()), list(figures)
+    assert labels[0] == "versions measured, 1 could not be installed"
+    assert labels[1] == "different results, bit for bit, of 3 versions (mlp, fit)"
+    assert labels[2].startswith("points of mlp accuracy with the frozen shuffle (-")
+    assert labels[3].startswith("steps slower than the one before; the largest ")
+    assert (values[0], values[1], values[3]) == ("3 of 4", "2", "0 of 1")
+    assert -0.5 < float(values[2]) < 0.2
+
+
+def test_numbers_in_words() -> None:
+    """A plural where there is more than one; a zero without a sign that it has not."""
+    assert [count(1, "check"), count(2, "check"), count(1200, "query")] == ["1 check", "2 checks", "1,200 queries"]
+    change = Interval(-0.00001, -0.0015, 0.001, 0.95)
+    assert format_change(change, "accuracy") == "+0.00 points (-0.15 to +0.10)"
+    assert format_change(change, "loss") == "+0.0000 (-0.0015 to +0.0010)"
+
+
+def test_a_version_alone_is_not_compared(make_versions: MakeVersions) -> None:
+    """So nobody says that nothing got worse."""
+    headline = read(make_versions([OLD]))
+    assert headline.sentence == "Nothing is shown to be worse, but not all is answered."
+    assert headline.support[0] == "No version has an older one beside it here, so nothing is compared."

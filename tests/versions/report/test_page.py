@@ -1,0 +1,228 @@
+"""The page of the versions: complete in one file, safe with any text, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.records.training import DatasetRecord, Gpu
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.releases import VersionSpec, find_version
+from mnist_bench.versions.report.collection import make_collection
+from mnist_bench.versions.report.findings import collect_facts
+from mnist_bench.versions.report.page import draw_pictures, format_commands, format_letter, format_page, list_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.timing.ab.records import AbRecord
+
+    MakeVersions = Callable[..., dict[str, VersionRecord]]
+
+OLD, NEW = "py311-tf215", "py312-tf216"
+VOID = {"meta", "link", "br", "input"}
+
+
+class Page(HTMLParser):
+    """What is in a page: tags, text, ids, links, and what it would load; tags that do not match are errors."""
+
+    def __init__(self, html: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.text, self.tags, self.ids, self.open = "", [], [], []
+        self.links: list[str] = []
+        self.loads: list[str] = re.findall(r"""(?:src|srcset|poster)=["']([^"']*)""", html)
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag, its id, and where it leads."""
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("href", "xlink:href"):
+                (self.links if tag == "a" or (value or "").startswith("#") else self.loads).append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag that is closed at once."""
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that the tag closes the one that is open."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note text that a person reads."""
+        if not {"style", "script"} & set(self.open):
+            self.text += data
+
+
+def read(records: dict[str, VersionRecord], pairs: dict[str, AbRecord] | None = None, **options: Any) -> Page:
+    """Return the page of these records."""
+    return Page(format_page(collect_facts(make_collection(records.values(), pairs, **options))))
+
+
+@pytest.fixture(scope="module")
+def page(make_versions: MakeVersions) -> Page:
+    """The page of three versions, of which one could not be installed."""
+    records = make_versions([OLD, NEW, "py312-tf217"], seeds=5)
+    failure = Failure(layer="install", what="environment", reason="uv ended", lines=["no wheel", "at all"])
+    records["py312-tf217"] = put(VersionRecord(version=records["py312-tf217"].version), failures=[failure])
+    return read(records)
+
+
+def test_the_page_needs_nothing_else(page: Page) -> None:
+    """It loads nothing from anywhere, and has one script, its own."""
+    assert [it for it in page.loads if it != "data:,"] == []
+    assert page.tags.count("script") == 1
+    assert not {"iframe", "object", "embed", "img"} & set(page.tags)
+
+
+def test_every_link_has_its_target(page: Page) -> None:
+    """Within the page; ids are there once, also those of the pictures."""
+    assert len(page.ids) == len(set(page.ids))
+    inside = [it[1:] for it in page.links if it.startswith("#")]
+    assert len(inside) > 20
+    assert set(inside) <= set(page.ids)
+    assert [it for it in page.links if not it.startswith(("#", "https://github.com/"))] == []
+
+
+def test_the_order_is_that_of_a_reader_with_a_minute(page: Page) -> None:
+    """The sentence, the figures, the table of verdicts; the details come last."""
+    words = [
+        *("visits the samples in the same order", "versions measured, 1 could not be installed"),
+        *("Every version, every check", "Which versions end in the same bits", "Accuracy and loss"),
+        *("What is broken, and what it costs", "Time", "Learning curves", "Each version", "How to make this page"),
+    ]
+    assert page.tags.count("h1") == 1
+    places = [page.text.index(word) for word in words[:3]]
+    places += [page.text.index(f"{word}\n", places[2]) for word in words[3:]]
+    assert places == sorted(places)
+
+
+def test_a_colour_is_never_alone(page: Page) -> None:
+    """Each verdict stands there in words, and a failure with its last lines."""
+    for word in ("✓ PASS", "◆ KNOWN", "≠ MOVED", "? INCONCLUSIVE", "? FAILED: install of environment", "no wheel"):
+        assert word in page.text
+
+
+def test_a_version_says_how_to_make_it_again(page: Page) -> None:
+    """The commands to measure it and to compare it; for one that is not of the matrix, to add it first."""
+    assert f"mnist-bench matrix run {NEW} --again --seeds 5\nmnist-bench compare {OLD} {NEW}" in page.text
+
+
+def test_a_version_of_one_s_own_is_added_first() -> None:
+    """With its pins."""
+    spec = VersionSpec(name="mine", python="3.12", tensorflow="2.21.0", keras="3.9.0", pins=["numpy<2"])
+    (row,) = collect_facts(make_collection([VersionRecord(version=spec)])).rows
+    first, second = format_commands(row).splitlines()
+    assert first == "mnist-bench matrix add mine --tensorflow 2.21.0 --keras 3.9.0 --python 3.12 --pin 'numpy<2'"
+    assert second == "mnist-bench matrix run mine --again"
+
+
+@pytest.mark.parametrize("empty", ["checks", "probes", "accuracy", "times", "imports", "install", "environment", "all"])
+def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: str) -> None:
+    """The page is whole, and says what is not measured."""
+    fields = {"checks": {}, "install": None, "environment": None}
+    names = (
+        ["checks", "probes", "accuracy", "times", "imports", "install", "environment"] if empty == "all" else [empty]
+    )
+    changes = {name: fields.get(name, []) for name in names}
+    records = make_versions([OLD, NEW], seeds=2)
+    page = read({name: msgspec.structs.replace(it, **changes) for name, it in records.items()})
+    if empty in ("probes", "imports", "install", "environment"):
+        assert "Every version, every check" in page.text
+    else:
+        assert "NOT MEASURED" in page.text or "not measured" in page.text
+
+
+def test_a_plan_has_a_row(make_versions: MakeVersions) -> None:
+    """Nothing is measured of it, and nothing is green."""
+    page = read({**make_versions([OLD], seeds=1), NEW: VersionRecord(version=find_version(NEW))})
+    assert "NOT MEASURED" in page.text
+
+
+def test_pairs_are_shown_with_their_intervals(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
+    """Ratio, interval and verdict of both clocks; without them the page says so."""
+    records = make_versions([OLD, NEW], seeds=1)
+    page = read(records, {NEW: make_ab(slowdown=2.0, python_a=OLD, python_b=NEW)})
+    assert "✗ slower" in page.text
+    assert re.search(r"\+\d+\.\d% \(\+\d+\.\d% to \+\d+\.\d%\)", page.text)
+    assert "beside their predecessors: not measured" in read(records).text
+
+
+def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
+    """Whatever a file says, it makes no element: not in evidence, failures, machines, packages or pictures."""
+    evil = "</script></style><script>alert(1)</script>\"'"
+    records = make_versions([OLD, NEW], seeds=2)
+    record = records[NEW]
+    gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
+    environment = msgspec.structs.replace(
+        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil, numerics_key=evil
+    )
+    bad = CheckResult(name=f"contract/{evil}", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
+    records[NEW] = put(
+        record,
+        environment=environment,
+        checks={evil: [bad]},
+        failures=[Failure(layer="times", what=evil, reason=evil, lines=[evil])],
+        install=msgspec.structs.replace(record.install, packages={evil: evil}),
+        commit=evil,
+        created=evil,
+    )
+    page = read(records)
+    assert page.tags.count("script") == 1
+    assert page.tags.count("style") == read(make_versions([OLD, NEW], seeds=2)).tags.count("style")
+    assert page.text.count(evil) >= 9
+
+
+def test_other_data_than_mnist_is_named(make_versions: MakeVersions) -> None:
+    """Nobody takes the figures for MNIST's."""
+    records = make_versions([OLD], seeds=1)
+    assert "Not MNIST." in read(records).text
+    mnist = DatasetRecord(source="mnist", digest="0" * 64)
+    records[OLD] = msgspec.structs.replace(records[OLD], dataset=mnist, probes=[])
+    assert "Not MNIST." not in read(records).text
+
+
+def test_what_is_left_out_is_said(make_versions: MakeVersions) -> None:
+    """A page of the first few says how many there are, so that nobody takes it for all."""
+    page = read(make_versions([OLD, NEW], seeds=1), left_out=22)
+    assert "22 more records were read and are neither judged nor listed here" in page.text
+
+
+def test_a_picture_has_so_many_rows_and_says_so(make_versions: MakeVersions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows and processes that are not drawn are counted below."""
+    monkeypatch.setattr("mnist_bench.versions.report.plots.MOST", 1)
+    facts = collect_facts(make_collection(make_versions([OLD, NEW], seeds=2).values()))
+    assert draw_pictures(facts)[1] == {
+        "accuracy": ["mlp: the last 1 of 2 different results are drawn."],
+        "time": ["mlp: 2 of 4 are drawn, of one kind of machine."],
+    }
+
+
+def test_the_same_records_give_the_same_page(make_versions: MakeVersions) -> None:
+    """No clock, no path and no chance are in it."""
+    pages = {format_page(collect_facts(make_collection(make_versions([OLD, NEW], seeds=2).values()))) for _ in "ab"}
+    assert len(pages) == 1
+
+
+def test_small_words(make_versions: MakeVersions) -> None:
+    """Letters go on after Z; a stage that one probe has not is empty there."""
+    assert [format_letter(place) for place in (0, 25, 26, 53)] == ["A", "Z", "A1", "B2"]
+    stages = list_stages(make_versions([OLD], seeds=1)[OLD])
+    assert stages == [
+        {"name": "initial weights", "digests": ["00000000", "00000000"]},
+        {"name": "data order", "digests": ["keras2ke", ""]},
+    ]

@@ -1,0 +1,126 @@
+"""What is broken, since when, and what it costs; versions of the same bits are one sample."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions.report.regressions import find_regressions, measure_costs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.versions.records import VersionRecord
+
+NAMES = ["py311-tf214", "py311-tf215", "py312-tf216", "py312-tf217"]
+
+
+@pytest.fixture
+def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str, VersionRecord]:
+    """Two versions with Keras 2 and two with Keras 3, whose shuffle is frozen."""
+    return make_versions(NAMES)
+
+
+def set_verdict(record: VersionRecord, verdict: Verdict) -> VersionRecord:
+    """Return the record with another verdict on the order of the data."""
+    checks = [
+        msgspec.structs.replace(it, verdict=verdict) if it.name.startswith("contract/") else it
+        for it in record.checks["epoch"]
+    ]
+    return msgspec.structs.replace(record, checks={"epoch": checks})
+
+
+def test_a_known_regression_has_its_start(records: dict[str, VersionRecord]) -> None:
+    """It is in every Keras from 3.0.5 on and in none before, and is called as the reviewed list calls it."""
+    (found,) = find_regressions(records)
+    assert (found.check, found.title, found.known) == ("contract/new-order", "frozen shuffle", True)
+    assert (found.having, found.lacking, found.unknown) == (NAMES[2:], NAMES[:2], [])
+    assert (found.since, found.engines) == ("Keras 3.0.5", ["epoch"])
+    assert found.link.startswith("https://")
+
+
+def test_without_a_clear_start_none_is_told(records: dict[str, VersionRecord]) -> None:
+    """A newer version in which the check holds, or none in which it does."""
+    records[NAMES[3]] = set_verdict(records[NAMES[3]], Verdict.PASS)
+    assert find_regressions(records)[0].since is None
+    assert find_regressions({NAMES[2]: records[NAMES[2]]})[0].since is None
+
+
+def test_one_that_no_list_knows_comes_first(records: dict[str, VersionRecord]) -> None:
+    """It is told by its check and its figure; one version that REGRESSED makes it unknown."""
+    bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="9 layers", bound="6")
+    record = records[NAMES[0]]
+    records[NAMES[0]] = msgspec.structs.replace(record, checks={"epoch": [bad, *record.checks["epoch"][1:]]})
+    first, second = find_regressions(records)
+    assert (first.check, first.title, first.known) == ("structure/layers", "structure/layers", False)
+    assert first.reason == "9 layers, against 6"
+    assert second.known
+    records[NAMES[2]] = set_verdict(records[NAMES[2]], Verdict.REGRESSED)
+    assert not any(it.known for it in find_regressions(records))
+
+
+def test_who_was_not_checked_neither_has_nor_lacks_it(records: dict[str, VersionRecord]) -> None:
+    """An INCONCLUSIVE check is no answer either."""
+    records[NAMES[0]] = msgspec.structs.replace(records[NAMES[0]], checks={})
+    records[NAMES[1]] = set_verdict(records[NAMES[1]], Verdict.INCONCLUSIVE)
+    (found,) = find_regressions(records)
+    assert (found.lacking, found.unknown) == ([], NAMES[:2])
+    assert measure_costs(found, records) == []
+
+
+def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
+    """Two versions of the same bits count once: seven seeds a side, of one kind of bits each."""
+    costs = measure_costs(find_regressions(records)[0], records)
+    assert [(it.lab, it.metric, it.seeds, it.samples) for it in costs] == [
+        ("mlp", "accuracy", (7, 7), (1, 1)),
+        ("mlp", "loss", (7, 7), (1, 1)),
+    ]
+    accuracy = costs[0]
+    assert accuracy.change.estimate == pytest.approx(accuracy.having - accuracy.lacking)
+    assert accuracy.lacking == pytest.approx(statistics.fmean(records[NAMES[0]].accuracy[0].test_accuracy))
+    assert accuracy.change.low < accuracy.change.estimate < accuracy.change.high
+    assert accuracy.change.level == pytest.approx(0.95)
+
+
+def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) -> None:
+    """They are no further seeds: their interval does not shrink as that of fourteen would."""
+    (results,) = records[NAMES[3]].accuracy
+    moved = msgspec.structs.replace(results, final_digests=[f"x{it}" for it in results.seeds])
+    before = measure_costs(find_regressions(records)[0], records)[0]
+    records[NAMES[3]] = msgspec.structs.replace(records[NAMES[3]], accuracy=[moved])
+    after = measure_costs(find_regressions(records)[0], records)[0]
+    assert (after.seeds, after.samples) == ((7, 7), (1, 2))
+    assert after.change == before.change
+
+
+def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
+    """A training that was cut short is no sample of the lab's."""
+    (results,) = records[NAMES[3]].accuracy
+    history = msgspec.structs.replace(results.history, **{it: [0.5] for it in results.history.__struct_fields__})
+    short = msgspec.structs.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
+    records[NAMES[3]] = msgspec.structs.replace(records[NAMES[3]], accuracy=[short])
+    assert measure_costs(find_regressions(records)[0], records) == []
+
+
+def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]) -> None:
+    """The full trainings are by `fit`: they cannot tell."""
+    (found,) = find_regressions(
+        {n: msgspec.structs.replace(r, checks={"fused": r.checks["epoch"]}) for n, r in records.items()}
+    )
+    assert found.engines == ["fused"]
+    assert measure_costs(found, records) == []
+
+
+def test_a_training_that_diverged_has_no_loss_to_count(records: dict[str, VersionRecord]) -> None:
+    """One loss less, and the rest is told."""
+    for name in NAMES[2:]:
+        (results,) = records[name].accuracy
+        losses = [None, *results.test_loss[1:]]
+        records[name] = msgspec.structs.replace(
+            records[name], accuracy=[msgspec.structs.replace(results, test_loss=losses)]
+        )
+    assert [it.seeds for it in measure_costs(find_regressions(records)[0], records)] == [(7, 7), (7, 6)]

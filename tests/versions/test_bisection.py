@@ -1,0 +1,120 @@
+"""The search for the version at which a verdict turns, over records that are made up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions.bisection import Question, ask, bisect, list_open
+from mnist_bench.versions.records import VersionRecord, add_training, put
+from mnist_bench.versions.releases import find_version
+
+if TYPE_CHECKING:
+    from mnist_bench.records.training import TrainingRecord
+
+PATH = ["py311-tf214", "py311-tf215", "py312-tf216", "py312-tf217", "py312-tf218", "py312-tf219"]
+ORDER = Question(check="contract/new-order", lab="mlp", engine="epoch")
+
+
+def make_record(name: str, verdict: Verdict | None) -> VersionRecord:
+    """Return a version's record with this verdict on the contract, or with none."""
+    checks = (
+        []
+        if verdict is None
+        else [
+            CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="1", bound="0"),
+            CheckResult(name="contract/new-order[fused]", verdict=Verdict.PASS, figure="1", bound="0"),
+        ]
+    )
+    return put(VersionRecord(version=find_version(name)), checks={"epoch": checks})
+
+
+def make_truth(first_bad: int, *, silent: tuple[int, ...] = ()) -> dict[str, VersionRecord]:
+    """Return what measuring each version would give: PASS before the first bad one, KNOWN from it on."""
+    return {
+        name: make_record(name, None if place in silent else Verdict.KNOWN if place >= first_bad else Verdict.PASS)
+        for place, name in enumerate(PATH)
+    }
+
+
+@pytest.mark.parametrize("first_bad", range(1, len(PATH)))
+def test_the_turn_is_found_wherever_it_is(first_bad: int) -> None:
+    """With no more measurements than the ends and a halving of what lies between."""
+    truth = make_truth(first_bad)
+    turn = bisect(ORDER, PATH, {}, truth.__getitem__)
+    assert (turn.good, turn.bad) == (PATH[first_bad - 1], PATH[first_bad])
+    assert (turn.skipped, turn.odd) == ([], [])
+    assert len(turn.measured) <= 5
+
+
+def test_records_that_are_there_are_not_measured() -> None:
+    """Where all are there, nothing is."""
+    turn = bisect(ORDER, PATH, make_truth(2), lambda name: pytest.fail(f"{name} was measured"))
+    assert (turn.good, turn.bad, turn.measured) == ("py311-tf215", "py312-tf216", [])
+
+
+def test_versions_without_an_answer_are_passed_over() -> None:
+    """The turn is then one of several, and they are named."""
+    truth = make_truth(3, silent=(2, 3))
+    turn = bisect(ORDER, PATH, {}, truth.__getitem__)
+    assert (turn.good, turn.bad, turn.skipped) == ("py311-tf215", "py312-tf218", ["py312-tf216", "py312-tf217"])
+
+
+def test_a_verdict_that_turns_more_than_once_is_said_to() -> None:
+    """A record that holds behind the turn is named, though the search never asked it."""
+    truth = make_truth(2) | {"py312-tf218": make_record("py312-tf218", Verdict.PASS)}
+    turn = bisect(ORDER, PATH, truth, truth.__getitem__)
+    assert (turn.bad, turn.odd) == ("py312-tf216", ["py312-tf218"])
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        (make_truth(0), "py311-tf214: contract/new-order does not hold there: there is no turn to find"),
+        (make_truth(9), "py312-tf219: contract/new-order holds there: there is no turn to find"),
+        (make_truth(3, silent=(5,)), "py312-tf219: contract/new-order gives no answer there"),
+    ],
+    ids=["good", "bad", "silent"],
+)
+def test_ends_that_are_not_what_they_should_be(truth: dict[str, VersionRecord], message: str) -> None:
+    """The good one must hold and the bad one must not."""
+    with pytest.raises(ValueError, match=message):
+        bisect(ORDER, PATH, {}, truth.__getitem__)
+
+
+def test_what_might_be_measured() -> None:
+    """Only what lies between the nearest answers; all of it where the ends have none."""
+    truth = make_truth(2)
+    assert list_open(ORDER, PATH, {}) == [PATH[0], PATH[-1], *PATH[1:-1]]
+    some = {name: truth[name] for name in (PATH[0], PATH[3], PATH[5])}
+    assert list_open(ORDER, PATH, some) == ["py311-tf215", "py312-tf216"]
+    assert list_open(ORDER, PATH, truth) == []
+
+
+def test_bits_and_accuracy_are_held_against_the_good_one(record: TrainingRecord) -> None:
+    """Bits by the probes; accuracy by the statistics, which do not answer with too few seeds."""
+    config = msgspec.structs.replace(record.config, lab="mlp")
+
+    def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
+        it = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
+        for seed in range(seeds):
+            one = msgspec.structs.replace(config, seed=seed)
+            fields = {"final_digest": digest, "test_accuracy": accuracy + seed * 1e-4}
+            it = add_training(it, msgspec.structs.replace(record, config=one, **fields))
+        stages = [Stage(name="forward", digest=digest, values=[0.5])]
+        probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
+        return put(it, probes=[probe])
+
+    good = make("a", 0.977)
+    bits, accuracy = (Question(check=it, lab="mlp", engine="epoch") for it in ("bits", "accuracy"))
+    assert ask(bits, good, good) is True
+    assert ask(bits, make("b", 0.977), good) is False
+    assert ask(bits, VersionRecord(version=good.version), good) is None
+    assert ask(accuracy, good, good) is True
+    assert ask(accuracy, make("b", 0.90), good) is False
+    assert ask(accuracy, make("b", 0.90, seeds=1), good) is None
+    assert ask(accuracy, VersionRecord(version=good.version), good) is None

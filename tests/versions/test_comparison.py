@@ -1,0 +1,275 @@
+"""Two records beside each other: each kind of difference has its verdict, and none is lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
+from mnist_bench.versions.comparison import (
+    compare_probe_records,
+    compare_sides,
+    compare_versions,
+    format_compared,
+    format_compared_json,
+    format_compared_markdown,
+)
+from mnist_bench.versions.records import EpochTimes, Failure, Install, VersionRecord, add_training, put
+from mnist_bench.versions.releases import find_version
+
+if TYPE_CHECKING:
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.versions.comparison import Compared
+
+
+def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str = "a") -> VersionRecord:
+    """Return the record of a version with one probe, one check, a time and these trainings of the mlp."""
+    it = VersionRecord(version=find_version("py312-tf219"), environment=record.environment, dataset=record.dataset)
+    config = msgspec.structs.replace(record.config, lab="mlp")
+    stages = [Stage(name=name, digest=f"{name}{digest}", values=[0.5]) for name in ("forward", "gradient")]
+    probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
+    for seed, accuracy in enumerate(accuracies):
+        training = msgspec.structs.replace(
+            record,
+            config=msgspec.structs.replace(config, seed=seed),
+            test_accuracy=accuracy,
+            test_loss=1.05 - accuracy,
+            final_digest=f"{seed}{digest}",
+        )
+        it = add_training(it, training)
+    times = [EpochTimes(lab="mlp", engine="epoch", hardware_key="a", seconds=[9.0, 2.0, 2.0])]
+    install = Install(seconds=1.0, bytes=10**9, packages={})
+    return put(it, probes=[probe], times=times, imports=[2.0], install=install, checks={"epoch": [make_check()]})
+
+
+def make_check(verdict: Verdict = Verdict.PASS) -> CheckResult:
+    """Return the result of a contract."""
+    return CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="0.12", bound="≤ 0.5")
+
+
+GOOD = [0.976, 0.977, 0.978, 0.9775, 0.9765, 0.9772, 0.9768]
+
+
+@pytest.fixture
+def base(record: TrainingRecord) -> VersionRecord:
+    """A version with seven seeds."""
+    return make_version(record, GOOD)
+
+
+def verdicts(compared: Compared) -> dict[str, str]:
+    """Return the verdicts by name."""
+    return {result.name: result.verdict.value for result in compared.results}
+
+
+def test_the_same_bits_need_no_statistics(base: VersionRecord) -> None:
+    """A record beside itself is IDENTICAL, with every check held."""
+    compared = compare_versions(base, base)
+    assert verdicts(compared) == {"checks/others": "PASS", "bits/mlp-epoch": "IDENTICAL"}
+    assert compared.results[1].figure == "all 2 stages and the final weights of 7 seeds"
+    assert exit_status(compared.results) == 0
+
+
+def test_other_bits_and_the_same_accuracy(base: VersionRecord, record: TrainingRecord) -> None:
+    """The first stage that differs is named, and the statistics say that nothing is worse, or that they cannot."""
+    compared = compare_versions(base, make_version(record, GOOD, digest="b"))
+    accuracy = next(it for it in compared.results if it.name == "accuracy/accuracy[mlp-epoch]")
+    assert accuracy.verdict is Verdict.PASS
+    assert "first stage that differs: forward" in accuracy.evidence
+    assert "interval" in accuracy.evidence
+    assert "bits/mlp-epoch" not in verdicts(compared)
+
+
+def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, record: TrainingRecord) -> None:
+    """Where all seeds end in the same weights, accuracy and loss, those are IDENTICAL; one that does not is judged."""
+    predicts = put(base, probes=make_version(record, GOOD, digest="b").probes)
+    compared = compare_versions(base, predicts)
+    assert list(compared.moved) == ["mlp-epoch"]
+    ends = {"accuracy/accuracy[mlp-epoch]": "IDENTICAL", "accuracy/loss[mlp-epoch]": "IDENTICAL"}
+    assert verdicts(compared) == {"checks/others": "PASS", **ends}
+    (results,) = base.accuracy
+    for field in ("test_loss", "test_accuracy", "final_digests"):
+        values = [*getattr(results, field)]
+        values[0], values[1] = values[1], values[0]
+        other = put(predicts, accuracy=[msgspec.structs.replace(results, **{field: values})])
+        assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
+        assert "IDENTICAL" not in verdicts(compare_versions(base, other)).values()
+
+
+def test_a_worse_accuracy_is_found(base: VersionRecord, record: TrainingRecord) -> None:
+    """A loss of half a point in each of seven seeds is REGRESSED: seven are enough to say so."""
+    worse = make_version(record, [it - 0.005 for it in GOOD], digest="b")
+    compared = compare_versions(base, worse)
+    assert verdicts(compared)["accuracy/accuracy[mlp-epoch]"] == "REGRESSED"
+    assert exit_status(compared.results) == 1
+    # The other way round nothing is worse.
+    assert verdicts(compare_versions(worse, base))["accuracy/accuracy[mlp-epoch]"] == "PASS"
+
+
+def test_too_few_seeds_are_no_answer(record: TrainingRecord) -> None:
+    """Two against two: INCONCLUSIVE, never green."""
+    compared = compare_versions(make_version(record, GOOD[:2]), make_version(record, GOOD[:2], digest="b"))
+    assert verdicts(compared)["accuracy/accuracy[mlp-epoch]"] == "INCONCLUSIVE"
+    assert exit_status(compared.results) == 3
+
+
+def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRecord) -> None:
+    """One training in full that diverged, or fell below the lab's threshold, is a regression with any seeds."""
+    (results,) = make_version(record, [0.95], digest="b").accuracy
+    columns = {name: [0.5] * 20 for name in results.history.__struct_fields__}
+    history = msgspec.structs.replace(results.history, **columns)
+    now, before = (
+        put(base, accuracy=[msgspec.structs.replace(it, epochs=20, history=history)])
+        for it in (msgspec.structs.replace(results, test_loss=[None]), *base.accuracy)
+    )
+    now = put(now, probes=[])
+    assert verdicts(compare_versions(before, now)) == {
+        "checks/others": "PASS",
+        "accuracy/loss[mlp-epoch]": "REGRESSED",
+        "accuracy/threshold[mlp-epoch]": "REGRESSED",
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [
+        (Verdict.PASS, Verdict.REGRESSED, "REGRESSED"),
+        (Verdict.REGRESSED, Verdict.REGRESSED, "REGRESSED"),
+        (Verdict.PASS, Verdict.KNOWN, "KNOWN"),
+        (Verdict.KNOWN, Verdict.PASS, "PASS"),
+    ],
+)
+def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, now: Verdict, verdict: str) -> None:
+    """What does not hold now, or did not before, is a line of its own that says what it was."""
+    sides = [put(base, checks={"epoch": [make_check(it)]}) for it in (before, now)]
+    compared = compare_versions(*sides)
+    assert verdicts(compared)["contract/new-order[epoch]"] == verdict
+    assert f"{before.value} in base: 0.12" in compared.results[0].bound
+
+
+def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
+    """A check, a training or all of it that is there in one record only."""
+    assert verdicts(compare_versions(base, put(base, checks={})))["checks/epoch"] == "INCONCLUSIVE"
+    found = verdicts(compare_versions(put(base, checks={"epoch": []}), base))
+    assert found["contract/new-order[epoch]"] == "INCONCLUSIVE"
+    compared = compare_versions(base, put(base, accuracy=[], probes=[]))
+    assert verdicts(compared)["accuracy/mlp-epoch"] == "INCONCLUSIVE"
+    nothing = VersionRecord(version=base.version)
+    assert exit_status(compare_versions(nothing, nothing).results) == 3
+    failed = put(nothing, failures=[Failure(layer="install", what="environment", reason="no wheel", lines=[])])
+    assert verdicts(compare_versions(nothing, failed)) == {"version/install[environment of new]": "INCONCLUSIVE"}
+
+
+def test_moved_bits_of_what_was_not_trained_are_a_note(base: VersionRecord, record: TrainingRecord) -> None:
+    """There is nothing to judge them by; they are told, and do not hide behind a green line."""
+    sides = [put(it, accuracy=[]) for it in (base, make_version(record, GOOD, digest="b"))]
+    compared = compare_versions(*sides)
+    assert list(verdicts(compared)) == ["checks/others"]
+    assert any(note.startswith("mlp-epoch: first stage that differs: forward") for note in compared.notes)
+    bare = [put(it, checks={}) for it in sides]
+    compared = compare_versions(*bare)
+    assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
+
+
+def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:
+    """The probe follows few epochs: the same stages with other final weights are not the same training."""
+    other = put(make_version(record, GOOD, digest="b"), probes=base.probes)
+    accuracy = compare_versions(base, other).results[1]
+    assert accuracy.evidence.endswith("the final weights differ in 7 of 7 seeds, such as 0")
+
+
+def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
+    """What one version trained by `epoch` and the other, which cannot, by `graph`: their bits are the same."""
+    probe, results = base.probes[0], base.accuracy[0]
+    config = msgspec.structs.replace(probe.config, engine="graph")
+    other = put(
+        base,
+        probes=[msgspec.structs.replace(probe, config=config)],
+        accuracy=[msgspec.structs.replace(results, engine="graph")],
+    )
+    assert verdicts(compare_versions(base, other))["bits/mlp-epoch"] == "IDENTICAL"
+    assert verdicts(compare_versions(other, base))["bits/mlp-graph"] == "IDENTICAL"
+
+
+def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
+    """A time ratio is a lead; of other hardware it is none. Known regressions of a version are named."""
+    environment = msgspec.structs.replace(record.environment, keras="2.15.0")
+    slow = [msgspec.structs.replace(base.times[0], seconds=[9.0, 3.0, 3.0])]
+    notes = compare_versions(put(base, environment=environment), put(base, times=slow, imports=[1.0])).notes
+    assert "keras: 2.15.0 and 3.15.1" in notes
+    assert "epoch of mlp-epoch: 1.50 times as long (2.000 s, 3.000 s); unpaired: a lead only" in notes
+    assert "import: 0.50 times as long (2.000 s, 1.000 s); unpaired: a lead only" in notes
+    assert any(note.startswith("new has the known regression 'frozen shuffle' in epoch: https") for note in notes)
+    other = put(base, environment=msgspec.structs.replace(record.environment, cpu="Another"))
+    assert "times cannot be compared: another cpu" in compare_versions(base, other).notes
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("digest", "records of different data cannot be compared: digest"),
+        ("epochs", "mlp-epoch: trained for 2 and for 1 epochs: cannot be compared"),
+    ],
+)
+def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) -> None:
+    """Other data or another length of training is refused, and named."""
+    if field == "digest":
+        dataset = msgspec.structs.replace(base.dataset, digest="other")
+        other = msgspec.structs.replace(base, dataset=dataset, probes=[])
+    else:
+        (results,) = base.accuracy
+        other = put(base, probes=[], accuracy=[msgspec.structs.replace(results, epochs=1, final_digests=["x"] * 7)])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        compare_versions(base, other)
+
+
+def test_folders_are_compared_by_name(base: VersionRecord) -> None:
+    """Each version with its namesake; one that is there in one folder only is INCONCLUSIVE."""
+    compared = compare_sides({"a": base, "b": base}, {"a": base, "c": base})
+    assert verdicts(compared) == {
+        "a: checks/others": "PASS",
+        "a: bits/mlp-epoch": "IDENTICAL",
+        "b: version": "INCONCLUSIVE",
+        "c: version": "INCONCLUSIVE",
+    }
+    with pytest.raises(ValueError, match="a folder of several versions"):
+        compare_sides({"": base}, {"a": base, "b": base})
+    assert verdicts(compare_sides({"": base}, {"": base}))["bits/mlp-epoch"] == "IDENTICAL"
+
+
+def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingRecord) -> None:
+    """Alone, they are compared whatever trained them: IDENTICAL or REGRESSED, with a note for each stage."""
+    (one,), (other,) = base.probes, make_version(record, GOOD, digest="b").probes
+    fused = msgspec.structs.replace(one, config=msgspec.structs.replace(one.config, engine="fused"))
+    assert verdicts(compare_probe_records(one, fused)) == {"bits/mlp-fused": "IDENTICAL"}
+    compared = compare_probe_records(one, other)
+    assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
+    assert len(compared.notes) == 2
+
+
+def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
+    """Text, JSON and Markdown say the same; Markdown takes no HTML from a record."""
+    check = msgspec.structs.replace(make_check(Verdict.KNOWN), figure="<b>|")
+    compared = compare_versions(base, put(make_version(record, GOOD, digest="b"), checks={"epoch": [check]}))
+    text = format_compared(compared)
+    assert text.splitlines()[-1].startswith("KNOWN: 2 PASS, 1 KNOWN")
+    facts: dict[str, Any] = json.loads(format_compared_json(compared))
+    assert (facts["verdict"], facts["exit_status"], len(facts["checks"])) == ("KNOWN", 0, 3)
+    assert facts["notes"] == compared.notes
+    markdown = format_compared_markdown(compared)
+    assert "&lt;b&gt;\\|" in markdown
+    assert "<b>" not in markdown
+    assert "unpaired: a lead only" in markdown
+
+
+def test_the_cases_whose_bits_moved_are_told(base: VersionRecord, record: TrainingRecord) -> None:
+    """With where they part; what was measured in one of the two only has not moved."""
+    moved = compare_versions(base, make_version(record, GOOD, digest="b")).moved
+    assert list(moved) == ["mlp-epoch"]
+    assert moved["mlp-epoch"].startswith("first stage that differs: forward")
+    assert compare_versions(base, base).moved == {}
+    assert compare_versions(base, put(base, probes=[], accuracy=[])).moved == {}

@@ -1,0 +1,259 @@
+"""The matrix's run: what is missing is measured and kept at once, what fails is a result, nothing is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from filelock import FileLock
+
+from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.versions import measurement
+from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
+from mnist_bench.versions.measurement import Bench
+from mnist_bench.versions.plan import LAYERS, Wanted, check_wanted, find_missing
+from mnist_bench.versions.records import VersionRecord, load_version
+from mnist_bench.versions.releases import MATRIX, VersionSpec, find_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.training.data.dataset import Dataset
+
+# With the Keras and the TensorFlow that the stub's fingerprint tells.
+SPEC = VersionSpec(name="mine", python="3.11", tensorflow="2.21.0", keras="3.15.1", pins=[])
+WANTED = Wanted(
+    layers=LAYERS, labs=("mlp",), seeds=2, epochs=2, checked=("epoch",), probed=("epoch",), timed=("epoch",)
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for records, which is not there yet."""
+    return tmp_path / "versions"
+
+
+@pytest.fixture
+def bench(stub_version: Path, tiny: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """With which the stub's version is measured."""
+    del stub_version
+    monkeypatch.setattr(measurement, "find_project", lambda path: path)
+    return Bench(
+        project=folder,
+        folder=work_folder(folder),
+        dataset=dataclasses.replace(tiny, name="digits"),
+        source="digits",
+        jobs=1,
+        tell=lambda _: None,
+    )
+
+
+@pytest.fixture
+def run(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VersionRecord]:
+    """The run of one version, to its end; returns the record that is on disk then."""
+    monkeypatch.setattr(measurement, "_IMPORTS", 1)
+
+    def go(wanted: Wanted = WANTED, spec: VersionSpec = SPEC, **options: Any) -> VersionRecord:
+        for _ in run_version(spec, wanted, bench, folder, **options):
+            pass
+        return load_version(folder / f"{spec.name}.json")
+
+    return go
+
+
+def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path) -> None:
+    """All of it comes into the record, short; the raw records stay out of git; a second run has nothing to do."""
+    wanted = dataclasses.replace(WANTED, checked=("epoch", "graph"), probed=("epoch", "fused"))
+    record = run(wanted)
+    assert (record.status, find_missing(record, wanted)) == ("measured", {}), record.failures
+    assert record.commit is None, "what was installed is no checkout, whatever these tests run from"
+    assert record.install is not None
+    assert record.install.packages == {"numpy": "2.4.6"}
+    assert record.imports == [1.5]
+    names = {engine: [check.name for check in checks] for engine, checks in record.checks.items()}
+    assert names == {
+        "epoch": ["structure/layers[mlp]", "contract/new-order[epoch]"],
+        "graph": ["contract/new-order[graph]"],
+    }
+    assert record.checks["epoch"][0].evidence == ""
+    assert [(it.config.lab, it.config.engine) for it in record.probes] == [("mlp", "epoch"), ("mlp", "fused")]
+    assert [(it.lab, it.seeds, it.epochs) for it in record.accuracy] == [("mlp", [1671, 1672], 2)]
+    assert [(it.engine, len(it.seconds)) for it in record.times] == [("epoch", 11)]
+    assert (folder / ".work" / ".gitignore").read_text() == "*\n"
+    before = (folder / "mine.json").stat().st_mtime_ns
+    assert run(wanted) == record
+    assert (folder / "mine.json").stat().st_mtime_ns == before
+
+
+def test_more_seeds_are_added(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
+    """Those that are there are not trained again, even where their raw records have gone."""
+    run(dataclasses.replace(WANTED, layers=("accuracy",)))
+    raw = bench.folder / "mine" / "accuracy"
+    for path in raw.iterdir():
+        path.unlink()
+    record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=3))
+    assert record.accuracy[0].seeds == [1671, 1672, 1673]
+    assert [path.name for path in raw.iterdir()] == ["mlp-epoch-seed1673.json"]
+    assert list(folder.glob("*.superseded-*")) == []
+
+
+def test_a_run_that_is_broken_off_goes_on(bench: Bench, folder: Path, run: Callable[..., VersionRecord]) -> None:
+    """What was measured is on disk after each piece, and what was trained but not yet told is not trained again."""
+    few = dataclasses.replace(WANTED, layers=("install", "accuracy"))
+    steps = run_version(SPEC, few, bench, folder)
+    while not next(steps).accuracy:
+        pass
+    steps.close()
+    assert load_version(folder / "mine.json").accuracy[0].seeds == [1671]
+    first = bench.folder / "mine" / "accuracy" / "mlp-epoch-seed1671.json"
+    before = first.stat().st_mtime_ns
+    assert run(few).accuracy[0].seeds == [1671, 1672]
+    assert first.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("breaks", "layer", "what", "left"),
+    [
+        ("pip", "install", ["environment"], set()),
+        ("env", "import", ["seconds"], {"install"}),
+        ("check", "checks", ["epoch"], {"install", "import", "probes", "accuracy", "times"}),
+        ("probe", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy", "times"}),
+    ],
+)
+def test_what_fails_is_a_result(
+    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, what: list[str], left: set[str]
+) -> None:
+    """It is recorded with its last lines, the other layers go on if they can, and only --retry tries it anew."""
+    (stub_version / "breaks").write_text(breaks)
+    record = run()
+    assert [(it.layer, it.what) for it in record.failures] == [(layer, it) for it in what]
+    assert record.status == ("failed" if layer in ("install", "import") else "partial")
+    for failure in record.failures:
+        assert failure.reason.endswith("ended with exit status 1: ~/a: no such thing")
+        assert failure.lines == ["one line", "~/a: no such thing"]
+    there = {"install": record.install, "import": record.imports, **{it: getattr(record, it) for it in LAYERS[2:]}}
+    assert {name for name, value in there.items() if value} == left
+    (stub_version / "breaks").unlink()
+    assert run() == record
+    again = run(retry=True)
+    assert (again.status, find_missing(again, WANTED)) == ("measured", {})
+
+
+def test_another_release_than_named_is_a_failure(run: Callable[..., VersionRecord]) -> None:
+    """What was asked for must be what is there: a figure under a wrong name is worse than none."""
+    record = run(spec=msgspec.structs.replace(SPEC, keras="3.0.5"))
+    assert record.failures[0].layer == "import"
+    assert record.failures[0].reason == "keras is 3.15.1 there, not 3.0.5"
+    assert not record.accuracy
+
+
+def test_a_training_that_fails_leaves_the_others(
+    run: Callable[..., VersionRecord], stub_version: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first seed trains and the two after it die, one by one; the record says which, and keeps the rest."""
+    (stub_version / "go").touch()  # for seed 1 not to wait
+    monkeypatch.setattr("mnist_bench.versions.plan.FIRST_SEED", 0)
+    record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=5))
+    reasons = {failure.what: failure.reason for failure in record.failures}
+    assert set(reasons) == {"mlp-epoch seed 2", "mlp-epoch seed 3"}
+    assert reasons["mlp-epoch seed 2"] == "mlp, seed 2: its worker process was killed by SIGKILL"
+    assert (record.status, record.accuracy[0].seeds) == ("partial", [0, 1, 4])
+
+
+def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_version: Path) -> None:
+    """A version that cannot train by `epoch` at all is trained and probed by `graph`, and says why."""
+    (stub_version / "no-epoch").touch()
+    record = run(dataclasses.replace(WANTED, layers=("probes", "accuracy")))
+    assert [failure.what for failure in record.failures] == ["mlp-epoch", "mlp-epoch"]
+    assert [(it.config.lab, it.config.engine) for it in record.probes] == [("mlp", "graph")]
+    assert [(it.engine, it.seeds) for it in record.accuracy] == [("graph", [1671, 1672])]
+    assert find_missing(record, dataclasses.replace(WANTED, layers=("probes", "accuracy"))) == {}
+
+
+def test_an_answer_that_is_none_is_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:
+    """A command that succeeds and prints something else has not measured anything."""
+    for python in stub_version.glob("python"):
+        python.write_text(python.read_text().replace('"$@"', '"$@" | sed s/checks/cheques/ ; exit 0'))
+    record = run(dataclasses.replace(WANTED, layers=("checks",)))
+    assert record.failures[0].layer == "checks"
+    assert record.failures[0].reason.startswith("the answer cannot be read: Object missing required field `checks`")
+
+
+def test_again_supersedes(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
+    """The record is made anew, with raw records of its own; the old ones stay beside, numbered."""
+    few = dataclasses.replace(WANTED, layers=("accuracy",), seeds=1)
+    first = run(few)
+    run(few, again=True)
+    run(few, again=True)
+    kept = folder / "mine.superseded-1"
+    assert msgspec.json.decode(kept.read_bytes(), type=VersionRecord) == first
+    assert (folder / "mine.superseded-2").exists()
+    assert (bench.folder / "mine.superseded-1" / "accuracy" / "mlp-epoch-seed1671.json").exists()
+    assert list(list_matrix(folder)) == [*MATRIX, "mine"]
+
+
+def test_what_does_not_belong_is_refused(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
+    """Another version by the same name, other data, or a second run at the same time: nothing is touched."""
+    run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=1))
+    text = (folder / "mine.json").read_text()
+    with pytest.raises(ValueError, match=r"mine\.json: it is of .*2\.21\.0.* --again"):
+        run(spec=msgspec.structs.replace(SPEC, python="3.12"))
+    with pytest.raises(ValueError, match="mine: its record is of digits, not of mnist: another --out"):
+        list(run_version(SPEC, dataclasses.replace(WANTED, seeds=9), _of_other_data(bench), folder))
+    with FileLock(bench.folder / "mine.lock"), pytest.raises(ValueError, match="mine: another run is measuring it"):
+        run()
+    assert (folder / "mine.json").read_text() == text
+
+
+def _of_other_data(bench: Bench) -> Bench:
+    return dataclasses.replace(bench, dataset=dataclasses.replace(bench.dataset, name="mnist"))
+
+
+def test_an_environment_that_is_there(bench: Bench, stub_version: Path) -> None:
+    """Measured as it is: nothing is installed, and its making has no seconds."""
+    given = dataclasses.replace(bench, python=stub_version / "python", project=None)
+    *_, record = run_version(SPEC, dataclasses.replace(WANTED, layers=("import",)), given, bench.folder)
+    assert record.install is not None
+    assert record.install.seconds is None
+    assert not (stub_version / "uv.log").exists()
+
+
+def test_a_version_of_the_users_own(folder: Path) -> None:
+    """It stands beside the records as an empty one, comes behind the built-in ones, and is found by its name."""
+    path = add_version(SPEC, folder)
+    assert json.loads(path.read_text())["status"] == "planned"
+    assert list(list_matrix(folder)) == [*MATRIX, "mine"]
+    assert find_spec("mine", folder) == SPEC
+    assert find_spec("py312-tf219", folder) == find_version("py312-tf219")
+    with pytest.raises(FileExistsError, match=r"mine\.json exists already"):
+        add_version(SPEC, folder)
+    with pytest.raises(ValueError, match="'py311-tf218-keras36' is in the matrix already"):
+        add_version(msgspec.structs.replace(SPEC, name="py311-tf218-keras36"), folder)
+    with pytest.raises(ValueError, match="unknown version"):
+        find_spec("../versions/mine", folder)
+
+
+def test_a_damaged_record_is_named(folder: Path) -> None:
+    """Nothing is listed, or run, over it."""
+    folder.mkdir()
+    (folder / "mine.json").write_text(dump_folded(VersionRecord(version=SPEC)).replace("2.21.0", "new"))
+    with pytest.raises(RecordError, match=r"mine\.json: \$\.version: tensorflow 'new' is not a version"):
+        list_matrix(folder)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"layers": ("install", "fun")}, "unknown layer 'fun': choose from install, import, checks"),
+        ({"labs": ("cnn",)}, "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
+        ({"labs": ()}, "unknown lab ''"),
+    ],
+)
+def test_what_cannot_be_wanted(fields: dict[str, Any], message: str) -> None:
+    """It is named, with what there is."""
+    with pytest.raises(ValueError, match=message):
+        check_wanted(Wanted(**fields))

@@ -1,0 +1,157 @@
+"""Each version beside its predecessor: which that is, what is kept, and what is never taken for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.records.serial import RecordError
+from mnist_bench.timing.ab.records import AbRecord, load_ab
+from mnist_bench.versions import pairs
+from mnist_bench.versions.environments import CommandError, Install
+from mnist_bench.versions.pairrecords import load_pairs, pair_path
+from mnist_bench.versions.pairs import choose_engine, measure_pair
+from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.releases import MATRIX, VersionSpec, find_predecessor, find_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.timing.ab.rounds import AbPlan
+    from mnist_bench.training.data.dataset import Dataset
+
+BASE, NEW = find_version("py311-tf215"), find_version("py312-tf216")
+
+
+@pytest.fixture
+def plans(make_ab: Callable[..., AbRecord], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[AbPlan]:
+    """Have a comparison made without a process; the list holds what was to be compared."""
+    asked: list[AbPlan] = []
+
+    def install(spec: VersionSpec, project: Path) -> tuple[Path, Install]:
+        if project.name == "broken":
+            raise CommandError("uv pip install ended with exit status 1", [])
+        return tmp_path / spec.name / "bin" / "python", Install(seconds=1.0, bytes=1, packages={})
+
+    def compare(plan: AbPlan, _show: object) -> AbRecord:
+        asked.append(plan)
+        return make_ab(slowdown=1.5)
+
+    monkeypatch.setattr(pairs, "make_environment", install)
+    monkeypatch.setattr(pairs, "compare", compare)
+    return asked
+
+
+@pytest.fixture
+def measure(tiny: Dataset, tmp_path: Path) -> Callable[..., AbRecord]:
+    """The measurement of a pair into the folder `versions`."""
+
+    def go(base: VersionSpec = BASE, new: VersionSpec = NEW, **options: Any) -> AbRecord:
+        fields = {"engine": "epoch", "project": tmp_path, "dataset": tiny, "budget_seconds": 40.0, **options}
+        return measure_pair(base, new, tmp_path / "versions", **fields)
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("name", "predecessor"),
+    [
+        ("py310-tf28", None),
+        ("py311-tf212", "py310-tf211"),
+        ("py312-tf216", "py311-tf215"),
+        ("py313-tf221", "py313-tf220"),
+        ("py312-tf218-keras30", None),
+        ("py312-tf218-keras38", "py312-tf218"),
+        ("py312-tf218-keras310", "py312-tf218-keras38"),
+        ("py313-tf221-keras314", "py313-tf221"),
+        ("py311-tf221-keras312", "py310-tf221-keras312"),
+        ("py313-tf221-keras312", "py312-tf221-keras312"),
+    ],
+)
+def test_a_version_is_held_against_the_nearest_older_one(name: str, predecessor: str | None) -> None:
+    """They differ in Python, or in Keras on one TensorFlow, or in TensorFlow with the Keras of its time."""
+    found = find_predecessor(find_version(name), map(find_version, MATRIX))
+    assert (found.name if found else None) == predecessor
+
+
+def test_a_version_of_ones_own_has_a_predecessor() -> None:
+    """A Keras that the matrix does not know stands after those of the same TensorFlow that are older."""
+    own = VersionSpec(name="mine", python="3.12", tensorflow="2.18.1", keras="3.7.0", pins=[])
+    found = find_predecessor(own, [*map(find_version, MATRIX), own])
+    assert found == find_version("py312-tf218")
+
+
+def test_a_pair_is_measured_once_and_called_by_its_versions(
+    plans: list[AbPlan], measure: Callable[..., AbRecord], tmp_path: Path
+) -> None:
+    """The record has no path of this machine in it, and the second time it is read."""
+    record = measure()
+    assert [it.name for it in (plans[0].python_a.parents[1], plans[0].python_b.parents[1])] == [BASE.name, NEW.name]
+    assert (record.python_a, record.python_b, record.verdict) == (BASE.name, NEW.name, "slower")
+    assert measure() == record == load_ab(pair_path(tmp_path / "versions", NEW.name))
+    assert len(plans) == 1
+    assert load_pairs(tmp_path / "versions") == {NEW.name: record}
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_record_of_another_pair_is_refused(measure: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """Neither another predecessor nor a renamed file is taken for the pair."""
+    measure()
+    with pytest.raises(ValueError, match="it compares 'py311-tf215' with 'py312-tf216', not with 'py311-tf214'"):
+        measure(find_version("py311-tf214"))
+    path = pair_path(tmp_path / "versions", NEW.name)
+    path.rename(path.with_name("py312-tf217.json"))
+    with pytest.raises(RecordError, match=r"py312-tf217\.json: it is the comparison of 'py312-tf216'"):
+        load_pairs(tmp_path / "versions")
+
+
+def test_no_record_is_left_of_a_lost_process(
+    plans: list[AbPlan],
+    measure: Callable[..., AbRecord],
+    make_ab: Callable[..., AbRecord],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The pair is still to be measured."""
+    lost = make_ab(verdict="inconclusive", failure="B was killed")
+    monkeypatch.setattr(pairs, "compare", lambda plan, _: plans.append(plan) or lost)
+    with pytest.raises(ValueError, match="py312-tf216: B was killed"):
+        measure()
+    assert load_pairs(tmp_path / "versions") == {}
+
+
+@pytest.mark.parametrize(("what", "engine"), [("mlp-epoch", "graph"), ("dropout-epoch", "epoch")])
+def test_the_engine_is_one_that_both_can_train_by(what: str, engine: str) -> None:
+    """Where one could not train the mlp by `epoch`, both are timed by what ends in the same bits."""
+    sound = VersionRecord(version=BASE)
+    failed = Failure(layer="accuracy", what=what, reason="refused", lines=[])
+    assert choose_engine(sound, put(VersionRecord(version=NEW), failures=[failed])) == engine
+
+
+def test_the_command_goes_on_past_what_fails(
+    plans: list[AbPlan],
+    command: Callable[..., Any],
+    tiny: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Each pair has its line; what cannot be installed asks for status 3, and what has no predecessor is refused."""
+    stand_in = dataclasses.replace(tiny, name="digits")
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: stand_in)
+    monkeypatch.setattr("mnist_bench.versions.environments.find_project", lambda path: path)
+    options = ("--out", tmp_path / "versions", "--data", "digits", "--project")
+    broken = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options, tmp_path / "broken")
+    assert (broken.status, broken.out, broken.err.count("uv pip install ended")) == (3, "", 2)
+    answer = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options, tmp_path)
+    assert answer.status == 0
+    assert [line.split(";")[0] for line in answer.out.splitlines()] == [
+        "py312-tf216, beside py311-tf215: slower",
+        "py312-tf217, beside py312-tf216: slower",
+    ]
+    assert len(plans) == 2
+    refused = command("matrix", "pairs", "py310-tf28", *options, tmp_path)
+    assert (refused.status, refused.out) == (2, "")
+    assert "py310-tf28: it has no predecessor" in refused.err

@@ -1,0 +1,154 @@
+"""The matrix as data: names stand for pins, tox agrees with them, and a way leads from one version to another."""
+
+from __future__ import annotations
+
+import configparser
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from mnist_bench.versions.releases import (
+    KERAS,
+    MATRIX,
+    RELEASES,
+    VersionSpec,
+    find_axis,
+    find_between,
+    find_version,
+    list_requirements,
+)
+
+TOX = Path(__file__).parents[2] / "tox.ini"
+
+
+def expand(text: str) -> list[str]:
+    """Return the names that tox makes of a generative list, whose commas inside braces separate nothing."""
+    names = []
+    for item in re.split(r",(?![^{]*\})", text):
+        parts = [part.split(",") for part in re.split(r"[{}]", item.strip())]
+        names += ["".join(it) for it in itertools.product(*parts)]
+    return names
+
+
+@pytest.fixture
+def tox() -> configparser.RawConfigParser:
+    """The project's tox.ini."""
+    parser = configparser.RawConfigParser()
+    parser.read(TOX)
+    return parser
+
+
+def test_the_matrix_covers_every_axis() -> None:
+    """Each TensorFlow is there with the Keras of its time, each pinned Keras of the list, each Python; each once."""
+    specs = [find_version(name) for name in MATRIX]
+    assert len({spec.name for spec in specs}) == len(MATRIX)
+    assert {spec.tensorflow for spec in specs} == {release.tensorflow for release in RELEASES.values()}
+    assert {spec.keras for spec in specs} >= set(KERAS.values())
+    assert {spec.python for spec in specs} == {"3.10", "3.11", "3.12", "3.13"}
+
+
+def test_tox_has_the_same_names(tox: configparser.RawConfigParser) -> None:
+    """The label and the generative section name the versions of the matrix, and no others."""
+    (section,) = [name for name in tox.sections() if "-tf{" in name]
+    label = tox["tox"]["labels"].strip().removeprefix("matrix = ").replace("\\\n", "")
+    assert sorted(expand(label)) == sorted(MATRIX)
+    assert sorted(expand(section.removeprefix("testenv:"))) == sorted(MATRIX)
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_tox_has_the_same_pins(tox: configparser.RawConfigParser, name: str) -> None:
+    """What tox would install of an environment is what the data says."""
+    (section,) = [name for name in tox.sections() if "-tf{" in name]
+    factors, pins = set(name.split("-")), set()
+    for line in tox[section]["deps"].strip().splitlines():
+        if line.startswith("#"):
+            continue
+        condition, _, requirement = line.partition(": ")
+        for case in condition.split(","):
+            words = case.split("-")
+            if all((word.strip("!") in factors) is not word.startswith("!") for word in words):
+                pins.add(requirement)
+    wanted = set(list_requirements(find_version(name)))
+    if "keras==2" in " ".join(wanted):  # which TensorFlow itself requires
+        wanted = {it for it in wanted if not it.startswith("keras")}
+    assert pins == wanted
+
+
+def test_a_name_stands_for_its_pins() -> None:
+    """A name says Python and TensorFlow, and Keras where it is not that of its time; parts combine freely."""
+    assert list_requirements(find_version("py310-tf28")) == ["tensorflow-cpu==2.8.4", "keras==2.8.0", "numpy<2"]
+    spec = find_version("py311-tf218-keras36")
+    assert (spec.python, spec.tensorflow, spec.keras) == ("3.11", "2.18.1", "3.6.0")
+    assert list_requirements(spec, package="tensorflow")[0] == "tensorflow==2.18.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tf218", "unknown version 'tf218': `matrix list` lists them"),
+        ("../x", "unknown version"),
+        ("py312-tf299", "unknown version 'py312-tf299': there are tf28, "),
+        ("py312-tf218-keras399", "and keras30, "),
+        ("py313-tf28", "no wheels for Python 3.13; there are some for 3.10"),
+        ("py310-tf221", "no wheels for Python 3.10"),
+    ],
+)
+def test_a_name_that_stands_for_nothing(name: str, message: str) -> None:
+    """It is named, with what there is."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        find_version(name)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", "<b>"), ("name", "a/b"), ("name", ""), ("tensorflow", "new"), ("python", ""), ("keras", "3 .0")],
+)
+def test_a_spec_that_is_none(field: str, value: str) -> None:
+    """A name that is no file's name, or a version that is none, is refused with its field."""
+    fields = {"name": "mine", "python": "3.12", "tensorflow": "2.21.0", "keras": None, "pins": []}
+    VersionSpec(**fields)
+    with pytest.raises(ValueError, match=f"^{field} {value!r} is not"):
+        VersionSpec(**{**fields, field: value})
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "between"),
+    [
+        ("py311-tf215", "py312-tf217", ["py312-tf216"]),
+        ("py312-tf217", "py311-tf215", ["py312-tf216"]),
+        ("py312-tf218-keras30", "py312-tf218-keras38", ["py312-tf218-keras33", "py312-tf218"]),
+        ("py313-tf221-keras315", "py313-tf221-keras312", ["py313-tf221-keras314", "py313-tf221"]),
+        ("py311-tf214", "py311-tf215", []),
+    ],
+)
+def test_what_lies_between(good: str, bad: str, between: list[str]) -> None:
+    """Along TensorFlow with the Keras of its time, or along Keras on one TensorFlow; in the order asked for."""
+    path = [spec.name for spec in find_between(find_version(good), find_version(bad))]
+    assert path == [good, *between, bad]
+
+
+def test_nothing_lies_between_two_pythons() -> None:
+    """Where neither TensorFlow nor Keras differs, there is no way."""
+    with pytest.raises(ValueError, match="differ in neither TensorFlow nor Keras"):
+        find_between(find_version("py310-tf221-keras312"), find_version("py311-tf221-keras312"))
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"),
+    [
+        ("py311-tf215", "tensorflow"),
+        ("py312-tf218", "tensorflow"),
+        ("py312-tf218-keras30", "keras"),
+        ("py313-tf221-keras315", "keras"),
+        ("py313-tf221-keras312", "python"),
+        ("py310-tf221-keras312", "python"),
+    ],
+)
+def test_the_axis_of_a_version(name: str, axis: str) -> None:
+    """A Keras of its time belongs to TensorFlow's, a pinned one to Keras's, and one on several Pythons to Python's."""
+    specs = [find_version(it) for it in MATRIX]
+    assert find_axis(find_version(name), specs) == axis
+    # Alone, another Python is not there.
+    assert find_axis(find_version(name), []) == ("keras" if axis == "python" else axis)
