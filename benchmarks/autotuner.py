@@ -18,7 +18,7 @@ import time
 
 import msgspec
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import backend
 from mnist_bench.training.data.dataset import load_dataset, prepare
 from mnist_bench.training.engines import ENGINES, compile_model, train_model

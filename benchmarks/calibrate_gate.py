@@ -10,11 +10,11 @@ runs, so their number says less than as many runs of their own would.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from mnist_bench.records.verdicts import Verdict
@@ -98,9 +98,9 @@ def slow_down(run: TimingRun, factor: float) -> TimingRun:
         stats = timing.stats
         shortest, longest, middle = (factor * seconds for seconds in (stats.min, stats.max, stats.median))
         data = [factor * seconds for seconds in stats.data]
-        slower = msgspec.structs.replace(stats, min=shortest, max=longest, median=middle, data=data)
-        benchmarks.append(msgspec.structs.replace(timing, stats=slower))
-    return msgspec.structs.replace(run, benchmarks=benchmarks)
+        slower = dataclasses.replace(stats, min=shortest, max=longest, median=middle, data=data)
+        benchmarks.append(dataclasses.replace(timing, stats=slower))
+    return dataclasses.replace(run, benchmarks=benchmarks)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from claimrows import LAB_EPOCHS, make_rows
 from learning import Bar, Way, keep, measure_bar, measure_way
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.data.dataset import load_dataset
 from mnist_bench.training.labs import LABS

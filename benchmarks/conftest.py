@@ -6,6 +6,7 @@ first case runs.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.timing.clock import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
 from mnist_bench.timing.records import (
     Figures,
@@ -139,7 +140,7 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
             gflop_per_second=flops / median / 1e9 if flops else None,
             peak_memory_mb=read_peak_memory(),
         )
-        benchmark.extra_info.update(msgspec.to_builtins(figures))
+        benchmark.extra_info.update(dataclasses.asdict(figures))
 
     return measure
 
@@ -176,7 +177,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     """Add the hardware and its key."""
-    machine_info["mnist_bench"] = msgspec.to_builtins(collect_hardware())
+    machine_info["mnist_bench"] = dataclasses.asdict(collect_hardware())
 
 
 def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared_benchmark: dict[str, Any]) -> None:
@@ -198,7 +199,7 @@ def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Add what failed: such a run is never accepted as a baseline."""
-    output_json["mnist_bench"] = msgspec.to_builtins(Notes(failed=config.stash.get(FAILED, [])))
+    output_json["mnist_bench"] = dataclasses.asdict(Notes(failed=config.stash.get(FAILED, [])))
 
 
 @pytest.hookimpl(hookwrapper=True)

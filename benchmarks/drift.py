@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.files import write_atomically
-from mnist_bench.records.training import TrainingConfig
 from mnist_bench.timing.clock import CONTROLS, Rounds, time_call
 from mnist_bench.timing.trial import Trial, prepare_process
 from mnist_bench.training.data.dataset import load_dataset, prepare

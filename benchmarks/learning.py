@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, dump_json, load
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.files import SCHEMA_VERSION, write_atomically
+from mnist_bench.records.serial import dump_json, load
 from mnist_bench.training import backend
 from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import ENGINES, compile_model, train_model
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "Look", "Way", "keep", "measure_bar", "measure_way"]
 
 
-class Look(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Look:
     """Accuracies after one epoch: `printed` is the running mean of training, the others are evaluated."""
 
     epoch: int
@@ -35,7 +37,8 @@ class Look(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     test: float
 
 
-class Way(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Way:
     """One training by the fused engine: the validation accuracy of every epoch, and a few looks."""
 
     lab: str
@@ -48,7 +51,8 @@ class Way(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class Bar(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Bar:
     """A first epoch of `fit`: the running means at its end, and the mean over its steps of the running means."""
 
     lab: str

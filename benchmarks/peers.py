@@ -41,7 +41,7 @@ def main() -> int:
     from scoreboard import show_results
 
     from mnist_bench.records.files import write_atomically
-    from mnist_bench.records.training import dump_json
+    from mnist_bench.records.serial import dump_json
 
     try:
         results = _measure(options)

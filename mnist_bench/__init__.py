@@ -12,7 +12,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnist_bench.records.training import TrainingConfig, TrainingRecord, load_record
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.serial import load_record
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import load_dataset
     from mnist_bench.training.engines import ENGINES
     from mnist_bench.training.labs import LABS, build_model
@@ -29,24 +31,23 @@ __all__ = [
     "train",
 ]
 
+# Here and not in the metadata of the installed package: where a version is measured, the package is not installed.
+__version__ = "0.1.0"
+
 _HOMES = {
     "ENGINES": "training.engines",
     "LABS": "training.labs",
-    "TrainingConfig": "records.training",
+    "TrainingConfig": "records.config",
     "TrainingRecord": "records.training",
     "build_model": "training.labs",
     "load_dataset": "training.data.dataset",
-    "load_record": "records.training",
+    "load_record": "records.serial",
     "train": "training.runner",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name, or the version, on first use."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("mnist-bench")
+    """Load a public name on first use."""
     if name in _HOMES:
         return getattr(importlib.import_module(f"mnist_bench.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

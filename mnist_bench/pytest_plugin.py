@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.records.serial import save
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -140,7 +142,7 @@ def mnist_train(
     request: pytest.FixtureRequest, mnist_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., TrainingRecord]:
     """A function of (lab, engine, seed, epochs) that trains once a session, whichever process asks first."""
-    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.records.config import TrainingConfig
 
     folder = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
@@ -163,12 +165,12 @@ def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
     A known regression is an expected failure; one that has gone is a failure.
     """
     from mnist_bench.checks.known import apply_known, load_known
-    from mnist_bench.checks.suite import collect_versions
     from mnist_bench.records.verdicts import Verdict
     from mnist_bench.show.text import format_line
+    from mnist_bench.training.backend import read_versions
 
     def hold(result: CheckResult, *, engine: str = "") -> None:
-        result = apply_known(result, engine, collect_versions(), load_known())
+        result = apply_known(result, engine, read_versions(), load_known())
         line = format_line(result)
         request.node.user_properties.append((_VERDICT, line))
         if result.verdict is Verdict.KNOWN:
@@ -209,7 +211,7 @@ def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
     """Return the record of a training from the session's folder, made there first if need be."""
     from filelock import FileLock
 
-    from mnist_bench.records.training import load_record, save_record
+    from mnist_bench.records.serial import load_record
     from mnist_bench.training.campaign import record_name
     from mnist_bench.training.runner import check_config, train
 
@@ -218,7 +220,7 @@ def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
     path = folder / f"{config.epochs}-{record_name(config)}"
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            save_record(train(config, dataset=dataset), path)
+            save(train(config, dataset=dataset), path)
         return load_record(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import importlib.util
 import json
 import os
@@ -13,25 +14,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import msgspec
 import numpy as np
 import pytest
 from packaging.version import Version
 
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import files
-from mnist_bench.records.training import (
-    DatasetRecord,
-    EnvironmentRecord,
-    History,
-    LayerRecord,
-    Seconds,
-    TrainingConfig,
-    TrainingRecord,
-    dump_json,
-    encode_record,
-)
-from mnist_bench.records.validation import ValidationRecord
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, digest_arrays
+from mnist_bench.records.serial import dump_json, encode_record
+from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, ValidationRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.stats.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, judge_looks
 from mnist_bench.timing.ab.records import (
@@ -44,7 +36,7 @@ from mnist_bench.timing.ab.records import (
     make_ratio,
 )
 from mnist_bench.training.backend import without_autotuner, without_tf32
-from mnist_bench.training.data.archives import Arrays, digest_arrays
+from mnist_bench.training.data.archives import Arrays
 from mnist_bench.training.data.dataset import Dataset, load_dataset
 from mnist_bench.versions.records import EpochTimes, Install, VersionRecord, add_training, put
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_version
@@ -125,7 +117,7 @@ def tiny() -> Dataset:
     labels = rng.integers(0, 10, 700, np.uint8)
     images = (patterns[labels] * rng.random((700, 28, 28))).astype(np.uint8)
     arrays = Arrays(images[:600], labels[:600], images[600:], labels[600:])
-    return Dataset(name="tiny", origin="a test", digest=digest_arrays(*arrays), **arrays._asdict())
+    return Dataset(name="tiny", origin="a test", digest=digest_arrays(arrays), **arrays._asdict())
 
 
 @pytest.fixture(scope="session")
@@ -260,7 +252,7 @@ def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
             calibration=None,
             created=record.created,
         )
-        return msgspec.structs.replace(made, **fields)
+        return dataclasses.replace(made, **fields)
 
     return make
 
@@ -387,10 +379,10 @@ def make_versions(record: TrainingRecord) -> Callable[..., dict[str, VersionReco
 def make_version(spec: VersionSpec, record: TrainingRecord, *, seeds: int, cost: float) -> VersionRecord:
     """Return the record of a version: three checks, two probes, `seeds` trainings of the mlp, and times."""
     frozen = Version(spec.keras or "0") >= Version("3")
-    environment = msgspec.structs.replace(
+    environment = dataclasses.replace(
         record.environment, tensorflow=spec.tensorflow, keras=spec.keras or "0", python=f"{spec.python}.1"
     )
-    config = msgspec.structs.replace(record.config, lab="mlp", epochs=2)
+    config = dataclasses.replace(record.config, lab="mlp", epochs=2)
     bits = "keras3" if frozen else "keras2"
     version = VersionRecord(
         version=spec, environment=environment, dataset=record.dataset, created=record.created, commit="c" * 40
@@ -398,9 +390,9 @@ def make_version(spec: VersionSpec, record: TrainingRecord, *, seeds: int, cost:
     rng = np.random.default_rng(int(frozen))
     for seed in range(1671, 1671 + seeds):
         worse = cost * frozen + 0.0008 * rng.normal()
-        training = msgspec.structs.replace(
+        training = dataclasses.replace(
             record,
-            config=msgspec.structs.replace(config, seed=seed),
+            config=dataclasses.replace(config, seed=seed),
             environment=environment,
             test_accuracy=round(0.977 - worse, 4),
             test_loss=round(0.077 + 3 * worse, 4),
@@ -422,7 +414,7 @@ def make_version(spec: VersionSpec, record: TrainingRecord, *, seeds: int, cost:
         checks={"epoch": checks},
         probes=[
             ProbeRecord(
-                config=msgspec.structs.replace(config, engine=engine),
+                config=dataclasses.replace(config, engine=engine),
                 environment=environment,
                 dataset=record.dataset,
                 stages=stages if engine == "epoch" else stages[:1],
@@ -441,9 +433,9 @@ def make_version(spec: VersionSpec, record: TrainingRecord, *, seeds: int, cost:
 @pytest.fixture
 def mlp(record: TrainingRecord) -> TrainingRecord:
     """The record of a training as the lab trains the mlp."""
-    config = msgspec.structs.replace(record.config, lab="mlp", epochs=20)
-    history = History(**{name: [0.5] * 20 for name in History.__struct_fields__})
-    return msgspec.structs.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
+    config = dataclasses.replace(record.config, lab="mlp", epochs=20)
+    history = History(**{name: [0.5] * 20 for name in History.__dataclass_fields__})
+    return dataclasses.replace(record, config=config, history=history, test_accuracy=0.977, test_loss=0.0768)
 
 
 @pytest.fixture

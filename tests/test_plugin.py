@@ -9,7 +9,7 @@ import pytest
 
 # The first is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
 from mnist_bench.checks import suite  # noqa: F401 - as said
-from mnist_bench.records.training import save_record
+from mnist_bench.records.serial import save
 from mnist_bench.timing.records import collect_hardware
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _fixed_versions(pytester: pytest.Pytester) -> None:
     """Spare the inner runs the import of TensorFlow."""
     pytester.makeconftest(
         "from mnist_bench.checks import suite\n"
-        "suite.collect_versions = lambda: {'keras': '3.15.1', 'tensorflow': '2.21.0', 'numpy': '2.4.6'}\n"
+        "backend.read_versions = lambda: {'keras': '3.15.1', 'tensorflow': '2.21.0', 'numpy': '2.4.6'}\n"
     )
 
 
@@ -115,7 +115,7 @@ def test_what_only_mnist_can_answer(
 def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, record: TrainingRecord) -> None:
     """In a suite about the lab each of two processes has half of the cores; a lab that both want is trained once."""
     cores = sorted(os.sched_getaffinity(0))
-    save_record(record, pytester.path / "record.json")
+    save(record, pytester.path / "record.json")
     pytester.makeini(HEADER)
     pytester.makeconftest("import numpy")  # whose BLAS takes a thread for each core that it sees then
     pytester.makepyfile(
@@ -123,7 +123,7 @@ def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, 
         import os, pathlib, time
         import pytest, threadpoolctl
         from mnist_bench.training import runner
-        from mnist_bench.records.training import load_record
+        from mnist_bench.records.serial import load_record
 
         @pytest.fixture(scope="session")
         def mnist_dataset():
@@ -154,13 +154,13 @@ def test_processes_share_the_cores_and_the_trainings(pytester: pytest.Pytester, 
 
 def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pytester, record: TrainingRecord) -> None:
     """Each engine's keys stand there once, however many trainings it did."""
-    save_record(record, pytester.path / "record.json")
+    save(record, pytester.path / "record.json")
     pytester.makepyfile(
         """
         import pathlib
         import pytest
         from mnist_bench.training import runner
-        from mnist_bench.records.training import load_record
+        from mnist_bench.records.serial import load_record
         from mnist_bench.records.verdicts import CheckResult, Verdict
 
         @pytest.fixture(scope="session")

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from mnist_bench.records.training import TrainingConfig
-from mnist_bench.training.data.dataset import load_dataset, prepare
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
 from mnist_bench.training.fused import epoch_orders
-from mnist_bench.training.labs import CLASSES, PIXELS, check_lab
+from mnist_bench.training.labs import CLASSES, PIXELS, Lab, check_lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
-
-    from mnist_bench.training.data.dataset import Dataset, Prepared
-    from mnist_bench.training.labs import Lab
 
     Weights = Sequence[npt.NDArray[np.float32]]
 

@@ -11,18 +11,23 @@ from mnist_bench.checks.accuracy import compare_values, format_metric
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.records import ProbeRecord, describe_difference
-from mnist_bench.checks.suite import collect_versions
 from mnist_bench.checks.thresholds import judge_threshold
-from mnist_bench.records.serial import RecordError, load_any
-from mnist_bench.records.training import TrainingConfig, TrainingRecord
+from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
+from mnist_bench.training.backend import read_versions
 from mnist_bench.training.engines import check_engine
 from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from mnist_bench.records.config import TrainingConfig
+
+_FORMS: tuple[type[TrainingRecord | ProbeRecord], ...] = (TrainingRecord, ProbeRecord)
 
 __all__ = ["accept_folder", "diff_baselines", "find_objections"]
 
@@ -44,7 +49,7 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
         ValueError: No reason is given, a rule is broken and `force` is off, or the records do not belong
             together or to the baseline that is there. Nothing has been written then.
     """
-    acceptance = baselines.make_acceptance(why)
+    acceptance = make_acceptance(why)
     probes, groups = _sort_out(source)
     trainings = [record for group in groups for record in group]
     commits = [probe.environment.commit for probe in probes]
@@ -55,7 +60,7 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
     objections = find_objections(trainings, commits, sorted(engines))
     if objections and not force:
         raise ValueError(f"{source}: not accepted: {'; '.join(objections)} (--force says so in the file)")
-    acceptance = baselines.make_acceptance(why, objections)
+    acceptance = make_acceptance(why, objections)
     written = [baselines.accept_accuracy(group, folder, acceptance) for group in groups]
     return written + [baselines.accept_probe(probe, folder, acceptance) for probe in probes]
 
@@ -88,7 +93,7 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
         RecordError: One of them is not valid.
         ValueError: They are of different kinds, labs or data.
     """
-    old, now = baselines.load_baseline(base), baselines.load_baseline(new)
+    old, now = (load(path, *baselines.FORMS) for path in (base, new))
     if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
         yield describe_difference(old, now)
         return
@@ -118,17 +123,13 @@ def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iter
 
 def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
     """Return the probes of a folder, and its trainings by lab and engine."""
-    forms: Mapping[str, type[TrainingRecord | ProbeRecord]] = {
-        "training": TrainingRecord,
-        "probe": ProbeRecord,
-    }
     paths = sorted(source.glob("*.json"))
     if not paths:
         raise RecordError(f"{source}: no records (*.json) there")
     probes: list[ProbeRecord] = []
     groups: dict[tuple[str, str], list[TrainingRecord]] = {}
     for path in paths:
-        record = load_any(path, forms)
+        record = load(path, *_FORMS)
         _check_names(path, record.config)
         if isinstance(record, ProbeRecord):
             probes.append(record)
@@ -161,7 +162,7 @@ def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
 
 
 def _find_broken(engines: Sequence[str]) -> Iterator[str]:
-    known, versions = load_known(), collect_versions()
+    known, versions = load_known(), read_versions()
     for engine in engines:
         for name in CONTRACTS:
             result = apply_known(check_contract(name, engine), engine, versions, known)

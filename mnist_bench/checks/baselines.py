@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import getpass
+import dataclasses
 import math
-import platform
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.checks.records import Acceptance, ProbeRecord, check_comparable, load_probe
+from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, dump_json, load, load_any
-from mnist_bench.records.training import EnvironmentRecord
+from mnist_bench.records.acceptance import Acceptance
+from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import load, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
 
 __all__ = [
-    "Acceptance",
+    "FORMS",
     "AccuracyBaseline",
     "Reference",
     "accept_accuracy",
@@ -33,15 +31,13 @@ __all__ = [
     "find_probe",
     "find_reference",
     "list_baselines",
-    "load_accuracy",
-    "load_baseline",
-    "make_acceptance",
     "plan_accuracy",
     "probe_path",
 ]
 
 
-class Reference(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Reference:
     """The distribution of one engine's results over seeds, one figure a seed.
 
     Attributes:
@@ -80,7 +76,8 @@ class Reference(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"epochs: {self.epochs} is less than 1")
 
 
-class AccuracyBaseline(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class AccuracyBaseline:
     """Every reference that a lab ever had on a data set: the last one of an engine is in force.
 
     Attributes:
@@ -103,6 +100,10 @@ class AccuracyBaseline(Record, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("references: there are none")
 
 
+FORMS: tuple[type[AccuracyBaseline | ProbeRecord], ...] = (AccuracyBaseline, ProbeRecord)
+"""What a file of the baselines may hold."""
+
+
 def find_folder() -> Path:
     """Return the folder of the baselines that come with the package: the checkout's, or the wheel's copy."""
     checkout = files.PACKAGE.parent / "baselines"
@@ -120,28 +121,6 @@ def probe_path(folder: Path, record: ProbeRecord) -> Path:
     return folder / "digests" / record.dataset.source / f"{config.lab}-{config.engine}" / f"{key}.json"
 
 
-def load_accuracy(path: Path) -> AccuracyBaseline:
-    """Read an accuracy baseline.
-
-    Raises:
-        RecordError: The file cannot be read or is not valid: the message names it and the field.
-    """
-    return load(path, AccuracyBaseline, kind="accuracy-baseline")
-
-
-def load_baseline(path: Path) -> AccuracyBaseline | ProbeRecord:
-    """Read a baseline of either kind.
-
-    Raises:
-        RecordError: The file cannot be read or is not valid: the message names it and the field.
-    """
-    forms: Mapping[str, type[AccuracyBaseline | ProbeRecord]] = {
-        "accuracy-baseline": AccuracyBaseline,
-        "probe": ProbeRecord,
-    }
-    return load_any(path, forms)
-
-
 def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest: str) -> Reference | None:
     """Return the reference in force for a lab, an engine and a data set, or None where there is none.
 
@@ -152,7 +131,7 @@ def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest:
     path = accuracy_path(folder, dataset, lab)
     if not path.exists():
         return None
-    baseline = load_accuracy(path)
+    baseline = load(path, AccuracyBaseline)
     _check_fields(path, baseline, {"lab": lab, "dataset": dataset, "dataset_digest": digest})
     fitting = [reference for reference in baseline.references if reference.engine == engine]
     return fitting[-1] if fitting else None
@@ -168,7 +147,7 @@ def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
     path = probe_path(folder, record)
     if not path.exists():
         return None
-    baseline = load_probe(path)
+    baseline = load(path, ProbeRecord)
     _check_fields(path, baseline.config, {"engine": record.config.engine})
     _check_fields(path, baseline.environment, {"numerics_key": record.environment.numerics_key})
     try:
@@ -182,18 +161,6 @@ def list_baselines(folder: Path) -> Iterator[Path]:
     """Yield every baseline file of a folder, sorted."""
     for kind in ("accuracy", "digests"):
         yield from sorted((folder / kind).rglob("*.json"))
-
-
-def make_acceptance(why: str, forced: Sequence[str] = ()) -> Acceptance:
-    """Return an acceptance by this user on this machine, now.
-
-    Raises:
-        ValueError: No reason is given.
-    """
-    if not why.strip():
-        raise ValueError("a baseline needs a reason, for whoever reviews it")
-    when = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-    return Acceptance(who=f"{_find_user()}@{platform.node()}", when=when, why=why, forced=list(forced))
 
 
 def plan_accuracy(
@@ -213,9 +180,9 @@ def plan_accuracy(
     new = AccuracyBaseline(lab=lab, dataset=dataset.source, dataset_digest=dataset.digest, references=[reference])
     if not path.exists():
         return path, new
-    old = load_accuracy(path)
+    old = load(path, AccuracyBaseline)
     _check_fields(path, old, {name: getattr(new, name) for name in ("lab", "dataset", "dataset_digest")})
-    return path, msgspec.structs.replace(old, references=[*old.references, reference])
+    return path, dataclasses.replace(old, references=[*old.references, reference])
 
 
 def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance) -> Path:
@@ -235,7 +202,7 @@ def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance:
     """
     path, baseline = plan_accuracy(records, folder, acceptance)
     # Nothing is lost: what was there stands in the new file, too.
-    write_atomically(path, dump_json(baseline).encode(), overwrite=True)
+    save(baseline, path, overwrite=True)
     return path
 
 
@@ -252,10 +219,8 @@ def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | Non
     """
     path = probe_path(folder, record)
     if path.exists():
-        number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
-        write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
-    accepted = msgspec.structs.replace(record, acceptance=acceptance or record.acceptance)
-    write_atomically(path, dump_json(accepted).encode(), overwrite=True)
+        files.supersede(path)
+    save(dataclasses.replace(record, acceptance=acceptance or record.acceptance), path, overwrite=True)
     return path
 
 
@@ -287,15 +252,8 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
     )
 
 
-def _check_fields(path: Path, record: Record, wanted: Mapping[str, str]) -> None:
+def _check_fields(path: Path, record: object, wanted: Mapping[str, str]) -> None:
     """Refuse a record that is not what its place says."""
     for name, value in wanted.items():
         if getattr(record, name) != value:
             raise ValueError(f"{path}: {name} is {getattr(record, name)!r}, expected {value!r}")
-
-
-def _find_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # the user of a container may have no name
-        return "unknown"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from mnist_bench.records.serial import Record, load_json
+from mnist_bench.records.serial import load_json
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ __all__ = ["KNOWN_PATH", "KnownRegression", "apply_known", "find_known", "load_k
 KNOWN_PATH = Path(__file__).with_name("known_regressions.json")
 
 
-class KnownRegression(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class KnownRegression:
     """One entry of the list.
 
     Attributes:
@@ -52,7 +54,8 @@ def load_known(path: Path = KNOWN_PATH) -> list[KnownRegression]:
     Raises:
         RecordError: The file cannot be read, or is not a valid list; the message names it and the field.
     """
-    return load_json(path, list[KnownRegression])
+    known: list[KnownRegression] = load_json(path, list[KnownRegression])
+    return known
 
 
 def find_known(
@@ -85,10 +88,10 @@ def apply_known(
         return result
     if result.verdict is Verdict.REGRESSED:
         evidence = f"{entry.name}: {entry.reason} {entry.link}"
-        return msgspec.structs.replace(result, verdict=Verdict.KNOWN, evidence=evidence)
+        return dataclasses.replace(result, verdict=Verdict.KNOWN, evidence=evidence)
     if result.verdict in (Verdict.PASS, Verdict.IDENTICAL):
         evidence = f"the known regression {entry.name!r} is gone here: narrow its versions in {KNOWN_PATH.name}"
-        return msgspec.structs.replace(result, verdict=Verdict.REGRESSED, evidence=evidence)
+        return dataclasses.replace(result, verdict=Verdict.REGRESSED, evidence=evidence)
     return result
 
 

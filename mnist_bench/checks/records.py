@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, load
-from mnist_bench.records.training import (
-    DatasetRecord,
-    EnvironmentRecord,
-    TrainingConfig,
-)
-from mnist_bench.training.fingerprint import NUMERICS_FIELDS, explain_keys
+from mnist_bench.records.acceptance import Acceptance
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
+from mnist_bench.records.files import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = [
-    "Acceptance",
     "Difference",
     "ProbeRecord",
     "Stage",
@@ -28,20 +22,11 @@ __all__ = [
     "compare_probes",
     "describe_difference",
     "format_difference",
-    "load_probe",
 ]
 
 
-class Acceptance(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who accepted a record as a baseline, when, why, and against which rules."""
-
-    who: str
-    when: str
-    why: str
-    forced: list[str]
-
-
-class Stage(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Stage:
     """One stage of training: the SHA-256 of its arrays, and a few of their values."""
 
     name: str
@@ -54,7 +39,8 @@ class Stage(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"stage {self.name!r} holds a value that is not finite")
 
 
-class ProbeRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class ProbeRecord:
     """Every stage of one lab's training by one engine, in the order of training.
 
     `acceptance` is None until the record becomes a baseline.
@@ -75,7 +61,8 @@ class ProbeRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError(f"stages must be there, each once, not {names!r}")
 
 
-class Difference(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Difference:
     """A stage that is not the same in two probes.
 
     Attributes:
@@ -88,15 +75,6 @@ class Difference(msgspec.Struct, frozen=True):
     stage: str
     size: float | None
     only: str | None = None
-
-
-def load_probe(path: Path) -> ProbeRecord:
-    """Read a probe record.
-
-    Raises:
-        RecordError: The file cannot be read, or is no valid probe record.
-    """
-    return load(path, ProbeRecord, kind="probe")
 
 
 def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from mnist_bench.checks import baselines
 from mnist_bench.checks.accuracy import compare_accuracy, is_decided, plan_looks
 from mnist_bench.checks.known import apply_known, load_known
-from mnist_bench.checks.layers import arithmetic, contracts, reproducibility, structure
+from mnist_bench.checks.layers.fast import run_fast_checks
 from mnist_bench.checks.layers.probes import probe
-from mnist_bench.checks.records import compare_probes, describe_difference, load_probe
+from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
 from mnist_bench.checks.thresholds import check_threshold
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
+from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.backend import choose_device
+from mnist_bench.training.backend import read_versions
 from mnist_bench.training.campaign import plan_campaign, run_campaign
-from mnist_bench.training.fingerprint import NUMERICS_FIELDS, explain_keys
+from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.workers.pool import Failed, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from mnist_bench.checks.baselines import Reference
-    from mnist_bench.checks.records import ProbeRecord
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.pool import Event
 
 __all__ = ["FIRST_SEED", "Plan", "check_fast_layers", "check_results", "run_suite"]
@@ -90,32 +90,9 @@ def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult
 
 def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
     """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account."""
-    choose_device(plan.device)  # once TensorFlow has run on a GPU, it is too late
-    known, versions = load_known(), collect_versions()
-    for lab in plan.labs:
-        yield structure.check_layers(lab)
-        yield structure.check_initial_weights(lab)
-    for name in contracts.CONTRACTS:
-        yield apply_known(contracts.check_contract(name, plan.engine), plan.engine, versions, known)
-    for lab in plan.labs:
-        yield arithmetic.check_arithmetic(lab, plan.engine)
-    yield reproducibility.check_determinism()
-    yield from reproducibility.check_reproducible(
-        plan.labs, [plan.engine], plan.dataset, plan.source, device=plan.device
-    )
-
-
-def collect_versions() -> dict[str, str]:
-    """Return the versions that decide about known regressions, by package."""
-    import numpy as np
-
-    from mnist_bench.training.backend import load_tensorflow, read_keras_version
-
-    return {
-        "tensorflow": load_tensorflow().__version__,
-        "keras": read_keras_version(),
-        "numpy": np.__version__,
-    }
+    known, versions = load_known(), read_versions()
+    for result in run_fast_checks(plan.labs, plan.engine, plan.dataset, plan.source, device=plan.device):
+        yield apply_known(result, plan.engine, versions, known)
 
 
 def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
@@ -138,7 +115,7 @@ def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
 def _explain_no_probe(plan: Plan, now: ProbeRecord) -> str:
     """Say that no probe baseline fits this environment, and what the nearest one differs in."""
     folder = baselines.probe_path(plan.baselines, now).parent
-    others = [load_probe(path) for path in sorted(folder.glob("*.json"))]
+    others = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
     differences = [explain_keys(other.environment, now.environment, NUMERICS_FIELDS) for other in others]
     if not differences:
         return "bits: no baseline for this lab and engine"
@@ -223,4 +200,4 @@ def _make_failed(event: Failed) -> CheckResult:
 
 
 def _with_reason(result: CheckResult, reason: str) -> CheckResult:
-    return msgspec.structs.replace(result, evidence=f"{result.evidence}. {reason}")
+    return dataclasses.replace(result, evidence=f"{result.evidence}. {reason}")

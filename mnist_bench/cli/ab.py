@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli.check import DataOption, EngineOption, JsonOption  # noqa: TC001 - typer reads them at run time
+from mnist_bench.records.serial import save
 
 if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
@@ -64,11 +66,8 @@ def ab(
     until the answer is clear or the budget is spent. Exit status: 0 faster or the same, 1 slower, 2 bad usage,
     bad input or a process that was lost, 3 inconclusive.
     """
-    import msgspec
-
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.cli.app import default_folder
-    from mnist_bench.records.files import write_atomically
     from mnist_bench.records.serial import dump_json
     from mnist_bench.records.verdicts import EXIT_STATUS
     from mnist_bench.timing.ab.calibration import find_sharpness
@@ -94,9 +93,9 @@ def ab(
     with show_rounds(budget) as show:
         record = compare(plan, show)
     # Kept before anything else can go wrong.
-    write_atomically(path, dump_json(record).encode())
-    record = msgspec.structs.replace(record, calibration=find_sharpness(baselines or find_folder(), record))
-    write_atomically(path, dump_json(record).encode(), overwrite=True)
+    save(record, path)
+    record = dataclasses.replace(record, calibration=find_sharpness(baselines or find_folder(), record))
+    save(record, path, overwrite=True)
     typer.echo(dump_json(record) if json else f"{format_ab(record)}\nRecord: {path}\n", nl=False)
     if record.failure:
         raise ValueError(f"{record.failure}; the rounds before it are in {path}")
@@ -129,7 +128,7 @@ def calibrate(
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.records.serial import dump_json
     from mnist_bench.timing.ab.calibration import calibrate as summarise
-    from mnist_bench.timing.ab.calibration import calibration_path, format_sharpness, save_calibration
+    from mnist_bench.timing.ab.calibration import calibration_path, format_sharpness
     from mnist_bench.timing.ab.rounds import run_series
 
     plan = _make_plan(
@@ -146,7 +145,7 @@ def calibrate(
 
     record = summarise(run_series(dataclasses.replace(plan, early=False), folder, runs, show))
     path = calibration_path(place, record.environment, record.workload)
-    save_calibration(record, path)
+    save(record, path)
     typer.echo(dump_json(record) if json else f"{format_sharpness(record.sharpness)}\nwritten: {path}\n", nl=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import sys
 import traceback
@@ -21,7 +22,8 @@ from mnist_bench.cli import sweep as cli_sweep
 from mnist_bench.cli import timings as cli_timings
 
 if TYPE_CHECKING:
-    from mnist_bench.records.training import TrainingConfig, TrainingRecord
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.pool import Failed
 
@@ -86,7 +88,7 @@ def run(
     Writes one JSON record a training, the lab's plots and a page, index.html. Exit status: 0 every threshold
     holds, 1 one does not, 2 bad usage or bad input, 3 a training did not finish.
     """
-    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.labs import LABS
 
     configs = [
@@ -103,9 +105,7 @@ def env(
     json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Show the fingerprint of this environment, with its numerics key and its hardware key."""
-    import msgspec
-
-    from mnist_bench.records.training import dump_json
+    from mnist_bench.records.serial import dump_json
     from mnist_bench.training.backend import choose_device
     from mnist_bench.training.fingerprint import collect_environment
 
@@ -113,7 +113,7 @@ def env(
     if json:
         typer.echo(dump_json(environment), nl=False)
         return
-    for name, value in msgspec.to_builtins(environment).items():
+    for name, value in dataclasses.asdict(environment).items():
         typer.echo(f"{name:17} {_format_value(value)}")
 
 
@@ -123,7 +123,7 @@ def data(
     json: JsonOption = False,  # noqa: FBT002
 ) -> None:
     """Show which data would be used: its source, where it lies, its shapes and its digest."""
-    from mnist_bench.records.training import dump_json
+    from mnist_bench.records.serial import dump_json
 
     dataset = load_data(source)
     arrays = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
@@ -165,7 +165,7 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
 
 def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset, *, json: bool) -> None:
     """Write the page of a run, and print its records or its table."""
-    from mnist_bench.records.training import dump_json
+    from mnist_bench.records.serial import dump_json
     from mnist_bench.show.page import write_run_page
 
     page = write_run_page(records, folder, image=dataset.x_train[2], label=int(dataset.y_train[2]))

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnist_bench.records.serial import save
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_bench.checks.records import Acceptance
     from mnist_bench.checks.suite import Plan
+    from mnist_bench.records.acceptance import Acceptance
     from mnist_bench.records.verdicts import CheckResult
 
 __all__ = ["baseline", "check", "probe", "write_report"]
@@ -102,8 +104,7 @@ def probe(
     """Write the digest of every stage of training, one file a lab; `compare` names the first that differs."""
     from mnist_bench.checks.layers.probes import probe as run_probe
     from mnist_bench.cli.app import load_data
-    from mnist_bench.records.files import write_atomically
-    from mnist_bench.records.training import TrainingConfig, dump_json
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.labs import LABS
     from mnist_bench.training.runner import check_config
 
@@ -118,7 +119,7 @@ def probe(
     dataset = load_data(data)
     for config, path in zip(configs, paths, strict=True):
         record = run_probe(config, dataset)
-        write_atomically(path, dump_json(record).encode())
+        save(record, path)
         typer.echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 
 
@@ -143,9 +144,10 @@ def list_all(folder: FolderOption = None) -> None:
 @baseline.command()
 def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None:
     """Show what one baseline holds, who accepted it and why: every reference, or every stage of a probe."""
-    from mnist_bench.checks.baselines import AccuracyBaseline, load_baseline
+    from mnist_bench.checks.baselines import FORMS, AccuracyBaseline
+    from mnist_bench.records.serial import load
 
-    it = load_baseline(path)
+    it = load(path, *FORMS)
     if not isinstance(it, AccuracyBaseline):
         typer.echo(f"{it.config.lab} by {it.config.engine} on {it.dataset.source}: {_describe(path)}")
         for stage in it.stages:
@@ -225,9 +227,10 @@ def _existing(folder: Path | None) -> Path | None:
 
 
 def _describe(path: Path) -> str:
-    from mnist_bench.checks.baselines import AccuracyBaseline, load_baseline
+    from mnist_bench.checks.baselines import FORMS, AccuracyBaseline
+    from mnist_bench.records.serial import load
 
-    it = load_baseline(path)
+    it = load(path, *FORMS)
     if isinstance(it, AccuracyBaseline):
         return ", ".join(f"{reference.engine} {len(reference.seeds)} seeds" for reference in it.references)
     environment = it.environment

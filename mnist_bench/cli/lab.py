@@ -83,7 +83,7 @@ def _walk(plan: Walk, *, json: bool) -> int:
     """Walk, show each fact as it comes, write the page, and return the exit status."""
     from mnist_bench.checks.sheet.walk import explain_walk, walk
     from mnist_bench.checks.thresholds import judge_threshold
-    from mnist_bench.records.training import dump_json
+    from mnist_bench.records.serial import dump_json
     from mnist_bench.records.verdicts import Verdict
 
     facts: list[Fact] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,7 +70,7 @@ def sweep(
     import numpy as np
 
     from mnist_bench.cli.app import default_folder, load_data
-    from mnist_bench.records.training import DatasetRecord
+    from mnist_bench.records.environment import DatasetRecord
     from mnist_bench.sweep import space as spaces
     from mnist_bench.sweep.records import SweepPlan
     from mnist_bench.sweep.storage import load_optuna
@@ -109,8 +110,6 @@ def _run(
     order: Order, plan: SweepPlan, points: list[Any], dataset: Dataset, *, jobs: int, folder: Path, json: bool
 ) -> int:
     """Run a sweep and its tests, write and print what they found, and return the exit status."""
-    import msgspec
-
     from mnist_bench.records.serial import dump_json
     from mnist_bench.sweep.page import format_table, write_sweep
     from mnist_bench.sweep.results import choose_trials
@@ -128,7 +127,7 @@ def _run(
             _say(f"testing the best and the lab's own: {len(chosen)} points")
             name = f"{order.study}-test"
             tests = open_tests(order.storage, name, plan, chosen, heartbeat=order.heartbeat)
-            work_off(msgspec.structs.replace(order, study=name), jobs=jobs, watch=lambda: None)
+            work_off(dataclasses.replace(order, study=name), jobs=jobs, watch=lambda: None)
     except WorkersLostError as error:
         _say(f"{error}; --resume goes on")
         return _UNFINISHED

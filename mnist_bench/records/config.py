@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from mnist_bench.records.serial import Record
+from dataclasses import dataclass
 
 __all__ = ["TrainingConfig"]
 
 
-class TrainingConfig(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
     """What to train, and how. The defaults are the lab's own values (lab sheet, sections 1 to 4).
 
     Attributes:

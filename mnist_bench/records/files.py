@@ -7,8 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["PACKAGE", "replace_own", "write_atomically"]
+__all__ = ["PACKAGE", "SCHEMA_VERSION", "find_cache_folder", "replace_own", "supersede", "write_atomically"]
 
+SCHEMA_VERSION = 1  # of every record
 PACKAGE = Path(__file__).resolve().parents[1]  # the folder of mnist_bench, in a checkout or where it is installed
 
 _HEAD = 2000  # bytes of a file in which its mark stands
@@ -58,3 +59,22 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> 
     finally:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
+
+
+def supersede(path: Path) -> None:
+    """Keep what a file holds under its name with `.superseded-N` behind: the file itself may then be replaced.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
+    write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
+
+
+def find_cache_folder() -> Path:
+    """Return the folder for what can be made again: `MNIST_BENCH_CACHE`, or the user's cache folder."""
+    if folder := os.environ.get("MNIST_BENCH_CACHE"):
+        return Path(folder)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("mnist-bench"))

@@ -1,30 +1,40 @@
-"""Records as JSON: written one way everywhere, read back with every fault named by file and field. A leaf."""
+"""Records as JSON: written one way everywhere, read back with every fault named by file and field.
+
+The one module that needs msgspec. What runs in an environment under test writes its records with `json`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
+import operator
 import re
+import typing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from mnist_bench.records.files import SCHEMA_VERSION, write_atomically
+from mnist_bench.records.training import TrainingRecord
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = [
-    "SCHEMA_VERSION",
-    "Record",
     "RecordError",
+    "convert",
     "decode",
+    "decode_json",
     "dump_folded",
     "dump_json",
     "list_records",
     "load",
-    "load_any",
     "load_json",
+    "load_record",
+    "make_schema",
+    "save",
 ]
-
-SCHEMA_VERSION = 1
 
 # An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
 _NUMBERS = re.compile(r"\[\n\s+((?:-?\d[\d.eE+-]*|null)(?:,\n\s+(?:-?\d[\d.eE+-]*|null))*)\n\s+\]")
@@ -34,11 +44,6 @@ class RecordError(ValueError):
     """A record that cannot be read: the message is one line that names the file and the field."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every record shares: immutable, keyword-only, and strict about unknown fields."""
-
-
-R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
@@ -59,58 +64,95 @@ def dump_folded(value: Any) -> str:
     return _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", dump_json(value))
 
 
-def decode(text: str | bytes, form: type[R], *, kind: str, origin: str) -> R:
+def save(record: Any, path: Path, *, overwrite: bool = False, folded: bool = False) -> None:
+    """Write a record to a file, atomically.
+
+    Args:
+        record: The record, or any value that JSON holds.
+        path: Where to write; its folder is made.
+        overwrite: Whether a file that is there may be replaced.
+        folded: Whether each array of numbers stands on one line.
+
+    Raises:
+        FileExistsError: The file is there, and `overwrite` is False.
+        OSError: The folder cannot be made or written.
+    """
+    text = dump_folded(record) if folded else dump_json(record)
+    write_atomically(path, text.encode(), overwrite=overwrite)
+
+
+def load(path: Path, *forms: type[T]) -> T:
+    """Read the record in a file.
+
+    Args:
+        path: The file.
+        forms: The classes that the record may be of; its field `kind` says which.
+
+    Raises:
+        RecordError: The file cannot be read, or holds no valid record of those classes.
+    """
+    return decode(_read(path), *forms, origin=str(path))
+
+
+def load_record(path: Path) -> TrainingRecord:
+    """Read the record of a training.
+
+    Raises:
+        RecordError: The file cannot be read, or holds no valid record of a training.
+    """
+    return load(path, TrainingRecord)
+
+
+def decode(text: str | bytes, *forms: type[T], origin: str) -> T:
     """Read a record from JSON text.
 
     Args:
         text: The JSON.
-        form: The record's class.
-        kind: What its field `kind` must say.
-        origin: Where it came from, for the message of an error.
+        forms: The classes that the record may be of; its field `kind` says which.
+        origin: Where the text came from, for the message of an error.
 
     Raises:
-        RecordError: The text is no JSON, has another schema or kind, lacks a field, holds one too
-            many, or one of a wrong type or value.
+        RecordError: The text is not JSON, has another schema or kind, lacks a field, holds one too many, or one of
+            a wrong type or value.
     """
-    return _decode_any(text, {kind: form}, origin)
+    head = _decode_loosely(text, _Head, origin)
+    if head.schema_version != SCHEMA_VERSION:
+        raise RecordError(f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}")
+    kinds = {vars(form)["kind"]: form for form in forms}
+    if head.kind not in kinds:
+        raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, kinds))}")
+    record: T = decode_json(text, kinds[head.kind], origin=origin)
+    return record
 
 
-def load(path: Path, form: type[R], *, kind: str) -> R:
-    """Read the record that stands in the file `path`.
-
-    Raises:
-        RecordError: The file cannot be read, or holds no valid record of that kind.
-    """
-    return load_any(path, {kind: form})
-
-
-def load_any(path: Path, forms: Mapping[str, type[R]]) -> R:
-    """Read the record of one of several kinds that stands in the file `path`.
-
-    Args:
-        path: The file.
-        forms: The classes of the records by their kinds.
-
-    Raises:
-        RecordError: The file cannot be read, or holds no valid record of those kinds.
-    """
-    return _decode_any(_read(path), forms, str(path))
-
-
-def load_json(path: Path, form: type[T]) -> T:
-    """Read JSON that is no record, such as a list, as the type `form`.
+def load_json(path: Path, form: Any) -> Any:
+    """Read JSON without a schema, such as a list of records, as the type `form`.
 
     Raises:
         RecordError: The file cannot be read, or does not hold that type.
     """
-    return _decode_json(_read(path), form, str(path))
+    return decode_json(_read(path), form, origin=str(path))
+
+
+def decode_json(text: str | bytes, form: Any, *, origin: str) -> Any:
+    """Read JSON text as `load_json` reads a file."""
+    return _make_record(_decode_loosely(text, _make_strict(form), origin), form, origin)
+
+
+def convert(value: Any, form: Any, *, origin: str) -> Any:
+    """Make a value of the type `form` of what Python's `json` gives.
+
+    Raises:
+        RecordError: The value is not of that type.
+    """
+    return _make_record(_explain(lambda: msgspec.convert(value, _make_strict(form)), origin), form, origin)
 
 
 def list_records(path: Path) -> list[Path]:
     """Return the records' files of a folder; of a file, or of what is not there, the path itself.
 
     Raises:
-        RecordError: The folder holds none.
+        RecordError: The folder holds no records.
     """
     if not path.is_dir():
         return [path]
@@ -120,18 +162,60 @@ def list_records(path: Path) -> list[Path]:
     return files
 
 
-def _decode_any(text: str | bytes, forms: Mapping[str, type[R]], origin: str) -> R:
-    head = _decode_json(text, _Head, origin)
-    if head.schema_version != SCHEMA_VERSION:
-        raise RecordError(f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}")
-    if head.kind not in forms:
-        raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, forms))}")
-    return _decode_json(text, forms[head.kind], origin)
+def make_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a training record, which docs/record.schema.json publishes."""
+    schema = msgspec.json.schema(TrainingRecord)
+    for definition in schema["$defs"].values():
+        # Python 3.13 takes the indentation out of a docstring, those before it do not.
+        definition["description"] = inspect.cleandoc(definition["description"])
+        definition["additionalProperties"] = False
+    record = schema["$defs"]["TrainingRecord"]
+    # `decode` asks for these two, which say how to read the rest, although they have defaults.
+    record["required"] += ["kind", "schema_version"]
+    record["properties"] |= {"kind": {"const": "training"}, "schema_version": {"const": SCHEMA_VERSION}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _decode_json(text: str | bytes, form: type[T], origin: str) -> T:
+@functools.cache
+def _make_strict(form: Any) -> Any:
+    """Return the type with a twin for each dataclass in it, which refuses fields that the dataclass does not have.
+
+    msgspec has no such option for dataclasses: it skips unknown fields.
+    """
+    if dataclasses.is_dataclass(form):
+        hints = typing.get_type_hints(form)
+        return msgspec.defstruct(
+            getattr(form, "__name__", ""),
+            [(field.name, _make_strict(hints[field.name]), _get_default(field)) for field in dataclasses.fields(form)],
+            kw_only=True,
+            forbid_unknown_fields=not getattr(form, "HAS_FURTHER_FIELDS", False),
+        )
+    origin: Any = typing.get_origin(form)
+    if origin is None or origin is typing.Literal:
+        return form
+    twins = tuple(map(_make_strict, typing.get_args(form)))
+    return origin[twins] if origin in (list, dict, tuple) else functools.reduce(operator.or_, twins)
+
+
+def _make_record(twin: Any, form: Any, origin: str) -> Any:
+    """Return the dataclasses that strict twins stand for; their own checks run now."""
+    return _explain(lambda: msgspec.convert(twin, form, from_attributes=True), origin)
+
+
+def _get_default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return msgspec.field(default_factory=field.default_factory)
+    return msgspec.field() if field.default is dataclasses.MISSING else msgspec.field(default=field.default)
+
+
+def _decode_loosely(text: str | bytes, form: type[T], origin: str) -> T:
+    return _explain(lambda: msgspec.json.decode(text, type=form), origin)
+
+
+def _explain(read: typing.Callable[[], T], origin: str) -> T:
+    """Return what `read` returns; name the file and the field where it fails."""
     try:
-        return msgspec.json.decode(text, type=form)
+        return read()
     except msgspec.ValidationError as error:
         message, *place = _flatten(error).rsplit(" - at ", 1)
         field = place[0].strip("`") if place else "$"

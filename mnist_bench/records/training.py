@@ -1,101 +1,20 @@
-"""The frozen records of a training and their JSON: the only thing that crosses from measuring to judging."""
+"""What a training was, did and cost; and the record of one that left the test set alone."""
 
 from __future__ import annotations
 
-import hashlib
 import html
-import inspect
 import math
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from dataclasses import dataclass
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, RecordError, decode, dump_json, load
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.files import SCHEMA_VERSION
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "DatasetRecord",
-    "EnvironmentRecord",
-    "Gpu",
-    "History",
-    "LayerRecord",
-    "RecordError",
-    "Seconds",
-    "TrainingConfig",
-    "TrainingRecord",
-    "check_epochs",
-    "decode_record",
-    "dump_json",
-    "encode_record",
-    "load_record",
-    "load_records",
-    "make_schema",
-    "save_record",
-]
+__all__ = ["History", "LayerRecord", "Seconds", "TrainingRecord", "ValidationRecord"]
 
 
-class Gpu(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One GPU that TensorFlow sees."""
-
-    name: str
-    compute_capability: str
-    driver: str | None
-
-
-class EnvironmentRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything about a machine and its software that can move a figure.
-
-    Attributes:
-        instruction_set: The widest vector instructions of the CPU, such as `avx2` or `avx512`.
-        cores: Cores of the machine.
-        usable_cores: Cores that this process may run on (its affinity).
-        intra_op_threads: As TensorFlow reports it; 0 means that TensorFlow chooses.
-        onednn: The value of TF_ENABLE_ONEDNN_OPTS, or `default`.
-        flags: Other variables that change arithmetic and were set, such as XLA_FLAGS.
-        xla: Whether the training step was compiled by XLA.
-        numerics_key: Digest of what must be equal before the bits of two trainings are compared.
-        hardware_key: Digest of what must be equal before the seconds of two trainings are compared.
-    """
-
-    python: str
-    system: str
-    machine: str
-    tensorflow: str
-    keras: str
-    numpy: str
-    backend: str
-    precision: str
-    cpu: str
-    instruction_set: str
-    cores: int
-    usable_cores: int
-    intra_op_threads: int
-    inter_op_threads: int
-    onednn: str
-    flags: dict[str, str]
-    xla: bool
-    op_determinism: bool
-    device: str
-    gpus: list[Gpu]
-    project: str
-    commit: str | None
-    numerics_key: str
-    hardware_key: str
-
-
-class DatasetRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which data was used: its source (`mnist` or `digits`) and the SHA-256 of its four arrays."""
-
-    source: str
-    digest: str
-
-
-class LayerRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class LayerRecord:
     """One row of the layer table: the layer's class, its output width and its parameters."""
 
     kind: str
@@ -105,7 +24,8 @@ class LayerRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     activation: str | None = None
 
 
-class History(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class History:
     """One figure an epoch in each list. A loss that is not finite stands as None.
 
     `loss` and `accuracy` are running means over the epoch's batches, taken while the weights move,
@@ -121,14 +41,15 @@ class History(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths and figures outside their range."""
-        lengths = {name: len(getattr(self, name)) for name in self.__struct_fields__}
+        lengths = {name: len(column) for name, column in vars(self).items()}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"columns of different lengths: {lengths}")
-        for name in self.__struct_fields__:
-            _check_range(name, getattr(self, name), high=1 if name.endswith("accuracy") else math.inf)
+        for name, column in vars(self).items():
+            _check_range(name, column, high=1 if name.endswith("accuracy") else math.inf)
 
 
-class Seconds(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
     """Wall-clock seconds of each phase.
 
     `first_epoch` holds tracing and compilation; `epoch` is the median of the epochs after it, training
@@ -143,11 +64,12 @@ class Seconds(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse a negative duration."""
-        for name in self.__struct_fields__:
-            _check_range(name, [getattr(self, name)])
+        for name, seconds in vars(self).items():
+            _check_range(name, [seconds])
 
 
-class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
     """What one training was, where it ran, and everything it did that could have regressed."""
 
     config: TrainingConfig
@@ -205,74 +127,33 @@ class TrainingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return "not finite" if self.test_loss is None else f"{self.test_loss:.4f}"
 
 
-def encode_record(record: TrainingRecord) -> str:
-    """Return the record as JSON text that `decode_record` reads back to an equal record."""
-    return dump_json(record)
+@dataclass(frozen=True, kw_only=True)
+class ValidationRecord:
+    """What one training was and did, without the test set. Its kind keeps it from passing for a full record."""
 
+    config: TrainingConfig
+    environment: EnvironmentRecord
+    dataset: DatasetRecord
+    parameters: int
+    history: History
+    final_digest: str
+    created: str
+    kind: str = "validation"
+    schema_version: int = SCHEMA_VERSION
 
-def decode_record(text: str | bytes, *, origin: str) -> TrainingRecord:
-    """Read a record from JSON text.
+    def __post_init__(self) -> None:
+        """Refuse a history of other epochs."""
+        check_epochs(self.config, self.history)
 
-    Args:
-        text: The JSON.
-        origin: Where it came from, for the message of an error.
+    @property
+    def val_accuracy(self) -> float:
+        """Validation accuracy after the last epoch."""
+        return self.history.val_accuracy[-1]
 
-    Raises:
-        RecordError: The text is no JSON, has another schema or kind, lacks a field, holds one too
-            many, or one of a wrong type or value.
-    """
-    return decode(text, TrainingRecord, kind="training", origin=origin)
-
-
-def load_record(path: Path) -> TrainingRecord:
-    """Read the record that stands in the file `path`.
-
-    Raises:
-        RecordError: The file cannot be read, or holds no valid record.
-    """
-    return load(path, TrainingRecord, kind="training")
-
-
-def load_records(folder: Path) -> list[TrainingRecord]:
-    """Read every record (`*.json`) of a folder, in the order of their names.
-
-    Raises:
-        RecordError: The folder holds none, or one that is not valid.
-    """
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
-        raise RecordError(f"{folder}: no records (*.json) there")
-    return [load_record(path) for path in paths]
-
-
-def save_record(record: TrainingRecord, path: Path) -> None:
-    """Write the record to a new file, atomically.
-
-    Raises:
-        FileExistsError: The file exists: nothing is overwritten.
-    """
-    write_atomically(path, encode_record(record).encode())
-
-
-def make_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a training record, which docs/record.schema.json publishes."""
-    schema = msgspec.json.schema(TrainingRecord)
-    for definition in schema["$defs"].values():
-        # Python 3.13 takes the indentation out of a docstring, those before it do not.
-        definition["description"] = inspect.cleandoc(definition["description"])
-    record = schema["$defs"]["TrainingRecord"]
-    # `decode_record` asks for these two, which say how to read the rest, although they have defaults.
-    record["required"] += ["kind", "schema_version"]
-    record["properties"] |= {"kind": {"const": "training"}, "schema_version": {"const": SCHEMA_VERSION}}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def digest_arrays(arrays: Any) -> str:
-    """Return the SHA-256 (hex) over the C-order bytes of the arrays, one after the other."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, all epochs, validation not counted; the first may hold compilation."""
+        return sum(self.history.seconds)
 
 
 def check_epochs(config: TrainingConfig, history: History) -> None:

@@ -19,7 +19,8 @@ from mnist_bench.training.workers.pool import EpochEnded, Finished, Started
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mnist_bench.records.training import TrainingConfig, TrainingRecord
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
 
 __all__ = ["make_run_table", "show_download", "show_events", "show_events_by_config"]

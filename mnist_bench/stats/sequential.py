@@ -10,6 +10,7 @@ from math import inf, isfinite
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mnist_bench.stats.intervals import Interval, change_interval
 from mnist_bench.stats.permutation import (
@@ -27,7 +28,6 @@ from mnist_bench.stats.power import smallest_shift
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from numpy.typing import ArrayLike
 
 __all__ = [
     "ACCURACY_MARGIN",

@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import dump_json
+from mnist_bench.records.serial import save
 from mnist_bench.show.drawing import save_alone
 from mnist_bench.show.page import render
 from mnist_bench.sweep.plots import draw_all
@@ -16,7 +16,7 @@ from mnist_bench.sweep.space import describe_point
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mnist_bench.records.training import EnvironmentRecord
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.sweep.records import SweepRecord, TrialRecord
     from mnist_bench.sweep.results import Row
 
@@ -36,7 +36,7 @@ def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
     pictures = draw_all(sweep)
     for name, svg in pictures.items():
         save_alone(svg, folder / f"{name}.svg")
-    write_atomically(folder / "sweep.json", dump_json(sweep).encode(), overwrite=True)
+    save(sweep, folder / "sweep.json", overwrite=True)
     write_atomically(folder / "sweep.csv", format_csv(sweep).encode(), overwrite=True)
     html = render(
         "sweep.html",

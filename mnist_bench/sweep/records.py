@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from mnist_bench.records.serial import SCHEMA_VERSION, Record
-from mnist_bench.records.training import DatasetRecord, TrainingRecord
-from mnist_bench.records.validation import ValidationRecord
+from dataclasses import dataclass
+
+from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.training import TrainingRecord, ValidationRecord
 from mnist_bench.sweep.space import Level, Space
 
 __all__ = ["ChosenRecord", "SweepPlan", "SweepRecord", "TrialRecord"]
 
 
-class SweepPlan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan:
     """What a sweep is: whoever shares its study must mean the same.
 
     Attributes:
@@ -30,7 +33,8 @@ class SweepPlan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dataset: DatasetRecord
 
 
-class TrialRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
     """One point and its trainings.
 
     Attributes:
@@ -54,14 +58,16 @@ class TrialRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     trainings: list[ValidationRecord]
 
 
-class ChosenRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class ChosenRecord:
     """One of the chosen points, trained again with the same seeds and tested."""
 
     number: int
     trainings: list[TrainingRecord]
 
 
-class SweepRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class SweepRecord:
     """A sweep and all that came of it.
 
     Attributes:

@@ -9,14 +9,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_bench.sweep.space import FACTORS, describe_point
+from mnist_bench.sweep.space import FACTORS, Level, Point, describe_point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_bench.records.validation import ValidationRecord
+    from mnist_bench.records.training import ValidationRecord
     from mnist_bench.sweep.records import SweepRecord, TrialRecord
-    from mnist_bench.sweep.space import Level, Point
 
 __all__ = [
     "CHOSEN",

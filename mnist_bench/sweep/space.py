@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.serial import Record
 from mnist_bench.training.labs import Lab, check_lab, find_departures
 from mnist_bench.training.optimizers import DEFAULT_RATE, OPTIMIZERS, UPDATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "FACTORS",
@@ -52,7 +52,8 @@ class Factor:
     parse: Callable[[str, Lab], Level]
 
 
-class Space(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Space:
     """The levels of each factor, and the lab's own values of all of them.
 
     Attributes:

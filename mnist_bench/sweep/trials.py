@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import dataclasses
 import os
 import platform
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mnist_bench.records.training import TrainingRecord
-from mnist_bench.records.validation import ValidationRecord
+from mnist_bench.records.acceptance import now
+from mnist_bench.records.training import TrainingRecord, ValidationRecord
 from mnist_bench.sweep.records import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
 from mnist_bench.sweep.space import make_config
 from mnist_bench.sweep.storage import load_optuna
@@ -49,7 +49,7 @@ def open_sweep(url: str, name: str, plan: SweepPlan, points: Sequence[Point | No
     Raises:
         ValueError: As `study.open_study`.
     """
-    identity = {"what": "mnist_bench sweep", **msgspec.to_builtins(plan)}
+    identity = {"what": "mnist_bench sweep", **dataclasses.asdict(plan)}
     return open_study(url, name, identity, points, heartbeat=heartbeat)
 
 
@@ -61,7 +61,7 @@ def open_tests(url: str, name: str, plan: SweepPlan, trials: Sequence[TrialRecor
     """
     points = [trial.point for trial in trials]
     chosen = {"numbers": [trial.number for trial in trials], "points": points}
-    identity = {"what": "mnist_bench test", **msgspec.to_builtins(plan), "chosen": chosen}
+    identity = {"what": "mnist_bench test", **dataclasses.asdict(plan), "chosen": chosen}
     return open_study(url, name, identity, points, heartbeat=heartbeat)
 
 
@@ -125,7 +125,7 @@ def make_record(study: Any, tests: Any | None) -> SweepRecord:
         plan=plan,
         trials=[_make_trial(slot, plan) for slot in read_slots(study)],
         tested=tested,
-        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        created=now(),
     )
 
 
@@ -157,14 +157,14 @@ def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: D
     # The lab's own point is what the others are held against, and always trained to its end.
     watched = plan.prune and seed == plan.seeds[0] and trial.user_attrs["slot"] > 0
     record = train_untested(config, dataset=dataset, on_epoch=_make_pruner(trial) if watched else None)
-    trial.set_user_attr(_key(seed), msgspec.to_builtins(record))
+    trial.set_user_attr(_key(seed), dataclasses.asdict(record))
     return record.val_accuracy
 
 
 def _test_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: Dataset, data: str) -> float:
     """Train one seed in full, and return its test accuracy."""
     record = train(make_config(plan.space, point, seed=seed, data=data), dataset=dataset)
-    trial.set_user_attr(_key(seed), msgspec.to_builtins(record))
+    trial.set_user_attr(_key(seed), dataclasses.asdict(record))
     return record.test_accuracy
 
 

@@ -6,17 +6,18 @@ pytest-benchmark reads the same files and looks past the additions: `machine_inf
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import statistics
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
-
-from mnist_bench.checks.records import Acceptance
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, RecordError, load_json
-from mnist_bench.records.training import Gpu
-from mnist_bench.training.fingerprint import HARDWARE_FIELDS, collect_machine, find_gpu_names, make_key
+from mnist_bench.records.acceptance import Acceptance
+from mnist_bench.records.environment import HARDWARE_FIELDS, Gpu, make_key
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import convert, load_json
+from mnist_bench.training.fingerprint import collect_machine, find_gpu_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,8 @@ __all__ = [
 _ROUNDING = 1e-9
 
 
-class Machine(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Machine:
     """The hardware of a run, and its key; the fields are those of `environment.HARDWARE_FIELDS`."""
 
     hardware_key: str
@@ -54,7 +56,8 @@ class Machine(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gpu_names: list[str]
 
 
-class Figures(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Figures:
     """What is known of a benchmark beside its times, as `extra_info` holds it.
 
     Attributes:
@@ -98,14 +101,17 @@ class Figures(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"controls: {name} holds a time that is not positive")
 
 
-class Stats(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class Stats:
     """The times of a benchmark in seconds; `data` is empty where the run was saved without its rounds."""
+
+    HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
     min: float
     max: float
     median: float
     rounds: int
-    data: list[float] = []
+    data: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse times that are not positive, and a summary that is not that of the rounds."""
@@ -124,8 +130,11 @@ class Stats(msgspec.Struct, frozen=True):
                 raise ValueError(f"{name} is {is_there!r}, and that of data is {is_due!r}")
 
 
-class Timing(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class Timing:
     """One benchmark of a run."""
+
+    HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
     fullname: str
     stats: Stats
@@ -138,7 +147,8 @@ class Timing(msgspec.Struct, frozen=True):
                 raise ValueError(f"{name} holds {len(column)} figures for {self.stats.rounds} rounds")
 
 
-class Notes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Notes:
     """What the suite itself says of a run.
 
     Attributes:
@@ -160,15 +170,21 @@ class Notes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
 
 
-class Commit(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class Commit:
     """The commit of the working tree."""
+
+    HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
     id: str
     dirty: bool
 
 
-class MachineInfo(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class MachineInfo:
     """Of pytest-benchmark's machine information what is used here."""
+
+    HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
     mnist_bench: Machine
     system: str
@@ -176,8 +192,11 @@ class MachineInfo(msgspec.Struct, frozen=True):
     python_version: str
 
 
-class TimingRun(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class TimingRun:
     """One run of the benchmarks."""
+
+    HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
     machine_info: MachineInfo
     commit_info: Commit
@@ -193,10 +212,10 @@ class TimingRun(msgspec.Struct, frozen=True):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"benchmarks: {twice[0]} is there twice")
-        for field in ("tensorflow", "dataset_digest"):
-            values = {getattr(timing.extra_info, field) for timing in self.benchmarks}
+        for name in ("tensorflow", "dataset_digest"):
+            values = {getattr(timing.extra_info, name) for timing in self.benchmarks}
             if len(values) > 1:
-                raise ValueError(f"benchmarks differ in {field}: {sorted(values)}")
+                raise ValueError(f"benchmarks differ in {name}: {sorted(values)}")
 
     @property
     def machine(self) -> Machine:
@@ -221,7 +240,8 @@ def load_run(path: Path) -> TimingRun:
         RecordError: The file cannot be read, is no run of this project's benchmarks, or holds a figure that
             cannot be: the message names the file and the field.
     """
-    return load_json(path, TimingRun)
+    run: TimingRun = load_json(path, TimingRun)
+    return run
 
 
 def convert_run(run: dict[str, Any], origin: str) -> TimingRun:
@@ -230,10 +250,8 @@ def convert_run(run: dict[str, Any], origin: str) -> TimingRun:
     Raises:
         RecordError: As `load_run`.
     """
-    try:
-        return msgspec.convert(run, TimingRun)
-    except msgspec.ValidationError as error:
-        raise RecordError(f"{origin}: {error}") from error
+    converted: TimingRun = convert(run, TimingRun, origin=origin)
+    return converted
 
 
 def refuse_strangers(runs: Sequence[TimingRun]) -> None:
@@ -272,7 +290,7 @@ def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
         if timing.stats.median < best.stats.median:
             fastest[timing.fullname] = timing
     failed = sorted({name for run in runs for name in run.mnist_bench.failed})
-    return msgspec.structs.replace(runs[0], benchmarks=list(fastest.values()), mnist_bench=Notes(failed=failed))
+    return dataclasses.replace(runs[0], benchmarks=list(fastest.values()), mnist_bench=Notes(failed=failed))
 
 
 def collect_hardware() -> Machine:

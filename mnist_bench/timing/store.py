@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from packaging.version import Version
 
-from mnist_bench.checks.baselines import make_acceptance
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, dump_json, load
+from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import load, save
 from mnist_bench.timing.records import load_run, refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from mnist_bench.checks.records import Acceptance
+    from mnist_bench.records.acceptance import Acceptance
     from mnist_bench.timing.records import Machine, TimingRun
 
 __all__ = [
@@ -32,7 +33,8 @@ __all__ = [
 ]
 
 
-class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
     """Which benchmarks are due, by their full names, each list in alphabetical order.
 
     Attributes:
@@ -57,7 +59,7 @@ def load_manifest(folder: Path) -> Manifest:
     Raises:
         RecordError: It is not there, or not valid: the message names it and the field.
     """
-    return load(folder / "manifest.json", Manifest, kind="timing-manifest")
+    return load(folder / "manifest.json", Manifest)
 
 
 def expected_names(manifest: Manifest, machine: Machine) -> list[str]:
@@ -83,7 +85,7 @@ def write_manifest(names: Iterable[str], folder: Path) -> Path:
     cpu = [name for name in names if name not in gpu]
     path = folder / "manifest.json"
     # Its earlier state is in git, and the change is there to be reviewed.
-    write_atomically(path, dump_json(Manifest(cpu=cpu, gpu=gpu)).encode(), overwrite=True)
+    save(Manifest(cpu=cpu, gpu=gpu), path, overwrite=True)
     return path
 
 
@@ -166,7 +168,7 @@ def _refuse_incomplete(path: Path, run: TimingRun, manifest: Manifest) -> None:
 def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> Path:
     """Write a run with its acceptance under the next number, all that pytest-benchmark wrote kept."""
     content = json.loads(path.read_bytes())
-    content["mnist_bench"]["acceptance"] = msgspec.to_builtins(acceptance)
+    content["mnist_bench"]["acceptance"] = dataclasses.asdict(acceptance)
     info = run.machine_info
     python = ".".join(info.python_version.split(".")[:2])
     # The folder that pytest-benchmark itself looks in; there is no TensorFlow for 32 bits.
@@ -177,7 +179,7 @@ def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> 
     for number in itertools.count(max(numbers, default=0) + 1):
         target = place / f"{number:04}_{name}"
         try:
-            write_atomically(target, dump_json(content).encode())
+            save(content, target)
         except FileExistsError:
             continue  # another accepted one at the same time
         return target

@@ -21,7 +21,7 @@ from mnist_bench.training.fused import FusedTrainer, epoch_orders
 from mnist_bench.training.labs import build_model, check_lab
 
 if TYPE_CHECKING:
-    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.timing.clock import Rounds
     from mnist_bench.training.data.dataset import Prepared
 

@@ -21,6 +21,7 @@ __all__ = [
     "load_tensorflow",
     "read_keras_version",
     "read_modes",
+    "read_versions",
     "seed_everything",
     "set_determinism",
     "synchronise",
@@ -76,6 +77,13 @@ def read_keras_version() -> str:
     # `tf.keras` has no version of its own in some releases; the package that its classes come from has.
     package = importlib.import_module(load_keras().Model.__module__.partition(".")[0])
     return str(package.__version__)
+
+
+def read_versions() -> dict[str, str]:
+    """Return the versions of TensorFlow, Keras and NumPy in this process, by package."""
+    import numpy as np
+
+    return {"tensorflow": load_tensorflow().__version__, "keras": read_keras_version(), "numpy": np.__version__}
 
 
 def import_seconds() -> float:

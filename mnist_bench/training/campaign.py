@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.records.training import load_record, save_record
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.serial import load_record, save
+from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.pool import Finished, train_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from mnist_bench.records.training import TrainingConfig, TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.pool import Event
 
@@ -82,7 +82,7 @@ def run_campaign(campaign: Campaign, *, jobs: int = 1, python: str | None = None
     """
     for event in train_all(campaign.todo, jobs=jobs, python=python):
         if isinstance(event, Finished):
-            save_record(event.record, campaign.folder / record_name(event.record.config))
+            save(event.record, campaign.folder / record_name(event.record.config))
         yield event
 
 
@@ -93,7 +93,7 @@ def record_name(config: TrainingConfig) -> str:
 
 def _pin_source(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
     """Have the workers load the source that was found here, whatever `auto` would find then."""
-    return msgspec.structs.replace(config, data=dataset.name) if config.data == "auto" else config
+    return dataclasses.replace(config, data=dataset.name) if config.data == "auto" else config
 
 
 def _check_same(record: TrainingRecord, config: TrainingConfig, dataset: Dataset, path: Path) -> TrainingRecord:
@@ -101,7 +101,7 @@ def _check_same(record: TrainingRecord, config: TrainingConfig, dataset: Dataset
 
     Where the data lies and which device `auto` finds may change between two sittings.
     """
-    for name in config.__struct_fields__:
+    for name in config.__dataclass_fields__:
         there, wanted = getattr(record.config, name), getattr(config, name)
         if name not in ("data", "device") and there != wanted:
             raise ValueError(f"{path}: cannot resume, its {name} is {there!r}, not {wanted!r}")

@@ -1,66 +1,29 @@
-"""The fingerprint of where a training runs, and the two keys that say which figures may be compared."""
+"""The fingerprint of this process: its machine, its software and what changes its arithmetic."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
 import itertools
-import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from packaging.utils import canonicalize_name
-
+from mnist_bench import __version__
+from mnist_bench.records.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, EnvironmentRecord, Gpu, make_key
 from mnist_bench.records.files import PACKAGE
-from mnist_bench.records.training import EnvironmentRecord, Gpu
 from mnist_bench.training.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 __all__ = [
-    "HARDWARE_FIELDS",
-    "NUMERICS_FIELDS",
     "collect_environment",
     "collect_machine",
-    "explain_keys",
     "find_gpu_names",
     "find_instruction_set",
     "find_package_version",
-    "make_key",
 ]
-
-# Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
-# the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
-NUMERICS_FIELDS = (
-    "keras",
-    "backend",
-    "precision",
-    "xla",
-    "threads",
-    "op_determinism",
-    "onednn",
-    "instruction_set",
-    "flags",
-    "device",
-    "gpu_names",
-)
-
-# Two times can be compared where these are equal.
-HARDWARE_FIELDS = (
-    "system",
-    "machine",
-    "cpu",
-    "instruction_set",
-    "cores",
-    "usable_cores",
-    "device",
-    "gpu_names",
-)
 
 # Variables that change which arithmetic TensorFlow does, beside TF_ENABLE_ONEDNN_OPTS.
 _FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
@@ -103,7 +66,7 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         "op_determinism": is_deterministic(),
         "device": device,
         "gpus": _collect_gpus(tf) if device == "gpu" else [],
-        "project": importlib.metadata.version("mnist-bench"),
+        "project": __version__,
         "commit": read_commit(PACKAGE),
     }
     return EnvironmentRecord(
@@ -130,8 +93,13 @@ def find_package_version(package: str) -> str | None:
     """Return the version of an installed package without importing it; of TensorFlow, whichever build is there."""
     names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
     # By the names' normal form: TensorFlow 2.21's wheel calls itself tensorflow_cpu.
-    installed: dict[str, str] = {canonicalize_name(it.name): it.version for it in importlib.metadata.distributions()}
+    installed: dict[str, str] = {_normalize(found.name): found.version for found in importlib.metadata.distributions()}
     return next((installed[name] for name in names if name in installed), None)
+
+
+def _normalize(name: str) -> str:
+    """Return a package's name in its normal form (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def find_gpu_names() -> list[str]:
@@ -146,29 +114,6 @@ def find_gpu_names() -> list[str]:
         return list(names.values())
     # As CUDA reads it: what stands behind an index that does not exist is not seen either.
     return [names[index] for index in itertools.takewhile(names.__contains__, visible.split(","))]
-
-
-def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Return the digest (16 hex digits) of what the named fields hold."""
-    values = {name: _key_value(fields, name) for name in names}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:
-    """Return the fields of a key that differ between two environments, with both values."""
-    fields_a, fields_b = ({f: getattr(e, f) for f in e.__struct_fields__} for e in (a, b))
-    pairs = {name: (_key_value(fields_a, name), _key_value(fields_b, name)) for name in names}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _key_value(fields: Mapping[str, Any], name: str) -> Any:
-    if name == "threads":
-        # A matrix product is split among the threads, and so summed in another order: with XLA, and on an
-        # AVX2 machine without it, too (TF 2.15 and 2.21), 1 and 2 threads end in different bits.
-        return fields["intra_op_threads"] or fields["usable_cores"]
-    if name == "gpu_names":
-        return [gpu.name for gpu in fields["gpus"]]
-    return fields[name]
 
 
 def find_instruction_set(flags: set[str]) -> str:

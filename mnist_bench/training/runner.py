@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import dataclasses
 import math
 import statistics
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from mnist_bench.records.training import (
-    DatasetRecord,
-    History,
-    LayerRecord,
-    Seconds,
-    TrainingConfig,
-    TrainingRecord,
-    digest_arrays,
-)
-from mnist_bench.records.validation import ValidationRecord
+from mnist_bench.records.acceptance import now
+from mnist_bench.records.environment import DatasetRecord, digest_arrays
+from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, ValidationRecord
 from mnist_bench.training import backend
-from mnist_bench.training.data.dataset import load_dataset, prepare
+from mnist_bench.training.data.dataset import Prepared, load_dataset, prepare
 from mnist_bench.training.engines import EpochFigures, check_engine, check_optimizer, compile_model, train_model
 from mnist_bench.training.fingerprint import collect_environment
 from mnist_bench.training.labs import build_model, check_lab, configure_lab
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.engines import OnEpoch
 
 __all__ = ["check_config", "describe_layers", "train", "train_untested"]
@@ -58,7 +50,7 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
         raise ValueError(f"validation_split {config.validation_split!r} is not allowed: it must be in (0, 1)")
     if config.device not in ("auto", "cpu", "gpu"):
         raise ValueError(f"unknown device {config.device!r}: choose from auto, cpu, gpu")
-    return msgspec.structs.replace(config, epochs=epochs)
+    return dataclasses.replace(config, epochs=epochs)
 
 
 def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None) -> TrainingRecord:
@@ -163,7 +155,7 @@ def _train(config: TrainingConfig, dataset: Dataset | None, on_epoch: OnEpoch | 
         "dataset": DatasetRecord(source=dataset.name, digest=dataset.digest),
         "history": history,
         "final_digest": digest_arrays(model.get_weights()),
-        "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        "created": now(),
     }
     return _Trained(model, prepared, facts, history, initial_digest, built - start)
 
@@ -183,7 +175,7 @@ def describe_layers(model: Any) -> list[LayerRecord]:
 
 
 def _make_history(epochs: list[EpochFigures]) -> History:
-    columns = {name: [getattr(figures, name) for figures in epochs] for name in History.__struct_fields__}
+    columns = {name: [getattr(figures, name) for figures in epochs] for name in History.__dataclass_fields__}
     for name in ("loss", "val_loss"):
         columns[name] = [_finite(loss) for loss in columns[name]]
     return History(**columns)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from mnist_bench.checks.records import compare_probes, describe_difference
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -35,15 +34,15 @@ def align_engines(base: VersionRecord, new: VersionRecord) -> VersionRecord:
         return others[0] if engine in SAME_BITS and f"{lab}-{engine}" not in its and others else engine
 
     accuracy = [
-        msgspec.structs.replace(it, engine=rename(it.lab, it.engine, seeds_by_case(new), seeds_by_case(base)))
+        dataclasses.replace(it, engine=rename(it.lab, it.engine, seeds_by_case(new), seeds_by_case(base)))
         for it in new.accuracy
     ]
     probes = []
     for probe in new.probes:
         engine = rename(probe.config.lab, probe.config.engine, probes_by_case(new), probes_by_case(base))
-        config = msgspec.structs.replace(probe.config, engine=engine)
-        probes.append(msgspec.structs.replace(probe, config=config))
-    return msgspec.structs.replace(new, accuracy=accuracy, probes=probes)
+        config = dataclasses.replace(probe.config, engine=engine)
+        probes.append(dataclasses.replace(probe, config=config))
+    return dataclasses.replace(new, accuracy=accuracy, probes=probes)
 
 
 def compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[str, CheckResult | None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from mnist_bench.checks.accuracy import make_metric_result
@@ -72,7 +72,7 @@ def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRe
             results.append(_inconclusive(f"{name}: version", f"measured in {where} only"))
             continue
         compared = compare_versions(base[name], new[name])
-        results += [msgspec.structs.replace(it, name=f"{name}: {it.name}") for it in compared.results]
+        results += [dataclasses.replace(it, name=f"{name}: {it.name}") for it in compared.results]
         notes += [f"{name}: {note}" for note in compared.notes]
     return Compared(results, notes)
 
@@ -180,7 +180,7 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         else:
             # What does not hold now is told as it is, whether it held before or not.
             was = f"{before[name].verdict.value} in base: {before[name].figure}"
-            yield msgspec.structs.replace(now[name], bound=f"{now[name].bound}; {was}")
+            yield dataclasses.replace(now[name], bound=f"{now[name].bound}; {was}")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
@@ -220,7 +220,7 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
         metric, _, case = name.partition(" ")
         values = np.asarray(comparisons[name].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
-        yield msgspec.structs.replace(result, evidence=f"{result.evidence}. {moved[case]}")
+        yield dataclasses.replace(result, evidence=f"{result.evidence}. {moved[case]}")
 
 
 def check_disaster(results: SeedResults) -> Iterator[CheckResult]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from mnist_bench.records.files import PACKAGE, write_atomically
-from mnist_bench.records.serial import dump_folded
+from mnist_bench.records.acceptance import now
+from mnist_bench.records.files import PACKAGE
+from mnist_bench.records.serial import save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.versions.measurement import measure
 from mnist_bench.versions.records import VersionRecord, load_version, load_versions, put
@@ -61,7 +61,7 @@ def add_version(spec: VersionSpec, folder: Path) -> Path:
     path = folder / f"{spec.name}.json"
     if path.exists():
         raise FileExistsError(f"{path} exists already")
-    write_atomically(path, dump_folded(_make_record(spec)).encode())
+    save(_make_record(spec), path, folded=True)
     return path
 
 
@@ -93,13 +93,13 @@ def run_version(
             if again:
                 _supersede(path)
                 _supersede(raw)
-            record = load_version(path) if path.exists() else _make_record(spec, bench.project)
+            record = load_version(path) if path.exists() else _make_record(spec)
             if retry and record.failures:
                 record = put(record, failures=[])
             if record.version != spec:
                 raise ValueError(f"{path}: it is of {record.version}, not of {spec}: --again supersedes it")
             for measured in measure(record, wanted, replace(bench, folder=raw)):
-                write_atomically(path, dump_folded(measured).encode(), overwrite=True)
+                save(measured, path, overwrite=True, folded=True)
                 yield measured
     except Timeout as error:
         raise ValueError(f"{spec.name}: another run is measuring it") from error
@@ -110,10 +110,9 @@ def work_folder(folder: Path) -> Path:
     return folder / ".work"
 
 
-def _make_record(spec: VersionSpec, project: Path | None = None) -> VersionRecord:
-    """Return an empty record, with the commit of what will be installed, where that is known."""
-    now = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-    return VersionRecord(version=spec, created=now, commit=read_commit(project or PACKAGE))
+def _make_record(spec: VersionSpec) -> VersionRecord:
+    """Return an empty record, with the commit of this package, where that is known."""
+    return VersionRecord(version=spec, created=now(), commit=read_commit(PACKAGE))
 
 
 def _supersede(path: Path) -> None:

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.checks.records import load_probe
-from mnist_bench.records.training import DatasetRecord, EnvironmentRecord, TrainingConfig
-from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
+from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import plan_campaign, run_campaign
+from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.runner import check_config
+from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 from mnist_bench.training.workers.pool import Failed, Finished
-from mnist_bench.versions.environments import (
-    CommandError,
-    describe_environment,
-    find_project,
-    make_environment,
-    run_command,
-    shorten_lines,
-)
+from mnist_bench.versions.environments import describe_environment, make_environment
 from mnist_bench.versions.plan import FIRST_SEED, find_missing
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, make_times, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.plan import Wanted
 
 __all__ = ["Bench", "measure"]
 
 _IMPORTS = 3  # fresh processes; the median of three leaves one slow one out
-_ASK_IMPORT = "from mnist_bench.training.backend import import_seconds; print(import_seconds())"
-
-
-T = TypeVar("T")
-
-
-class _Answer(msgspec.Struct):
-    """What `check --json` prints, as far as it is needed here."""
-
-    checks: list[CheckResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +39,6 @@ class Bench:
     """With what it is measured.
 
     Attributes:
-        project: The checkout or the wheel that each environment gets; None where `python` has it.
         folder: For the raw records of this version.
         dataset: The data, loaded.
         source: The same data, for other processes to load.
@@ -61,7 +47,6 @@ class Bench:
         tell: Told each line of progress.
     """
 
-    project: Path | None
     folder: Path
     dataset: Dataset
     source: str
@@ -120,7 +105,7 @@ def _enter(record: VersionRecord, bench: Bench) -> tuple[Bench, VersionRecord]:
     if bench.python:
         python, install = bench.python, record.install or describe_environment(bench.python)
     else:
-        python, install = make_environment(record.version, find_project(bench.project))
+        python, install = make_environment(record.version)
     if record.install is None:
         took = "was there" if install.seconds is None else f"{install.seconds:.1f} s"
         bench.tell(f"install: {took}, {install.bytes / 1e9:.2f} GB, {len(install.packages)} packages")
@@ -132,39 +117,35 @@ def _measure_import(
     record: VersionRecord, _missing: list[str], _wanted: Wanted, bench: Bench
 ) -> Iterator[VersionRecord]:
     """Ask for the fingerprint, which also compiles what is imported, and then time fresh imports."""
-    environment = _ask(bench, "-m", "mnist_bench", "env", "--device", "cpu", "--json", form=EnvironmentRecord)
+    environment = ask_environment(_python(bench))
     for package in ("tensorflow", "keras"):
         there, named = getattr(environment, package), getattr(record.version, package)
         if named is not None and there != named:
             raise CommandError(f"{package} is {there} there, not {named}", [])
-    seconds = [_ask(bench, "-c", _ASK_IMPORT, form=float) for _ in range(_IMPORTS)]
+    seconds = [time_import(_python(bench)) for _ in range(_IMPORTS)]
     bench.tell(f"import: {sorted(seconds)[_IMPORTS // 2]:.2f} s; Keras {environment.keras}")
-    yield put(record, environment=environment, imports=[round(it, 3) for it in seconds])
+    yield put(record, environment=environment, imports=[round(second, 3) for second in seconds])
 
 
 def _measure_checks(record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench) -> Iterator[VersionRecord]:
     engine = missing[0]
-    options = ["--engine", engine, "--fast", "--device", "cpu", "--data", bench.source, "--json"]
-    command = ["-m", "mnist_bench", "check", *wanted.labs, *options]
-    # A regression is an answer, too.
-    results = _ask(bench, *command, form=_Answer, allowed=(0, 1, 3, 4)).checks
+    environment = record.environment or ask_environment(_python(bench))
+    results = list(ask_checks(_python(bench), wanted.labs, engine=engine, source=bench.source, environment=environment))
     # What does not depend on the engine is said once.
     said = {result.name for others in record.checks.values() for result in others}
     kept = [_shorten(result) for result in results if result.name not in said]
-    bench.tell(f"checks: {engine}: {sum(it.holds for it in results)} of {len(results)} hold")
+    bench.tell(f"checks: {engine}: {sum(result.holds for result in results)} of {len(results)} hold")
     yield put(record, checks={**record.checks, engine: kept})
 
 
 def _measure_probes(record: VersionRecord, missing: list[str], wanted: Wanted, bench: Bench) -> Iterator[VersionRecord]:
     name = missing[0]
     lab, _, engine = name.partition("-")
-    folder = bench.folder / "probes"
-    path = folder / f"{name}.json"
+    path = bench.folder / "probes" / f"{name}.json"
     if not path.exists():
-        epochs = [] if wanted.epochs is None else ["--epochs", str(wanted.epochs)]
-        options = ["--engine", engine, "--device", "cpu", "--data", bench.source, "--out", str(folder), *epochs]
-        run_command([str(bench.python), "-m", "mnist_bench", "probe", lab, *options])
-    probe = load_probe(path)
+        config = TrainingConfig(lab=lab, engine=engine, epochs=wanted.epochs, data=bench.source, device="cpu")
+        save(next(ask_probes(_python(bench), [config])), path)
+    probe = load(path, ProbeRecord)
     bench.tell(f"probes: {name}: {len(probe.stages)} stages")
     yield put(record, dataset=probe.dataset, probes=[*record.probes, probe])
 
@@ -218,7 +199,7 @@ _MEASURES = {
 
 def _train(configs: list[TrainingConfig], bench: Bench, layer: str, *, jobs: int) -> Iterator[TrainingRecord | Failed]:
     """Yield what these trainings come to, those that are in the folder from an earlier sitting first."""
-    settled = [check_config(msgspec.structs.replace(config, data=bench.source, device="cpu")) for config in configs]
+    settled = [check_config(dataclasses.replace(config, data=bench.source, device="cpu")) for config in configs]
     campaign = plan_campaign(settled, bench.folder / layer, bench.dataset, resume=True)
     yield from campaign.done.values()
     for event in run_campaign(campaign, jobs=jobs, python=str(bench.python)):
@@ -228,17 +209,10 @@ def _train(configs: list[TrainingConfig], bench: Bench, layer: str, *, jobs: int
             yield event
 
 
-def _ask(bench: Bench, *arguments: str, form: type[T], allowed: tuple[int, ...] = (0,)) -> T:
-    """Return the JSON that the version's interpreter answers to these arguments.
-
-    Raises:
-        CommandError: It fails, or the answer is not of that form.
-    """
-    answer = run_command([str(bench.python), *arguments], allowed=allowed)
-    try:
-        return msgspec.json.decode(answer, type=form)
-    except msgspec.DecodeError as error:
-        raise CommandError(f"the answer cannot be read: {error}", answer.splitlines()[-5:]) from error
+def _python(bench: Bench) -> Path:
+    """Return the interpreter of a setup whose environment has been made."""
+    assert bench.python is not None  # noqa: S101 - `_enter` has set it
+    return bench.python
 
 
 def _fail(record: VersionRecord, layer: str, what: str, error: CommandError, bench: Bench) -> VersionRecord:
@@ -249,4 +223,4 @@ def _fail(record: VersionRecord, layer: str, what: str, error: CommandError, ben
 
 def _shorten(result: CheckResult) -> CheckResult:
     """Return the result without what a reader of a green one does not ask for."""
-    return msgspec.structs.replace(result, command="", evidence="" if result.holds else result.evidence)
+    return dataclasses.replace(result, command="", evidence="" if result.holds else result.evidence)

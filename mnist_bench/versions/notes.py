@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.known import find_known, load_known
-from mnist_bench.training.fingerprint import HARDWARE_FIELDS, NUMERICS_FIELDS, explain_keys
+from mnist_bench.records.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, explain_keys
 from mnist_bench.versions.records import find_cases
 
 if TYPE_CHECKING:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_bench.records.serial import RecordError
-from mnist_bench.timing.ab.records import load_ab
+from mnist_bench.records.serial import RecordError, load
+from mnist_bench.timing.ab.records import AbRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mnist_bench.timing.ab.records import AbRecord
 
 __all__ = ["load_pairs", "pair_path"]
 
@@ -28,7 +27,7 @@ def load_pairs(folder: Path) -> dict[str, AbRecord]:
     """
     pairs = {}
     for path in sorted((folder / "pairs").glob("*.json")):
-        record = load_ab(path)
+        record = load(path, AbRecord)
         if record.python_b != path.stem:
             raise RecordError(f"{path}: it is the comparison of {record.python_b!r}, not of {path.stem!r}")
         pairs[path.stem] = record

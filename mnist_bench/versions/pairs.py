@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import dump_folded
-from mnist_bench.timing.ab.records import load_ab
+from mnist_bench.records.serial import load, save
+from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
 from mnist_bench.versions.pairrecords import pair_path
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.timing.ab.rounds import RoundEnded
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.records import VersionRecord
@@ -39,7 +36,6 @@ def measure_pair(
     folder: Path,
     *,
     engine: str,
-    project: Path,
     dataset: Dataset,
     budget_seconds: float,
     on_round: Callable[[RoundEnded], None] | None = None,
@@ -53,7 +49,6 @@ def measure_pair(
         new: The version, side B.
         folder: The versions' records.
         engine: A key of `ENGINES`.
-        project: The checkout or the wheel that each environment gets.
         dataset: What is trained on.
         budget_seconds: See `ab.AbPlan`.
         on_round: See `ab.compare`.
@@ -64,8 +59,8 @@ def measure_pair(
     """
     path = pair_path(folder, new.name)
     if path.exists():
-        return _check_pair(load_ab(path), base, path)
-    pythons = [make_environment(spec, project)[0] for spec in (base, new)]
+        return _check_pair(load(path, AbRecord), base, path)
+    pythons = [make_environment(spec)[0] for spec in (base, new)]
     plan = AbPlan(
         python_a=pythons[0],
         python_b=pythons[1],
@@ -74,10 +69,10 @@ def measure_pair(
         dataset=dataset,
         budget_seconds=budget_seconds,
     )
-    measured = msgspec.structs.replace(compare(plan, on_round), python_a=base.name, python_b=new.name)
+    measured = dataclasses.replace(compare(plan, on_round), python_a=base.name, python_b=new.name)
     if measured.failure:
         raise ValueError(f"{new.name}: {measured.failure}")
-    write_atomically(path, dump_folded(measured).encode())
+    save(measured, path, folded=True)
     return measured
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,6 @@ from mnist_bench.training.labs import LABS
 from mnist_bench.versions.records import NEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mnist_bench.versions.records import VersionRecord
 
 __all__ = ["FIRST_SEED", "LAYERS", "NOT_TIMED", "STAND_INS", "Wanted", "check_wanted", "find_missing"]

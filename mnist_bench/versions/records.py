@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
 from mnist_bench.checks.records import ProbeRecord
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, RecordError, load
-from mnist_bench.records.training import DatasetRecord, EnvironmentRecord, History
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.training import History
 from mnist_bench.records.verdicts import CheckResult
 from mnist_bench.versions.releases import VersionSpec
 
@@ -39,7 +41,8 @@ NEEDED = ("install", "import")
 _DIGITS = 5  # of a curve: a hundredth of the spread over seeds
 
 
-class Install(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Install:
     """The environment of a version.
 
     Attributes:
@@ -53,7 +56,8 @@ class Install(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     packages: dict[str, str]
 
 
-class Failure(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Failure:
     """What could not be measured: that is a result, too.
 
     Attributes:
@@ -69,7 +73,8 @@ class Failure(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lines: list[str]
 
 
-class SeedResults(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class SeedResults:
     """What one engine's trainings of one lab came to, one figure a seed, in the order of the seeds.
 
     Attributes:
@@ -107,7 +112,8 @@ class SeedResults(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError(f"{self.lab}: test_loss {self.test_loss!r} is negative")
 
 
-class EpochTimes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class EpochTimes:
     """The wall-clock seconds of each epoch of one training in a process of its own, training part only.
 
     The first holds tracing and compilation. One process and no pair: a lead, not a figure to quote.
@@ -119,7 +125,8 @@ class EpochTimes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seconds: list[float]
 
 
-class VersionRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class VersionRecord:
     """Everything that was measured of one version; a layer that was not is empty.
 
     Attributes:
@@ -144,12 +151,12 @@ class VersionRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     environment: EnvironmentRecord | None = None
     dataset: DatasetRecord | None = None
     install: Install | None = None
-    imports: list[float] = msgspec.field(default_factory=list)
-    checks: dict[str, list[CheckResult]] = msgspec.field(default_factory=dict)
-    probes: list[ProbeRecord] = msgspec.field(default_factory=list)
-    accuracy: list[SeedResults] = msgspec.field(default_factory=list)
-    times: list[EpochTimes] = msgspec.field(default_factory=list)
-    failures: list[Failure] = msgspec.field(default_factory=list)
+    imports: list[float] = field(default_factory=list)
+    checks: dict[str, list[CheckResult]] = field(default_factory=dict)
+    probes: list[ProbeRecord] = field(default_factory=list)
+    accuracy: list[SeedResults] = field(default_factory=list)
+    times: list[EpochTimes] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     created: str = ""
     commit: str | None = None
     kind: str = "version"
@@ -169,7 +176,7 @@ def put(record: VersionRecord, **fields: Any) -> VersionRecord:
     failures = fields.get("failures", record.failures)
     hopeless = any(failure.layer in NEEDED for failure in failures)
     status = "failed" if hopeless else "partial" if failures else "measured"
-    return msgspec.structs.replace(record, **{"status": status, **fields})
+    return dataclasses.replace(record, **{"status": status, **fields})
 
 
 def add_training(record: VersionRecord, training: TrainingRecord) -> VersionRecord:
@@ -205,7 +212,7 @@ def load_version(path: Path) -> VersionRecord:
     Raises:
         RecordError: The file cannot be read, or is no valid record of the version that it is called after.
     """
-    record = load(path, VersionRecord, kind="version")
+    record = load(path, VersionRecord)
     if record.version.name != path.stem:
         raise RecordError(f"{path}: it is the record of {record.version.name!r}, not of {path.stem!r}")
     return record
@@ -238,7 +245,7 @@ def probes_by_case(record: VersionRecord) -> dict[str, ProbeRecord]:
 def _make_results(training: TrainingRecord) -> SeedResults:
     history = training.history
     columns: dict[str, Any] = {
-        name: [_round(it) for it in getattr(history, name)] for name in history.__struct_fields__
+        name: [_round(it) for it in getattr(history, name)] for name in history.__dataclass_fields__
     }
     return SeedResults(
         lab=training.config.lab,
@@ -261,9 +268,10 @@ def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
             raise ValueError(f"{old.lab}: {name} is {here!r}, of the seeds that are there {there!r}")
     names = ("seeds", "test_accuracy", "test_loss", "final_digests")
     rows = zip(*([*getattr(old, name), *getattr(new, name)] for name in names), strict=True)
-    columns = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
+    columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
     first = min(old, new, key=lambda it: it.seeds[0])
-    return msgspec.structs.replace(first, **dict(zip(names, map(list, columns), strict=True)))
+    merged: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))
+    return dataclasses.replace(first, **merged)
 
 
 def _round(value: float | None) -> float | None:

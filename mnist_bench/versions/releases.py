@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from mnist_bench.records.serial import Record
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -33,7 +31,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _BUILT_IN = re.compile(r"py3(?P<python>\d+)-(?P<tf>tf2\d+)(?:-(?P<keras>keras3\d+))?")
 
 
-class VersionSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class VersionSpec:
     """One version of the matrix.
 
     Attributes:

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
-from mnist_bench.checks.records import ProbeRecord, load_probe
-from mnist_bench.records.serial import list_records, load_any
+from mnist_bench.checks.elsewhere import ask_probes
+from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
-from mnist_bench.versions.environments import CommandError, run_command
+from mnist_bench.training.workers.interpreters import CommandError, find_python
 from mnist_bench.versions.records import VersionRecord, add_training, load_version, make_times
 from mnist_bench.versions.releases import MATRIX, VersionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mnist_bench.records.serial import Record
-    from mnist_bench.records.training import EnvironmentRecord
+    from mnist_bench.records.environment import EnvironmentRecord
 
 __all__ = ["find_interpreter", "get_probe", "load_all", "load_sides", "probe_environment"]
 
-_FORMS: Mapping[str, type[Record]] = {"training": TrainingRecord, "probe": ProbeRecord, "version": VersionRecord}
+_Record: TypeAlias = TrainingRecord | ProbeRecord | VersionRecord
+_FORMS: tuple[type[_Record], ...] = (TrainingRecord, ProbeRecord, VersionRecord)
 
 
-def find_interpreter(text: str) -> Path | None:
-    """Return the interpreter that a text names, by itself or by its environment; None where it names none."""
-    path = Path(text)
-    inside = path / "bin" / "python"
-    if inside.is_file():
-        return inside
-    return path if path.is_file() and path.suffix != ".json" and os.access(path, os.X_OK) else None
+def find_interpreter(text: str, versions: Path) -> Path | None:
+    """Return the interpreter that a text names, by its path, its environment's folder or a name on the path.
+
+    Returns:
+        The interpreter; None where the text names records or a version, or nothing.
+    """
+    names_version = text in MATRIX or (versions / f"{text}.json").is_file()
+    if names_version or Path(text).suffix == ".json":
+        return None
+    with contextlib.suppress(ValueError):
+        return find_python(text)
+    return None
 
 
 def probe_environment(
     python: Path, labs: Sequence[str], *, engine: str, epochs: int, source: str
 ) -> dict[str, VersionRecord]:
-    """Probe labs in another environment, where this project is installed, too.
+    """Probe labs in another environment.
 
     Args:
         python: Its interpreter.
@@ -49,15 +54,13 @@ def probe_environment(
         source: The data.
 
     Raises:
-        ValueError: It cannot; the message says why.
+        ValueError: The environment cannot be probed; the message says why.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        options = ["--engine", engine, "--epochs", str(epochs), "--data", source, "--out", folder]
-        try:
-            run_command([str(python.absolute()), "-m", "mnist_bench", "probe", *labs, *options])
-        except CommandError as error:
-            raise ValueError(str(error)) from error
-        return _gather([load_probe(path) for path in sorted(Path(folder).glob("*.json"))], str(python))
+    configs = [TrainingConfig(lab=lab, engine=engine, epochs=epochs, data=source) for lab in labs]
+    try:
+        return _gather(list(ask_probes(python, configs)), str(python))
+    except CommandError as error:
+        raise ValueError(str(error)) from error
 
 
 def get_probe(sides: Mapping[str, VersionRecord]) -> ProbeRecord | None:
@@ -107,10 +110,10 @@ def load_all(paths: Sequence[Path]) -> dict[str, VersionRecord]:
         ValueError: The records do not belong together.
     """
     files = [file for path in paths for file in list_records(path)]
-    return _gather([load_any(file, _FORMS) for file in files], ", ".join(map(str, paths[:3])))
+    return _gather([load(file, *_FORMS) for file in files], ", ".join(map(str, paths[:3])))
 
 
-def _gather(records: Sequence[Record], origin: str) -> dict[str, VersionRecord]:
+def _gather(records: Sequence[_Record], origin: str) -> dict[str, VersionRecord]:
     """Return the versions' records by name, or all other records as one by the name ""."""
     whole = {record.version.name: record for record in records if isinstance(record, VersionRecord)}
     if whole:
@@ -142,12 +145,12 @@ def _begin(environment: EnvironmentRecord) -> VersionRecord:
 def _add(gathered: VersionRecord, record: TrainingRecord | ProbeRecord) -> VersionRecord:
     if gathered.dataset not in (None, record.dataset):
         raise ValueError("records of different data are mixed there")
-    gathered = msgspec.structs.replace(gathered, dataset=record.dataset)
+    gathered = dataclasses.replace(gathered, dataset=record.dataset)
     case = (record.config.lab, record.config.engine)
     if isinstance(record, ProbeRecord):
         if case in ((it.config.lab, it.config.engine) for it in gathered.probes):
             raise ValueError(f"two probes of {'-'.join(case)} are there")
-        return msgspec.structs.replace(gathered, probes=[*gathered.probes, record])
+        return dataclasses.replace(gathered, probes=[*gathered.probes, record])
     timed = case in ((it.lab, it.engine) for it in gathered.times)
     times = gathered.times if timed else [*gathered.times, make_times(record)]
-    return msgspec.structs.replace(add_training(gathered, record), times=times)
+    return dataclasses.replace(add_training(gathered, record), times=times)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -72,7 +72,7 @@ def make_rows(benchmarks: Any, record: TrainingRecord) -> Any:
                 for seed in SEEDS
             ]
         }
-        eager = msgspec.structs.replace(record, final_digest=final_digest)
+        eager = dataclasses.replace(record, final_digest=final_digest)
         records = {(lab, engine): it for lab in LABS for engine, it in (("eager", eager), ("graph", record))}
         return {row[0]: row[1:] for row in claimrows.make_rows(ways, bars, records, mnist=True)}
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
 from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines
-from mnist_bench.checks.baselines import accept_accuracy, accuracy_path, load_accuracy, make_acceptance
+from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.checks.records import ProbeRecord, Stage, load_probe
-from mnist_bench.records.serial import RecordError, dump_json
-from mnist_bench.records.training import TrainingRecord, save_record
+from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
         return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdict, figure="1", bound="0")
 
     monkeypatch.setattr(acceptance, "check_contract", check)
-    monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "2.15.0"})
+    monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "2.15.0"})
     return verdicts
 
 
@@ -62,10 +63,10 @@ def folder(tmp_path: Path) -> Path:
 
 def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Path:
     """Write a record, with another configuration, into a folder; return its path."""
-    record = msgspec.structs.replace(record, config=msgspec.structs.replace(record.config, **config))
+    record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
-        save_record(record, path)
+        save(record, path)
     else:
         source.mkdir(exist_ok=True)
         path.write_text(dump_json(record))
@@ -74,14 +75,14 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
 
 def set_commit(record: Any, commit: str | None) -> Any:
     """Return the record as one of another commit."""
-    return msgspec.structs.replace(record, environment=msgspec.structs.replace(record.environment, commit=commit))
+    return dataclasses.replace(record, environment=dataclasses.replace(record.environment, commit=commit))
 
 
 def test_sound_records_are_accepted(source: Path, folder: Path, mlp: TrainingRecord) -> None:
     """They become the reference, with who accepted them, when and why, and nothing was forced."""
     path = accuracy_path(folder, "digits", "mlp")
     assert accept_folder(source, folder, why=WHY) == [path]
-    (reference,) = load_accuracy(path).references
+    (reference,) = load(path, AccuracyBaseline).references
     assert (reference.seeds, reference.test_accuracy, reference.test_loss) == ([1, 2], [0.977] * 2, [0.0768] * 2)
     assert reference.environment == mlp.environment
     assert reference.acceptance.who == make_acceptance(WHY).who
@@ -92,9 +93,9 @@ def test_sound_records_are_accepted(source: Path, folder: Path, mlp: TrainingRec
 def test_accepting_again_supersedes_and_keeps(source: Path, folder: Path) -> None:
     """Nothing is overwritten: both references are in the file."""
     (path,) = accept_folder(source, folder, why="the first")
-    before = load_accuracy(path).references
+    before = load(path, AccuracyBaseline).references
     assert accept_folder(source, folder, why="the second", force=True) == [path]
-    after = load_accuracy(path).references
+    after = load(path, AccuracyBaseline).references
     assert after[:-1] == before
     assert [reference.acceptance.why for reference in after] == ["the first", "the second"]
 
@@ -105,11 +106,11 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
     put(source, probe)
     first, second, third = accept_folder(source, folder, why=WHY)
     assert first == second == accuracy_path(folder, "digits", "mlp")
-    references = load_accuracy(first).references
+    references = load(first, AccuracyBaseline).references
     assert [(it.engine, it.seeds) for it in references] == [("epoch", [1, 2]), ("fused", [3])]
-    accepted = load_probe(third)
+    accepted = load(third, ProbeRecord)
     assert accepted.acceptance == references[0].acceptance
-    assert msgspec.structs.replace(accepted, acceptance=None) == probe
+    assert dataclasses.replace(accepted, acceptance=None) == probe
 
 
 @pytest.mark.parametrize(
@@ -117,23 +118,23 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
     [
         (lambda it: set_commit(it, "0123abc+dirty"), "the working tree was dirty"),
         (
-            lambda it: msgspec.structs.replace(it, test_accuracy=0.9699),
+            lambda it: dataclasses.replace(it, test_accuracy=0.9699),
             "mlp is below its threshold in 1 of 3 trainings, such as seed 3",
         ),
         (
-            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, learning_rate=0.2)),
+            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, learning_rate=0.2)),
             "mlp was trained with learning_rate 0.2, not the lab's 0.1",
         ),
         (
-            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, batch_size=64)),
+            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, batch_size=64)),
             "mlp was trained with batch_size 64, not the lab's 128",
         ),
         (
-            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, hidden=(64,))),
+            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, hidden=(64,))),
             "mlp was trained with hidden (64,), not the lab's (128, 128)",
         ),
         (
-            lambda it: msgspec.structs.replace(it, config=msgspec.structs.replace(it.config, optimizer="adam")),
+            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, optimizer="adam")),
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
     ],
@@ -152,7 +153,7 @@ def test_a_broken_rule_is_refused_or_written_down(
         accept_folder(source, folder, why=WHY)
     assert not folder.exists()
     (path,) = accept_folder(source, folder, why=WHY, force=True)
-    (reference,) = load_accuracy(path).references
+    (reference,) = load(path, AccuracyBaseline).references
     assert reference.seeds == [1, 2, 3]
     assert reference.acceptance.forced == [objection]
 
@@ -174,14 +175,14 @@ def test_a_contract_that_fails_is_refused_or_written_down(
         accept_folder(source, folder, why=WHY)
     assert not folder.exists()
     (path,) = accept_folder(source, folder, why=WHY, force=True)
-    assert load_accuracy(path).references[0].acceptance.forced == broken
+    assert load(path, AccuracyBaseline).references[0].acceptance.forced == broken
 
 
 def test_a_known_regression_is_no_objection(
     source: Path, folder: Path, contracts: dict[str, Verdict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the list covers the broken contract, its records may be a reference; where it has gone, they may not."""
-    monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "3.15.1"})
+    monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "3.15.1"})
     with pytest.raises(ValueError, match=re.escape("contract/new-order[epoch] fails here")):
         accept_folder(source, folder, why=WHY)
     contracts["new-order"] = Verdict.REGRESSED
@@ -211,7 +212,7 @@ def test_a_probe_of_a_dirty_tree_is_refused_or_written_down(tmp_path: Path, fold
     with pytest.raises(ValueError, match="the working tree was dirty"):
         accept_folder(tmp_path / "probes", folder, why=WHY)
     (path,) = accept_folder(tmp_path / "probes", folder, why=WHY, force=True)
-    accepted = load_probe(path).acceptance
+    accepted = load(path, ProbeRecord).acceptance
     assert accepted is not None
     assert accepted.forced == ["the working tree was dirty"]
 
@@ -229,11 +230,11 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
     [
         (lambda _: {"test_loss": None}, "mlp: the training of seed 3 diverged"),
         (
-            lambda it: {"environment": msgspec.structs.replace(it.environment, numerics_key="other")},
+            lambda it: {"environment": dataclasses.replace(it.environment, numerics_key="other")},
             "records of one reference differ in their numerics key",
         ),
         (
-            lambda it: {"dataset": msgspec.structs.replace(it.dataset, digest="other")},
+            lambda it: {"dataset": dataclasses.replace(it.dataset, digest="other")},
             "records of one reference differ in their dataset",
         ),
     ],
@@ -249,7 +250,7 @@ def test_what_cannot_be_a_reference_is_refused_whole(
 ) -> None:
     """Nothing of the folder is accepted, not even another engine's sound records, and --force does not help."""
     put(source, mlp, seed=3, engine="eager")
-    put(source, msgspec.structs.replace(mlp, **change(mlp)), seed=3)
+    put(source, dataclasses.replace(mlp, **change(mlp)), seed=3)
     with pytest.raises(ValueError, match=message):
         accept_folder(source, folder, why=WHY, force=force)
     assert not folder.exists()
@@ -257,15 +258,15 @@ def test_what_cannot_be_a_reference_is_refused_whole(
 
 def test_a_seed_counts_once(source: Path, folder: Path, mlp: TrainingRecord) -> None:
     """The same training under two names is refused."""
-    save_record(msgspec.structs.replace(mlp, config=msgspec.structs.replace(mlp.config, seed=2)), source / "copy.json")
+    save(dataclasses.replace(mlp, config=dataclasses.replace(mlp.config, seed=2)), source / "copy.json")
     with pytest.raises(ValueError, match="seeds: 2 is there twice"):
         accept_folder(source, folder, why=WHY, force=True)
 
 
 def test_a_baseline_of_other_data_is_left_alone(source: Path, folder: Path, mlp: TrainingRecord) -> None:
     """Records are not added to the references of data with another digest: the file and the field are named."""
-    dataset = msgspec.structs.replace(mlp.dataset, digest="other")
-    path = accept_accuracy([msgspec.structs.replace(mlp, dataset=dataset)], folder, make_acceptance(WHY))
+    dataset = dataclasses.replace(mlp.dataset, digest="other")
+    path = accept_accuracy([dataclasses.replace(mlp, dataset=dataset)], folder, make_acceptance(WHY))
     content = path.read_bytes()
     with pytest.raises(
         ValueError, match=re.escape(f"{path}: dataset_digest is 'other', expected '{mlp.dataset.digest}'")
@@ -322,11 +323,9 @@ def write_baseline(
     folder: Path, mlp: TrainingRecord, figures: Iterable[tuple[float, float]], *, engine: str = "epoch"
 ) -> Path:
     """Accept trainings with these accuracies and losses; return the baseline's path."""
-    config = msgspec.structs.replace(mlp.config, engine=engine)
+    config = dataclasses.replace(mlp.config, engine=engine)
     records = [
-        msgspec.structs.replace(
-            mlp, config=msgspec.structs.replace(config, seed=seed), test_accuracy=accuracy, test_loss=loss
-        )
+        dataclasses.replace(mlp, config=dataclasses.replace(config, seed=seed), test_accuracy=accuracy, test_loss=loss)
         for seed, (accuracy, loss) in enumerate(figures)
     ]
     return accept_accuracy(records, folder, make_acceptance(WHY))
@@ -372,14 +371,14 @@ def test_references_of_other_epochs_are_not_compared(
     tmp_path: Path, mlp: TrainingRecord, record: TrainingRecord
 ) -> None:
     """Neither number is worse than the other: the line says so."""
-    short = msgspec.structs.replace(record, config=msgspec.structs.replace(record.config, lab="mlp"))
+    short = dataclasses.replace(record, config=dataclasses.replace(record.config, lab="mlp"))
     paths = write_baseline(tmp_path / "a", mlp, draw(0)), write_baseline(tmp_path / "b", short, draw(1))
     assert list(diff_baselines(*paths)) == ["epoch: not comparable: trained for 20 and for 2 epochs"]
 
 
 def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
     """The first stage that differs is named."""
-    other = msgspec.structs.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
+    other = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
     paths = put(tmp_path / "a", probe), put(tmp_path / "b", other)
     assert list(diff_baselines(*paths)) == [
         "first stage that differs: forward, moved by 0.5 of its size; 0 of 1 stages alike"
@@ -403,9 +402,9 @@ def test_baselines_of_different_kinds_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: {"config": msgspec.structs.replace(it.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
-        (lambda it: {"dataset": msgspec.structs.replace(it.dataset, source="mnist")}, "dataset: 'digits' and 'mnist'"),
-        (lambda it: {"dataset": msgspec.structs.replace(it.dataset, digest="0")}, "dataset_digest: '"),
+        (lambda it: {"config": dataclasses.replace(it.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
+        (lambda it: {"dataset": dataclasses.replace(it.dataset, source="mnist")}, "dataset: 'digits' and 'mnist'"),
+        (lambda it: {"dataset": dataclasses.replace(it.dataset, digest="0")}, "dataset_digest: '"),
     ],
     ids=["lab", "dataset", "digest"],
 )
@@ -414,7 +413,7 @@ def test_baselines_of_other_labs_or_data_are_refused(
 ) -> None:
     """The field in which they differ is named."""
     base = write_baseline(tmp_path / "a", mlp, draw(0))
-    new = write_baseline(tmp_path / "b", msgspec.structs.replace(mlp, **change(mlp)), draw(0))
+    new = write_baseline(tmp_path / "b", dataclasses.replace(mlp, **change(mlp)), draw(0))
     with pytest.raises(ValueError, match=re.escape(f"{base} and {new} differ in their {message}")):
         list(diff_baselines(base, new))
 

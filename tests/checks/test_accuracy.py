@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
 from mnist_bench.checks.accuracy import compare_accuracy, make_comparisons, plan_looks
-from mnist_bench.checks.baselines import Acceptance, Reference
+from mnist_bench.checks.baselines import Reference
+from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def train(
     """Return the records of trainings of a lab with these accuracies and losses, of the seeds from 1671 on."""
     trained = []
     for seed, (accuracy, loss) in enumerate(figures, start=1671):
-        config = msgspec.structs.replace(record.config, **({"lab": of, "seed": seed} | changes))
-        trained.append(msgspec.structs.replace(record, config=config, test_accuracy=accuracy, test_loss=loss))
+        config = dataclasses.replace(record.config, **({"lab": of, "seed": seed} | changes))
+        trained.append(dataclasses.replace(record, config=config, test_accuracy=accuracy, test_loss=loss))
     return trained
 
 
@@ -210,7 +211,7 @@ def test_what_cannot_be_compared_is_refused(
 @pytest.mark.parametrize("loss", [0.07, None], ids=["sound", "diverged"])
 def test_other_epochs_are_refused(record: TrainingRecord, references: dict[str, Reference], loss: float | None) -> None:
     """Two epochs are not held against twenty."""
-    longer = {"mlp": msgspec.structs.replace(references["mlp"], epochs=20)}
+    longer = {"mlp": dataclasses.replace(references["mlp"], epochs=20)}
     with pytest.raises(ValueError, match="mlp, seed 1671: epochs is 2, the reference's 20"):
         compare_accuracy({"mlp": train(record, "mlp", [(0.977, loss)])}, longer, looks=1)
 
@@ -221,7 +222,7 @@ def test_departed_trainings_are_refused(
 ) -> None:
     """A training of another model, or by another optimizer, is not held against the lab's."""
     (one,) = train(record, "mlp", [(0.977, 0.08)])
-    departed = msgspec.structs.replace(one, config=msgspec.structs.replace(one.config, **departure))
+    departed = dataclasses.replace(one, config=dataclasses.replace(one.config, **departure))
     (name,) = departure
     with pytest.raises(ValueError, match=f"mlp, seed 1671: {name} is .*, the reference's is the lab's, "):
         compare_accuracy({"mlp": [departed]}, references, looks=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import getpass
 import json
@@ -9,12 +10,10 @@ import platform
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
-    Acceptance,
     AccuracyBaseline,
     Reference,
     accept_accuracy,
@@ -23,14 +22,13 @@ from mnist_bench.checks.baselines import (
     find_probe,
     find_reference,
     list_baselines,
-    load_accuracy,
     load_baseline,
-    make_acceptance,
     probe_path,
 )
-from mnist_bench.checks.records import ProbeRecord, Stage, load_probe
+from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import files
-from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.records.acceptance import Acceptance, make_acceptance
+from mnist_bench.records.serial import RecordError, dump_json, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +42,10 @@ ACCURACIES = {1: 0.9258, 2: 0.9251, 3: 0.9263}
 
 def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **changes: Any) -> list[TrainingRecord]:
     """Return the records of trainings that reached these accuracies, by their seeds."""
-    config = msgspec.structs.replace(record.config, **changes)
+    config = dataclasses.replace(record.config, **changes)
     return [
-        msgspec.structs.replace(
-            record, config=msgspec.structs.replace(config, seed=seed), test_accuracy=accuracy, test_loss=1 - accuracy
+        dataclasses.replace(
+            record, config=dataclasses.replace(config, seed=seed), test_accuracy=accuracy, test_loss=1 - accuracy
         )
         for seed, accuracy in accuracies.items()
     ]
@@ -91,7 +89,7 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
         environment=record.environment,
         acceptance=ACCEPTANCE,
     )
-    assert path.read_text() == dump_json(load_accuracy(path))
+    assert path.read_text() == dump_json(load(path, AccuracyBaseline))
 
 
 def test_nothing_is_there_where_nothing_was_accepted(
@@ -106,11 +104,11 @@ def test_nothing_is_there_where_nothing_was_accepted(
 
 def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, baseline: Path) -> None:
     """The last one of an engine is in force; the earlier ones stay in the file, as they were."""
-    (old,) = load_accuracy(baseline).references
-    again = msgspec.structs.replace(ACCEPTANCE, why="the second")
+    (old,) = load(baseline, AccuracyBaseline).references
+    again = dataclasses.replace(ACCEPTANCE, why="the second")
     assert accept_accuracy(train(record, {7: 0.93}), baseline.parents[2], again) == baseline
     accept_accuracy(train(record, {8: 0.94}, engine="fused"), baseline.parents[2], ACCEPTANCE)
-    kept, new, other = load_accuracy(baseline).references
+    kept, new, other = load(baseline, AccuracyBaseline).references
     assert kept == old
     assert (new.seeds, new.acceptance.why) == ([7], "the second")
     assert find(record, baseline.parents[2]) == new
@@ -120,11 +118,11 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: {"config": msgspec.structs.replace(it.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
-        (lambda it: {"config": msgspec.structs.replace(it.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
-        (lambda it: {"dataset": msgspec.structs.replace(it.dataset, source="mnist")}, "dataset: "),
+        (lambda it: {"config": dataclasses.replace(it.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
+        (lambda it: {"config": dataclasses.replace(it.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
+        (lambda it: {"dataset": dataclasses.replace(it.dataset, source="mnist")}, "dataset: "),
         (
-            lambda it: {"environment": msgspec.structs.replace(it.environment, numerics_key="other")},
+            lambda it: {"environment": dataclasses.replace(it.environment, numerics_key="other")},
             "numerics key: '0123456789abcdef' and 'other'",
         ),
     ],
@@ -135,7 +133,7 @@ def test_records_that_do_not_belong_together_are_refused(
 ) -> None:
     """One of them is of something else: the error says of what, and nothing is written."""
     *some, last = train(record)
-    last = msgspec.structs.replace(last, **change(last))
+    last = dataclasses.replace(last, **change(last))
     with pytest.raises(ValueError, match=re.escape(f"records of one reference differ in their {message}")):
         accept_accuracy([*some, last], tmp_path, ACCEPTANCE)
     assert list(tmp_path.iterdir()) == []
@@ -143,11 +141,11 @@ def test_records_that_do_not_belong_together_are_refused(
 
 def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: Path) -> None:
     """A training of one epoch is no seed of a reference of two."""
-    columns = {name: [getattr(record.history, name)[0]] for name in record.history.__struct_fields__}
-    short = msgspec.structs.replace(
+    columns = {name: [getattr(record.history, name)[0]] for name in record.history.__dataclass_fields__}
+    short = dataclasses.replace(
         record,
-        config=msgspec.structs.replace(record.config, epochs=1),
-        history=msgspec.structs.replace(record.history, **columns),
+        config=dataclasses.replace(record.config, epochs=1),
+        history=dataclasses.replace(record.history, **columns),
     )
     with pytest.raises(ValueError, match="differ in their epochs: 2 and 1"):
         accept_accuracy([*train(record), short], tmp_path, ACCEPTANCE)
@@ -157,7 +155,7 @@ def test_a_diverged_training_is_no_reference(record: TrainingRecord, tmp_path: P
     """Its lab and seed are named."""
     *some, last = train(record)
     with pytest.raises(ValueError, match="perceptron: the training of seed 3 diverged"):
-        accept_accuracy([*some, msgspec.structs.replace(last, test_loss=None)], tmp_path, ACCEPTANCE)
+        accept_accuracy([*some, dataclasses.replace(last, test_loss=None)], tmp_path, ACCEPTANCE)
 
 
 def test_a_seed_counts_once(record: TrainingRecord, tmp_path: Path) -> None:
@@ -235,12 +233,12 @@ def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, s
 
 def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:
     """What JSON could not hold never becomes a reference."""
-    (reference,) = load_accuracy(baseline).references
+    (reference,) = load(baseline, AccuracyBaseline).references
     for bad in (float("nan"), float("inf"), -0.5):
         with pytest.raises(ValueError, match=f"test_accuracy of seed 1: {bad!r} is outside"):
-            msgspec.structs.replace(reference, test_accuracy=[bad, 0.5, 0.5])
+            dataclasses.replace(reference, test_accuracy=[bad, 0.5, 0.5])
         with pytest.raises(ValueError, match=f"test_loss of seed 3: {bad!r} is negative or not"):
-            msgspec.structs.replace(reference, test_loss=[0.5, 0.5, bad])
+            dataclasses.replace(reference, test_loss=[0.5, 0.5, bad])
 
 
 def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) -> None:
@@ -248,19 +246,19 @@ def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) ->
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
     assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "0123456789abcdef.json"
     assert path == probe_path(tmp_path, probe)
-    assert find_probe(tmp_path, probe) == msgspec.structs.replace(probe, acceptance=ACCEPTANCE)
-    other = msgspec.structs.replace(probe.environment, numerics_key="other")
-    assert find_probe(tmp_path, msgspec.structs.replace(probe, environment=other)) is None
+    assert find_probe(tmp_path, probe) == dataclasses.replace(probe, acceptance=ACCEPTANCE)
+    other = dataclasses.replace(probe.environment, numerics_key="other")
+    assert find_probe(tmp_path, dataclasses.replace(probe, environment=other)) is None
 
 
 def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path) -> None:
     """Each earlier one lies beside it, byte for byte, where it is no baseline."""
     contents = []
     for digest in "abc":
-        stages = [msgspec.structs.replace(probe.stages[0], digest=digest)]
-        path = accept_probe(msgspec.structs.replace(probe, stages=stages), tmp_path, ACCEPTANCE)
+        stages = [dataclasses.replace(probe.stages[0], digest=digest)]
+        path = accept_probe(dataclasses.replace(probe, stages=stages), tmp_path, ACCEPTANCE)
         contents.append(path.read_bytes())
-    assert load_probe(path).stages[0].digest == "c"
+    assert load(path, ProbeRecord).stages[0].digest == "c"
     assert [path.with_name(f"{path.stem}.superseded-{n}").read_bytes() for n in (1, 2)] == contents[:2]
     assert list(list_baselines(tmp_path)) == [path]
 

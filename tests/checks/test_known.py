@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,7 +44,7 @@ def apply(result: CheckResult, *, engine: str = "epoch", keras: str = "3.5.0") -
 def test_a_listed_regression_is_known() -> None:
     """It is green, still tells its figure and bound, and gives the entry's reason and link as evidence."""
     result = apply(make_result(Verdict.REGRESSED))
-    assert result == msgspec.structs.replace(
+    assert result == dataclasses.replace(
         make_result(Verdict.KNOWN), evidence=f"frozen shuffle: {FROZEN.reason} {FROZEN.link}"
     )
     assert result.holds
@@ -112,7 +112,7 @@ def test_a_package_that_is_not_there_excuses_nothing() -> None:
 
 def test_the_first_entry_that_covers_is_found() -> None:
     """Several entries may be about one check, each for its versions."""
-    older = msgspec.structs.replace(FROZEN, name="older", versions="<3")
+    older = dataclasses.replace(FROZEN, name="older", versions="<3")
     found = [find_known("contract/new-order", "epoch", {"keras": it}, [older, FROZEN]) for it in ("2.9", "3.1")]
     assert found == [older, FROZEN]
 
@@ -151,7 +151,7 @@ def test_the_shipped_list_knows_the_frozen_shuffle(keras: str, verdict: str) -> 
 )
 def test_a_wrong_entry_is_named(tmp_path: Path, field: str, value: Any, message: str) -> None:
     """One line names the file, the entry and the field."""
-    entry = msgspec.to_builtins(FROZEN) | {field: value}
+    entry = dataclasses.asdict(FROZEN) | {field: value}
     path = tmp_path / "known.json"
     path.write_text(json.dumps([{name: it for name, it in entry.items() if it is not ...}]))
     with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):

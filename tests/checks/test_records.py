@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.checks.records import (
@@ -16,10 +16,9 @@ from mnist_bench.checks.records import (
     compare_probes,
     describe_difference,
     format_difference,
-    load_probe,
 )
-from mnist_bench.records.serial import RecordError, dump_json
-from mnist_bench.training.fingerprint import NUMERICS_FIELDS, make_key
+from mnist_bench.records.environment import NUMERICS_FIELDS, make_key
+from mnist_bench.records.serial import RecordError, dump_json, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +45,7 @@ def probe(record: TrainingRecord) -> ProbeRecord:
 
 def change(probe: ProbeRecord, **stages: list[float]) -> ProbeRecord:
     """Return the probe with other values in some stages."""
-    return msgspec.structs.replace(probe, stages=make_stages(**stages))
+    return dataclasses.replace(probe, stages=make_stages(**stages))
 
 
 def test_the_same_stages_differ_in_nothing(probe: ProbeRecord) -> None:
@@ -68,8 +67,8 @@ def test_the_first_stage_that_differs_comes_first(probe: ProbeRecord) -> None:
 def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
     """A digest covers all values, of which a few are kept: the stage differs all the same."""
     stages = make_stages()
-    stages[1] = msgspec.structs.replace(stages[1], digest="other")
-    (difference,) = compare_probes(probe, msgspec.structs.replace(probe, stages=stages))
+    stages[1] = dataclasses.replace(stages[1], digest="other")
+    (difference,) = compare_probes(probe, dataclasses.replace(probe, stages=stages))
     assert difference == Difference("data order", 0.0)
     assert format_difference(difference) == "other bits, though none of the values kept moved"
 
@@ -89,7 +88,7 @@ def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
 def test_the_size_of_a_difference(probe: ProbeRecord, one: list[float], other: list[float], size: float | None) -> None:
     """It is relative to the largest value, and there is none where the numbers of values differ."""
     a, b = (change(probe, gradient=values) for values in (one, other))
-    b = msgspec.structs.replace(b, stages=[*b.stages[:2], msgspec.structs.replace(b.stages[2], digest="other")])
+    b = dataclasses.replace(b, stages=[*b.stages[:2], dataclasses.replace(b.stages[2], digest="other")])
     (difference,) = compare_probes(a, b)
     assert difference == Difference("gradient", size if size is None else pytest.approx(size))
     assert format_difference(difference)
@@ -99,7 +98,7 @@ def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
     """It stands where its own side has it, whichever that is, and is counted with the others."""
     mask = Stage(name="dropout mask", digest="a mask", values=[1.0])
     first, *others = change(probe, gradient=[0.5, -1.0]).stages
-    longer = msgspec.structs.replace(probe, stages=[first, mask, *others])
+    longer = dataclasses.replace(probe, stages=[first, mask, *others])
     assert compare_probes(probe, longer) == [
         Difference("dropout mask", None, "second"),
         Difference("gradient", 0.5),
@@ -108,13 +107,13 @@ def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
     assert describe_difference(probe, longer) == (
         "first stage that differs: dropout mask, only in the second probe; 2 of 4 stages alike"
     )
-    ahead = msgspec.structs.replace(probe, stages=[mask, *probe.stages])
+    ahead = dataclasses.replace(probe, stages=[mask, *probe.stages])
     assert compare_probes(probe, ahead) == [Difference("dropout mask", None, "second")]
 
 
 def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
     """Nothing in common is no agreement."""
-    other = msgspec.structs.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
+    other = dataclasses.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
     assert len(compare_probes(probe, other)) == 4
     assert describe_difference(probe, other).endswith("0 of 4 stages alike")
 
@@ -134,7 +133,7 @@ def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
 )
 def test_probes_of_other_trainings_are_refused(probe: ProbeRecord, field: str, value: Any, message: str) -> None:
     """What must be equal is named, with both values."""
-    other = msgspec.structs.replace(probe, config=msgspec.structs.replace(probe.config, **{field: value}))
+    other = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
     with pytest.raises(ValueError, match=f"probes that differ in their {message}"):
         compare_probes(probe, other)
 
@@ -142,7 +141,7 @@ def test_probes_of_other_trainings_are_refused(probe: ProbeRecord, field: str, v
 @pytest.mark.parametrize(("field", "value"), [("source", "mnist"), ("digest", "0" * 64)])
 def test_probes_of_other_data_are_refused(probe: ProbeRecord, field: str, value: str) -> None:
     """Data is known by its source and by its digest."""
-    other = msgspec.structs.replace(probe, dataset=msgspec.structs.replace(probe.dataset, **{field: value}))
+    other = dataclasses.replace(probe, dataset=dataclasses.replace(probe.dataset, **{field: value}))
     with pytest.raises(ValueError, match=f"their dataset {field} cannot be compared: .* and '{value}'"):
         compare_probes(probe, other)
 
@@ -150,19 +149,19 @@ def test_probes_of_other_data_are_refused(probe: ProbeRecord, field: str, value:
 @pytest.mark.parametrize(("field", "value"), [("engine", "fused"), ("data", "elsewhere"), ("device", "gpu")])
 def test_probes_of_other_engines_are_compared(probe: ProbeRecord, field: str, value: str) -> None:
     """How the training ran is what is under test."""
-    other = msgspec.structs.replace(probe, config=msgspec.structs.replace(probe.config, **{field: value}))
+    other = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
     assert compare_probes(probe, other) == []
 
 
 def test_what_may_explain_a_difference_is_named(probe: ProbeRecord) -> None:
     """Fields of the numerics key that differ stand behind it with both values; other fields do not."""
-    environment = msgspec.structs.replace(
+    environment = dataclasses.replace(
         probe.environment, keras="2.15.0", flags={"XLA_FLAGS": "--x"}, python="3.10.0", numpy="1.22.0"
     )
-    other = msgspec.structs.replace(change(probe, data_order=[1.0, 2.0, 3.0]), environment=environment)
+    other = dataclasses.replace(change(probe, data_order=[1.0, 2.0, 3.0]), environment=environment)
     because = "; flags {} and {'XLA_FLAGS': '--x'}; keras '3.15.1' and '2.15.0'"
     assert describe_difference(probe, other).endswith(f"2 of 3 stages alike{because}")
-    same = msgspec.structs.replace(probe, environment=environment)
+    same = dataclasses.replace(probe, environment=environment)
     assert describe_difference(probe, same) == f"identical in all 3 stages{because}"
 
 
@@ -170,10 +169,10 @@ def test_a_probe_is_read_back(probe: ProbeRecord, tmp_path: Path) -> None:
     """A file gives back what was written, and no acceptance where there was none."""
     path = tmp_path / "probe.json"
     path.write_text(dump_json(probe))
-    assert load_probe(path) == probe
-    assert load_probe(path).acceptance is None
+    assert load(path, ProbeRecord) == probe
+    assert load(path, ProbeRecord).acceptance is None
     # Its key is a digest of the fields that are named above.
-    fields = msgspec.to_builtins(probe.environment)
+    fields = dataclasses.asdict(probe.environment)
     assert make_key(fields, NUMERICS_FIELDS) != make_key(fields | {"keras": "2.15.0"}, NUMERICS_FIELDS)
 
 
@@ -200,7 +199,7 @@ def test_a_wrong_probe_is_named(
     path = tmp_path / "probe.json"
     path.write_text(json.dumps(fields))
     with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):
-        load_probe(path)
+        load(path, ProbeRecord)
 
 
 def test_no_stage_is_made_of_bad_values() -> None:

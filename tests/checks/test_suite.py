@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.checks import baselines, suite
 from mnist_bench.checks.records import ProbeRecord, Stage
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.workers.pool import Failed, Finished
 
@@ -50,11 +49,11 @@ def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatc
 def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
     """Return a record of the mlp, in full, on the tiny data, with this accuracy and a loss that goes with it."""
     config = TrainingConfig(lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny")
-    columns = {name: [0.5] * 20 for name in record.history.__struct_fields__}
-    return msgspec.structs.replace(
+    columns = {name: [0.5] * 20 for name in record.history.__dataclass_fields__}
+    return dataclasses.replace(
         record,
         config=config,
-        dataset=msgspec.structs.replace(record.dataset, source="tiny"),
+        dataset=dataclasses.replace(record.dataset, source="tiny"),
         history=type(record.history)(**columns),
         test_accuracy=accuracy,
         test_loss=0.0768 - 3 * (accuracy - MEAN),
@@ -165,11 +164,11 @@ def test_bits_come_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same bits are IDENTICAL and end there; other bits name the first stage that moved."""
-    config = msgspec.structs.replace(record.config, lab="mlp", engine="fused")
+    config = dataclasses.replace(record.config, lab="mlp", engine="fused")
     stages = [Stage(name=name, digest=name, values=[1.0]) for name in ("data order", "update")]
     base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
     baselines.accept_probe(base, plan.baselines)
-    now = msgspec.structs.replace(base, stages=[stages[0], Stage(name="update", digest="x", values=[1.1])])
+    now = dataclasses.replace(base, stages=[stages[0], Stage(name="update", digest="x", values=[1.1])])
     monkeypatch.setattr(suite, "probe", lambda *_: now if moved else base)
     result, reason = suite._check_bits(plan, "mlp")
     if moved:

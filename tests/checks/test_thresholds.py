@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.checks.thresholds import check_threshold, judge_threshold
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def make(record: TrainingRecord, lab: str, accuracy: float, seed: int = 1671) -> TrainingRecord:
     """Return the record of a training of this lab that reached this accuracy."""
-    config = msgspec.structs.replace(record.config, lab=lab, seed=seed)
-    return msgspec.structs.replace(record, config=config, test_accuracy=accuracy)
+    config = dataclasses.replace(record.config, lab=lab, seed=seed)
+    return dataclasses.replace(record, config=config, test_accuracy=accuracy)
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -59,6 +59,6 @@ def test_a_lab_that_there_is_not_is_bad_input(record: TrainingRecord) -> None:
 def test_the_threshold_says_nothing_of_another_training(record: TrainingRecord, departure: dict[str, object]) -> None:
     """However good it is, a training that departs from the lab neither passes nor fails the lab's threshold."""
     departed = make(record, "dropout", 0.99)
-    departed = msgspec.structs.replace(departed, config=msgspec.structs.replace(departed.config, **departure))
+    departed = dataclasses.replace(departed, config=dataclasses.replace(departed.config, **departure))
     assert judge_threshold(departed) is Verdict.NO_BASELINE
     assert not check_threshold([departed]).holds

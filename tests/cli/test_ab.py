@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.records.serial import load
 from mnist_bench.timing.ab import rounds
-from mnist_bench.timing.ab.records import load_ab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_a_comparison_ends_in_its_status(
     assert line in answer.out.splitlines()
     assert answer.out.endswith("not calibrated on this machine: mnist-bench calibrate\nRecord: x/ab.json\n")
     assert answer.err.startswith("round 1, 10 of 90 s: wall ")
-    assert load_ab(Path("x/ab.json")).verdict in line.lower()
+    assert load(Path("x/ab.json")).verdict in line.lower()
 
 
 def test_json_is_the_record(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
@@ -68,7 +68,7 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
     reason = f"B, {b}: its process was killed by SIGKILL"
     assert answer.err.splitlines()[-1] == f"mnist-bench: {reason}; the rounds before it are in ab.json"
     assert f"INCONCLUSIVE: {reason}" in answer.out
-    assert len(load_ab(Path("ab.json")).processes) == 4
+    assert len(load(Path("ab.json")).processes) == 4
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_calibration_is_shown_beside_every_later_verdict(
     assert len(list(python.parent.glob("*.pid"))) == started
     verdict = command("ab", "--a", python, "--b", python, "--out", "ab.json")
     assert answer.out.splitlines()[0] in verdict.out.splitlines()
-    sharpness = load_ab(Path("ab.json")).calibration
+    sharpness = load(Path("ab.json")).calibration
     assert sharpness is not None
     assert sharpness.runs == 2
 
@@ -134,4 +134,4 @@ def test_a_damaged_calibration_is_bad_input(command: Callable[..., Any], stub_py
     answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--out", "ab.json")
     assert answer.status == 2
     assert answer.err.splitlines()[-1].startswith(f"mnist-bench: {path.resolve()}: $: Object missing required field")
-    assert load_ab(Path("ab.json")).verdict == "same"
+    assert load(Path("ab.json")).verdict == "same"

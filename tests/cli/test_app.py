@@ -16,8 +16,10 @@ import msgspec
 import pytest
 
 from mnist_bench.cli import app as cli
-from mnist_bench.records.training import EnvironmentRecord, TrainingConfig, TrainingRecord, dump_json, load_record
-from mnist_bench.training.fingerprint import NUMERICS_FIELDS, explain_keys
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import NUMERICS_FIELDS, EnvironmentRecord, explain_keys
+from mnist_bench.records.serial import dump_json, load_record
+from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.runner import train
 
 if TYPE_CHECKING:
@@ -228,7 +230,7 @@ def test_env(command: Callable[..., Any]) -> None:
     answer = command("env")
     assert (answer.status, answer.err) == (0, "")
     fields = dict(line.split(maxsplit=1) for line in answer.out.splitlines())
-    assert list(fields) == list(EnvironmentRecord.__struct_fields__)
+    assert list(fields) == list(EnvironmentRecord.__dataclass_fields__)
     assert (fields["keras"], fields["numerics_key"]) == (record.keras, record.numerics_key)
     assert fields["hardware_key"] == record.hardware_key
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.checks import acceptance, baselines
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.records.training import TrainingRecord, save_record
+from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +30,7 @@ def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
         return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdicts[name], figure="1", bound="0")
 
     monkeypatch.setattr(acceptance, "check_contract", check)
-    monkeypatch.setattr(acceptance, "collect_versions", lambda: {"keras": "2.15.0"})
+    monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "2.15.0"})
     return verdicts
 
 
@@ -36,9 +38,9 @@ def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
 def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
     """A folder with the records of three seeds."""
     for seed, accuracy in enumerate((0.976, 0.977, 0.978), start=1):
-        config = msgspec.structs.replace(mlp.config, seed=seed)
-        it = msgspec.structs.replace(mlp, config=config, test_accuracy=accuracy)
-        save_record(it, tmp_path / "records" / f"{seed}.json")
+        config = dataclasses.replace(mlp.config, seed=seed)
+        it = dataclasses.replace(mlp, config=config, test_accuracy=accuracy)
+        save(it, tmp_path / "records" / f"{seed}.json")
     return tmp_path / "records"
 
 

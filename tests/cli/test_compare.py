@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.serial import dump_folded
-from mnist_bench.records.training import save_record
+from mnist_bench.records.serial import dump_folded, save
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions import matrix, sources
 from mnist_bench.versions.records import VersionRecord, put
@@ -97,7 +96,7 @@ def test_compare_refuses_what_is_not_there(
 def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
     """The same weights are IDENTICAL; of others one seed says nothing, and that is 3."""
     for name, digest in (("a", "1"), ("b", "1"), ("c", "2")):
-        save_record(msgspec.structs.replace(mlp, final_digest=digest * 64), tmp_path / f"{name}.json")
+        save(dataclasses.replace(mlp, final_digest=digest * 64), tmp_path / f"{name}.json")
     answer = command("compare", tmp_path / "a.json", tmp_path / "b.json")
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.startswith("IDENTICAL    bits/mlp-epoch")
@@ -110,9 +109,9 @@ def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: Training
     """Seven seeds on each side get a verdict, in three forms."""
     for side, lost in (("base", 0.0), ("new", 0.01)):
         for seed in range(7):
-            config = msgspec.structs.replace(mlp.config, seed=seed)
+            config = dataclasses.replace(mlp.config, seed=seed)
             fields = {"test_accuracy": 0.977 - lost + seed * 1e-4, "final_digest": side}
-            save_record(msgspec.structs.replace(mlp, config=config, **fields), tmp_path / side / f"{seed}.json")
+            save(dataclasses.replace(mlp, config=config, **fields), tmp_path / side / f"{seed}.json")
     table = tmp_path / "table.md"
     answer = command("compare", tmp_path / "base", tmp_path / "new", "--json", "--markdown", table)
     facts = json.loads(answer.out)
@@ -153,12 +152,12 @@ def test_compare_refuses_a_folder_that_is_mixed(
     """Nothing, other data, two probes of one case, or versions among other records."""
     (tmp_path / "empty").mkdir()
     check_refused(command("compare", tmp_path / "empty", probe_file), "empty: no records (*.json) there")
-    save_record(mlp, probe_file.parent / "training.json")
+    save(mlp, probe_file.parent / "training.json")
     edit(probe_file, '"source": "digits"', '"source": "mnist"')
     check_refused(command("compare", probe_file.parent, probe_file), "records of different data are mixed there")
     edit(probe_file, "gradient" * 9, "moved")
     check_refused(command("compare", probe_file.parent, probe_file), "probes: two probes of mlp-epoch are there")
-    save_record(mlp, versions / "training.json")
+    save(mlp, versions / "training.json")
     check_refused(command("compare", versions, probe_file), "records of versions and other records are mixed there")
 
 

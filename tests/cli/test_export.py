@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from mnist_bench.records.serial import dump_folded
-from mnist_bench.records.training import save_record
+from mnist_bench.records.serial import dump_folded, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, put
 from mnist_bench.versions.releases import find_version
 
@@ -66,9 +66,9 @@ def test_export_to_a_file(command: Callable[..., Any], versions: Path) -> None:
 def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, tmp_path: Path) -> None:
     """Several seeds are one figure with its range, whether named one by one or by their folder."""
     for seed in (1671, 1672):
-        config = msgspec.structs.replace(record.config, seed=seed)
-        it = msgspec.structs.replace(record, config=config, test_loss=seed / 1000)
-        save_record(it, tmp_path / f"{seed}.json")
+        config = dataclasses.replace(record.config, seed=seed)
+        it = dataclasses.replace(record, config=config, test_loss=seed / 1000)
+        save(it, tmp_path / f"{seed}.json")
     answer = command("export", tmp_path, *FORMAT)
     measures = json.loads(answer.out)["perceptron-epoch/digits"]
     assert measures["test-loss"] == {"value": 1.6715, "lower_value": 1.671, "upper_value": 1.672}
@@ -121,10 +121,10 @@ def test_export_refuses_bad_usage(command: Callable[..., Any], versions: Path, t
 
 def test_export_refuses_what_is_mixed(command: Callable[..., Any], versions: Path, record: TrainingRecord) -> None:
     """Versions and trainings, and seeds of two data sets."""
-    save_record(record, versions / "training.json")
+    save(record, versions / "training.json")
     check_refused(command("export", versions, *FORMAT), "records of versions and other records are mixed there")
-    config = msgspec.structs.replace(record.config, seed=7)
-    dataset = msgspec.structs.replace(record.dataset, source="mnist")
-    save_record(msgspec.structs.replace(record, config=config, dataset=dataset), versions / "other.json")
+    config = dataclasses.replace(record.config, seed=7)
+    dataset = dataclasses.replace(record.dataset, source="mnist")
+    save(dataclasses.replace(record, config=config, dataset=dataset), versions / "other.json")
     files = [versions / "training.json", versions / "other.json"]
     check_refused(command("export", *files, *FORMAT), "records of different data are mixed there")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.records.training import TrainingConfig, TrainingRecord
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.engines import OnEpoch
 
 
@@ -56,11 +57,11 @@ def command(
 
     def train(config: TrainingConfig, *, on_epoch: OnEpoch | None, **_: object) -> TrainingRecord:
         for epoch in range(2):
-            figures = {name: getattr(record.history, name)[epoch] for name in record.history.__struct_fields__}
+            figures = {name: getattr(record.history, name)[epoch] for name in record.history.__dataclass_fields__}
             if on_epoch:
                 on_epoch(epoch, EpochFigures(**figures, cpu_seconds=0.5))
-        config = msgspec.structs.replace(config, epochs=2)
-        return msgspec.structs.replace(record, config=config, test_accuracy=accuracy[config.lab])
+        config = dataclasses.replace(config, epochs=2)
+        return dataclasses.replace(record, config=config, test_accuracy=accuracy[config.lab])
 
     monkeypatch.setattr(walk, "train", train)
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: dataset)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 pytest.importorskip("optuna", minversion="4.9")
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.records.validation import ValidationRecord
+    from mnist_bench.records.training import TrainingRecord, ValidationRecord
     from mnist_bench.sweep.space import Point
     from mnist_bench.training.data.dataset import Dataset
 
@@ -49,13 +48,13 @@ def swept(validation: ValidationRecord, record: TrainingRecord) -> SweepRecord:
     """A sweep of the mlp on the stand-in: five points of two seeds, one pruned, one failed, two tested."""
 
     def train(accuracy: float, **changes: object) -> list[ValidationRecord]:
-        config = msgspec.structs.replace(validation.config, lab="mlp", **changes)
+        config = dataclasses.replace(validation.config, lab="mlp", **changes)
         ends = accuracy - 0.001, accuracy + 0.001
         return [
-            msgspec.structs.replace(
+            dataclasses.replace(
                 validation,
-                config=msgspec.structs.replace(config, seed=seed),
-                history=msgspec.structs.replace(validation.history, val_accuracy=[0.5, end]),
+                config=dataclasses.replace(config, seed=seed),
+                history=dataclasses.replace(validation.history, val_accuracy=[0.5, end]),
             )
             for seed, end in zip((1671, 1672), ends, strict=True)
         ]
@@ -64,7 +63,7 @@ def swept(validation: ValidationRecord, record: TrainingRecord) -> SweepRecord:
         defaults = {"attempts": 1, "val_accuracy": [], "trainings": []}
         return TrialRecord(number=number, point=point, state=state, **defaults | fields)
 
-    tests = [msgspec.structs.replace(record, test_accuracy=accuracy) for accuracy in (0.91, 0.93)]
+    tests = [dataclasses.replace(record, test_accuracy=accuracy) for accuracy in (0.91, 0.93)]
     return SweepRecord(
         plan=SweepPlan(
             space=make_space("mlp", ["learning_rate=0.1,0.3", "optimizer=adam", "epochs=1"]),
@@ -113,7 +112,7 @@ def test_a_factors_effect_is_that_of_its_own_points(swept: SweepRecord) -> None:
 
 def test_points_all_over_the_space_have_fanova(swept: SweepRecord) -> None:
     """The factor that decides has nearly all of the variance; too few points have none, and it is said."""
-    few = msgspec.structs.replace(swept, plan=msgspec.structs.replace(swept.plan, sampler="grid"))
+    few = dataclasses.replace(swept, plan=dataclasses.replace(swept.plan, sampler="grid"))
     assert measure_importances(few) == ("too few points or factors for fANOVA", {})
     space = make_space("mlp", ["learning_rate=0.1,0.2,0.3,0.4", "batch_size=32,64,128"])
     trials = []
@@ -121,11 +120,11 @@ def test_points_all_over_the_space_have_fanova(swept: SweepRecord) -> None:
         point: Point = {"learning_rate": [0.1, 0.2, 0.3, 0.4][number % 4], "batch_size": [32, 64, 128][number % 3]}
         accuracy = 0.5 + float(point["learning_rate"])
         training = swept.trials[0].trainings[0]
-        history = msgspec.structs.replace(training.history, val_accuracy=[0.5, accuracy])
-        trainings = [msgspec.structs.replace(training, history=history)]
-        trials.append(msgspec.structs.replace(swept.trials[0], number=number, point=point, trainings=trainings))
-    plan = msgspec.structs.replace(few.plan, space=space)
-    measure, importances = measure_importances(msgspec.structs.replace(swept, plan=plan, trials=trials))
+        history = dataclasses.replace(training.history, val_accuracy=[0.5, accuracy])
+        trainings = [dataclasses.replace(training, history=history)]
+        trials.append(dataclasses.replace(swept.trials[0], number=number, point=point, trainings=trainings))
+    plan = dataclasses.replace(few.plan, space=space)
+    measure, importances = measure_importances(dataclasses.replace(swept, plan=plan, trials=trials))
     assert "fANOVA" in measure
     assert list(importances) == ["learning_rate", "batch_size"]
     assert importances["learning_rate"] > 0.9
@@ -140,7 +139,7 @@ def test_the_table_names_the_data_and_what_the_test_set_did(swept: SweepRecord) 
     assert "pruned after 2 epochs, at 0.2000: epochs 1" in table
     assert "failed: RuntimeError: out of luck" in table
     assert "The test set was touched once, after the choice, for 2 points" in table
-    untested = msgspec.structs.replace(swept, tested=[])
+    untested = dataclasses.replace(swept, tested=[])
     assert format_table(untested).endswith("The test set was not touched.")
 
 

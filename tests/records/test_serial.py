@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mnist_bench.checks.baselines import Acceptance, AccuracyBaseline, Reference
+from mnist_bench.checks.baselines import AccuracyBaseline, Reference
 from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.serial import Record, RecordError, decode, dump_json, load_any, load_json
 from mnist_bench.records.training import TrainingRecord
 

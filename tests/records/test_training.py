@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_bench.records.training import (
-    DatasetRecord,
-    EnvironmentRecord,
-    Gpu,
-    History,
-    LayerRecord,
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, digest_arrays
+from mnist_bench.records.serial import (
     RecordError,
-    Seconds,
-    TrainingConfig,
-    TrainingRecord,
     decode_record,
-    digest_arrays,
     dump_json,
     encode_record,
     load_record,
     load_records,
     make_schema,
-    save_record,
+    save,
 )
+from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +66,7 @@ histories = st.fixed_dictionaries(
         name: st.lists(
             losses if "loss" in name else shares if "accuracy" in name else durations, min_size=3, max_size=3
         )
-        for name in History.__struct_fields__
+        for name in History.__dataclass_fields__
     }
 ).map(lambda columns: History(**columns))
 layers = st.builds(
@@ -141,19 +135,19 @@ def test_text_of_any_language_survives() -> None:
 def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
     """A file holds the record's JSON, gives the record back, and is not overwritten."""
     path = tmp_path / "folder" / "it.json"
-    save_record(record, path)
+    save(record, path)
     assert path.read_text(encoding="utf-8") == encode_record(record)
     assert load_record(path) == record
     with pytest.raises(FileExistsError):
-        save_record(record, path)
+        save(record, path)
 
 
 def test_loads_a_folder_in_order_of_names(record: TrainingRecord, tmp_path: Path) -> None:
     """Every *.json of a folder is read, and nothing else."""
     seeds = {"b.json": 2, "a.json": 1, "c.json": 3}
     for name, seed in seeds.items():
-        config = msgspec.structs.replace(record.config, seed=seed)
-        save_record(msgspec.structs.replace(record, config=config), tmp_path / name)
+        config = dataclasses.replace(record.config, seed=seed)
+        save(dataclasses.replace(record, config=config), tmp_path / name)
     (tmp_path / "index.html").write_text("no record")
     assert [it.config.seed for it in load_records(tmp_path)] == [1, 2, 3]
 
@@ -246,23 +240,23 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_no_record_is_made_of_bad_figures(record: TrainingRecord, field: str, bad: float) -> None:
     """What JSON could not hold, or no training gives, never becomes a record."""
     with pytest.raises(ValueError, match=f"{field} {bad!r} is outside 0 to"):
-        msgspec.structs.replace(record, **{field: bad})
+        dataclasses.replace(record, **{field: bad})
 
 
 @pytest.mark.parametrize("bad", [NAN, INFINITY, -0.5], ids=["nan", "inf", "negative"])
-@pytest.mark.parametrize("field", Seconds.__struct_fields__)
+@pytest.mark.parametrize("field", Seconds.__dataclass_fields__)
 def test_no_bad_seconds(record: TrainingRecord, field: str, bad: float) -> None:
     """A duration is finite and not negative."""
     with pytest.raises(ValueError, match=f"^{field} {bad!r} is outside 0 to inf"):
-        msgspec.structs.replace(record.seconds, **{field: bad})
+        dataclasses.replace(record.seconds, **{field: bad})
 
 
 @pytest.mark.parametrize("bad", [NAN, INFINITY, -0.5], ids=["nan", "inf", "negative"])
-@pytest.mark.parametrize("field", History.__struct_fields__)
+@pytest.mark.parametrize("field", History.__dataclass_fields__)
 def test_no_bad_history(record: TrainingRecord, field: str, bad: float) -> None:
     """Each column of the history holds figures within their range."""
     with pytest.raises(ValueError, match=f"^{field} {bad!r} is outside 0 to"):
-        msgspec.structs.replace(record.history, **{field: [0.5, bad]})
+        dataclasses.replace(record.history, **{field: [0.5, bad]})
 
 
 def test_records_are_frozen(record: TrainingRecord) -> None:
@@ -285,18 +279,18 @@ def test_a_record_shows_itself(record: TrainingRecord) -> None:
     assert repr(record) == (
         "<TrainingRecord perceptron by epoch, seed 1671, 2 epochs on digits: test accuracy 0.9375, loss 0.3750>"
     )
-    assert "loss not finite" in repr(msgspec.structs.replace(record, test_loss=None))
+    assert "loss not finite" in repr(dataclasses.replace(record, test_loss=None))
     html = record._repr_html_()
     for cell in ("perceptron, 7,850 parameters", "0.9375", "0.3750", "0.250", "digits", "111111111111"):
         assert f"<td>{cell}</td>" in html
-    seconds = msgspec.structs.replace(record.seconds, epoch=None)
-    assert "<td>-</td>" in msgspec.structs.replace(record, seconds=seconds)._repr_html_()
+    seconds = dataclasses.replace(record.seconds, epoch=None)
+    assert "<td>-</td>" in dataclasses.replace(record, seconds=seconds)._repr_html_()
 
 
 def test_a_record_from_elsewhere_cannot_put_html_into_a_notebook(record: TrainingRecord) -> None:
     """Text in a record stays text."""
     dataset = DatasetRecord(source="<script>alert(1)</script>", digest="")
-    html = msgspec.structs.replace(record, dataset=dataset)._repr_html_()
+    html = dataclasses.replace(record, dataset=dataset)._repr_html_()
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
@@ -316,7 +310,7 @@ def test_the_schema_holds_of_records_and_of_nothing_else(record: TrainingRecord)
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(json.loads(encode_record(record)))
     validator.validate(json.loads(change(record, "test_loss", None)))
-    wrong = [(name, ...) for name in TrainingRecord.__struct_fields__]
+    wrong = [(name, ...) for name in TrainingRecord.__dataclass_fields__]
     wrong += [("schema_version", 2), ("kind", "timing"), ("surplus", 1), ("environment.cpu", None)]
     for place, value in wrong:
         assert not validator.is_valid(json.loads(change(record, place, value))), place

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import TYPE_CHECKING
 
-import msgspec
 from rich.console import Console
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.show.console import make_run_table, show_download, show_events
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started
 
@@ -85,7 +85,7 @@ def test_a_download_shows_nothing_where_there_is_no_terminal(capsys: pytest.Capt
 
 def test_the_table_says_what_came_of_it(record: TrainingRecord) -> None:
     """A row a training: model, parameters, accuracy against its threshold, loss, seconds, verdict."""
-    low = msgspec.structs.replace(record, test_accuracy=0.9199, test_loss=None)
+    low = dataclasses.replace(record, test_accuracy=0.9199, test_loss=None)
     text = print_table([record, low], width=120)
     assert text[0].split() == [
         "Test",
@@ -108,17 +108,17 @@ def test_the_table_says_what_came_of_it(record: TrainingRecord) -> None:
 
 def test_the_table_says_mnist_of_mnist_only(record: TrainingRecord) -> None:
     """The title names the data."""
-    dataset = msgspec.structs.replace(record.dataset, source="mnist")
-    assert print_table([msgspec.structs.replace(record, dataset=dataset)], width=120)[0].startswith(
+    dataset = dataclasses.replace(record.dataset, source="mnist")
+    assert print_table([dataclasses.replace(record, dataset=dataset)], width=120)[0].startswith(
         "Test set of MNIST, engine epoch"
     )
 
 
 def test_the_table_fits_into_80_columns(record: TrainingRecord) -> None:
     """No figure of the widest row is cut in a terminal of the usual width."""
-    config = msgspec.structs.replace(record.config, lab="perceptron", seed=1671)
-    layers = [msgspec.structs.replace(record.layers[0], parameters=118_282)]
-    wide = msgspec.structs.replace(record, config=config, layers=layers, test_loss=None, test_accuracy=0.5)
+    config = dataclasses.replace(record.config, lab="perceptron", seed=1671)
+    layers = [dataclasses.replace(record.layers[0], parameters=118_282)]
+    wide = dataclasses.replace(record, config=config, layers=layers, test_loss=None, test_accuracy=0.5)
     lines = print_table([wide], width=80)
     assert max(map(len, lines)) <= 80
     assert lines[3].split() == [
@@ -136,5 +136,5 @@ def test_the_table_fits_into_80_columns(record: TrainingRecord) -> None:
 
 def test_one_epoch_shows_its_own_seconds(record: TrainingRecord) -> None:
     """Without a median of later epochs the first one's seconds stand there."""
-    seconds = msgspec.structs.replace(record.seconds, epoch=None, first_epoch=1.25)
-    assert "1.250" in print_table([msgspec.structs.replace(record, seconds=seconds)], width=120)[3]
+    seconds = dataclasses.replace(record.seconds, epoch=None, first_epoch=1.25)
+    assert "1.250" in print_table([dataclasses.replace(record, seconds=seconds)], width=120)[3]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-import msgspec
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -41,8 +41,8 @@ def ax() -> Axes:
 def with_losses(record: TrainingRecord, **losses: Any) -> TrainingRecord:
     """Return the record with other losses, the test loss among them."""
     test_loss = losses.pop("test_loss", record.test_loss)
-    history = msgspec.structs.replace(record.history, **losses)
-    return msgspec.structs.replace(record, history=history, test_loss=test_loss)
+    history = dataclasses.replace(record.history, **losses)
+    return dataclasses.replace(record, history=history, test_loss=test_loss)
 
 
 def find_curves(ax: Axes, colour: str) -> list[tuple[list[float], list[float]]]:
@@ -78,7 +78,7 @@ def test_curves(record: TrainingRecord, ax: Axes, plot: Callable[..., Axes], nam
 
 def test_many_records_share_a_legend(record: TrainingRecord, ax: Axes) -> None:
     """Each has its curves, the legend has each kind once, and the test's line is at the mean."""
-    plot_accuracy([record, msgspec.structs.replace(record, test_accuracy=0.8375)], ax)
+    plot_accuracy([record, dataclasses.replace(record, test_accuracy=0.8375)], ax)
     assert len(find_curves(ax, TRAINING)) == len(find_curves(ax, VALIDATION)) == 2
     assert find_legend(ax) == ["training (running mean)", "validation", "test, after the last epoch: 0.8875"]
 
@@ -94,9 +94,9 @@ def test_a_loss_that_is_no_number_is_a_gap(record: TrainingRecord, ax: Axes) -> 
 
 def test_a_single_epoch_can_be_seen(record: TrainingRecord, ax: Axes) -> None:
     """A curve of one point has a mark."""
-    history = {name: getattr(record.history, name)[:1] for name in record.history.__struct_fields__}
-    config = msgspec.structs.replace(record.config, epochs=1)
-    plot_loss([msgspec.structs.replace(record, config=config, history=type(record.history)(**history))], ax)
+    history = {name: getattr(record.history, name)[:1] for name in record.history.__dataclass_fields__}
+    config = dataclasses.replace(record.config, epochs=1)
+    plot_loss([dataclasses.replace(record, config=config, history=type(record.history)(**history))], ax)
     assert [line.get_marker() for line in ax.lines][:2] == ["o", "o"]
 
 
@@ -128,8 +128,8 @@ def test_svg_belongs_into_a_page(record: TrainingRecord) -> None:
 
 def test_svg_escapes_text(record: TrainingRecord) -> None:
     """A name from a record cannot become an element."""
-    config = msgspec.structs.replace(record.config, lab="<script>alert(1)</script>")
-    svg = draw_svg(lambda ax: plot_loss([msgspec.structs.replace(record, config=config)], ax))
+    config = dataclasses.replace(record.config, lab="<script>alert(1)</script>")
+    svg = draw_svg(lambda ax: plot_loss([dataclasses.replace(record, config=config)], ax))
     assert "<script" not in svg
 
 

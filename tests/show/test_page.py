@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pytest
 
 from mnist_bench.checks.sheet.facts import Fact
-from mnist_bench.records.training import Gpu
+from mnist_bench.records.environment import Gpu
 from mnist_bench.show.page import write_run_page
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ def write_page(folder: Path, *records: TrainingRecord) -> Page:
 
 def as_mnist(record: TrainingRecord) -> TrainingRecord:
     """Return the record as one of MNIST."""
-    return msgspec.structs.replace(record, dataset=msgspec.structs.replace(record.dataset, source="mnist"))
+    return dataclasses.replace(record, dataset=dataclasses.replace(record.dataset, source="mnist"))
 
 
 def as_lab(record: TrainingRecord, lab: str) -> TrainingRecord:
     """Return the record as one of another lab."""
-    return msgspec.structs.replace(record, config=msgspec.structs.replace(record.config, lab=lab))
+    return dataclasses.replace(record, config=dataclasses.replace(record.config, lab=lab))
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +154,8 @@ def test_mnist_stands_beside_the_lab_sheet(tmp_path: Path, record: TrainingRecor
 
 def test_a_training_that_diverged_has_a_page(tmp_path: Path, record: TrainingRecord) -> None:
     """Without a test loss and without a median of seconds there is a row nevertheless."""
-    seconds = msgspec.structs.replace(record.seconds, epoch=None)
-    bad = msgspec.structs.replace(record, test_loss=None, seconds=seconds)
+    seconds = dataclasses.replace(record.seconds, epoch=None)
+    bad = dataclasses.replace(record, test_loss=None, seconds=seconds)
     row = dict(zip(*write_page(tmp_path, bad).rows, strict=True))
     assert (row["test loss"], row["s/epoch"]) == ("not finite", "0.500")
 
@@ -164,11 +164,11 @@ def test_text_of_a_record_stays_text(tmp_path: Path, record: TrainingRecord) -> 
     """A processor, a GPU and a data set with the names of elements make no elements."""
     evil = "</dd><script>alert(1)</script>"
     gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
-    environment = msgspec.structs.replace(
+    environment = dataclasses.replace(
         record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, device=evil, numerics_key=evil
     )
-    dataset = msgspec.structs.replace(record.dataset, source=evil, digest=evil)
-    page = write_page(tmp_path, msgspec.structs.replace(record, environment=environment, dataset=dataset))
+    dataset = dataclasses.replace(record.dataset, source=evil, digest=evil)
+    page = write_page(tmp_path, dataclasses.replace(record, environment=environment, dataset=dataset))
     assert "script" not in page.tags
     assert page.text.count(evil) >= 7
 

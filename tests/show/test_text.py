@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import xml.etree.ElementTree as ET
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,7 +97,7 @@ def test_json_says_it_all(verdict: Verdict) -> None:
     report = json.loads(format_json(results))
     assert report["exit_status"] == exit_status(results)
     assert report["verdict"] == verdict.value
-    assert report["checks"] == [msgspec.to_builtins(result) for result in results]
+    assert report["checks"] == [dataclasses.asdict(result) for result in results]
 
 
 def test_markdown_is_a_table() -> None:

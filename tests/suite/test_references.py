@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -40,7 +41,7 @@ def test_there_are_enough_seeds(dataset: str, engine: str, lab: str) -> None:
 
 def judge_apart(reference: Reference, count: int, accuracy_shift: float) -> dict[str, str]:
     """Hold the last `count` seeds of a reference, moved, against the others; return the verdicts by metric."""
-    rest = msgspec.structs.replace(
+    rest = dataclasses.replace(
         reference,
         seeds=reference.seeds[:-count],
         test_accuracy=reference.test_accuracy[:-count],

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.layers import reproducibility
-from mnist_bench.checks.suite import collect_versions
-from mnist_bench.records.training import TrainingConfig, digest_arrays
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import NUMERICS_FIELDS, digest_arrays, explain_keys
 from mnist_bench.training import backend
-from mnist_bench.training.fingerprint import NUMERICS_FIELDS, collect_environment, explain_keys
+from mnist_bench.training.backend import read_versions
+from mnist_bench.training.fingerprint import collect_environment
 from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.runner import train
 from mnist_bench.training.workers.pool import Finished, train_all
@@ -70,7 +71,7 @@ def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None
     for engine, piped in (("eager", nullcontext), ("graph", nullcontext), ("epoch", backend.without_autotuner)):
         with piped():
             records[engine] = train(TrainingConfig(lab=mnist_lab, engine=engine, epochs=2), dataset=tiny)
-    if mnist_lab == "dropout" and collect_versions()["keras"].startswith("2."):
+    if mnist_lab == "dropout" and read_versions()["keras"].startswith("2."):
         assert records.pop("eager").final_digest != records["graph"].final_digest
     first, *others = records.values()
     for other in others:
@@ -96,7 +97,7 @@ def test_missing_determinism_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_sheets_own_seed_does_not_seed_keras_3() -> None:
     """`np.random.seed(1671)`, the lab sheet's line, leaves Keras 3's initial weights to chance."""
-    if collect_versions()["keras"].startswith("2."):
+    if read_versions()["keras"].startswith("2."):
         pytest.skip("about Keras 3; in Keras 2, too, it seeds nothing but NumPy")
 
     def build() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,7 +10,9 @@ import pytest
 
 pytest.importorskip("optuna", minversion="4.9")
 
-from mnist_bench.records.training import DatasetRecord, RecordError, TrainingConfig, decode_record, dump_json
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.serial import RecordError, decode_record, dump_json
 from mnist_bench.sweep import trials as sweeps
 from mnist_bench.sweep.records import SweepPlan, SweepRecord
 from mnist_bench.sweep.results import choose_trials
@@ -20,8 +23,7 @@ from mnist_bench.training.runner import train, train_untested
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.records.validation import ValidationRecord
+    from mnist_bench.records.training import TrainingRecord, ValidationRecord
     from mnist_bench.training.data.dataset import Dataset
 
 SEEDS = [1671, 1672]
@@ -55,12 +57,12 @@ def stub_training(
         asked.append(config)
         accuracy = min(0.5 + config.learning_rate + (config.seed - 1671) / 100, 1)
         epochs = config.epochs or 1
-        columns = {name: [getattr(form.history, name)[0]] * epochs for name in form.history.__struct_fields__}
-        history = msgspec.structs.replace(form.history, **columns | {"val_accuracy": [accuracy] * epochs})
+        columns = {name: [getattr(form.history, name)[0]] * epochs for name in form.history.__dataclass_fields__}
+        history = dataclasses.replace(form.history, **columns | {"val_accuracy": [accuracy] * epochs})
         for epoch in range(epochs if on_epoch else 0):
             on_epoch(epoch, type("Figures", (), {"val_accuracy": accuracy}))
         figures = {accuracy_field: accuracy - 0.1} if accuracy_field else {}
-        return msgspec.structs.replace(form, config=config, history=history, **figures)
+        return dataclasses.replace(form, config=config, history=history, **figures)
 
     monkeypatch.setattr(sweeps, "train", lambda config, **_: make(record, "test_accuracy", config))
     monkeypatch.setattr(
@@ -127,7 +129,7 @@ def test_a_sweep_trains_every_point_with_every_seed(
 
 def test_a_real_training_of_each_kind(url: str, tiny: Dataset) -> None:
     """With nothing stubbed, a fused point and one that falls back to `epoch` have their records."""
-    plan = msgspec.structs.replace(make_plan(tiny, "optimizer=nadam", "hidden=16", "epochs=1"), seeds=[1])
+    plan = dataclasses.replace(make_plan(tiny, "optimizer=nadam", "hidden=16", "epochs=1"), seeds=[1])
     points: list[Any] = [{"epochs": 1, "hidden": "16"}, {"epochs": 1, "optimizer": "nadam"}]
     study = open_sweep(url, "s", plan, points, heartbeat=60)
     run_trials(url, "s", tiny, data="digits", worker=0, heartbeat=60)
@@ -185,7 +187,7 @@ def test_pruning_stops_what_lags_behind(url: str, tiny: Dataset, stub_training: 
 def test_other_data_is_refused(url: str, tiny: Dataset) -> None:
     """A machine that would train on something else does not take part."""
     plan = make_plan(tiny)
-    other = msgspec.structs.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
+    other = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
     open_sweep(url, "s", other, POINTS, heartbeat=1)
     with pytest.raises(ValueError, match="study 's' is of other data than x: mnist, 0"):
         run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
@@ -196,4 +198,4 @@ def test_other_data_is_refused(url: str, tiny: Dataset) -> None:
 def test_points_are_checked_before_anything_is_made(tiny: Dataset) -> None:
     """A seed out of range is an error of the plan."""
     with pytest.raises(ValueError, match="seed -1 is not allowed"):
-        check_points(msgspec.structs.replace(make_plan(tiny), seeds=[-1]), POINTS)
+        check_points(dataclasses.replace(make_plan(tiny), seeds=[-1]), POINTS)

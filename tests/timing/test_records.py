@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mnist_bench.records.environment import HARDWARE_FIELDS
 from mnist_bench.records.serial import RecordError
 from mnist_bench.timing.records import collect_hardware, convert_run, explain_hardware, load_run, pick_fastest
-from mnist_bench.training.fingerprint import HARDWARE_FIELDS, collect_environment
+from mnist_bench.training.fingerprint import collect_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +130,7 @@ def test_the_hardware_key_needs_no_tensorflow() -> None:
 def test_other_hardware_is_named(timing_run: dict[str, Any]) -> None:
     """By the fields that differ, and no others."""
     here = convert_run(timing_run, "memory").machine
-    there = msgspec.structs.replace(here, cpu="Another", usable_cores=1)
+    there = dataclasses.replace(here, cpu="Another", usable_cores=1)
     assert explain_hardware(there, here) == "cpu 'Another' there, 'A CPU' here, usable_cores 1 there, 2 here"
     assert explain_hardware(here, copy.copy(here)) == ""
 

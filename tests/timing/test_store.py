@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.records.serial import RecordError
@@ -51,7 +51,7 @@ def test_the_manifest_says_what_is_due(timing_run: dict[str, Any], tmp_path: Pat
     manifest = load_manifest(tmp_path)
     machine = convert_run(timing_run, "memory").machine
     assert expected_names(manifest, machine) == ["b.py::test_b[mlp-cpu]", "b.py::test_import"]
-    with_gpu = msgspec.structs.replace(machine, gpu_names=["A GPU"])
+    with_gpu = dataclasses.replace(machine, gpu_names=["A GPU"])
     assert expected_names(manifest, with_gpu) == [*manifest.cpu, "b.py::test_b[mlp-gpu]"]
 
 

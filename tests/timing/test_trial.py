@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.timing import trial as trials
 from mnist_bench.timing.clock import Rounds
 from mnist_bench.timing.trial import Trial, check_trial, on_device, prepare_process

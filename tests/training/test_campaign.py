@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.training import RecordError, TrainingConfig, load_records, save_record
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.serial import RecordError, load_records, save
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished
 
@@ -76,7 +77,7 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset
 
 def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
     """Without --resume nothing is trained over them, and the message says what to do."""
-    save_record(record, tmp_path / record_name(record.config))
+    save(record, tmp_path / record_name(record.config))
     with pytest.raises(FileExistsError, match=r"seed1671\.json exists already: --resume .* --out"):
         plan_campaign([record.config], tmp_path, tiny)
 
@@ -99,24 +100,24 @@ def test_a_record_of_another_configuration_is_refused(
 ) -> None:
     """--resume takes no record for what it is not: the message names the file, the field and both values."""
     path = tmp_path / record_name(record.config)
-    save_record(record, path)
-    config = msgspec.structs.replace(record.config, **change)
+    save(record, path)
+    config = dataclasses.replace(record.config, **change)
     with pytest.raises(ValueError, match=f"{path.name}: cannot resume, {message}"):
         plan_campaign([config], tmp_path, tiny, resume=True)
 
 
 def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
     """A file that somebody has renamed is not believed."""
-    save_record(record, tmp_path / "mlp-fused-seed7.json")
-    config = msgspec.structs.replace(record.config, lab="mlp", engine="fused", seed=7)
+    save(record, tmp_path / "mlp-fused-seed7.json")
+    config = dataclasses.replace(record.config, lab="mlp", engine="fused", seed=7)
     with pytest.raises(ValueError, match=r"mlp-fused-seed7\.json: cannot resume, its lab is 'perceptron', not 'mlp'"):
         plan_campaign([config], tmp_path, tiny, resume=True)
 
 
 def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
     """A stand-in's record does not go on as MNIST's."""
-    dataset = msgspec.structs.replace(record.dataset, digest="0" * 64)
-    save_record(msgspec.structs.replace(record, dataset=dataset), tmp_path / record_name(record.config))
+    dataset = dataclasses.replace(record.dataset, digest="0" * 64)
+    save(dataclasses.replace(record, dataset=dataset), tmp_path / record_name(record.config))
     with pytest.raises(ValueError, match=r"cannot resume, it was trained on other data \(digits\)"):
         plan_campaign([record.config], tmp_path, tiny, resume=True)
 
@@ -125,8 +126,8 @@ def test_where_data_lies_and_which_device_was_auto_may_change(
     tmp_path: Path, tiny: Dataset, record: TrainingRecord
 ) -> None:
     """The digest says which data it was, wherever it lies; so the record is taken."""
-    save_record(record, tmp_path / record_name(record.config))
-    config = msgspec.structs.replace(record.config, data="elsewhere", device="cpu")
+    save(record, tmp_path / record_name(record.config))
+    config = dataclasses.replace(record.config, data="elsewhere", device="cpu")
     campaign = plan_campaign([config], tmp_path, tiny, resume=True)
     assert (campaign.todo, list(campaign.done.values())) == ([], [record])
 

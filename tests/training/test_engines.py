@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.layers import oracle
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import engines
 from mnist_bench.training.backend import load_keras, seed_everything, set_determinism
 from mnist_bench.training.data.dataset import prepare
@@ -217,7 +217,7 @@ def test_figures_have_the_columns_of_a_history() -> None:
     from mnist_bench.records.training import History
 
     figures = EpochFigures(loss=1, accuracy=0, val_loss=1, val_accuracy=0, seconds=1, val_seconds=1, cpu_seconds=1)
-    assert tuple(asdict(figures)) == (*History.__struct_fields__, "cpu_seconds")
+    assert tuple(asdict(figures)) == (*History.__dataclass_fields__, "cpu_seconds")
 
 
 def test_an_unknown_engine_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import subprocess
@@ -10,26 +11,30 @@ from importlib import metadata
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from mnist_bench.records.training import EnvironmentRecord, Gpu, TrainingRecord
+from mnist_bench.records.environment import (
+    HARDWARE_FIELDS,
+    NUMERICS_FIELDS,
+    EnvironmentRecord,
+    Gpu,
+    explain_keys,
+    make_key,
+)
 from mnist_bench.training import fingerprint
 from mnist_bench.training.backend import load_tensorflow, set_determinism
 from mnist_bench.training.fingerprint import (
-    HARDWARE_FIELDS,
-    NUMERICS_FIELDS,
     collect_environment,
-    explain_keys,
     find_instruction_set,
     find_package_version,
-    make_key,
     read_commit,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
 
 A_GPU = Gpu(name="H200", compute_capability="9.0", driver="550.1")
 NUMERICS, HARDWARE = {"numerics"}, {"hardware"}
@@ -60,7 +65,7 @@ def test_says_what_runs_here(here: EnvironmentRecord) -> None:
     assert here.cpu
     assert here.instruction_set != "unknown"
     assert (here.device, here.gpus, here.xla) == ("cpu", [], False)
-    fields = {name: getattr(here, name) for name in here.__struct_fields__}
+    fields = {name: getattr(here, name) for name in here.__dataclass_fields__}
     assert make_keys(fields) == {"numerics": here.numerics_key, "hardware": here.hardware_key}
 
 
@@ -111,23 +116,23 @@ def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: Any, moved: set[str]) -> None:
     """Each field moves the keys that it should, and no other."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
     before, after = make_keys(fields), make_keys(fields | {name: value})
     assert {key for key in before if before[key] != after[key]} == moved
 
 
 def test_it_is_the_threads_that_count(record: TrainingRecord) -> None:
     """Two threads are two, whether said or left to TensorFlow, which takes one for each usable core."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
     two = make_keys(fields | {"intra_op_threads": 2, "usable_cores": 1})
     assert make_keys(fields)["numerics"] == two["numerics"]
 
 
 def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord) -> None:
     """A driver moves neither key; it is in the record, to be looked up."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
-    newer = msgspec.structs.replace(A_GPU, driver="560.2")
-    other = msgspec.structs.replace(A_GPU, name="A100")
+    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    newer = dataclasses.replace(A_GPU, driver="560.2")
+    other = dataclasses.replace(A_GPU, name="A100")
     one, two, three = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, other))
     assert one == two
     assert one["numerics"] != three["numerics"]
@@ -137,7 +142,7 @@ def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord
 def test_says_which_field_differs(record: TrainingRecord) -> None:
     """Two environments that may not be compared are told apart by the names and values that differ."""
     one = record.environment
-    other = msgspec.structs.replace(one, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
+    other = dataclasses.replace(one, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
     gpus = {"gpu_names": ([], ["H200"])}
     assert explain_keys(one, one, NUMERICS_FIELDS) == {}
     assert explain_keys(one, other, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus
@@ -274,7 +279,7 @@ def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
     """The keys of one environment are pinned: another meaning of a key orphans every stored baseline."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__struct_fields__}
+    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
     assert make_keys(fields) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
 
 

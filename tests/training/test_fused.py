@@ -97,7 +97,7 @@ def test_learns_as_well_as_fit(prepared: Prepared) -> None:
 
     The seeds are the pairs of a t-test: the difference of the means is within 5 standard errors.
     """
-    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.backend import seed_everything, set_determinism
     from mnist_bench.training.engines import ENGINES, compile_model, train_model
     from mnist_bench.training.labs import build_model

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pytest
 
 from mnist_bench.checks.layers import oracle
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import fused as fused_engine
 from mnist_bench.training import optimizers
 from mnist_bench.training.backend import seed_everything, set_determinism
@@ -83,7 +83,7 @@ def test_fused_takes_kerass_steps(prepared: Prepared, optimizer: str) -> None:
     """
     config = TrainingConfig(lab="mlp", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH, hidden=(24, 16))
     initial, fitted = train_in_order(prepared, config)
-    same, fused = train_in_order(prepared, msgspec.structs.replace(config, engine="fused"))
+    same, fused = train_in_order(prepared, dataclasses.replace(config, engine="fused"))
     assert all(np.array_equal(*pair) for pair in zip(initial, same, strict=True))
     assert measure_distance(fused, fitted, initial) < 1e-3
     followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import statistics
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.training import LayerRecord, TrainingConfig, TrainingRecord, decode_record, encode_record
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.serial import decode_record, encode_record
+from mnist_bench.records.training import LayerRecord, TrainingRecord
 from mnist_bench.training import backend
 from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.runner import check_config, describe_layers, train
@@ -37,7 +39,7 @@ def trained(tiny: Dataset, seen: list[tuple[int, EpochFigures]]) -> TrainingReco
 def test_epochs_are_filled_in(lab: str) -> None:
     """Without a number of epochs it is the lab's, and nothing else changes."""
     config = TrainingConfig(lab=lab)
-    assert check_config(config) == msgspec.structs.replace(config, epochs=LABS[lab].epochs)
+    assert check_config(config) == dataclasses.replace(config, epochs=LABS[lab].epochs)
     assert check_config(CONFIG) == CONFIG
 
 
@@ -66,7 +68,7 @@ def test_epochs_are_filled_in(lab: str) -> None:
 )
 def test_what_is_not_allowed_is_named(field: str, value: Any, message: str) -> None:
     """The message names the field, its value and what is allowed; `train` gives it, too, before anything else."""
-    config = msgspec.structs.replace(CONFIG, **{field: value})
+    config = dataclasses.replace(CONFIG, **{field: value})
     for check in (check_config, train):
         with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared in full
             check(config)
@@ -76,7 +78,7 @@ def test_what_is_not_allowed_is_named(field: str, value: Any, message: str) -> N
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_the_ends_of_the_seeds_are_allowed(seed: int) -> None:
     """NumPy takes them, so they can be used."""
-    config = msgspec.structs.replace(CONFIG, seed=seed)
+    config = dataclasses.replace(CONFIG, seed=seed)
     assert check_config(config) == config
     backend.seed_everything(seed)
 
@@ -100,7 +102,7 @@ def test_a_record_says_what_was_done(trained: TrainingRecord, tiny: Dataset) -> 
 def test_a_history_has_an_entry_an_epoch(trained: TrainingRecord, seen: list[tuple[int, EpochFigures]]) -> None:
     """Every column is as long as the training, and holds what the callback was told as it went on."""
     assert [number for number, _ in seen] == [0, 1, 2]
-    for name in trained.history.__struct_fields__:
+    for name in trained.history.__dataclass_fields__:
         assert getattr(trained.history, name) == [getattr(figures, name) for _, figures in seen]
 
 
@@ -125,7 +127,7 @@ def test_seconds_are_those_of_each_phase(trained: TrainingRecord) -> None:
 
 def test_the_same_seed_gives_the_same_bits_in_one_process(trained: TrainingRecord, tiny: Dataset) -> None:
     """Whatever was trained in between, a seed's digests and figures come again; another seed has others."""
-    other = train(msgspec.structs.replace(CONFIG, seed=1672), dataset=tiny)
+    other = train(dataclasses.replace(CONFIG, seed=1672), dataset=tiny)
     again = train(CONFIG, dataset=tiny)
     assert trained.initial_digest == again.initial_digest != other.initial_digest
     assert trained.final_digest == again.final_digest != other.final_digest
@@ -135,7 +137,7 @@ def test_the_same_seed_gives_the_same_bits_in_one_process(trained: TrainingRecor
 
 def test_the_fused_engine_starts_where_keras_does(trained: TrainingRecord, tiny: Dataset) -> None:
     """It starts from Keras's weights, and visits the samples in its own order; its record says XLA."""
-    record = train(msgspec.structs.replace(CONFIG, engine="fused"), dataset=tiny)
+    record = train(dataclasses.replace(CONFIG, engine="fused"), dataset=tiny)
     assert record.initial_digest == trained.initial_digest
     assert record.final_digest != trained.final_digest
     assert (record.environment.xla, record.environment.op_determinism) == (True, True)

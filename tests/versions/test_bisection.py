@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.checks.records import ProbeRecord, Stage
@@ -97,14 +97,14 @@ def test_what_might_be_measured() -> None:
 
 def test_bits_and_accuracy_are_held_against_the_good_one(record: TrainingRecord) -> None:
     """Bits by the probes; accuracy by the statistics, which do not answer with too few seeds."""
-    config = msgspec.structs.replace(record.config, lab="mlp")
+    config = dataclasses.replace(record.config, lab="mlp")
 
     def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
         it = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
         for seed in range(seeds):
-            one = msgspec.structs.replace(config, seed=seed)
+            one = dataclasses.replace(config, seed=seed)
             fields = {"final_digest": digest, "test_accuracy": accuracy + seed * 1e-4}
-            it = add_training(it, msgspec.structs.replace(record, config=one, **fields))
+            it = add_training(it, dataclasses.replace(record, config=one, **fields))
         stages = [Stage(name="forward", digest=digest, values=[0.5])]
         probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
         return put(it, probes=[probe])

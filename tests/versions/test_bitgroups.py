@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.versions.bitgroups import Alike, describe_versions, find_alike, group_records
@@ -32,8 +32,8 @@ def test_versions_part_where_their_bits_do(records: dict[str, VersionRecord]) ->
 def test_one_other_seed_parts_two_versions(records: dict[str, VersionRecord]) -> None:
     """The probes may be the same and a full training not."""
     (results,) = records[NAMES[1]].accuracy
-    changed = msgspec.structs.replace(results, final_digests=[results.final_digests[0], "other"])
-    records[NAMES[1]] = msgspec.structs.replace(records[NAMES[1]], accuracy=[changed])
+    changed = dataclasses.replace(results, final_digests=[results.final_digests[0], "other"])
+    records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], accuracy=[changed])
     assert group_records(records, "mlp", "fit") == [NAMES[:1], NAMES[1:2], NAMES[2:]]
 
 
@@ -41,10 +41,10 @@ def test_the_same_ends_are_alike_whatever_else_moved(records: dict[str, VersionR
     """A stage of the probe that moved no training, such as a prediction, parts nobody."""
     record = records[NAMES[1]]
     moved = [
-        msgspec.structs.replace(it, stages=[msgspec.structs.replace(stage, digest="x") for stage in it.stages])
+        dataclasses.replace(it, stages=[dataclasses.replace(stage, digest="x") for stage in it.stages])
         for it in record.probes
     ]
-    records[NAMES[1]] = msgspec.structs.replace(record, probes=moved)
+    records[NAMES[1]] = dataclasses.replace(record, probes=moved)
     assert group_records(records, "mlp", "fit") == [NAMES[:2], NAMES[2:]]
     assert group_records(records, "mlp", "fused") == [[NAMES[0], *NAMES[2:]], NAMES[1:2]]
 
@@ -52,34 +52,32 @@ def test_the_same_ends_are_alike_whatever_else_moved(records: dict[str, VersionR
 def test_a_stand_in_is_the_same_way(records: dict[str, VersionRecord]) -> None:
     """`graph` ends in the bits of `epoch`: where one was trained by it, they are compared."""
     record = records[NAMES[3]]
-    probe = msgspec.structs.replace(
-        record.probes[0], config=msgspec.structs.replace(record.probes[0].config, engine="graph")
-    )
-    results = msgspec.structs.replace(record.accuracy[0], engine="graph")
-    records[NAMES[3]] = msgspec.structs.replace(record, accuracy=[results], probes=[probe])
+    probe = dataclasses.replace(record.probes[0], config=dataclasses.replace(record.probes[0].config, engine="graph"))
+    results = dataclasses.replace(record.accuracy[0], engine="graph")
+    records[NAMES[3]] = dataclasses.replace(record, accuracy=[results], probes=[probe])
     assert group_records(records, "mlp", "fit") == [NAMES[:2], NAMES[2:]]
 
 
 def test_another_machine_is_a_group_of_its_own(records: dict[str, VersionRecord]) -> None:
     """Its bits say nothing of the version."""
-    other = msgspec.structs.replace(records[NAMES[1]].environment, instruction_set="avx512")
-    records[NAMES[1]] = msgspec.structs.replace(records[NAMES[1]], environment=other)
+    other = dataclasses.replace(records[NAMES[1]].environment, instruction_set="avx512")
+    records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], environment=other)
     assert group_records(records, "mlp", "fit") == [NAMES[:1], NAMES[1:2], NAMES[2:]]
 
 
 def test_probes_of_another_length_are_not_alike(records: dict[str, VersionRecord]) -> None:
     """Of bare probes they are told apart, and are no error."""
-    records.update({name: msgspec.structs.replace(it, accuracy=[]) for name, it in records.items()})
+    records.update({name: dataclasses.replace(it, accuracy=[]) for name, it in records.items()})
     record = records[NAMES[1]]
-    config = msgspec.structs.replace(record.probes[0].config, epochs=9)
-    probes = [msgspec.structs.replace(it, config=config) for it in record.probes[:1]]
-    records[NAMES[1]] = msgspec.structs.replace(record, probes=probes)
+    config = dataclasses.replace(record.probes[0].config, epochs=9)
+    probes = [dataclasses.replace(it, config=config) for it in record.probes[:1]]
+    records[NAMES[1]] = dataclasses.replace(record, probes=probes)
     assert group_records(records, "mlp", "fit")[:2] == [NAMES[:1], NAMES[1:2]]
 
 
 def test_what_was_not_measured_is_in_no_group(records: dict[str, VersionRecord]) -> None:
     """Nor is a lab that nobody trained a column."""
-    records[NAMES[0]] = msgspec.structs.replace(records[NAMES[0]], probes=[], accuracy=[])
+    records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], probes=[], accuracy=[])
     assert group_records(records, "mlp", "fit") == [NAMES[1:2], NAMES[2:]]
     assert group_records(records, "dropout", "fit") == []
 

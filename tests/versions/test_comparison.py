@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.checks.records import ProbeRecord, Stage
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str = "a") -> VersionRecord:
     """Return the record of a version with one probe, one check, a time and these trainings of the mlp."""
     it = VersionRecord(version=find_version("py312-tf219"), environment=record.environment, dataset=record.dataset)
-    config = msgspec.structs.replace(record.config, lab="mlp")
+    config = dataclasses.replace(record.config, lab="mlp")
     stages = [Stage(name=name, digest=f"{name}{digest}", values=[0.5]) for name in ("forward", "gradient")]
     probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
     for seed, accuracy in enumerate(accuracies):
-        training = msgspec.structs.replace(
+        training = dataclasses.replace(
             record,
-            config=msgspec.structs.replace(config, seed=seed),
+            config=dataclasses.replace(config, seed=seed),
             test_accuracy=accuracy,
             test_loss=1.05 - accuracy,
             final_digest=f"{seed}{digest}",
@@ -95,7 +95,7 @@ def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, reco
     for field in ("test_loss", "test_accuracy", "final_digests"):
         values = [*getattr(results, field)]
         values[0], values[1] = values[1], values[0]
-        other = put(predicts, accuracy=[msgspec.structs.replace(results, **{field: values})])
+        other = put(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
         assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
         assert "IDENTICAL" not in verdicts(compare_versions(base, other)).values()
 
@@ -120,11 +120,11 @@ def test_too_few_seeds_are_no_answer(record: TrainingRecord) -> None:
 def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRecord) -> None:
     """One training in full that diverged, or fell below the lab's threshold, is a regression with any seeds."""
     (results,) = make_version(record, [0.95], digest="b").accuracy
-    columns = {name: [0.5] * 20 for name in results.history.__struct_fields__}
-    history = msgspec.structs.replace(results.history, **columns)
+    columns = {name: [0.5] * 20 for name in results.history.__dataclass_fields__}
+    history = dataclasses.replace(results.history, **columns)
     now, before = (
-        put(base, accuracy=[msgspec.structs.replace(it, epochs=20, history=history)])
-        for it in (msgspec.structs.replace(results, test_loss=[None]), *base.accuracy)
+        put(base, accuracy=[dataclasses.replace(it, epochs=20, history=history)])
+        for it in (dataclasses.replace(results, test_loss=[None]), *base.accuracy)
     )
     now = put(now, probes=[])
     assert verdicts(compare_versions(before, now)) == {
@@ -185,11 +185,11 @@ def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: T
 def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
     """What one version trained by `epoch` and the other, which cannot, by `graph`: their bits are the same."""
     probe, results = base.probes[0], base.accuracy[0]
-    config = msgspec.structs.replace(probe.config, engine="graph")
+    config = dataclasses.replace(probe.config, engine="graph")
     other = put(
         base,
-        probes=[msgspec.structs.replace(probe, config=config)],
-        accuracy=[msgspec.structs.replace(results, engine="graph")],
+        probes=[dataclasses.replace(probe, config=config)],
+        accuracy=[dataclasses.replace(results, engine="graph")],
     )
     assert verdicts(compare_versions(base, other))["bits/mlp-epoch"] == "IDENTICAL"
     assert verdicts(compare_versions(other, base))["bits/mlp-graph"] == "IDENTICAL"
@@ -197,14 +197,14 @@ def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
 
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
     """A time ratio is a lead; of other hardware it is none. Known regressions of a version are named."""
-    environment = msgspec.structs.replace(record.environment, keras="2.15.0")
-    slow = [msgspec.structs.replace(base.times[0], seconds=[9.0, 3.0, 3.0])]
+    environment = dataclasses.replace(record.environment, keras="2.15.0")
+    slow = [dataclasses.replace(base.times[0], seconds=[9.0, 3.0, 3.0])]
     notes = compare_versions(put(base, environment=environment), put(base, times=slow, imports=[1.0])).notes
     assert "keras: 2.15.0 and 3.15.1" in notes
     assert "epoch of mlp-epoch: 1.50 times as long (2.000 s, 3.000 s); unpaired: a lead only" in notes
     assert "import: 0.50 times as long (2.000 s, 1.000 s); unpaired: a lead only" in notes
     assert any(note.startswith("new has the known regression 'frozen shuffle' in epoch: https") for note in notes)
-    other = put(base, environment=msgspec.structs.replace(record.environment, cpu="Another"))
+    other = put(base, environment=dataclasses.replace(record.environment, cpu="Another"))
     assert "times cannot be compared: another cpu" in compare_versions(base, other).notes
 
 
@@ -218,11 +218,11 @@ def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecor
 def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) -> None:
     """Other data or another length of training is refused, and named."""
     if field == "digest":
-        dataset = msgspec.structs.replace(base.dataset, digest="other")
-        other = msgspec.structs.replace(base, dataset=dataset, probes=[])
+        dataset = dataclasses.replace(base.dataset, digest="other")
+        other = dataclasses.replace(base, dataset=dataset, probes=[])
     else:
         (results,) = base.accuracy
-        other = put(base, probes=[], accuracy=[msgspec.structs.replace(results, epochs=1, final_digests=["x"] * 7)])
+        other = put(base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)])
     with pytest.raises(ValueError, match=re.escape(message)):
         compare_versions(base, other)
 
@@ -244,7 +244,7 @@ def test_folders_are_compared_by_name(base: VersionRecord) -> None:
 def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingRecord) -> None:
     """Alone, they are compared whatever trained them: IDENTICAL or REGRESSED, with a note for each stage."""
     (one,), (other,) = base.probes, make_version(record, GOOD, digest="b").probes
-    fused = msgspec.structs.replace(one, config=msgspec.structs.replace(one.config, engine="fused"))
+    fused = dataclasses.replace(one, config=dataclasses.replace(one.config, engine="fused"))
     assert verdicts(compare_probe_records(one, fused)) == {"bits/mlp-fused": "IDENTICAL"}
     compared = compare_probe_records(one, other)
     assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
@@ -253,7 +253,7 @@ def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingR
 
 def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
     """Text, JSON and Markdown say the same; Markdown takes no HTML from a record."""
-    check = msgspec.structs.replace(make_check(Verdict.KNOWN), figure="<b>|")
+    check = dataclasses.replace(make_check(Verdict.KNOWN), figure="<b>|")
     compared = compare_versions(base, put(make_version(record, GOOD, digest="b"), checks={"epoch": [check]}))
     text = format_compared(compared)
     assert text.splitlines()[-1].startswith("KNOWN: 2 PASS, 1 KNOWN")

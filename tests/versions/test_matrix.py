@@ -145,7 +145,7 @@ def test_what_fails_is_a_result(
 
 def test_another_release_than_named_is_a_failure(run: Callable[..., VersionRecord]) -> None:
     """What was asked for must be what is there: a figure under a wrong name is worse than none."""
-    record = run(spec=msgspec.structs.replace(SPEC, keras="3.0.5"))
+    record = run(spec=dataclasses.replace(SPEC, keras="3.0.5"))
     assert record.failures[0].layer == "import"
     assert record.failures[0].reason == "keras is 3.15.1 there, not 3.0.5"
     assert not record.accuracy
@@ -201,7 +201,7 @@ def test_what_does_not_belong_is_refused(run: Callable[..., VersionRecord], benc
     run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=1))
     text = (folder / "mine.json").read_text()
     with pytest.raises(ValueError, match=r"mine\.json: it is of .*2\.21\.0.* --again"):
-        run(spec=msgspec.structs.replace(SPEC, python="3.12"))
+        run(spec=dataclasses.replace(SPEC, python="3.12"))
     with pytest.raises(ValueError, match="mine: its record is of digits, not of mnist: another --out"):
         list(run_version(SPEC, dataclasses.replace(WANTED, seeds=9), _of_other_data(bench), folder))
     with FileLock(bench.folder / "mine.lock"), pytest.raises(ValueError, match="mine: another run is measuring it"):
@@ -232,7 +232,7 @@ def test_a_version_of_the_users_own(folder: Path) -> None:
     with pytest.raises(FileExistsError, match=r"mine\.json exists already"):
         add_version(SPEC, folder)
     with pytest.raises(ValueError, match="'py311-tf218-keras36' is in the matrix already"):
-        add_version(msgspec.structs.replace(SPEC, name="py311-tf218-keras36"), folder)
+        add_version(dataclasses.replace(SPEC, name="py311-tf218-keras36"), folder)
     with pytest.raises(ValueError, match="unknown version"):
         find_spec("../versions/mine", folder)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.records.serial import RecordError
-from mnist_bench.timing.ab.records import AbRecord, load_ab
+from mnist_bench.records.serial import RecordError, load
 from mnist_bench.versions import pairs
 from mnist_bench.versions.environments import CommandError, Install
 from mnist_bench.versions.pairrecords import load_pairs, pair_path
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.timing.ab.rounds import AbPlan
     from mnist_bench.training.data.dataset import Dataset
 
@@ -91,7 +91,7 @@ def test_a_pair_is_measured_once_and_called_by_its_versions(
     record = measure()
     assert [it.name for it in (plans[0].python_a.parents[1], plans[0].python_b.parents[1])] == [BASE.name, NEW.name]
     assert (record.python_a, record.python_b, record.verdict) == (BASE.name, NEW.name, "slower")
-    assert measure() == record == load_ab(pair_path(tmp_path / "versions", NEW.name))
+    assert measure() == record == load(pair_path(tmp_path / "versions", NEW.name))
     assert len(plans) == 1
     assert load_pairs(tmp_path / "versions") == {NEW.name: record}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -36,15 +37,15 @@ def empty() -> VersionRecord:
 
 def reseed(record: TrainingRecord, seed: int, **fields: Any) -> TrainingRecord:
     """Return the training of another seed."""
-    config = msgspec.structs.replace(record.config, seed=seed)
-    return msgspec.structs.replace(record, config=config, **fields)
+    config = dataclasses.replace(record.config, seed=seed)
+    return dataclasses.replace(record, config=config, **fields)
 
 
 def test_trainings_come_in_by_seed(empty: VersionRecord, record: TrainingRecord) -> None:
     """In whatever order they end, the seeds stand in theirs, and the curves are the first seed's."""
     second, first = reseed(record, 1672, final_digest="2" * 64), reseed(record, 1671, test_loss=None)
-    history = msgspec.structs.replace(record.history, loss=[1.23456789, 0.5])
-    first = msgspec.structs.replace(first, history=history)
+    history = dataclasses.replace(record.history, loss=[1.23456789, 0.5])
+    first = dataclasses.replace(first, history=history)
     whole = add_training(add_training(empty, second), first)
     (results,) = whole.accuracy
     assert (results.seeds, results.test_loss) == ([1671, 1672], [None, 0.375])
@@ -69,14 +70,14 @@ def test_a_training_that_does_not_belong(
     """A seed twice, other data, another environment or another length is refused, and named."""
     other = reseed(record, 1671 if change == "seed" else 1672)
     if change == "numerics_key":
-        environment = msgspec.structs.replace(record.environment, numerics_key="other")
-        other = msgspec.structs.replace(other, environment=environment)
+        environment = dataclasses.replace(record.environment, numerics_key="other")
+        other = dataclasses.replace(other, environment=environment)
     if change == "dataset":
-        other = msgspec.structs.replace(other, dataset=msgspec.structs.replace(record.dataset, digest="other"))
+        other = dataclasses.replace(other, dataset=dataclasses.replace(record.dataset, digest="other"))
     if change == "epochs":
-        history = type(record.history)(**{name: [0.5] for name in record.history.__struct_fields__})
-        config = msgspec.structs.replace(other.config, epochs=1)
-        other = msgspec.structs.replace(other, config=config, history=history)
+        history = type(record.history)(**{name: [0.5] for name in record.history.__dataclass_fields__})
+        config = dataclasses.replace(other.config, epochs=1)
+        other = dataclasses.replace(other, config=config, history=history)
     with pytest.raises(ValueError, match=re.escape(message)):
         add_training(add_training(empty, record), other)
 
@@ -94,7 +95,7 @@ def test_results_that_cannot_be(
 ) -> None:
     """A file edited by hand is found out."""
     (results,) = add_training(empty, record).accuracy
-    columns = {name: getattr(results, name) for name in results.__struct_fields__}
+    columns = {name: getattr(results, name) for name in results.__dataclass_fields__}
     with pytest.raises(ValueError, match=re.escape(message)):
         SeedResults(**{**columns, **fields})
 
@@ -107,7 +108,7 @@ def test_the_status_follows_the_failures(empty: VersionRecord) -> None:
     failed = put(empty, failures=[failure])
     assert failed.status == "failed"
     assert put(failed, failures=[]).status == "measured"
-    assert put(empty, failures=[msgspec.structs.replace(failure, layer="probes")]).status == "partial"
+    assert put(empty, failures=[dataclasses.replace(failure, layer="probes")]).status == "partial"
     with pytest.raises(ValueError, match="status is 'measured', with 1 failures"):
         VersionRecord(version=empty.version, status="measured", failures=[failure])
 
@@ -152,8 +153,8 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
     """A record is of one data set."""
     text = json.loads(dump_folded(add_training(empty, record)))
     probe = {
-        "config": msgspec.to_builtins(record.config),
-        "environment": msgspec.to_builtins(record.environment),
+        "config": dataclasses.asdict(record.config),
+        "environment": dataclasses.asdict(record.environment),
         "dataset": {"source": "mnist", "digest": "other"},
         "stages": [{"name": "forward", "digest": "0", "values": [0.5]}],
     }

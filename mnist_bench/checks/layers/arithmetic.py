@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_bench.checks.layers import oracle
 from mnist_bench.checks.layers.tracers import make_prepared
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.engines import check_engine, compile_model, train_model

@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from mnist_bench.checks.layers import tracers
 from mnist_bench.checks.records import ProbeRecord, Stage
-from mnist_bench.records.training import DatasetRecord, digest_arrays
+from mnist_bench.records.environment import DatasetRecord, digest_arrays
 from mnist_bench.training.backend import choose_device, seed_everything, set_determinism
 from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import check_engine, compile_model, predict, train_model
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.data.dataset import Dataset, Prepared
     from mnist_bench.training.labs import Lab
 
@@ -51,7 +50,7 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
     lab, engine = configure_lab(config), check_engine(config.engine)
     device = choose_device(config.device)
     set_determinism(on=config.deterministic and engine.deterministic)
-    config = msgspec.structs.replace(config, epochs=config.epochs or 5)
+    config = dataclasses.replace(config, epochs=config.epochs or 5)
     prepared = prepare(dataset, config.validation_split)
     stages = [
         Stage(name=name, digest=digest_arrays(arrays), values=_sample(arrays))
@@ -79,7 +78,7 @@ def _probe_stages(
     given = _given_weights(plain)
     yield "forward", [predict(_compiled(plain, config, prepared, given), config, prepared.pixels[:_BATCH])]
     batch = _first(prepared, _BATCH)
-    gradient_config = msgspec.structs.replace(config, learning_rate=1.0, optimizer="sgd")
+    gradient_config = dataclasses.replace(config, learning_rate=1.0, optimizer="sgd")
     loss, after = _one_step(plain, gradient_config, batch, given)
     yield "loss", [np.array([loss], np.float32)]
     yield "gradient", [before - now for before, now in zip(given, after, strict=True)]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training import backend
 from mnist_bench.training.runner import train
-from mnist_bench.training.workers.pool import Failed, Finished, train_all
+from mnist_bench.training.workers import serve
+from mnist_bench.training.workers.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def _collect_digests(configs: Sequence[TrainingConfig], dataset: Dataset) -> lis
         {
             "this process": train_here(config),
             "this process again": train_here(config),
-            "another seed": train_here(msgspec.structs.replace(config, seed=config.seed + 1)),
+            "another seed": train_here(dataclasses.replace(config, seed=config.seed + 1)),
             "a fresh process": digest,
         }
         for config, digest in zip(configs, apart, strict=True)
@@ -101,11 +101,16 @@ def check_determinism() -> CheckResult:
 
 
 def _train_apart(configs: Sequence[TrainingConfig]) -> list[str]:
-    """Return the digests of trainings in one worker, which has the cores that this process has."""
-    digests: dict[int, str] = {}
-    for event in train_all(configs):
-        if isinstance(event, Failed):
-            raise RuntimeError(event.reason)  # noqa: TRY004 - no wrong type: a training that failed
-        if isinstance(event, Finished):
-            digests[event.task] = event.record.final_digest
-    return [digests[task] for task in range(len(configs))]
+    """Return the digests of trainings in one fresh process, which has the cores that this process has."""
+    with Child(serve.MODULE) as child:
+        return [_train_in(child, config) for config in configs]
+
+
+def _train_in(child: Child, config: TrainingConfig) -> str:
+    child.send(config)
+    while message := child.read():
+        if message["event"] == "failed":
+            raise RuntimeError(message["reason"])
+        if message["event"] == "finished":
+            return str(message["record"]["final_digest"])
+    raise RuntimeError(f"the fresh process {child.explain_end()}")

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.backend import load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.data.dataset import Prepared
 from mnist_bench.training.engines import check_engine, compile_model, train_model
 from mnist_bench.training.labs import CLASSES, LABS, build_model
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from mnist_bench.training.engines import EpochFigures
 
     Ints = npt.NDArray[np.int64]

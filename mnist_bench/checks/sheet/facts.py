@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.checks.sheet import figures as sheet
-from mnist_bench.records.serial import Record
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ _LEVELS = 256
 _BYTES = 4  # of a float32 parameter
 
 
-class Fact(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Fact:
     """One thing that the lab prints.
 
     Attributes:
@@ -185,7 +186,7 @@ def state_test(section: Section, record: TrainingRecord, reference: Reference | 
 
 def state_history(section: Section, record: TrainingRecord) -> Fact:
     """State what the history has a column of."""
-    ours = sorted(name for name in record.history.__struct_fields__ if not name.endswith("seconds"))
+    ours = sorted(name for name in record.history.__dataclass_fields__ if not name.endswith("seconds"))
     printed = ", ".join(sheet.HISTORY_KEYS)
     return Fact(section=section.number, name="History keys", ours=", ".join(ours), sheet=printed, exact=True)
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.baselines import find_reference
 from mnist_bench.checks.sheet import facts
-from mnist_bench.checks.sheet.figures import HISTORY_KEYS, SAMPLE
-from mnist_bench.records.training import TrainingConfig, save_record
+from mnist_bench.checks.sheet.figures import HISTORY_KEYS, SAMPLE, Section
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.serial import save
 from mnist_bench.training.backend import read_keras_version
 from mnist_bench.training.campaign import plan_campaign, record_name
-from mnist_bench.training.data.dataset import prepare
+from mnist_bench.training.data.dataset import Dataset, prepare
 from mnist_bench.training.engines import ENGINES
 from mnist_bench.training.labs import build_model, check_lab
 from mnist_bench.training.runner import describe_layers, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
 
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.checks.sheet.facts import Fact
-    from mnist_bench.checks.sheet.figures import Section
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.engines import OnEpoch
     from mnist_bench.training.labs import Lab
 
@@ -160,7 +160,7 @@ class _Walker:
     def _train(self, section: Section, on_epoch: OnEpoch | None = None) -> TrainingRecord:
         config = _make_config(self._plan, section)
         record = train(config, dataset=self._plan.dataset, on_epoch=on_epoch)
-        save_record(record, self._plan.folder / record_name(record.config))
+        save(record, self._plan.folder / record_name(record.config))
         self.records[config.lab] = record
         return record
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, dump_json, load
-from mnist_bench.records.training import EnvironmentRecord
+from mnist_bench.records.acceptance import now
+from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import ALPHA_END, smallest_slowdown
 from mnist_bench.timing.ab.records import Look, Sharpness, Workload, collect_looks, collect_rounds, judge_record
 
@@ -23,12 +24,11 @@ __all__ = [
     "calibration_path",
     "find_sharpness",
     "format_sharpness",
-    "load_calibration",
-    "save_calibration",
 ]
 
 
-class CalibrationRun(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRun:
     """One comparison of an environment with itself: its log ratios, a round each, its looks, and what it said."""
 
     wall: list[float]
@@ -38,7 +38,8 @@ class CalibrationRun(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     created: str
 
 
-class CalibrationRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRecord:
     """Comparisons of one environment with itself on one machine, and what they say of those of two.
 
     Attributes:
@@ -104,7 +105,7 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
             finds_waiting=smallest_slowdown(runs, clocks=(True, False), bound=first.bound),
             budget_seconds=first.budget_seconds,
         ),
-        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        created=now(),
     )
 
 
@@ -112,24 +113,6 @@ def calibration_path(folder: Path, environment: EnvironmentRecord, workload: Wor
     """Return where the calibration of a lab and an engine lies for one machine, below the baselines' folder."""
     key = environment.hardware_key
     return folder / "timings" / "calibration" / key / f"{workload.lab}-{workload.engine}.json"
-
-
-def save_calibration(record: CalibrationRecord, path: Path) -> None:
-    """Write a calibration to a new file.
-
-    Raises:
-        FileExistsError: There is one already: nothing is overwritten.
-    """
-    write_atomically(path, dump_json(record).encode())
-
-
-def load_calibration(path: Path) -> CalibrationRecord:
-    """Read a calibration.
-
-    Raises:
-        RecordError: The file cannot be read, or holds no valid calibration.
-    """
-    return load(path, CalibrationRecord, kind="calibration")
 
 
 def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
@@ -145,7 +128,7 @@ def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
     path = calibration_path(folder, record.a, record.workload)
     if not path.exists():
         return None
-    it = load_calibration(path)
+    it = load(path, CalibrationRecord)
     ways = [
         (x.bound, x.alpha, *(getattr(x.workload, name) for name in ("samples", "epochs", "layout", "as_shipped")))
         for x in (it, record)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
-from mnist_bench.records.training import EnvironmentRecord
+from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.serial import RecordError, convert
+from mnist_bench.timing.ab import worker
 from mnist_bench.timing.ab.records import ProcessTimes
-from mnist_bench.timing.ab.worker import PROTOCOL, AbTask, Step
-from mnist_bench.training.workers.child import describe_exit
+from mnist_bench.timing.ab.worker import AbTask, Step
+from mnist_bench.training.workers.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +95,7 @@ def _train(
     events: list[list[dict[str, float]]] = [[] for _ in processes]
     for epoch in range(epochs):
         for place, process in enumerate(processes):
-            process.ask(Step(cores=[cores[(place + epoch) % 2]] if cores else None))
+            process.child.send(Step(cores=[cores[(place + epoch) % 2]] if cores else None))
         for process, own in zip(processes, events, strict=True):
             own.append(process.read("epoch"))
     return [
@@ -110,29 +107,17 @@ def _train(
 @contextlib.contextmanager
 def _start(side: Side, core: int | None, deadline: float) -> Iterator[_Process]:
     """Start a process of a side; it is killed at the deadline, and at the end."""
-    command = [str(side.python), "-m", "mnist_bench.timing.ab.worker"]
-    if core is not None:
-        command += ["--cores", str(core)]
-    # In the folder of the data: in a checkout, `-m` would take the package from there for the installed one.
-    folder = side.task.folder
-    with tempfile.TemporaryFile("w+", errors="replace") as log:
-        process = _Process(
-            side,
-            log,
-            subprocess.Popen(  # noqa: S603 - the user named the interpreter
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder
-            ),
-        )
+    cores = None if core is None else [core]
+    with Child(worker.MODULE, python=side.python, cores=cores, folder=Path(side.task.folder)) as child:
+        process = _Process(side, child)
         timer = threading.Timer(max(0.0, deadline - time.monotonic()), process.give_up)
         timer.daemon = True
         timer.start()
         try:
-            process.ask(side.task)
+            child.send(side.task)
             yield process
         finally:
             timer.cancel()
-            process.popen.kill()  # it has told all that it had to, and would take long to clean up
-            process.popen.communicate()
 
 
 @dataclass
@@ -140,53 +125,37 @@ class _Process:
     """One process of a side."""
 
     side: Side
-    log: IO[str]
-    popen: subprocess.Popen[str]
+    child: Child
     overdue: bool = False
 
     def get_ready(self) -> EnvironmentRecord:
-        """Wait until it is warm, and return where it runs."""
-        ready = self.read("ready")
-        if ready["protocol"] != PROTOCOL:
-            raise LostError(f"{self._name}: its mnist_bench is of another version (protocol {ready['protocol']!r})")
-        return msgspec.convert(ready["environment"], EnvironmentRecord)
-
-    def ask(self, message: msgspec.Struct) -> None:
-        """Send a line; that it was lost shows when the answer is read."""
-        assert self.popen.stdin is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):
-            self.popen.stdin.write(msgspec.json.encode(message).decode() + "\n")
-            self.popen.stdin.flush()
+        """Wait until the training is warm, and return where it runs."""
+        try:
+            environment: EnvironmentRecord = convert(
+                self.read("ready")["environment"], EnvironmentRecord, origin="environment"
+            )
+        except RecordError as error:
+            raise LostError(f"{self._name}: {error}") from error
+        return environment
 
     def read(self, kind: str) -> dict[str, Any]:
         """Return the next event, which has to be of this kind."""
-        assert self.popen.stdout is not None  # noqa: S101
-        line = self.popen.stdout.readline()
-        if not line:
-            raise self._explain_end()
         try:
-            event = json.loads(line)
-            if event["event"] == kind:
-                return dict(event)
-            reason = event["reason"]
-        except (ValueError, TypeError, KeyError):
-            reason = f"it answered {line[:60]!r}, which is no {kind!r}"
-        raise LostError(f"{self._name}: {reason}")
+            event = self.child.read()
+        except ValueError as error:
+            raise LostError(f"{self._name}: {error}") from error
+        if event is None:
+            why = "no answer in the time that it had" if self.overdue else f"its process {self.child.explain_end()}"
+            raise (OverdueError if self.overdue else LostError)(f"{self._name}: {why}")
+        if event["event"] != kind:
+            raise LostError(f"{self._name}: {event.get('reason', f'it answered {event!r}, not {kind!r}')}")
+        return event
 
     @property
     def _name(self) -> str:
         return f"{self.side.name.upper()}, {self.side.python}"
 
     def give_up(self) -> None:
-        """Kill it because its time is over."""
+        """Kill the process because its time is over."""
         self.overdue = True
-        self.popen.kill()
-
-    def _explain_end(self) -> LostError:
-        code = self.popen.wait()
-        if self.overdue:
-            return OverdueError(f"{self._name}: no answer in the time that it had")
-        self.log.seek(0)
-        lines = [line for line in self.log.read()[-4000:].splitlines() if line.strip()]
-        last = f": {lines[-1]}" if lines and code > 0 else ""
-        return LostError(f"{self._name}: its process {describe_exit(code)}{last}")
+        self.child.kill()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mnist_bench.records.serial import SCHEMA_VERSION, Record, load
-from mnist_bench.records.training import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.ratios import Word, judge_looks, round_log_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from mnist_bench.stats.intervals import Interval
     from mnist_bench.stats.ratios import Judgement, Looks, Rounds
@@ -30,7 +30,6 @@ __all__ = [
     "collect_rounds",
     "format_ratio",
     "judge_record",
-    "load_ab",
     "make_ratio",
 ]
 
@@ -47,7 +46,8 @@ VERDICTS: dict[Word, Verdict] = {
 }
 
 
-class Workload(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Workload:
     """What was timed: steady epochs of one lab, the training part only.
 
     Attributes:
@@ -76,14 +76,16 @@ class Workload(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     as_shipped: bool
 
 
-class Look(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Look:
     """A moment at which the verdict could fall: after how many rounds, and the alpha that it spent."""
 
     rounds: int
     alpha: float
 
 
-class ProcessTimes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class ProcessTimes:
     """The seconds of one process's epochs.
 
     Attributes:
@@ -107,7 +109,8 @@ class ProcessTimes(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
                 raise ValueError(f"an epoch of {seconds!r} seconds")
 
 
-class RatioRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class RatioRecord:
     """B's time over A's with its interval; an end that the rounds leave open is None."""
 
     estimate: float
@@ -116,7 +119,8 @@ class RatioRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True)
     level: float
 
 
-class Sharpness(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Sharpness:
     """What comparisons on this hardware are worth, as `mnist-bench calibrate` found it.
 
     Attributes:
@@ -145,7 +149,8 @@ class Sharpness(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"alarms between {self.alarms_low!r} and {self.alarms_high!r} of the runs")
 
 
-class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class AbRecord:
     """One comparison of two interpreters.
 
     Attributes:
@@ -251,12 +256,3 @@ def format_ratio(ratio: RatioRecord) -> str:
     if ratio.low is None or ratio.high is None:
         return f"{ratio.estimate - 1:+.1%}"
     return f"{ratio.estimate - 1:+.1%} ({ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
-
-
-def load_ab(path: Path) -> AbRecord:
-    """Read the record of a comparison.
-
-    Raises:
-        RecordError: The file cannot be read, or holds no valid record of one.
-    """
-    return load(path, AbRecord, kind="ab")

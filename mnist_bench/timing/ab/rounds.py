@@ -7,7 +7,7 @@ the other. Where that cannot be, they take turns.
 
 from __future__ import annotations
 
-import datetime as dt
+import dataclasses
 import os
 import tempfile
 import time
@@ -15,12 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import dump_json
-from mnist_bench.records.training import DatasetRecord
-from mnist_bench.stats.ratios import ALPHA, ALPHA_END, ALPHA_HALF, BOUND, FEWEST_ROUNDS, judge_looks, judge_ratios
+from mnist_bench.records.acceptance import now
+from mnist_bench.records.environment import HARDWARE_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
+from mnist_bench.records.serial import load, save
+from mnist_bench.stats.ratios import (
+    ALPHA,
+    ALPHA_END,
+    ALPHA_HALF,
+    BOUND,
+    FEWEST_ROUNDS,
+    Judgement,
+    judge_looks,
+    judge_ratios,
+)
 from mnist_bench.timing.ab.process import LostError, OverdueError, Side, find_cores, measure_round
 from mnist_bench.timing.ab.records import (
     AbRecord,
@@ -30,18 +37,14 @@ from mnist_bench.timing.ab.records import (
     Workload,
     collect_looks,
     collect_rounds,
-    load_ab,
     make_ratio,
 )
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
-from mnist_bench.training.fingerprint import HARDWARE_FIELDS, explain_keys
+from mnist_bench.training.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mnist_bench.records.training import EnvironmentRecord
-    from mnist_bench.stats.ratios import Judgement
-    from mnist_bench.training.data.dataset import Dataset
 
 __all__ = ["BUDGET_SECONDS", "AbPlan", "RoundEnded", "compare", "run_series"]
 
@@ -164,12 +167,12 @@ def run_series(
     for number in range(1, runs + 1):
         path = folder / f"run-{number:03}.json"
         if path.exists():
-            record = _check_same(load_ab(path), plan, path)
+            record = _check_same(load(path, AbRecord), plan, path)
         else:
             record = compare(plan)
             if record.failure:
                 raise ValueError(f"run {number}: {record.failure}; the same command goes on where it ended")
-            write_atomically(path, dump_json(record).encode())
+            save(record, path)
         records.append(record)
         if on_run:
             on_run(number, record)
@@ -208,7 +211,7 @@ class _Run:
             warm_ups=WARM_UPS,
             as_shipped=plan.as_shipped,
         )
-        slowed = msgspec.structs.replace(task, fault=plan.fault_b)
+        slowed = dataclasses.replace(task, fault=plan.fault_b)
         return Side("a", plan.python_a, task), Side("b", plan.python_b, slowed)
 
     def limit(self) -> float:
@@ -282,7 +285,7 @@ class _Run:
             finding=self.failure or judgement.finding,
             failure=self.failure,
             calibration=None,
-            created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+            created=now(),
         )
 
     def _check_hardware(self) -> None:

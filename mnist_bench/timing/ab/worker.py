@@ -1,19 +1,19 @@
 """The measuring side of A against B: trains one lab in this interpreter, an epoch whenever it is told to.
 
-It is started as `PYTHON -m mnist_bench.timing.ab.worker`, where that interpreter has the package, NumPy and TensorFlow
-2.8 or newer. The first line of its input is an `AbTask`; it answers `ready` when it is warm. Each further line
-is a `Step`, which asks for one epoch and is answered by its seconds. It ends when its input does.
+The interpreter has NumPy and TensorFlow 2.8 or newer, and need not have this package. The first line of the input is
+an `AbTask`; the answer is `ready` when the training is warm. Each further line is a `Step`, which asks for one epoch
+and is answered by its seconds. The process ends when its input does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from mnist_bench.timing.ab.faults import add_steps, parse_fault, slow_down
 from mnist_bench.training.workers.child import open_events, pin_all_threads, pin_by_option
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from mnist_bench.training.engines import EpochFigures
     from mnist_bench.training.workers.child import Tell
 
-__all__ = ["PROTOCOL", "AbTask", "Step", "load_arrays", "measure", "save_arrays"]
+__all__ = ["MODULE", "AbTask", "Step", "load_arrays", "main", "measure", "save_arrays"]
 
-# Both sides must speak the same one: an interpreter may have another version of this package.
-PROTOCOL = 2
+MODULE = "timing.ab.worker"  # as `Child` starts it
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _ENDLESS = 1_000_000  # epochs: the parent says when it is enough
 
 
-class AbTask(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class AbTask:
     """What to time.
 
     Attributes:
@@ -58,7 +58,8 @@ class AbTask(msgspec.Struct, frozen=True, kw_only=True):
     fault: str | None = None
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Step:
     """Ask for one epoch, on these cores; None leaves them as they are."""
 
     cores: list[int] | None = None
@@ -109,7 +110,7 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
         ValueError: The task is not allowed, or its device cannot be used.
         RuntimeError: The model is not the lab's.
     """
-    from mnist_bench.records.training import TrainingConfig
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training import backend
     from mnist_bench.training.engines import check_engine, compile_model, train_model
     from mnist_bench.training.fingerprint import collect_environment
@@ -130,11 +131,11 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
     compile_model(model, engine, config, samples=len(prepared.x_train))
     if fault and fault.name == "sleep":
         slow_down(model, fault.share)
-    environment = msgspec.to_builtins(collect_environment(device=device, xla=engine.xla))
+    environment = collect_environment(device=device, xla=engine.xla)
 
     def answer(epoch: int, figures: EpochFigures) -> None:
         if epoch == task.warm_ups - 1:
-            tell(event="ready", protocol=PROTOCOL, environment=environment)
+            tell(event="ready", environment=environment)
         elif epoch >= task.warm_ups:
             tell(event="epoch", wall=figures.seconds, cpu=figures.cpu_seconds)
         if epoch >= task.warm_ups - 1:
@@ -159,13 +160,9 @@ def main() -> None:
     pin_by_option()
     with open_events() as tell:
         try:
-            task = msgspec.json.decode(sys.stdin.readline(), type=AbTask)
-            measure(task, (msgspec.json.decode(line, type=Step) for line in sys.stdin), tell)
+            task = AbTask(**json.loads(sys.stdin.readline()))
+            measure(task, (Step(**json.loads(line)) for line in sys.stdin), tell)
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
             known = isinstance(error, (ValueError, ModuleNotFoundError))
             reason: Any = str(error) if known else f"{type(error).__name__}: {error}"
             tell(event="failed", reason=" ".join(reason.split()), details=traceback.format_exc())
-
-
-if __name__ == "__main__":
-    main()

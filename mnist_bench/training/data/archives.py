@@ -7,7 +7,6 @@ wrong becomes one line that names the file. A leaf: it imports nothing of ours.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import stat
 import struct
 import zipfile
@@ -20,7 +19,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SHAPES", "Arrays", "DataError", "digest_arrays", "read_arrays", "read_npz"]
+__all__ = ["SHAPES", "Arrays", "DataError", "read_arrays", "read_npz"]
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "x_train": (60000, 28, 28),
@@ -173,14 +172,6 @@ def _read_exactly(stream: _Readable, size: int, label: str) -> bytearray:
             f"{size} bytes",
         )
     return content
-
-
-def digest_arrays(*arrays: npt.NDArray[np.uint8]) -> str:
-    """Return the SHA-256, as hex, of the arrays' C-order bytes as one stream."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _unexpected(label: str, wrong: str, expected: object) -> DataError:

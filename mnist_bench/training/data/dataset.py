@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mnist_bench.training.data.archives import Arrays, DataError, digest_arrays
+from mnist_bench.records.environment import digest_arrays
+from mnist_bench.training.data.archives import Arrays, DataError
 from mnist_bench.training.data.digits import load_digits
 from mnist_bench.training.data.mnist import MissingError, load_mnist, read_mnist
 
@@ -165,7 +166,7 @@ def prepare(dataset: Dataset, validation_split: float = 0.2) -> Prepared:
 
 
 def _make_dataset(name: str, arrays: Arrays, origin: str) -> Dataset:
-    return Dataset(name=name, origin=origin, digest=digest_arrays(*arrays), **arrays._asdict())
+    return Dataset(name=name, origin=origin, digest=digest_arrays(arrays), **arrays._asdict())
 
 
 def _scale(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

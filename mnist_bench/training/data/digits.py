@@ -13,23 +13,24 @@ whose stream NumPy guarantees, unlike that of the distributions made of it.
 from __future__ import annotations
 
 import io
-import os
 import platform
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mnist_bench.records.files import write_atomically
-from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, digest_arrays, read_arrays
+from mnist_bench.records.environment import digest_arrays
+from mnist_bench.records.files import find_cache_folder, write_atomically
+from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, read_arrays
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     Integers: TypeAlias = npt.NDArray[np.int64]
 
-__all__ = ["DIGEST", "find_cache_folder", "load_digits", "make_digits"]
+__all__ = ["DIGEST", "load_digits", "make_digits"]
 
 DIGEST = "c24cc64cd3975fa5e1e8323f6ac3ef908c1d4a9b2666a441415af18de499a69b"
 """SHA-256 of the four arrays as one stream: another one is another data set, and no baseline holds for it."""
@@ -73,15 +74,6 @@ def load_digits() -> tuple[Arrays, str]:
     return arrays, str(path)
 
 
-def find_cache_folder() -> Path:
-    """Return the folder for what can be made again: `MNIST_BENCH_CACHE`, or the user's cache folder."""
-    if folder := os.environ.get("MNIST_BENCH_CACHE"):
-        return Path(folder)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("mnist-bench"))
-
-
 def _load_cached(path: Path) -> Arrays | None:
     """Return the arrays in the cache, or None where there are none or no good ones."""
     try:
@@ -123,7 +115,7 @@ def _load_drawings() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         raise DataError("the digits are made from scikit-learn's; pip install scikit-learn") from error
     bunch = load_drawings()
     images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.uint8)
-    digest = digest_arrays(images, labels)
+    digest = digest_arrays([images, labels])
     if digest != BASE_DIGEST:
         raise DataError(f"load_digits of {_format_versions()} has SHA-256 {digest}; expected {BASE_DIGEST}")
     return images, labels
@@ -229,7 +221,7 @@ def _find_coordinates(part: Integers) -> Integers:
 
 
 def _check(arrays: Arrays, label: str) -> Arrays:
-    digest = digest_arrays(*arrays)
+    digest = digest_arrays(arrays)
     if digest != DIGEST:
         raise DataError(f"{label}: SHA-256 of the arrays is {digest}; expected {DIGEST}")
     return arrays

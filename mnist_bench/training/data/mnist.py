@@ -13,8 +13,9 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mnist_bench.records.environment import digest_arrays
 from mnist_bench.records.files import write_atomically
-from mnist_bench.training.data.archives import Arrays, DataError, digest_arrays, read_arrays, read_npz
+from mnist_bench.training.data.archives import Arrays, DataError, read_arrays, read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ def _is_there(path: Path) -> bool:
 
 def _check_mnist(arrays: Arrays, label: str) -> Arrays:
     """Return the arrays if they are MNIST's; else raise a DataError that names the first that is not."""
-    if digest_arrays(*arrays) == DIGEST:
+    if digest_arrays(arrays) == DIGEST:
         return arrays
     digests = zip(ARRAY_DIGESTS.items(), map(digest_arrays, arrays), strict=True)
     name, known, digest = next((name, known, digest) for (name, known), digest in digests if digest != known)

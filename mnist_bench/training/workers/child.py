@@ -1,35 +1,153 @@
-"""What parents and workers share: an output of events, cores to run on, how a process ended. A leaf."""
+"""One child process: started on its cores, spoken to in JSON lines, ended; seen from the parent and from the child."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mnist_bench.records.files import find_cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Tell: TypeAlias = Callable[..., None]
 
-__all__ = ["describe_exit", "open_events", "pin_all_threads", "pin_by_option"]
+__all__ = ["Child", "describe_exit", "drop_own_variables", "open_events", "pin_all_threads", "pin_by_option"]
+
+# What would have another interpreter find the packages of this process's environment instead of its own.
+_OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+_BOOT = Path(__file__).with_name("boot.py")
+_LOG_CHARACTERS = 4000  # of what a child printed: the end of a traceback
+_QUOTED = 60  # characters of a line that should have been an event
+
+
+class Child:
+    """A child process that runs one module of this package, whichever interpreter it has.
+
+    Nothing is pickled: both sides write one JSON object a line. What the child or a library prints goes to a log.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        python: str | Path | None = None,
+        cores: Sequence[int] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Start the process.
+
+        Args:
+            module: The module of this package whose `main` it runs, such as `training.workers.serve`.
+            python: The interpreter; None means this process's own.
+            cores: The cores that the process is pinned to before it imports TensorFlow; None leaves all.
+            folder: Its working folder; None means this process's own.
+        """
+        command = [str(python or sys.executable), str(_BOOT), module]
+        if cores is not None:
+            command += ["--cores", ",".join(map(str, cores))]
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with the process
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, in an interpreter that the user named
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=folder,
+            # The stand-in is made by the parent, as scikit-learn may be missing in the child's environment.
+            env={
+                **(os.environ if python is None else drop_own_variables()),
+                "MNIST_BENCH_CACHE": str(find_cache_folder().absolute()),
+            },
+        )
+
+    def __enter__(self) -> Child:  # noqa: PYI034 - Self is in no standard library before 3.11
+        """Return the child."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill the process, whatever it is doing."""
+        self.close()
+
+    def send(self, message: object) -> None:
+        """Send a dataclass or what `json` takes; a message that is lost shows when the answer is read."""
+        assert self._process.stdin is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(_dump(message) + "\n")
+            self._process.stdin.flush()
+
+    def end_input(self) -> None:
+        """Tell the child that no message follows."""
+        assert self._process.stdin is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the next event; None where the process has ended.
+
+        Raises:
+            ValueError: The process printed something else.
+        """
+        assert self._process.stdout is not None  # noqa: S101
+        line = self._process.stdout.readline()
+        if not line:
+            return None
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and "event" in event:
+                return event
+        raise ValueError(f"it answered {line[:_QUOTED]!r}, which is no event")
+
+    def poll(self) -> int | None:
+        """Return the exit code of a process that has ended, else None."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """Kill the process; whoever reads then learns that it has ended."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Kill the process, wait for its end and let go of its pipes and log."""
+        self.kill()
+        self._process.wait()
+        self.end_input()
+        assert self._process.stdout is not None  # noqa: S101
+        self._process.stdout.close()
+        self._log.close()
+
+    def read_log(self) -> str:
+        """Return the end of what the process has printed to standard error."""
+        self._log.seek(0)
+        return self._log.read()[-_LOG_CHARACTERS:]
+
+    def explain_end(self) -> str:
+        """Wait for the end of the process, and return in words how it ended and what it said last."""
+        code = self._process.wait()
+        lines = [line for line in self.read_log().splitlines() if line.strip()]
+        # A process that was killed did not print why.
+        return describe_exit(code) + (f": {lines[-1].strip()}" if lines and code > 0 else "")
 
 
 @contextlib.contextmanager
 def open_events() -> Iterator[Tell]:
     """Give a function that writes its keyword arguments as one line of JSON to this process's standard output.
 
-    It writes by a descriptor of its own; what a library prints goes to standard error meanwhile, and cannot
+    The function writes to a descriptor of its own; what a library prints goes to standard error meanwhile, and cannot
     break the protocol.
     """
     with os.fdopen(os.dup(1), "w", buffering=1) as out:
         os.dup2(2, 1)
 
         def tell(**event: object) -> None:
-            out.write(json.dumps(event) + "\n")
+            out.write(_dump(event) + "\n")
 
         yield tell
 
@@ -37,7 +155,7 @@ def open_events() -> Iterator[Tell]:
 def pin_by_option() -> None:
     """Pin this process to the cores of its option `--cores 0,1`, if it has one.
 
-    To be called before TensorFlow is imported: it sizes its thread pools by the cores it may use.
+    To be called before TensorFlow is imported, which sizes its thread pools by the cores it may use.
     """
     if "--cores" in sys.argv:
         os.sched_setaffinity(0, map(int, sys.argv[sys.argv.index("--cores") + 1].split(",")))
@@ -50,6 +168,16 @@ def pin_all_threads(cores: Iterable[int]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
+def drop_own_variables() -> dict[str, str]:
+    """Return this process's variables without those that point into its own environment."""
+    return {name: value for name, value in os.environ.items() if name not in _OURS}
+
+
 def describe_exit(code: int) -> str:
     """Return how a process ended, in words, from its return code as `subprocess` gives it."""
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def _dump(value: object) -> str:
+    """Return a value as JSON on one line; a dataclass becomes an object, and NaN stays NaN, which only `json` reads."""
+    return json.dumps(value, default=dataclasses.asdict)

@@ -8,22 +8,22 @@ import shutil
 import subprocess
 from pathlib import Path
 
-__all__ = ["check_python", "find_python"]
+from mnist_bench.records import files
+from mnist_bench.training.workers.child import describe_exit, drop_own_variables
+
+__all__ = ["CommandError", "check_python", "find_python", "run_command", "shorten_lines"]
 
 _PATIENCE_SECONDS = 60.0  # a first start from a cold disk may take some; none takes a minute
 _QUOTED = 60  # characters of what a strange program says
+_LINES, _WIDTH = 12, 300  # of what a command that failed has left: enough for pip's reason or a traceback's end
 _INSIDE = ("bin/python", "bin/python3", "Scripts/python.exe")
 
-# Asked of a strange interpreter: so in any Python, and without importing what takes long.
+# Asked of a strange interpreter: so in any Python, without importing what takes long, and not from the working folder.
 _QUESTION = """
+import sys
+sys.path.pop(0)
 import importlib.util as u, json
-def has(name):
-    try:
-        return u.find_spec(name) is not None
-    except ImportError:
-        return False
-names = ("numpy", "tensorflow", "mnist_bench", "mnist_bench.timing.ab.worker")
-print(json.dumps([name for name in names if not has(name)]))
+print(json.dumps([name for name in ("numpy", "tensorflow") if u.find_spec(name) is None]))
 """
 
 
@@ -48,15 +48,14 @@ def find_python(name: str) -> Path:
     return Path(found).absolute()
 
 
-def check_python(path: Path, folder: Path) -> None:
-    """Make sure that an interpreter has what the measuring side needs.
+def check_python(path: Path) -> None:
+    """Make sure that an interpreter works and has TensorFlow.
 
     Args:
         path: The interpreter.
-        folder: Where it is started: one without a package in it that could be taken for an installed one.
 
     Raises:
-        ValueError: It is no Python, or lacks something; the message says what, and how to install it.
+        ValueError: It is no Python, or lacks TensorFlow; the message says what to install.
     """
     try:
         answer = subprocess.run(  # noqa: S603 - the user named it
@@ -66,21 +65,60 @@ def check_python(path: Path, folder: Path) -> None:
             errors="replace",
             timeout=_PATIENCE_SECONDS,
             check=True,
-            cwd=folder,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            env=drop_own_variables(),
         )
         missing = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a Python interpreter that works: {_explain(error)}") from error
     if not isinstance(missing, list):
         raise ValueError(f"{path}: not a Python interpreter: it answered {answer.stdout[:_QUOTED]!r}")  # noqa: TRY004
-    if "tensorflow" in missing or "numpy" in missing:
-        raise ValueError(f"{path}: no TensorFlow there: {path} -m pip install tensorflow-cpu")
-    if "mnist_bench" in missing:
-        raise ValueError(f"{path}: no mnist_bench there: {path} -m pip install mnist-bench")
     if missing:
-        raise ValueError(f"{path}: its mnist_bench is too old to be compared: {path} -m pip install -U mnist-bench")
+        raise ValueError(f"{path}: no TensorFlow there: {path} -m pip install tensorflow-cpu")
+
+
+class CommandError(RuntimeError):
+    """A command that failed.
+
+    Attributes:
+        lines: The last lines that it left.
+    """
+
+    def __init__(self, reason: str, lines: list[str]) -> None:
+        """Keep the reason, as the message, and the lines."""
+        super().__init__(reason)
+        self.lines = lines
+
+
+def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:
+    """Run a command in an environment of its own, and return its standard output.
+
+    Args:
+        command: The program and its arguments.
+        allowed: The exit statuses that are an answer.
+
+    Raises:
+        CommandError: It cannot be started, or ends with another status.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - uv, or an interpreter that the user named or uv made
+            command, capture_output=True, text=True, errors="replace", env=_make_variables(), check=False
+        )
+    except OSError as error:
+        raise CommandError(f"{Path(command[0]).name} cannot be started: {error.strerror}", []) from error
+    # An interpreter that breaks down ends with status 1, too, but with nothing on standard output.
+    if done.returncode in allowed and (done.returncode == 0 or done.stdout.strip()):
+        return done.stdout
+    lines = shorten_lines(done.stderr or done.stdout)
+    raise CommandError(": ".join([f"{_shorten(command)} {describe_exit(done.returncode)}", *lines[-1:]]), lines)
+
+
+def shorten_lines(text: str) -> list[str]:
+    """Return the last lines of a text, without this user's folders: they go into a record."""
+    for folder, name in ((files.find_cache_folder(), "CACHE"), (files.PACKAGE.parent, "PROJECT"), (Path.home(), "~")):
+        text = text.replace(str(folder), name)
+    lines = [line.rstrip()[:_WIDTH] for line in text.splitlines() if line.strip()]
+    return lines[-_LINES:]
 
 
 def _explain(error: Exception) -> str:
@@ -90,3 +128,18 @@ def _explain(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
         return f"no answer in {error.timeout:.0f} s"
     return getattr(error, "strerror", None) or str(error)
+
+
+def _make_variables() -> dict[str, str]:
+    """Return this process's variables, without those of its environment and with pyenv's interpreters on the path."""
+    variables = drop_own_variables()
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    # pyenv's own stand-ins on the path refuse every version but the chosen one.
+    folders = [str(path) for path in sorted(root.glob("versions/*/bin"))]
+    variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *folders])
+    return variables
+
+
+def _shorten(command: list[str]) -> str:
+    words = [Path(command[0]).name, *command[1:3]]
+    return " ".join(word for word in words if not word.startswith("/"))[:80]

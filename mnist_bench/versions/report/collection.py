@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 import msgspec
 from packaging.version import Version
 
+from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import dump_json, list_records, load_json
-from mnist_bench.records.training import DatasetRecord
+from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.versions.pairrecords import load_pairs, pair_path
-from mnist_bench.versions.records import load_version
-from mnist_bench.versions.releases import MATRIX, find_axis
+from mnist_bench.versions.records import VersionRecord, load_version
+from mnist_bench.versions.releases import MATRIX, Axis, find_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from mnist_bench.timing.ab.records import AbRecord
-    from mnist_bench.versions.records import VersionRecord
-    from mnist_bench.versions.releases import Axis, VersionSpec
+    from mnist_bench.versions.releases import VersionSpec
 
 __all__ = ["MOST", "Collection", "load_collection", "make_collection"]
 

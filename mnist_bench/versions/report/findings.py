@@ -8,22 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.stats.intervals import mean_interval
-from mnist_bench.versions.bitgroups import FIT, describe_versions, find_alike
+from mnist_bench.versions.bitgroups import FIT, Alike, describe_versions, find_alike
 from mnist_bench.versions.bits import SAME_BITS
-from mnist_bench.versions.records import seeds_by_case
-from mnist_bench.versions.report.headline import make_headline
-from mnist_bench.versions.report.regressions import find_regressions, measure_costs
-from mnist_bench.versions.report.table import list_groups, make_rows
+from mnist_bench.versions.records import SeedResults, seeds_by_case
+from mnist_bench.versions.report.collection import Collection
+from mnist_bench.versions.report.headline import Headline, make_headline
+from mnist_bench.versions.report.regressions import Cost, Regression, find_regressions, measure_costs
+from mnist_bench.versions.report.table import Row, list_groups, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mnist_bench.versions.bitgroups import Alike
-    from mnist_bench.versions.records import SeedResults
-    from mnist_bench.versions.report.collection import Collection
-    from mnist_bench.versions.report.headline import Headline
-    from mnist_bench.versions.report.regressions import Cost, Regression
-    from mnist_bench.versions.report.table import Row
 
 __all__ = ["Facts", "Trained", "collect_facts", "find_mark", "format_spread", "list_some"]
 

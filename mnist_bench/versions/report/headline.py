@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.timing.ab.records import format_ratio
 from mnist_bench.versions.bitgroups import FIT
+from mnist_bench.versions.report.table import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.versions.bitgroups import Alike
     from mnist_bench.versions.report.regressions import Cost, Regression
-    from mnist_bench.versions.report.table import Row, Tone
+    from mnist_bench.versions.report.table import Row
 
 __all__ = ["Figure", "Headline", "count", "format_change", "make_headline"]
 

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from mnist_bench.checks.known import load_known
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.stats.intervals import change_interval
+from mnist_bench.stats.intervals import Interval, change_interval
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bitgroups import FIT, find_keras, group_records
 from mnist_bench.versions.bits import SAME_BITS
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mnist_bench.records.verdicts import CheckResult
-    from mnist_bench.stats.intervals import Interval
     from mnist_bench.versions.records import SeedResults, VersionRecord
 
 __all__ = ["LEVEL", "Cost", "Regression", "find_regressions", "measure_costs"]

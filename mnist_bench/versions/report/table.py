@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
+from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.timing.ab.records import VERDICTS, format_ratio
-from mnist_bench.training.fingerprint import NUMERICS_FIELDS, explain_keys
-from mnist_bench.versions.comparison import check_disaster, compare_versions
-from mnist_bench.versions.releases import MATRIX, find_predecessor
+from mnist_bench.versions.comparison import Compared, check_disaster, compare_versions
+from mnist_bench.versions.records import VersionRecord
+from mnist_bench.versions.releases import MATRIX, Axis, find_predecessor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from mnist_bench.timing.ab.records import AbRecord
-    from mnist_bench.versions.comparison import Compared
-    from mnist_bench.versions.records import VersionRecord
-    from mnist_bench.versions.releases import Axis, VersionSpec
+    from mnist_bench.versions.releases import VersionSpec
     from mnist_bench.versions.report.collection import Collection
 
 __all__ = ["GROUPS", "TONES", "Cell", "Row", "Tone", "explain_machines", "list_groups", "make_rows"]

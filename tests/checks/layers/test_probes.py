@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.checks.layers import probes
 from mnist_bench.checks.records import compare_probes
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 
 if TYPE_CHECKING:
     from mnist_bench.checks.records import ProbeRecord
@@ -88,7 +87,7 @@ def test_a_larger_learning_rate_shows_first_in_the_update(
 
     def larger(lab: object, config: TrainingConfig, *rest: object) -> object:
         rate = config.learning_rate if config.learning_rate == 1 else 0.11
-        return step(lab, msgspec.structs.replace(config, learning_rate=rate), *rest)
+        return step(lab, dataclasses.replace(config, learning_rate=rate), *rest)
 
     monkeypatch.setattr(probes, "_one_step", larger)
     assert [difference.stage for difference in compare_probes(base, probes.probe(CONFIG, tiny))] == ["update"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from mnist_bench.checks.baselines import Reference, make_acceptance
+from mnist_bench.checks.baselines import Reference
 from mnist_bench.checks.sheet.facts import (
     MNIST_ONLY,
     Fact,
@@ -24,6 +24,7 @@ from mnist_bench.checks.sheet.facts import (
     state_test,
 )
 from mnist_bench.checks.sheet.figures import LAYERS, SECTIONS
+from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.training import LayerRecord
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def make_layers(lab: str) -> list[LayerRecord]:
 
 def as_mnist(record: TrainingRecord, **changes: Any) -> TrainingRecord:
     """Return the record as one of MNIST, with changes."""
-    return msgspec.structs.replace(record, dataset=msgspec.structs.replace(record.dataset, source="mnist"), **changes)
+    return dataclasses.replace(record, dataset=dataclasses.replace(record.dataset, source="mnist"), **changes)
 
 
 def make_reference(record: TrainingRecord) -> Reference:
@@ -126,9 +127,9 @@ def test_other_layers_differ(breakage: str) -> None:
     elif breakage == "one too many":
         layers.append(layers[-1])
     elif breakage == "frozen":
-        layers[0] = msgspec.structs.replace(layers[0], trainable=0)
+        layers[0] = dataclasses.replace(layers[0], trainable=0)
     else:
-        layers[0] = msgspec.structs.replace(layers[0], units=129)
+        layers[0] = dataclasses.replace(layers[0], units=129)
     assert any(fact.differs for fact in state_layers(SECTIONS[3], layers))
 
 

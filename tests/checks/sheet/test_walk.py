@@ -6,20 +6,21 @@ import dataclasses
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path, make_acceptance
+from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
 from mnist_bench.checks.sheet import walk as replay
 from mnist_bench.checks.sheet.figures import check_sections
 from mnist_bench.checks.sheet.walk import Walk, explain_walk, walk
-from mnist_bench.records.training import dump_json, load_records
+from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.serial import dump_json, load_records
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.checks.sheet.facts import Fact
-    from mnist_bench.records.training import TrainingConfig, TrainingRecord
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
 KERAS_2 = metadata.version("keras").startswith("2.")
@@ -115,7 +116,7 @@ def trained(
 
     def train(config: TrainingConfig, **_: object) -> TrainingRecord:
         configs.append(config)
-        return msgspec.structs.replace(records[config.lab], config=msgspec.structs.replace(config, epochs=2))
+        return dataclasses.replace(records[config.lab], config=dataclasses.replace(config, epochs=2))
 
     monkeypatch.setattr(replay, "train", train)
     return configs

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.timing.ab.calibration import (
+    CalibrationRecord,
     calibrate,
     calibration_path,
     find_sharpness,
     format_sharpness,
-    load_calibration,
-    save_calibration,
 )
 from mnist_bench.timing.ab.records import AbRecord, Sharpness
 
@@ -52,25 +51,25 @@ def test_a_calibration_comes_back_and_is_not_overwritten(runs: list[AbRecord], t
     record = calibrate(runs)
     path = calibration_path(tmp_path, record.environment, record.workload)
     assert path == tmp_path / "timings" / "calibration" / "fedcba9876543210" / "mlp-epoch.json"
-    save_calibration(record, path)
-    assert load_calibration(path) == record
+    save(record, path)
+    assert load(path, CalibrationRecord) == record
     with pytest.raises(FileExistsError):
-        save_calibration(record, path)
+        save(record, path)
 
 
 def test_a_verdict_is_told_what_it_is_worth(runs: list[AbRecord], tmp_path: Path) -> None:
     """On the same hardware, timed in the same way; nothing is said of another machine or way."""
     record = calibrate(runs)
     assert find_sharpness(tmp_path, runs[0]) is None
-    save_calibration(record, calibration_path(tmp_path, record.environment, record.workload))
+    save(record, calibration_path(tmp_path, record.environment, record.workload))
     assert find_sharpness(tmp_path, runs[0]) == record.sharpness
-    elsewhere = msgspec.structs.replace(runs[0].a, hardware_key="0" * 16)
+    elsewhere = dataclasses.replace(runs[0].a, hardware_key="0" * 16)
     others = [
-        msgspec.structs.replace(runs[0], a=elsewhere),
-        msgspec.structs.replace(runs[0], bound=0.01),
-        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, layout="in turn")),
-        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, as_shipped=True)),
-        msgspec.structs.replace(runs[0], workload=msgspec.structs.replace(runs[0].workload, lab="dropout")),
+        dataclasses.replace(runs[0], a=elsewhere),
+        dataclasses.replace(runs[0], bound=0.01),
+        dataclasses.replace(runs[0], workload=dataclasses.replace(runs[0].workload, layout="in turn")),
+        dataclasses.replace(runs[0], workload=dataclasses.replace(runs[0].workload, as_shipped=True)),
+        dataclasses.replace(runs[0], workload=dataclasses.replace(runs[0].workload, lab="dropout")),
     ]
     assert [find_sharpness(tmp_path, it) for it in others] == [None] * 5
 
@@ -88,12 +87,12 @@ def test_a_damaged_calibration_is_refused(
     runs: list[AbRecord], tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     """The message names the file."""
-    fields = msgspec.to_builtins(calibrate(runs))
+    fields = dataclasses.asdict(calibrate(runs))
     change(fields)
     path = tmp_path / "mlp-epoch.json"
     path.write_text(dump_json(fields))
     with pytest.raises(RecordError, match=f"^{path}: .*{message}"):
-        load_calibration(path)
+        load(path, CalibrationRecord)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +106,11 @@ def test_a_damaged_calibration_is_refused(
 def test_other_comparisons_calibrate_nothing(runs: list[AbRecord], fields: dict[str, Any], message: str) -> None:
     """A fault, two environments or two ways of timing."""
     with pytest.raises(ValueError, match=message):
-        calibrate([*runs, msgspec.structs.replace(runs[0], **fields)])
-    elsewhere = msgspec.structs.replace(runs[0].a, hardware_key="0" * 16)
+        calibrate([*runs, dataclasses.replace(runs[0], **fields)])
+    elsewhere = dataclasses.replace(runs[0].a, hardware_key="0" * 16)
     with pytest.raises(ValueError, match="on different hardware"):
-        calibrate([*runs, msgspec.structs.replace(runs[0], a=elsewhere)])
-    early = msgspec.structs.replace(runs[0], looks=runs[0].looks[:1])
+        calibrate([*runs, dataclasses.replace(runs[0], a=elsewhere)])
+    early = dataclasses.replace(runs[0], looks=runs[0].looks[:1])
     with pytest.raises(ValueError, match="ended at its first look"):
         calibrate([*runs, early])
     with pytest.raises(ValueError, match="no comparisons"):

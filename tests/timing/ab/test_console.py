@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.stats.intervals import Interval
@@ -72,6 +72,6 @@ def test_a_busy_machine_is_named(make_ab: Callable[..., AbRecord]) -> None:
 def test_a_fault_is_never_hidden(make_ab: Callable[..., AbRecord]) -> None:
     """A planted slow-down is named beside its verdict; an open one has no word before its reason."""
     record = make_ab(rounds=2)
-    text = format_ab(msgspec.structs.replace(record, fault_b="steps:0.1"))
+    text = format_ab(dataclasses.replace(record, fault_b="steps:0.1"))
     assert "planted in B: steps:0.1" in text
     assert "INCONCLUSIVE: 2 rounds are too few" in text

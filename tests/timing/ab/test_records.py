@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
-from mnist_bench.records.serial import RecordError, dump_json
+from mnist_bench.records.serial import RecordError, dump_json, load
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.timing.ab.records import (
     AbRecord,
@@ -16,7 +16,6 @@ from mnist_bench.timing.ab.records import (
     Sharpness,
     collect_rounds,
     judge_record,
-    load_ab,
     make_ratio,
 )
 
@@ -31,7 +30,7 @@ def test_a_record_comes_back(make_ab: Callable[..., AbRecord], tmp_path: Path) -
     path = tmp_path / "ab.json"
     path.write_text(dump_json(record))
     assert record.wall.high is None
-    assert load_ab(path) == record
+    assert load(path, AbRecord) == record
 
 
 def test_a_verdict_can_be_found_again(make_ab: Callable[..., AbRecord]) -> None:
@@ -75,12 +74,12 @@ def test_a_damaged_record_is_refused(
     make_ab: Callable[..., AbRecord], tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     """The message names the file and what is wrong."""
-    fields = msgspec.to_builtins(make_ab())
+    fields = dataclasses.asdict(make_ab())
     change(fields)
     path = tmp_path / "ab.json"
     path.write_text(dump_json(fields))
     with pytest.raises(RecordError, match=f"^{path}: .*{message}"):
-        load_ab(path)
+        load(path, AbRecord)
 
 
 def test_a_ratio_that_is_open_has_no_ends() -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.cli import ab as cli_ab
+from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import FEWEST_ROUNDS
 from mnist_bench.timing.ab import rounds as ab
-from mnist_bench.timing.ab.records import judge_record, load_ab
+from mnist_bench.timing.ab.records import AbRecord, judge_record
 from mnist_bench.timing.ab.rounds import AbPlan, RoundEnded, compare, run_series
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_a_series_goes_on_where_it_was(make_plan: Callable[..., AbPlan], tmp_pat
     seen: list[int] = []
     assert run_series(plan, folder, 2, lambda number, _: seen.append(number))[:1] == first
     assert seen == [1, 2]
-    assert load_ab(folder / "run-001.json") == first[0]
+    assert load(folder / "run-001.json", AbRecord) == first[0]
     assert len(list(plan.python_a.parent.glob("*.pid"))) == 6
     with pytest.raises(ValueError, match=r"run-001.json: it is of another comparison: its fault_b is None, not 'sl"):
         run_series(dataclasses.replace(plan, fault_b="sleep:0.1"), folder, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from mnist_bench.records.training import EnvironmentRecord
+from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.timing.ab import worker
 from mnist_bench.timing.ab.worker import AbTask, Step, load_arrays, measure, save_arrays
 from mnist_bench.training import backend, labs
@@ -49,7 +50,7 @@ def test_the_arrays_arrive(task: AbTask, tiny: Dataset, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", ["epoch", "fused"])
 def test_it_times_as_many_epochs_as_it_is_asked_for(task: AbTask, engine: str) -> None:
     """First it says that it is warm and where it runs; then come both times of each epoch."""
-    ready, *epochs = run(msgspec.structs.replace(task, engine=engine), 3)
+    ready, *epochs = run(dataclasses.replace(task, engine=engine), 3)
     assert (ready["event"], ready["protocol"]) == ("ready", worker.PROTOCOL)
     assert msgspec.convert(ready["environment"], EnvironmentRecord).device == "cpu"
     assert [event["event"] for event in epochs] == ["epoch"] * 3
@@ -68,7 +69,7 @@ def test_a_planted_sleep_is_slept_on_the_wall(task: AbTask, monkeypatch: pytest.
     monkeypatch.setattr(
         "mnist_bench.timing.ab.faults.time", SimpleNamespace(perf_counter=time.perf_counter, sleep=sleep)
     )
-    _, *epochs = run(msgspec.structs.replace(task, fault="sleep:1"), 3)
+    _, *epochs = run(dataclasses.replace(task, fault="sleep:1"), 3)
     timed = slept[task.warm_ups : task.warm_ups + 3]
     assert len(slept) == task.warm_ups + 3
     assert all(event["wall"] > 1.9 * seconds for event, seconds in zip(epochs, timed, strict=True))
@@ -88,7 +89,7 @@ def test_the_autotuner_is_off_unless_asked_for(
         return with_options(self, options, *rest, **named)
 
     monkeypatch.setattr(dataset, "with_options", record)
-    run(msgspec.structs.replace(task, as_shipped=as_shipped), 1)
+    run(dataclasses.replace(task, as_shipped=as_shipped), 1)
     assert set(seen) == {None if as_shipped else False}
     assert dataset.with_options is record
 
@@ -98,7 +99,7 @@ def test_planted_steps_are_trained(task: AbTask, monkeypatch: pytest.MonkeyPatch
     seen: list[int] = []
     monkeypatch.setattr("mnist_bench.training.engines.compile_model", lambda *_, samples: seen.append(samples))
     monkeypatch.setattr("mnist_bench.training.engines.train_model", lambda *_, **__: None)
-    run(msgspec.structs.replace(task, fault="steps:0.1"), 1)
+    run(dataclasses.replace(task, fault="steps:0.1"), 1)
     run(task, 1)
     assert seen == [282, 256]
 

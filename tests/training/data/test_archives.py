@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, digest_arrays, read_arrays, read_npz
+from mnist_bench.records.environment import digest_arrays
+from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, read_arrays, read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnist_bench.records.environment import digest_arrays
 from mnist_bench.training.data import dataset as data
-from mnist_bench.training.data.archives import Arrays, DataError, digest_arrays
+from mnist_bench.training.data.archives import Arrays, DataError
 from mnist_bench.training.data.dataset import Dataset, load_dataset, prepare
 from mnist_bench.training.data.mnist import DIGEST, MissingError
 
@@ -35,7 +36,7 @@ def arrays() -> Arrays:
 @pytest.fixture
 def dataset(arrays: Arrays) -> Dataset:
     """A small data set."""
-    return Dataset(name="digits", origin="nowhere", digest=digest_arrays(*arrays), **arrays._asdict())
+    return Dataset(name="digits", origin="nowhere", digest=digest_arrays(arrays), **arrays._asdict())
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_source_is_taken_from_where_it_says(
     """Each word asks its own source, everything else is a path, and the data set says which it was."""
     loaded = load_dataset(source)
     assert sources == [asked]
-    assert (loaded.name, loaded.origin, loaded.digest) == (*named, digest_arrays(*arrays))
+    assert (loaded.name, loaded.origin, loaded.digest) == (*named, digest_arrays(arrays))
 
 
 def test_progress_is_handed_on(sources: list[Any]) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mnist_bench.records.environment import digest_arrays
+from mnist_bench.records.files import find_cache_folder
 from mnist_bench.training.data import digits
-from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, digest_arrays, read_arrays
-from mnist_bench.training.data.digits import DIGEST, find_cache_folder, load_digits, make_digits
+from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, read_arrays
+from mnist_bench.training.data.digits import DIGEST, load_digits, make_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +47,7 @@ def makings(made: Arrays, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_bytes_are_pinned(made: Arrays) -> None:
     """Every supported Python, NumPy and scikit-learn makes these bytes."""
-    assert digest_arrays(*made) == DIGEST
+    assert digest_arrays(made) == DIGEST
 
 
 def test_shapes_are_mnists(made: Arrays) -> None:
@@ -133,7 +135,7 @@ def test_made_once_then_cached(makings: list[str], cache: Path) -> None:
     second, again = load_digits()
     assert makings == ["made"]
     assert origin == again
-    assert digest_arrays(*first) == digest_arrays(*second) == DIGEST
+    assert digest_arrays(first) == digest_arrays(second) == DIGEST
 
 
 def flip(path: Path) -> None:
@@ -161,7 +163,7 @@ def test_damaged_cache_is_made_anew(
     damage(path)
     with pytest.warns(RuntimeWarning, match=f"{words}.*the stand-in is made anew"):
         arrays, _ = load_digits()
-    assert digest_arrays(*arrays) == digest_arrays(*read_arrays(path)) == DIGEST
+    assert digest_arrays(arrays) == digest_arrays(read_arrays(path)) == DIGEST
     assert makings == ["made", "made"]
 
 
@@ -171,7 +173,7 @@ def test_cache_that_cannot_be_written_breaks_nothing(makings: list[str], cache: 
     for _ in range(2):
         arrays, origin = load_digits()
         assert origin == "made in memory (the cache cannot be written)"
-        assert digest_arrays(*arrays) == DIGEST
+        assert digest_arrays(arrays) == DIGEST
     assert makings == ["made", "made"]
 
 

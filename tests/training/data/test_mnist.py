@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mnist_bench.records.environment import digest_arrays
 from mnist_bench.training.data import mnist
-from mnist_bench.training.data.archives import SHAPES, Arrays, DataError, digest_arrays
+from mnist_bench.training.data.archives import SHAPES, Arrays, DataError
 from mnist_bench.training.data.mnist import MissingError, find_keras_file, load_mnist, read_mnist
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Arrays:
     for (name, shape), array in zip(shapes.items(), arrays, strict=True):
         monkeypatch.setitem(SHAPES, name, shape)
         monkeypatch.setitem(mnist.ARRAY_DIGESTS, name, digest_arrays(array))
-    monkeypatch.setattr(mnist, "DIGEST", digest_arrays(*arrays))
+    monkeypatch.setattr(mnist, "DIGEST", digest_arrays(arrays))
     return arrays
 
 
@@ -112,13 +113,13 @@ def good(toy: Arrays, tmp_path: Path) -> bytes:
 
 def assert_same(found: Arrays, expected: Arrays) -> None:
     """Assert that the arrays are equal."""
-    assert digest_arrays(*found) == digest_arrays(*expected)
+    assert digest_arrays(found) == digest_arrays(expected)
 
 
 def test_real_mnist_is_accepted(real: Path) -> None:
     """The real MNIST has the pinned digests, as a whole and array by array."""
     arrays = read_mnist(real)
-    assert digest_arrays(*arrays) == mnist.DIGEST
+    assert digest_arrays(arrays) == mnist.DIGEST
     assert [digest_arrays(array) for array in arrays] == list(mnist.ARRAY_DIGESTS.values())
     assert arrays.y_train[:5].tolist() == [5, 0, 4, 1, 9]
 
@@ -133,7 +134,7 @@ def test_real_mnist_is_accepted_as_idx(real: Path, tmp_path: Path) -> None:
             path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content, 1))
         else:
             path.write_bytes(content)
-    assert digest_arrays(*read_mnist(tmp_path)) == mnist.DIGEST
+    assert digest_arrays(read_mnist(tmp_path)) == mnist.DIGEST
 
 
 def test_real_mnist_with_one_flipped_label_is_refused(real: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.records.training import TrainingConfig
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.workers import pool
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started, share_cores, train_all
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.records.serial import RecordError, dump_folded
@@ -78,9 +78,9 @@ def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, Ver
     """The matrix's own are shown, then the newest; how many are not is known."""
     (record,) = make_versions(["py311-tf215"], seeds=1).values()
     own = {
-        f"mine-{day:02}": msgspec.structs.replace(
+        f"mine-{day:02}": dataclasses.replace(
             record,
-            version=msgspec.structs.replace(record.version, name=f"mine-{day:02}"),
+            version=dataclasses.replace(record.version, name=f"mine-{day:02}"),
             created=f"2026-01-{day:02}T00:00:00+00:00",
         )
         for day in range(1, 10)
@@ -117,16 +117,16 @@ def test_other_data_is_refused(
     records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], tmp_path: Path, *, of_pair: bool
 ) -> None:
     """One page never mixes data sets; the message names both files and both sets."""
-    other = msgspec.structs.replace(records["py311-tf215"].dataset, source="mnist")
+    other = dataclasses.replace(records["py311-tf215"].dataset, source="mnist")
     if of_pair:
         folder = write(tmp_path, records)
         pair = make_ab(python_b="py312-tf216")
-        pair = msgspec.structs.replace(pair, workload=msgspec.structs.replace(pair.workload, dataset=other))
+        pair = dataclasses.replace(pair, workload=dataclasses.replace(pair.workload, dataset=other))
         write(folder / "pairs", {"py312-tf216": pair})  # type: ignore[dict-item]
         second = r"pairs/py312-tf216\.json"
     else:
         changed: dict[str, Any] = {"dataset": other, "probes": []}
-        records["py312-tf216"] = msgspec.structs.replace(records["py312-tf216"], **changed)
+        records["py312-tf216"] = dataclasses.replace(records["py312-tf216"], **changed)
         folder, second = write(tmp_path, records), r"py312-tf216\.json"
     with pytest.raises(
         ValueError, match=rf"tf221-keras312\.json and .*{second} are of different data \(digits|{second}"

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.versions.records import EpochTimes, Failure, Install, VersionRecord, add_training, put
@@ -22,8 +21,8 @@ NAME = "py312-tf219"
 @pytest.fixture
 def measured(record: TrainingRecord) -> VersionRecord:
     """A version's record with two seeds of the perceptron, and everything else once."""
-    other = msgspec.structs.replace(
-        record, config=msgspec.structs.replace(record.config, seed=1672), test_accuracy=0.9175, test_loss=0.5
+    other = dataclasses.replace(
+        record, config=dataclasses.replace(record.config, seed=1672), test_accuracy=0.9175, test_loss=0.5
     )
     it = VersionRecord(version=find_version(NAME), environment=record.environment)
     return put(
@@ -36,7 +35,7 @@ def measured(record: TrainingRecord) -> VersionRecord:
 
 def change_seeds(record: VersionRecord, **fields: Any) -> VersionRecord:
     """Return the record with other figures of its seeds."""
-    return msgspec.structs.replace(record, accuracy=[msgspec.structs.replace(record.accuracy[0], **fields)])
+    return dataclasses.replace(record, accuracy=[dataclasses.replace(record.accuracy[0], **fields)])
 
 
 def test_each_figure_has_its_name_value_and_range(measured: VersionRecord) -> None:
@@ -71,8 +70,8 @@ def test_trainings_have_no_version_in_their_names(measured: VersionRecord) -> No
 
 def test_one_epoch_is_no_steady_one(measured: VersionRecord) -> None:
     """Nothing stands for what was not measured."""
-    times = [msgspec.structs.replace(measured.times[0], seconds=[0.5])]
-    measures = [it.measure for it in collect_figures({NAME: msgspec.structs.replace(measured, times=times)})]
+    times = [dataclasses.replace(measured.times[0], seconds=[0.5])]
+    measures = [it.measure for it in collect_figures({NAME: dataclasses.replace(measured, times=times)})]
     assert "first-epoch" in measures
     assert "steady-epoch" not in measures
 
@@ -88,7 +87,7 @@ def test_what_is_no_figure_is_refused(measured: VersionRecord, value: float) -> 
     """Wherever it stands among the values."""
     for imports in ([value, 2.0, 3.0], [2.0, value, 3.0], [2.0, 3.0, value]):
         with pytest.raises(ValueError, match=f"{NAME}: import-time is {value!r}, which is no figure"):
-            collect_figures({NAME: msgspec.structs.replace(measured, imports=imports)})
+            collect_figures({NAME: dataclasses.replace(measured, imports=imports)})
     with pytest.raises(ValueError, match="which is no figure"):
         Figure(benchmark="b", measure="test-loss", value=1.0, low=0.5, high=value, about="")
 
@@ -96,7 +95,7 @@ def test_what_is_no_figure_is_refused(measured: VersionRecord, value: float) -> 
 def test_mixed_data_is_refused(measured: VersionRecord) -> None:
     """A stand-in's figures never stand beside MNIST's, and two data sets of one name are two."""
     assert measured.dataset is not None
-    other = msgspec.structs.replace(measured, dataset=msgspec.structs.replace(measured.dataset, digest="f" * 64))
+    other = dataclasses.replace(measured, dataset=dataclasses.replace(measured.dataset, digest="f" * 64))
     with pytest.raises(ValueError, match=r"records of different data .*: digits \(.{12}\), digits \(ffffffffffff\)"):
         collect_figures({NAME: measured, "other": other})
 
@@ -106,12 +105,12 @@ def test_no_figures_are_refused(measured: VersionRecord) -> None:
     with pytest.raises(ValueError, match="no figures in the records of py312-tf219"):
         collect_figures({NAME: VersionRecord(version=find_version(NAME))})
     with pytest.raises(ValueError, match="py312-tf219: it does not say on which data"):
-        collect_figures({NAME: msgspec.structs.replace(measured, dataset=None)})
+        collect_figures({NAME: dataclasses.replace(measured, dataset=None)})
 
 
 def test_a_figure_that_is_there_twice_is_refused(measured: VersionRecord) -> None:
     """A tracker would keep one of the two."""
-    twice = msgspec.structs.replace(measured, accuracy=measured.accuracy * 2)
+    twice = dataclasses.replace(measured, accuracy=measured.accuracy * 2)
     with pytest.raises(ValueError, match=f"{NAME}/perceptron-epoch/digits: test-loss is there twice"):
         collect_figures({NAME: twice})
 

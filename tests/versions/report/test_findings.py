@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.versions.report.collection import make_collection
@@ -38,8 +38,8 @@ def test_the_sample_has_the_most_seeds(records: dict[str, VersionRecord]) -> Non
     """A version that was trained less does not stand for one of the same bits that was trained more."""
     (results,) = records[NAMES[0]].accuracy
     columns = {name: getattr(results, name)[:2] for name in ("seeds", "test_accuracy", "test_loss", "final_digests")}
-    fewer = msgspec.structs.replace(results, **columns)
-    records[NAMES[0]] = msgspec.structs.replace(records[NAMES[0]], accuracy=[fewer])
+    fewer = dataclasses.replace(results, **columns)
+    records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], accuracy=[fewer])
     facts = collect_facts(make_collection(records.values()))
     assert [len(it.results.seeds) for it in facts.trained] == [7, 7]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -35,7 +35,7 @@ def read(records: dict[str, VersionRecord], pairs: dict[str, AbRecord] | None = 
 def add_bad(record: VersionRecord) -> VersionRecord:
     """Return the record with a check that no list knows to fail."""
     bad = CheckResult(name="contract/labels[epoch]", verdict=Verdict.REGRESSED, figure="7", bound="0")
-    return msgspec.structs.replace(record, checks={"epoch": [*record.checks["epoch"], bad]})
+    return dataclasses.replace(record, checks={"epoch": [*record.checks["epoch"], bad]})
 
 
 def test_nothing_got_worse(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
@@ -52,7 +52,7 @@ def test_a_known_regression_in_plain_words(make_versions: MakeVersions) -> None:
     assert headline.sentence.startswith(FROZEN)
     assert headline.tone == "known"
     # The same records without the verdict: not a word of it.
-    records = {name: msgspec.structs.replace(it, checks={}) for name, it in make_versions([OLD, NEW]).items()}
+    records = {name: dataclasses.replace(it, checks={}) for name, it in make_versions([OLD, NEW]).items()}
     assert "shuffle" not in read(records).sentence
 
 

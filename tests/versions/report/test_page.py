@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.training import DatasetRecord, Gpu
+from mnist_bench.records.environment import DatasetRecord, Gpu
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.records import Failure, VersionRecord, put
 from mnist_bench.versions.releases import VersionSpec, find_version
@@ -140,7 +140,7 @@ def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: s
     )
     changes = {name: fields.get(name, []) for name in names}
     records = make_versions([OLD, NEW], seeds=2)
-    page = read({name: msgspec.structs.replace(it, **changes) for name, it in records.items()})
+    page = read({name: dataclasses.replace(it, **changes) for name, it in records.items()})
     if empty in ("probes", "imports", "install", "environment"):
         assert "Every version, every check" in page.text
     else:
@@ -168,7 +168,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
     records = make_versions([OLD, NEW], seeds=2)
     record = records[NEW]
     gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
-    environment = msgspec.structs.replace(
+    environment = dataclasses.replace(
         record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil, numerics_key=evil
     )
     bad = CheckResult(name=f"contract/{evil}", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
@@ -177,7 +177,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
         environment=environment,
         checks={evil: [bad]},
         failures=[Failure(layer="times", what=evil, reason=evil, lines=[evil])],
-        install=msgspec.structs.replace(record.install, packages={evil: evil}),
+        install=dataclasses.replace(record.install, packages={evil: evil}),
         commit=evil,
         created=evil,
     )
@@ -192,7 +192,7 @@ def test_other_data_than_mnist_is_named(make_versions: MakeVersions) -> None:
     records = make_versions([OLD], seeds=1)
     assert "Not MNIST." in read(records).text
     mnist = DatasetRecord(source="mnist", digest="0" * 64)
-    records[OLD] = msgspec.structs.replace(records[OLD], dataset=mnist, probes=[])
+    records[OLD] = dataclasses.replace(records[OLD], dataset=mnist, probes=[])
     assert "Not MNIST." not in read(records).text
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from matplotlib.figure import Figure
 
@@ -92,7 +92,7 @@ def test_curves_have_gaps_where_a_loss_was_not_finite(
 ) -> None:
     """One line a training, that of a marked one broken."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
-    diverged = msgspec.structs.replace(results, history=msgspec.structs.replace(results.history, val_loss=[None, 0.25]))
+    diverged = dataclasses.replace(results, history=dataclasses.replace(results.history, val_loss=[None, 0.25]))
     plot_curves([(results, 0), (diverged, 1)], metric, ax)
     first, second = ax.lines
     assert list(first.get_ydata()) == getattr(results.history, f"val_{metric}")
@@ -103,8 +103,8 @@ def test_curves_have_gaps_where_a_loss_was_not_finite(
 def test_one_epoch_is_a_dot(ax: Axes, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
     """A line of one point would not be seen."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
-    history = msgspec.structs.replace(results.history, **{it: [0.5] for it in results.history.__struct_fields__})
-    plot_curves([(msgspec.structs.replace(results, epochs=1, history=history), 0)], "loss", ax)
+    history = dataclasses.replace(results.history, **{it: [0.5] for it in results.history.__dataclass_fields__})
+    plot_curves([(dataclasses.replace(results, epochs=1, history=history), 0)], "loss", ax)
     assert ax.lines[0].get_marker() == "o"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -28,10 +28,10 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
 def set_verdict(record: VersionRecord, verdict: Verdict) -> VersionRecord:
     """Return the record with another verdict on the order of the data."""
     checks = [
-        msgspec.structs.replace(it, verdict=verdict) if it.name.startswith("contract/") else it
+        dataclasses.replace(it, verdict=verdict) if it.name.startswith("contract/") else it
         for it in record.checks["epoch"]
     ]
-    return msgspec.structs.replace(record, checks={"epoch": checks})
+    return dataclasses.replace(record, checks={"epoch": checks})
 
 
 def test_a_known_regression_has_its_start(records: dict[str, VersionRecord]) -> None:
@@ -54,7 +54,7 @@ def test_one_that_no_list_knows_comes_first(records: dict[str, VersionRecord]) -
     """It is told by its check and its figure; one version that REGRESSED makes it unknown."""
     bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="9 layers", bound="6")
     record = records[NAMES[0]]
-    records[NAMES[0]] = msgspec.structs.replace(record, checks={"epoch": [bad, *record.checks["epoch"][1:]]})
+    records[NAMES[0]] = dataclasses.replace(record, checks={"epoch": [bad, *record.checks["epoch"][1:]]})
     first, second = find_regressions(records)
     assert (first.check, first.title, first.known) == ("structure/layers", "structure/layers", False)
     assert first.reason == "9 layers, against 6"
@@ -65,7 +65,7 @@ def test_one_that_no_list_knows_comes_first(records: dict[str, VersionRecord]) -
 
 def test_who_was_not_checked_neither_has_nor_lacks_it(records: dict[str, VersionRecord]) -> None:
     """An INCONCLUSIVE check is no answer either."""
-    records[NAMES[0]] = msgspec.structs.replace(records[NAMES[0]], checks={})
+    records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], checks={})
     records[NAMES[1]] = set_verdict(records[NAMES[1]], Verdict.INCONCLUSIVE)
     (found,) = find_regressions(records)
     assert (found.lacking, found.unknown) == ([], NAMES[:2])
@@ -89,9 +89,9 @@ def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
 def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) -> None:
     """They are no further seeds: their interval does not shrink as that of fourteen would."""
     (results,) = records[NAMES[3]].accuracy
-    moved = msgspec.structs.replace(results, final_digests=[f"x{it}" for it in results.seeds])
+    moved = dataclasses.replace(results, final_digests=[f"x{it}" for it in results.seeds])
     before = measure_costs(find_regressions(records)[0], records)[0]
-    records[NAMES[3]] = msgspec.structs.replace(records[NAMES[3]], accuracy=[moved])
+    records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[moved])
     after = measure_costs(find_regressions(records)[0], records)[0]
     assert (after.seeds, after.samples) == ((7, 7), (1, 2))
     assert after.change == before.change
@@ -100,16 +100,16 @@ def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) 
 def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
     """A training that was cut short is no sample of the lab's."""
     (results,) = records[NAMES[3]].accuracy
-    history = msgspec.structs.replace(results.history, **{it: [0.5] for it in results.history.__struct_fields__})
-    short = msgspec.structs.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
-    records[NAMES[3]] = msgspec.structs.replace(records[NAMES[3]], accuracy=[short])
+    history = dataclasses.replace(results.history, **{it: [0.5] for it in results.history.__dataclass_fields__})
+    short = dataclasses.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
+    records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[short])
     assert measure_costs(find_regressions(records)[0], records) == []
 
 
 def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]) -> None:
     """The full trainings are by `fit`: they cannot tell."""
     (found,) = find_regressions(
-        {n: msgspec.structs.replace(r, checks={"fused": r.checks["epoch"]}) for n, r in records.items()}
+        {n: dataclasses.replace(r, checks={"fused": r.checks["epoch"]}) for n, r in records.items()}
     )
     assert found.engines == ["fused"]
     assert measure_costs(found, records) == []
@@ -120,7 +120,5 @@ def test_a_training_that_diverged_has_no_loss_to_count(records: dict[str, Versio
     for name in NAMES[2:]:
         (results,) = records[name].accuracy
         losses = [None, *results.test_loss[1:]]
-        records[name] = msgspec.structs.replace(
-            records[name], accuracy=[msgspec.structs.replace(results, test_loss=losses)]
-        )
+        records[name] = dataclasses.replace(records[name], accuracy=[dataclasses.replace(results, test_loss=losses)])
     assert [it.seeds for it in measure_costs(find_regressions(records)[0], records)] == [(7, 7), (7, 6)]

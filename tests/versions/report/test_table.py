@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -30,7 +30,7 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
 
 def make_row(records: dict[str, VersionRecord], pairs: Any = None, **changes: Any) -> Row:
     """Return the row of the newer one, with these fields changed."""
-    changed = {**records, NEW: msgspec.structs.replace(records[NEW], **changes)}
+    changed = {**records, NEW: dataclasses.replace(records[NEW], **changes)}
     return make_rows(make_collection(changed.values(), pairs))[-1]
 
 
@@ -102,15 +102,15 @@ def test_what_is_missing_is_said(
 def test_a_training_below_the_threshold_is_bad_without_a_predecessor(records: dict[str, VersionRecord]) -> None:
     """A disaster needs nothing beside it, and the same bits do not excuse it."""
     (results,) = records[NEW].accuracy
-    columns = {name: [0.5] * 20 for name in results.history.__struct_fields__}
-    bad = msgspec.structs.replace(
+    columns = {name: [0.5] * 20 for name in results.history.__dataclass_fields__}
+    bad = dataclasses.replace(
         results,
         epochs=20,
         test_accuracy=[0.5] * 7,
         test_loss=[None] * 7,
-        history=msgspec.structs.replace(results.history, **columns),
+        history=dataclasses.replace(results.history, **columns),
     )
-    changed = {name: msgspec.structs.replace(it, accuracy=[bad]) for name, it in records.items()}
+    changed = {name: dataclasses.replace(it, accuracy=[bad]) for name, it in records.items()}
     for row in make_rows(make_collection(changed.values())):
         assert (row.cells["accuracy"].word, row.cells["loss"].word) == ("REGRESSED", "REGRESSED")
 
@@ -120,8 +120,8 @@ def test_trainings_of_another_length_are_no_answer(
 ) -> None:
     """They are not compared: the fields say why, in amber; a pair of times is one nevertheless."""
     (results,) = records[NEW].accuracy
-    history = msgspec.structs.replace(results.history, **{it: [0.5] for it in results.history.__struct_fields__})
-    changed = msgspec.structs.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
+    history = dataclasses.replace(results.history, **{it: [0.5] for it in results.history.__dataclass_fields__})
+    changed = dataclasses.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
     row = make_row(records, accuracy=[changed])
     assert row.compared is None
     assert words(row)[4:] == ["INCONCLUSIVE"] * 4
@@ -132,7 +132,7 @@ def test_trainings_of_another_length_are_no_answer(
 
 def test_bits_of_two_machines_do_not_compare(records: dict[str, VersionRecord]) -> None:
     """Other bits there are no news of the version."""
-    other = msgspec.structs.replace(records[NEW].environment, instruction_set="avx512")
+    other = dataclasses.replace(records[NEW].environment, instruction_set="avx512")
     assert explain_machines(records[OLD], records[NEW]) == ""
     row = make_row(records, environment=other)
     assert (row.cells["bits"].word, row.cells["bits"].tone) == ("INCONCLUSIVE", "open")
@@ -154,7 +154,7 @@ def test_a_failed_predecessor_is_passed_over(make_versions: Callable[..., dict[s
     """The one before it is beside the version instead."""
     records = make_versions(["py311-tf213", OLD, NEW])
     bare = VersionRecord(version=records[OLD].version)
-    records[OLD] = put(bare, failures=[msgspec.structs.replace(FAILURE, layer="install")])
+    records[OLD] = put(bare, failures=[dataclasses.replace(FAILURE, layer="install")])
     rows = make_rows(make_collection(records.values()))
     assert [row.base for row in rows] == [None, "py311-tf213", "py311-tf213"]
     assert {cell.word for cell in rows[1].cells.values()} == {"FAILED"}
@@ -174,8 +174,8 @@ def test_a_version_of_one_s_own_has_the_nearest_older_one_beside_it(
 ) -> None:
     """Although more than one thing differs, for else nothing would be compared; one of the matrix begins its axis."""
     records = make_versions([OLD, NEW, "py312-tf218-keras30"], seeds=2)
-    own = msgspec.structs.replace(records["py312-tf218-keras30"].version, name="newest", keras="3.5.0")
-    records["newest"] = msgspec.structs.replace(records["py312-tf218-keras30"], version=own)
+    own = dataclasses.replace(records["py312-tf218-keras30"].version, name="newest", keras="3.5.0")
+    records["newest"] = dataclasses.replace(records["py312-tf218-keras30"], version=own)
     rows = {row.name: row.base for row in make_rows(make_collection(records.values()))}
     assert rows == {OLD: None, NEW: OLD, "py312-tf218-keras30": None, "newest": "py312-tf218-keras30"}
     del records["py312-tf218-keras30"]

@@ -1,0 +1,77 @@
+"""What another process asks of this interpreter: its fingerprint, its import time, probes and the fast checks.
+
+The child's side of `mnist_bench.checks.elsewhere`. Standard input holds one request, as JSON. Each value of the answer
+is an event `value`; `finished` or `failed` comes last.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from mnist_bench.training.workers.child import open_events
+from mnist_bench.training.workers.serve import read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.records.verdicts import CheckResult
+
+__all__ = ["MODULE", "main"]
+
+MODULE = "checks.layers.serve"  # as `Child` starts it
+
+
+def main() -> None:
+    """Answer the request on standard input."""
+    with open_events() as tell:
+        try:
+            request = json.loads(sys.stdin.readline())
+            for value in _ANSWERS[request.pop("ask")](**request):
+                tell(event="value", value=value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+            known = isinstance(error, (ValueError, ModuleNotFoundError))
+            reason = str(error) if known else f"{type(error).__name__}: {error}"
+            tell(event="failed", reason=" ".join(reason.split()), details=traceback.format_exc())
+        else:
+            tell(event="finished")
+
+
+def _answer_environment(device: str) -> Iterator[EnvironmentRecord]:
+    from mnist_bench.training.backend import choose_device
+    from mnist_bench.training.fingerprint import collect_environment
+
+    yield collect_environment(device=choose_device(device), xla=False)
+
+
+def _answer_import() -> Iterator[float]:
+    from mnist_bench.training.backend import import_seconds
+
+    yield import_seconds()
+
+
+def _answer_probes(configs: list[dict[str, Any]]) -> Iterator[object]:
+    from mnist_bench.checks.layers.probes import probe
+    from mnist_bench.training.data.dataset import load_dataset
+
+    dataset = load_dataset(configs[0]["data"])
+    for config in configs:
+        yield probe(read_config(config), dataset)
+
+
+def _answer_checks(labs: list[str], engine: str, source: str, device: str) -> Iterator[CheckResult]:
+    from mnist_bench.checks.layers.fast import run_fast_checks
+    from mnist_bench.training.data.dataset import load_dataset
+
+    return run_fast_checks(labs, engine, load_dataset(source), source, device=device)
+
+
+_ANSWERS: dict[str, Callable[..., Iterator[object]]] = {
+    "environment": _answer_environment,
+    "import": _answer_import,
+    "probes": _answer_probes,
+    "checks": _answer_checks,
+}

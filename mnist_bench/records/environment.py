@@ -1,0 +1,142 @@
+"""Where a training runs and on which data, and the two keys that say which figures may be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "HARDWARE_FIELDS",
+    "NUMERICS_FIELDS",
+    "DatasetRecord",
+    "EnvironmentRecord",
+    "Gpu",
+    "digest_arrays",
+    "explain_keys",
+    "make_key",
+]
+
+# Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
+# the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
+NUMERICS_FIELDS = (
+    "keras",
+    "backend",
+    "precision",
+    "xla",
+    "threads",
+    "op_determinism",
+    "onednn",
+    "instruction_set",
+    "flags",
+    "device",
+    "gpu_names",
+)
+
+# Two times can be compared where these are equal.
+HARDWARE_FIELDS = (
+    "system",
+    "machine",
+    "cpu",
+    "instruction_set",
+    "cores",
+    "usable_cores",
+    "device",
+    "gpu_names",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """One GPU that TensorFlow sees."""
+
+    name: str
+    compute_capability: str
+    driver: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentRecord:
+    """Everything about a machine and its software that can move a figure.
+
+    Attributes:
+        instruction_set: The widest vector instructions of the CPU, such as `avx2` or `avx512`.
+        cores: Cores of the machine.
+        usable_cores: Cores that this process may run on (its affinity).
+        intra_op_threads: As TensorFlow reports it; 0 means that TensorFlow chooses.
+        onednn: The value of TF_ENABLE_ONEDNN_OPTS, or `default`.
+        flags: Other variables that change arithmetic and were set, such as XLA_FLAGS.
+        xla: Whether the training step was compiled by XLA.
+        numerics_key: Digest of what must be equal before the bits of two trainings are compared.
+        hardware_key: Digest of what must be equal before the seconds of two trainings are compared.
+    """
+
+    python: str
+    system: str
+    machine: str
+    tensorflow: str
+    keras: str
+    numpy: str
+    backend: str
+    precision: str
+    cpu: str
+    instruction_set: str
+    cores: int
+    usable_cores: int
+    intra_op_threads: int
+    inter_op_threads: int
+    onednn: str
+    flags: dict[str, str]
+    xla: bool
+    op_determinism: bool
+    device: str
+    gpus: list[Gpu]
+    project: str
+    commit: str | None
+    numerics_key: str
+    hardware_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRecord:
+    """Which data was used: its source (`mnist` or `digits`) and the SHA-256 of its four arrays."""
+
+    source: str
+    digest: str
+
+
+def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the digest (16 hex digits) of what the named fields hold."""
+    values = {name: _key_value(fields, name) for name in names}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:
+    """Return the fields of a key that differ between two environments, with both values."""
+    pairs = {name: (_key_value(vars(a), name), _key_value(vars(b), name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _key_value(fields: Mapping[str, Any], name: str) -> Any:
+    if name == "threads":
+        # A matrix product is split among the threads, and so summed in another order: with XLA, and on an
+        # AVX2 machine without it, too (TF 2.15 and 2.21), 1 and 2 threads end in different bits.
+        return fields["intra_op_threads"] or fields["usable_cores"]
+    if name == "gpu_names":
+        return [gpu.name for gpu in fields["gpus"]]
+    return fields[name]
+
+
+def digest_arrays(arrays: Iterable[npt.NDArray[np.generic]]) -> str:
+    """Return the SHA-256, as hex, of the arrays' C-order bytes as one stream."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.hexdigest()

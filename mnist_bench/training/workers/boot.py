@@ -1,0 +1,32 @@
+"""The start of a child process: `PYTHON boot.py MODULE` gives any interpreter this package and runs the module's main.
+
+The interpreter may be that of an environment under test: nothing is installed there, and the package is loaded from
+where this file lies without a new folder on the interpreter's path. A package of the same name that is installed
+there is not used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Load the package that this file belongs to, and run `main()` of the module that the first argument names."""
+    here = Path(__file__).resolve().parent
+    # Python puts the script's folder first: none of the files here is meant to be importable by its bare name.
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != here]
+    spec = importlib.util.spec_from_file_location("mnist_bench", here.parents[1] / "__init__.py")
+    if spec is None or spec.loader is None:
+        sys.exit(f"{here.parents[1]}: the package mnist_bench is not there")
+    module = sys.modules["mnist_bench"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    importlib.import_module(f"mnist_bench.{sys.argv.pop(1)}").main()
+
+
+if __name__ == "__main__":
+    main()
