@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import statistics
 import subprocess
 import sys
 import time
-
-import msgspec
+from dataclasses import asdict, dataclass
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import backend
@@ -28,7 +28,8 @@ EPOCHS = 5  # of a call of `fit`
 TURNS = 4
 
 
-class Waits(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Waits:
     """What one process measured: its versions, and the seconds an epoch of each call of `fit`, turn by turn."""
 
     tensorflow: str
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="measure in this process, and print JSON")
     options = parser.parse_args()
     if options.here:
-        print(msgspec.json.encode(measure(options.lab, options.engine, options.data)).decode())
+        print(json.dumps(asdict(measure(options.lab, options.engine, options.data))))
         return
     print("| TensorFlow | Keras | as shipped, s an epoch | without | ratio, lowest to highest |\n|" + " --- |" * 5)
     for python in options.python or [sys.executable]:
@@ -58,7 +59,7 @@ def ask(python: str, options: argparse.Namespace) -> Waits:
     """Return what a process of an interpreter measures."""
     command = [python, __file__, "--here", "--lab", options.lab, "--engine", options.engine, "--data", options.data]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - the user named it
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Waits)
+    return Waits(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def measure(lab: str, engine: str, data: str) -> Waits:

@@ -12,10 +12,10 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.serial import RecordError, convert
 from mnist_bench.timing.clock import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
 from mnist_bench.timing.records import (
     Figures,
@@ -184,9 +184,10 @@ def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared
     """Refuse a comparison with times from other hardware, naming what is other."""
     try:
         there, here = (
-            msgspec.convert(it["mnist_bench"], Machine) for it in (compared_benchmark["machine_info"], machine_info)
+            convert(it["mnist_bench"], Machine, origin="machine_info")
+            for it in (compared_benchmark["machine_info"], machine_info)
         )
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
+    except (KeyError, TypeError, RecordError) as error:
         raise pytest.UsageError(
             "--benchmark-compare: the stored run does not say on which hardware it was measured"
         ) from error

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import statistics
-
-import msgspec
+from dataclasses import dataclass
 
 __all__ = ["Entry", "Epoch", "Proof", "Results", "median_seconds", "pair_ratios"]
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the records share."""
-
-
-class Epoch(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
     """One timed epoch: wall-clock seconds, and CPU seconds of all cores, each for one seed."""
 
     seconds: float
     cpu_seconds: float
 
 
-class Proof(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Proof:
     """What came of the first epoch, which all trained from the same weights in the same order.
 
     Attributes:
@@ -37,7 +34,8 @@ class Proof(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     departure: float | None
 
 
-class Entry(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Entry:
     """What became of one contender on one lab.
 
     Attributes:
@@ -57,7 +55,8 @@ class Entry(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     failed: bool = False
 
 
-class Results(_Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True)
+class Results:
     """A whole comparison.
 
     Attributes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.records import convert_run
 
@@ -58,7 +59,7 @@ def test_the_table(
     """A row for each choice that the runs allow."""
     paths = [tmp_path / f"{number}.json" for number in range(4)]
     for number, path in enumerate(paths):
-        path.write_text(script.msgspec.json.encode(make_timing_run(*(it + number / 100 for it in CALM))).decode())
+        save(make_timing_run(*(it + number / 100 for it in CALM)), path)
     monkeypatch.setattr("sys.argv", ["calibrate_gate.py", *map(str, paths)])
     script.main()
     rows = capsys.readouterr().out.splitlines()

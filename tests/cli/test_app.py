@@ -12,13 +12,12 @@ import time
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from mnist_bench.cli import app as cli
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, EnvironmentRecord, explain_keys
-from mnist_bench.records.serial import dump_json, load_record
+from mnist_bench.records.serial import decode_json, dump_json, load_record
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.runner import train
 
@@ -109,7 +108,7 @@ def test_json_is_all_that_stdout_has(stub_run: Callable[..., Any], tmp_path: Pat
     answer = stub_run("--seed", 4, "--json", "--out", tmp_path)
     assert answer.status == 0
     assert answer.out.endswith("]\n")
-    (record,) = msgspec.json.decode(answer.out, type=list[TrainingRecord])
+    (record,) = decode_json(answer.out, list[TrainingRecord], origin="stdout")
     assert record == load_record(tmp_path / "perceptron-epoch-seed4.json")
     assert answer.out == dump_json([record])
     assert "nonsense" not in answer.err
@@ -226,7 +225,7 @@ def test_help(command: Callable[..., Any]) -> None:
 
 def test_env(command: Callable[..., Any]) -> None:
     """The fingerprint as a line a field, and as JSON that is its record."""
-    record = msgspec.json.decode(command("env", "--json").out, type=EnvironmentRecord)
+    record = decode_json(command("env", "--json").out, EnvironmentRecord, origin="stdout")
     answer = command("env")
     assert (answer.status, answer.err) == (0, "")
     fields = dict(line.split(maxsplit=1) for line in answer.out.splitlines())

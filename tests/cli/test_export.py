@@ -7,10 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.serial import dump_folded, save
+from mnist_bench.records.serial import dump_folded, load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, put
 from mnist_bench.versions.releases import find_version
 
@@ -79,7 +78,7 @@ def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, t
 def test_gaps_are_said(command: Callable[..., Any], versions: Path) -> None:
     """What failed has no figure, and a chart that ends without a word would not be seen."""
     path = versions / "py312-tf219.json"
-    it = msgspec.json.decode(path.read_bytes(), type=VersionRecord)
+    it = load(path, VersionRecord)
     failure = Failure(layer="accuracy", what="mlp-epoch", reason="no", lines=[])
     path.write_text(dump_folded(put(it, failures=[failure])))
     answer = command("export", versions, *FORMAT)

@@ -8,12 +8,12 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 
 from mnist_bench.checks.sheet import walk
 from mnist_bench.checks.sheet.facts import MNIST_ONLY, Fact
+from mnist_bench.records.serial import decode_json
 from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.engines import EpochFigures
 from mnist_bench.training.labs import LABS
@@ -104,7 +104,7 @@ def test_a_section_that_is_asked_for_is_all_that_is_shown(command: Callable[...,
 def test_json_is_all_that_stdout_has(command: Callable[..., Any]) -> None:
     """With --json standard output is one list of facts, each with the sheet's, and nothing else."""
     answer = command("--section", 6, "--json", "--out", "out", "--data", "digits")
-    facts = msgspec.json.decode(answer.out, type=list[Fact])
+    facts = decode_json(answer.out, list[Fact], origin="stdout")
     assert [fact.name for fact in facts] == ["Test score/loss", "Test accuracy", "History keys"]
     assert json.loads(answer.out)[2]["sheet"] == "accuracy, loss, val_accuracy, val_loss"
     assert "Seed: 1671" in answer.err

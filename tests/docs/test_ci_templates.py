@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 
-from mnist_bench.cli import app
+from mnist_bench.cli.app import app
 from mnist_bench.versions.matrix import add_version
 from mnist_bench.versions.releases import VersionSpec
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 pytest.importorskip("optuna", minversion="4.9")
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
-from mnist_bench.records.serial import RecordError, decode_record, dump_json
+from mnist_bench.records.serial import RecordError, decode, dump_json
+from mnist_bench.records.training import TrainingRecord
 from mnist_bench.sweep import trials as sweeps
 from mnist_bench.sweep.records import SweepPlan, SweepRecord
 from mnist_bench.sweep.results import choose_trials
@@ -23,7 +23,7 @@ from mnist_bench.training.runner import train, train_untested
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mnist_bench.records.training import TrainingRecord, ValidationRecord
+    from mnist_bench.records.training import ValidationRecord
     from mnist_bench.training.data.dataset import Dataset
 
 SEEDS = [1671, 1672]
@@ -85,7 +85,7 @@ def test_a_training_without_the_test_set_is_of_its_own_kind(tiny: Dataset, monke
     assert untested.val_accuracy == full.history.val_accuracy[-1]
     assert untested.parameters == full.parameters
     with pytest.raises(RecordError, match="kind is 'validation', expected 'training'"):
-        decode_record(dump_json(untested), origin="memory")
+        decode(dump_json(untested), TrainingRecord, origin="memory")
 
 
 def test_a_sweep_trains_every_point_with_every_seed(
@@ -124,7 +124,7 @@ def test_a_sweep_trains_every_point_with_every_seed(
         (2, [pytest.approx(0.7), pytest.approx(0.71)]),
         (0, [pytest.approx(0.5), pytest.approx(0.51)]),
     ]
-    assert msgspec.json.decode(dump_json(record), type=SweepRecord) == record
+    assert decode(dump_json(record), SweepRecord, origin="memory") == record
 
 
 def test_a_real_training_of_each_kind(url: str, tiny: Dataset) -> None:

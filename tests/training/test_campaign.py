@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.serial import RecordError, load_records, save
+from mnist_bench.records.serial import RecordError, load_record, save
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished
 
@@ -40,7 +40,7 @@ def test_each_training_leaves_a_record(tmp_path: Path, tiny: Dataset) -> None:
         if isinstance(event, Finished):
             assert (folder / record_name(event.record.config)).exists()
     assert find_names(folder) == ["perceptron-epoch-seed11.json", "perceptron-epoch-seed12.json"]
-    assert [record.config for record in load_records(folder)] == [campaign.todo[0], campaign.todo[2]]
+    assert [load_record(path).config for path in sorted(folder.glob("*.json"))] == [campaign.todo[0], campaign.todo[2]]
 
 
 def test_workers_load_the_source_that_was_found(tmp_path: Path, tiny: Dataset) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.serial import decode_record, encode_record
+from mnist_bench.records.serial import decode, dump_json
 from mnist_bench.records.training import LayerRecord, TrainingRecord
 from mnist_bench.training import backend
 from mnist_bench.training.labs import LABS, build_model
@@ -96,7 +96,7 @@ def test_a_record_says_what_was_done(trained: TrainingRecord, tiny: Dataset) -> 
     assert (environment.op_determinism, environment.xla) == (True, False)
     age = dt.datetime.now(dt.timezone.utc) - dt.datetime.fromisoformat(trained.created)
     assert dt.timedelta(seconds=-1) < age < dt.timedelta(minutes=10)
-    assert decode_record(encode_record(trained), origin="memory") == trained
+    assert decode(dump_json(trained), TrainingRecord, origin="memory") == trained
 
 
 def test_a_history_has_an_entry_an_epoch(trained: TrainingRecord, seen: list[tuple[int, EpochFigures]]) -> None:
@@ -192,7 +192,7 @@ def test_a_training_that_diverges_has_a_record(tiny: Dataset, engine: str) -> No
     record = train(config, dataset=tiny)
     assert record.history.val_loss[-1] is None
     assert record.test_loss is None
-    assert decode_record(encode_record(record), origin="memory") == record
+    assert decode(dump_json(record), TrainingRecord, origin="memory") == record
 
 
 def test_loads_the_data_that_the_configuration_names(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

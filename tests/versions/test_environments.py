@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from mnist_bench.records import files
-from mnist_bench.versions.environments import (
-    CommandError,
-    describe_environment,
-    find_project,
-    make_environment,
-    run_command,
-)
+from mnist_bench.training.workers.interpreters import CommandError, run_command
+from mnist_bench.versions.environments import describe_environment, find_project, make_environment
 from mnist_bench.versions.releases import find_version
 
 SPEC = find_version("py312-tf219")

@@ -6,11 +6,10 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from filelock import FileLock
 
-from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.records.serial import RecordError, dump_folded, load
 from mnist_bench.versions import measurement
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
 from mnist_bench.versions.measurement import Bench
@@ -190,7 +189,7 @@ def test_again_supersedes(run: Callable[..., VersionRecord], bench: Bench, folde
     run(few, again=True)
     run(few, again=True)
     kept = folder / "mine.superseded-1"
-    assert msgspec.json.decode(kept.read_bytes(), type=VersionRecord) == first
+    assert load(kept, VersionRecord) == first
     assert (folder / "mine.superseded-2").exists()
     assert (bench.folder / "mine.superseded-1" / "accuracy" / "mlp-epoch-seed1671.json").exists()
     assert list(list_matrix(folder)) == [*MATRIX, "mine"]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.serial import RecordError, load
+from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
-from mnist_bench.versions.environments import CommandError, Install
+from mnist_bench.versions.environments import Install
 from mnist_bench.versions.pairrecords import load_pairs, pair_path
 from mnist_bench.versions.pairs import choose_engine, measure_pair
 from mnist_bench.versions.records import Failure, VersionRecord, put

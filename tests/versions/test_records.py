@@ -7,10 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
-from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.records.serial import RecordError, convert, dump_folded
 from mnist_bench.versions.records import (
     Failure,
     SeedResults,
@@ -158,5 +157,5 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
         "dataset": {"source": "mnist", "digest": "other"},
         "stages": [{"name": "forward", "digest": "0", "values": [0.5]}],
     }
-    with pytest.raises(msgspec.ValidationError, match="the probe of perceptron is of other data than the record"):
-        msgspec.convert({**text, "probes": [probe]}, VersionRecord)
+    with pytest.raises(RecordError, match="the probe of perceptron is of other data than the record"):
+        convert({**text, "probes": [probe]}, VersionRecord, origin="memory")

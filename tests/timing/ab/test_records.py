@@ -10,14 +10,7 @@ import pytest
 
 from mnist_bench.records.serial import RecordError, dump_json, load
 from mnist_bench.stats.intervals import Interval
-from mnist_bench.timing.ab.records import (
-    AbRecord,
-    ProcessTimes,
-    Sharpness,
-    collect_rounds,
-    judge_record,
-    make_ratio,
-)
+from mnist_bench.timing.ab.records import AbRecord, ProcessTimes, Sharpness, collect_rounds, judge_record, make_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
