@@ -84,6 +84,7 @@ def _ask(python: Path, form: Any, **request: object) -> Iterator[Any]:
         except (RecordError, ValueError) as error:
             raise CommandError(f"the answer cannot be read: {error}", []) from error
         if event is None:
-            raise CommandError(f"{python} {child.explain_end()}", shorten_lines(child.read_log()))
+            lines = shorten_lines(child.read_log())
+            raise CommandError("".join(shorten_lines(f"{python} {child.explain_end()}")), lines)
         if event["event"] == "failed":
             raise CommandError(event["reason"], shorten_lines(event["details"]))

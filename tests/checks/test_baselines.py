@@ -22,7 +22,6 @@ from mnist_bench.checks.baselines import (
     find_probe,
     find_reference,
     list_baselines,
-    load_baseline,
     probe_path,
 )
 from mnist_bench.checks.records import ProbeRecord, Stage
@@ -291,9 +290,9 @@ def test_baselines_of_both_kinds(baseline: Path, probe: ProbeRecord) -> None:
     (folder / "README.md").write_text("no baseline")
     (folder / "other.json").write_text("{}")
     assert list(list_baselines(folder)) == [baseline, path]
-    assert [type(load_baseline(it)) for it in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
+    assert [type(load(it, *baselines.FORMS)) for it in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
     with pytest.raises(RecordError, match=re.escape(f"{folder / 'other.json'}: $: Object missing required field")):
-        load_baseline(folder / "other.json")
+        load(folder / "other.json", *baselines.FORMS)
 
 
 @pytest.mark.parametrize("place", [".", "accuracy", "accuracy/digits"])
@@ -364,7 +363,7 @@ def test_the_shipped_baselines_are_valid() -> None:
     """Every file that comes with the package can be read and lies where it belongs."""
     folder = baselines.find_folder()
     for path in list_baselines(folder):
-        it = load_baseline(path)
+        it = load(path, *baselines.FORMS)
         if isinstance(it, AccuracyBaseline):
             assert accuracy_path(folder, it.dataset, it.lab) == path
         else:

@@ -236,7 +236,7 @@ def test_no_bad_history(record: TrainingRecord, field: str, bad: float) -> None:
 
 def test_records_are_frozen(record: TrainingRecord) -> None:
     """A record cannot be changed after the fact, and takes no positions for names."""
-    with pytest.raises(AttributeError, match="immutable"):
+    with pytest.raises(AttributeError, match="cannot assign to field"):
         record.test_accuracy = 1.0  # type: ignore[misc]
     with pytest.raises(TypeError):
         TrainingConfig("mlp")  # type: ignore[misc]

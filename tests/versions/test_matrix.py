@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from filelock import FileLock
 
+from mnist_bench.records import files
 from mnist_bench.records.serial import RecordError, dump_folded, load
+from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.versions import measurement
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
 from mnist_bench.versions.measurement import Bench
@@ -40,9 +42,7 @@ def folder(tmp_path: Path) -> Path:
 def bench(stub_version: Path, tiny: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """With which the stub's version is measured."""
     del stub_version
-    monkeypatch.setattr(measurement, "find_project", lambda path: path)
     return Bench(
-        project=folder,
         folder=work_folder(folder),
         dataset=dataclasses.replace(tiny, name="digits"),
         source="digits",
@@ -69,7 +69,7 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     wanted = dataclasses.replace(WANTED, checked=("epoch", "graph"), probed=("epoch", "fused"))
     record = run(wanted)
     assert (record.status, find_missing(record, wanted)) == ("measured", {}), record.failures
-    assert record.commit is None, "what was installed is no checkout, whatever these tests run from"
+    assert record.commit == read_commit(files.PACKAGE)
     assert record.install is not None
     assert record.install.packages == {"numpy": "2.4.6"}
     assert record.imports == [1.5]
@@ -118,9 +118,9 @@ def test_a_run_that_is_broken_off_goes_on(bench: Bench, folder: Path, run: Calla
     ("breaks", "layer", "what", "left"),
     [
         ("pip", "install", ["environment"], set()),
-        ("env", "import", ["seconds"], {"install"}),
-        ("check", "checks", ["epoch"], {"install", "import", "probes", "accuracy", "times"}),
-        ("probe", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy", "times"}),
+        ("environment", "import", ["seconds"], {"install"}),
+        ("checks", "checks", ["epoch"], {"install", "import", "probes", "accuracy", "times"}),
+        ("probes", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy", "times"}),
     ],
 )
 def test_what_fails_is_a_result(
@@ -132,7 +132,7 @@ def test_what_fails_is_a_result(
     assert [(it.layer, it.what) for it in record.failures] == [(layer, it) for it in what]
     assert record.status == ("failed" if layer in ("install", "import") else "partial")
     for failure in record.failures:
-        assert failure.reason.endswith("ended with exit status 1: ~/a: no such thing")
+        assert failure.reason.endswith("ended with exit code 1: ~/a: no such thing")
         assert failure.lines == ["one line", "~/a: no such thing"]
     there = {"install": record.install, "import": record.imports, **{it: getattr(record, it) for it in LAYERS[2:]}}
     assert {name for name, value in there.items() if value} == left
@@ -176,10 +176,11 @@ def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_versio
 def test_an_answer_that_is_none_is_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:
     """A command that succeeds and prints something else has not measured anything."""
     for python in stub_version.glob("python"):
-        python.write_text(python.read_text().replace('"$@"', '"$@" | sed s/checks/cheques/ ; exit 0'))
+        python.write_text(python.read_text().replace('"$@"', '"$@" | sed s/figure/figur/ ; exit 0'))
     record = run(dataclasses.replace(WANTED, layers=("checks",)))
     assert record.failures[0].layer == "checks"
-    assert record.failures[0].reason.startswith("the answer cannot be read: Object missing required field `checks`")
+    assert "the answer cannot be read: " in record.failures[0].reason
+    assert "$: Object contains unknown field `figur`" in record.failures[0].reason
 
 
 def test_again_supersedes(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
@@ -214,7 +215,7 @@ def _of_other_data(bench: Bench) -> Bench:
 
 def test_an_environment_that_is_there(bench: Bench, stub_version: Path) -> None:
     """Measured as it is: nothing is installed, and its making has no seconds."""
-    given = dataclasses.replace(bench, python=stub_version / "python", project=None)
+    given = dataclasses.replace(bench, python=stub_version / "python")
     *_, record = run_version(SPEC, dataclasses.replace(WANTED, layers=("import",)), given, bench.folder)
     assert record.install is not None
     assert record.install.seconds is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.serial import RecordError, load
+from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
 from mnist_bench.versions.environments import Install
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.timing.ab.rounds import AbPlan
     from mnist_bench.training.data.dataset import Dataset
 
@@ -32,8 +32,8 @@ def plans(make_ab: Callable[..., AbRecord], monkeypatch: pytest.MonkeyPatch, tmp
     """Have a comparison made without a process; the list holds what was to be compared."""
     asked: list[AbPlan] = []
 
-    def install(spec: VersionSpec, project: Path) -> tuple[Path, Install]:
-        if project.name == "broken":
+    def install(spec: VersionSpec) -> tuple[Path, Install]:
+        if (tmp_path / "broken").exists():
             raise CommandError("uv pip install ended with exit status 1", [])
         return tmp_path / spec.name / "bin" / "python", Install(seconds=1.0, bytes=1, packages={})
 
@@ -51,7 +51,7 @@ def measure(tiny: Dataset, tmp_path: Path) -> Callable[..., AbRecord]:
     """The measurement of a pair into the folder `versions`."""
 
     def go(base: VersionSpec = BASE, new: VersionSpec = NEW, **options: Any) -> AbRecord:
-        fields = {"engine": "epoch", "project": tmp_path, "dataset": tiny, "budget_seconds": 40.0, **options}
+        fields = {"engine": "epoch", "dataset": tiny, "budget_seconds": 40.0, **options}
         return measure_pair(base, new, tmp_path / "versions", **fields)
 
     return go
@@ -92,7 +92,7 @@ def test_a_pair_is_measured_once_and_called_by_its_versions(
     record = measure()
     assert [it.name for it in (plans[0].python_a.parents[1], plans[0].python_b.parents[1])] == [BASE.name, NEW.name]
     assert (record.python_a, record.python_b, record.verdict) == (BASE.name, NEW.name, "slower")
-    assert measure() == record == load(pair_path(tmp_path / "versions", NEW.name))
+    assert measure() == record == load(pair_path(tmp_path / "versions", NEW.name), AbRecord)
     assert len(plans) == 1
     assert load_pairs(tmp_path / "versions") == {NEW.name: record}
 
@@ -142,17 +142,18 @@ def test_the_command_goes_on_past_what_fails(
     """Each pair has its line; what cannot be installed asks for status 3, and what has no predecessor is refused."""
     stand_in = dataclasses.replace(tiny, name="digits")
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: stand_in)
-    monkeypatch.setattr("mnist_bench.versions.environments.find_project", lambda path: path)
-    options = ("--out", tmp_path / "versions", "--data", "digits", "--project")
-    broken = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options, tmp_path / "broken")
+    options = ("--out", tmp_path / "versions", "--data", "digits")
+    (tmp_path / "broken").touch()
+    broken = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options)
+    (tmp_path / "broken").unlink()
     assert (broken.status, broken.out, broken.err.count("uv pip install ended")) == (3, "", 2)
-    answer = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options, tmp_path)
+    answer = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options)
     assert answer.status == 0
     assert [line.split(";")[0] for line in answer.out.splitlines()] == [
         "py312-tf216, beside py311-tf215: slower",
         "py312-tf217, beside py312-tf216: slower",
     ]
     assert len(plans) == 2
-    refused = command("matrix", "pairs", "py310-tf28", *options, tmp_path)
+    refused = command("matrix", "pairs", "py310-tf28", *options)
     assert (refused.status, refused.out) == (2, "")
     assert "py310-tf28: it has no predecessor" in refused.err

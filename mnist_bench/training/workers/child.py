@@ -54,20 +54,23 @@ class Child:
         command = [str(python or sys.executable), str(_BOOT), module]
         if cores is not None:
             command += ["--cores", ",".join(map(str, cores))]
+        variables = dict(os.environ) if python is None else drop_own_variables()
+        # The parent makes the stand-in: scikit-learn may be missing in the child's environment.
+        variables["MNIST_BENCH_CACHE"] = str(find_cache_folder().absolute())
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, in an interpreter that the user named
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            cwd=folder,
-            # The stand-in is made by the parent, as scikit-learn may be missing in the child's environment.
-            env={
-                **(os.environ if python is None else drop_own_variables()),
-                "MNIST_BENCH_CACHE": str(find_cache_folder().absolute()),
-            },
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, in an interpreter that the user named
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                cwd=folder,
+                env=variables,
+            )
+        except OSError:
+            self._log.close()
+            raise
 
     def __enter__(self) -> Child:  # noqa: PYI034 - Self is in no standard library before 3.11
         """Return the child."""

@@ -140,14 +140,11 @@ class _Worker:
         """Have the worker train one configuration and yield its events, `Finished` or `Failed` last."""
         child = self._start() if self.child is None else self.child
         child.send(config)
-        try:
-            while message := child.read():
-                event = _read_event(message, task, config)
-                yield event
-                if isinstance(event, (Finished, Failed)):
-                    return
-        except ValueError:  # no event
-            child.kill()
+        while message := _read_message(child):
+            event = _read_event(message, task, config)
+            yield event
+            if isinstance(event, (Finished, Failed)):
+                return
         reason = f"{config.lab}, seed {config.seed}: its worker process {child.explain_end()}"
         yield Failed(task, config, reason, bad_input=False, details=child.read_log())
         self.close()
@@ -190,6 +187,15 @@ def _serve(
                 worker.close()
     worker.close()
     events.put(None)
+
+
+def _read_message(child: Child) -> dict[str, Any] | None:
+    """Return the next event of a child, which is killed where it writes anything else; None where it has ended."""
+    try:
+        return child.read()
+    except ValueError:
+        child.kill()
+        return None
 
 
 def _read_event(message: dict[str, Any], task: int, config: TrainingConfig) -> Event:

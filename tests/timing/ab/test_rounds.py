@@ -122,8 +122,8 @@ def test_a_fault_is_planted_in_b_only(make_plan: Callable[..., AbPlan]) -> None:
     plan = make_plan(fault_b="sleep:0.1")
     record = compare(plan)
     assert record.fault_b == "sleep:0.1"
-    assert '"fault":null' in (plan.python_a.parent / "0.task").read_text()
-    assert '"fault":"sleep:0.1"' in (plan.python_b.parent / "0.task").read_text()
+    assert '"fault": null' in (plan.python_a.parent / "0.task").read_text()
+    assert '"fault": "sleep:0.1"' in (plan.python_b.parent / "0.task").read_text()
 
 
 @pytest.mark.usefixtures("clock")

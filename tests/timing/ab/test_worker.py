@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +13,7 @@ import pytest
 from mnist_bench.timing.ab import worker
 from mnist_bench.timing.ab.worker import AbTask, Step, load_arrays, measure, save_arrays
 from mnist_bench.training import backend, labs
+from mnist_bench.training.workers.child import Child
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +47,7 @@ def test_the_arrays_arrive(task: AbTask, tiny: Dataset, tmp_path: Path) -> None:
 def test_it_times_as_many_epochs_as_it_is_asked_for(task: AbTask, engine: str) -> None:
     """First it says that it is warm and where it runs; then come both times of each epoch."""
     ready, *epochs = run(dataclasses.replace(task, engine=engine), 3)
-    assert (ready["event"], ready["protocol"]) == ("ready", worker.PROTOCOL)
+    assert ready["event"] == "ready"
     assert ready["environment"].device == "cpu"
     assert [event["event"] for event in epochs] == ["epoch"] * 3
     assert all(0 < event[clock] < 10 for event in epochs for clock in ("wall", "cpu"))
@@ -112,13 +110,9 @@ def test_the_wrong_model_is_not_timed(task: AbTask, monkeypatch: pytest.MonkeyPa
 def test_what_goes_wrong_is_an_event(tmp_path: Path) -> None:
     """A task that is not allowed is answered with one line, whatever else was printed."""
     task = AbTask(lab="cnn", engine="epoch", batch_size=32, device="cpu", folder=str(tmp_path), warm_ups=2)
-    answer = subprocess.run(
-        [sys.executable, "-m", "mnist_bench.timing.ab.worker"],
-        input=json.dumps(dataclasses.asdict(task)) + "\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    event = json.loads(answer.stdout)
+    with Child(worker.MODULE) as child:
+        child.send(task)
+        event = child.read()
+    assert event is not None
     assert event["event"] == "failed"
     assert event["reason"] == "unknown lab 'cnn': choose from perceptron, mlp, dropout"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from mnist_bench.training.workers.interpreters import check_python, find_python
+from mnist_bench.training.workers.interpreters import CommandError, check_python, find_python, run_command
 
 
 def make_program(path: Path, text: str, mode: int = 0o755) -> Path:
@@ -66,3 +67,32 @@ def test_an_interpreter_that_cannot_be_used_is_refused(tmp_path: Path, script: s
 def test_this_interpreter_can_be_used() -> None:
     """TensorFlow is installed, or these tests would not run."""
     check_python(Path(sys.executable))
+
+
+def test_a_command_that_fails_leaves_its_last_lines() -> None:
+    """Few, short, and without this user's folders, for they go into a record."""
+    code = f"import sys; sys.exit('x\\n' * 50 + '{Path.home()}/a' + 'y' * 999)"
+    with pytest.raises(CommandError, match=r"python.* -c .*ended with exit code 1") as caught:
+        run_command([sys.executable, "-c", code])
+    assert len(caught.value.lines) == 12
+    assert caught.value.lines[-1].startswith("~/ayyy")
+    assert len(caught.value.lines[-1]) == 300
+
+
+def test_a_command_that_is_killed_or_not_there() -> None:
+    """Both are failures with a reason."""
+    with pytest.raises(CommandError, match="was killed by SIGKILL"):
+        run_command([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    with pytest.raises(CommandError, match="nothing cannot be started: No such file or directory"):
+        run_command(["/nothing"])
+
+
+def test_a_command_has_no_variables_of_this_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not its packages; but pyenv's interpreters are on its path."""
+    (tmp_path / "versions" / "3.12.1" / "bin").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", "/nothing")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    code = "import os; print(os.environ.get('PYTHONPATH'), os.environ['PATH'])"
+    here, path = run_command([sys.executable, "-c", code]).split(maxsplit=1)
+    assert here == "None"
+    assert path.strip().split(os.pathsep)[-1] == str(tmp_path / "versions" / "3.12.1" / "bin")

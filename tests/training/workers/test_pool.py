@@ -7,13 +7,14 @@ import json
 import math
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training.workers import pool
+from mnist_bench.training.workers import pool, serve
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started, share_cores, train_all
 
 if TYPE_CHECKING:
@@ -149,11 +150,11 @@ def test_a_bad_configuration_is_bad_input() -> None:
 
 def test_a_worker_that_does_not_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python that is not there, and one that ends at once, fail every training and hang none."""
-    monkeypatch.setattr(pool.sys, "executable", str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     (failed,) = train_all(make_configs(11))
     assert isinstance(failed, Failed)
     assert failed.reason.startswith("perceptron, seed 11: FileNotFoundError: ")
-    monkeypatch.setattr(pool.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     events = list(train_all(make_configs(11, 12)))
     assert [event.reason for event in events if isinstance(event, Failed)] == [
         f"perceptron, seed {seed}: its worker process ended with exit code 1" for seed in (11, 12)
@@ -220,11 +221,11 @@ def test_a_worker_pins_itself(
     """It does so before it reads a request, and so before TensorFlow counts its cores."""
     pinned: list[list[int]] = []
     monkeypatch.setattr(os, "sched_setaffinity", lambda _, it: pinned.append(list(it)), raising=False)
-    monkeypatch.setattr(pool.sys, "argv", ["workers", *cores])
-    monkeypatch.setattr(pool.sys, "stdin", [json.dumps({"lab": "cnn"})])
+    monkeypatch.setattr(sys, "argv", ["serve", *cores])
+    monkeypatch.setattr(sys, "stdin", [json.dumps(vars(TrainingConfig(lab="cnn")))])
     stdout = os.dup(1)
     try:
-        pool.main()
+        serve.main()
     finally:
         os.dup2(stdout, 1)
         os.close(stdout)
