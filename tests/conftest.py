@@ -254,7 +254,7 @@ def make_ab(record: TrainingRecord) -> Callable[..., AbRecord]:
             processes=processes,
             wall=make_ratio(judgement.wall),
             cpu=make_ratio(judgement.cpu),
-            verdict=judgement.word,
+            verdict=judgement.speed,
             finding=judgement.finding,
             failure=None,
             calibration=None,

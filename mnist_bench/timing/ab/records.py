@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 from mnist_bench.records.serial import SCHEMA_VERSION, Record, load
 from mnist_bench.records.training import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.stats.ratios import Word, judge_looks, round_log_ratio
+from mnist_bench.stats.ratios import Speed, judge_looks, round_log_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from mnist_bench.stats.intervals import Interval
-    from mnist_bench.stats.ratios import Judgement, Looks, Rounds
+    from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
 
 __all__ = [
     "VERDICTS",
@@ -39,7 +39,7 @@ Layout = Literal["together", "in turn"]
 _ROUNDING = 1e-9
 
 # How a comparison ends for those who only read exit statuses.
-VERDICTS: dict[Word, Verdict] = {
+VERDICTS: dict[Speed, Verdict] = {
     "faster": Verdict.PASS,
     "same": Verdict.PASS,
     "slower": Verdict.REGRESSED,
@@ -185,7 +185,7 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     processes: list[ProcessTimes]
     wall: RatioRecord
     cpu: RatioRecord
-    verdict: Word
+    verdict: Speed
     finding: str
     failure: str | None
     calibration: Sharpness | None
@@ -212,7 +212,7 @@ class AbRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
 
 
-def collect_rounds(processes: Sequence[ProcessTimes]) -> Rounds:
+def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:
     """Return the log ratios of each round, by the clock on the wall and in processor time.
 
     Args:
