@@ -33,7 +33,6 @@ __all__ = [
     "dump_json",
     "encode_record",
     "load_record",
-    "load_records",
     "make_schema",
     "save_record",
 ]
@@ -231,18 +230,6 @@ def load_record(path: Path) -> TrainingRecord:
         RecordError: The file cannot be read, or holds no valid record.
     """
     return load(path, TrainingRecord, kind="training")
-
-
-def load_records(folder: Path) -> list[TrainingRecord]:
-    """Read every record (`*.json`) of a folder, in the order of their names.
-
-    Raises:
-        RecordError: The folder holds none, or one that is not valid.
-    """
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
-        raise RecordError(f"{folder}: no records (*.json) there")
-    return [load_record(path) for path in paths]
 
 
 def save_record(record: TrainingRecord, path: Path) -> None:

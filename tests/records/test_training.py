@@ -28,7 +28,6 @@ from mnist_bench.records.training import (
     dump_json,
     encode_record,
     load_record,
-    load_records,
     make_schema,
     save_record,
 )
@@ -146,22 +145,6 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
     assert load_record(path) == record
     with pytest.raises(FileExistsError):
         save_record(record, path)
-
-
-def test_loads_a_folder_in_order_of_names(record: TrainingRecord, tmp_path: Path) -> None:
-    """Every *.json of a folder is read, and nothing else."""
-    seeds = {"b.json": 2, "a.json": 1, "c.json": 3}
-    for name, seed in seeds.items():
-        config = msgspec.structs.replace(record.config, seed=seed)
-        save_record(msgspec.structs.replace(record, config=config), tmp_path / name)
-    (tmp_path / "index.html").write_text("no record")
-    assert [it.config.seed for it in load_records(tmp_path)] == [1, 2, 3]
-
-
-def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
-    """No records are no empty list, which would pass for a check of nothing."""
-    with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: no records")):
-        load_records(tmp_path)
 
 
 @pytest.mark.parametrize(

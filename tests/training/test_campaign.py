@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from mnist_bench.records.training import RecordError, TrainingConfig, load_records, save_record
+from mnist_bench.records.training import RecordError, TrainingConfig, load_record, save_record
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished
 
@@ -39,7 +39,8 @@ def test_each_training_leaves_a_record(tmp_path: Path, tiny: Dataset) -> None:
         if isinstance(event, Finished):
             assert (folder / record_name(event.record.config)).exists()
     assert find_names(folder) == ["perceptron-epoch-seed11.json", "perceptron-epoch-seed12.json"]
-    assert [record.config for record in load_records(folder)] == [campaign.todo[0], campaign.todo[2]]
+    records = [load_record(folder / name) for name in find_names(folder)]
+    assert [record.config for record in records] == [campaign.todo[0], campaign.todo[2]]
 
 
 def test_workers_load_the_source_that_was_found(tmp_path: Path, tiny: Dataset) -> None:

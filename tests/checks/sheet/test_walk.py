@@ -13,7 +13,7 @@ from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_p
 from mnist_bench.checks.sheet import walk as replay
 from mnist_bench.checks.sheet.figures import check_sections
 from mnist_bench.checks.sheet.walk import Walk, explain_walk, walk
-from mnist_bench.records.training import dump_json, load_records
+from mnist_bench.records.training import dump_json, load_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ def test_the_walk_is_the_sheet_s(walked: tuple[Path, list[Fact], list[TrainingRe
 def test_facts_are_those_of_the_records(walked: tuple[Path, list[Fact], list[TrainingRecord]]) -> None:
     """What was told while it trained is what the records in the folder hold; the structure is the sheet's."""
     folder, facts, records = walked
-    assert sorted(load_records(folder / "out"), key=repr) == sorted(records, key=repr)
+    assert sorted(map(load_record, (folder / "out").glob("*.json")), key=repr) == sorted(records, key=repr)
     for section, record in zip((2, 3, 6), records, strict=True):
         told = {fact.name: fact.ours for fact in facts if fact.section == section}
         assert told["Test accuracy"] == f"{record.test_accuracy:.4f}"
