@@ -50,7 +50,7 @@ def main() -> int:
             fault_b=fault,
         )
         records = run_series(plan, options.out / f"{options.lab}-{options.engine}" / name, options.runs, show_run)
-        counts[name] = collections.Counter(judge_record(record).word for record in records)
+        counts[name] = collections.Counter(judge_record(record).speed for record in records)
         counts[name]["seconds"] = round(sum(record.seconds for record in records) / len(records))
     print(f"| planted in B | {' | '.join(WORDS)} | seconds a run |\n|{' --- |' * (len(WORDS) + 2)}")
     for name, count in counts.items():

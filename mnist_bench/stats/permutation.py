@@ -1,7 +1,7 @@
-"""Arrays in, numbers out: the tests behind every verdict.
+"""The statistical tests behind every verdict; they take arrays and return numbers.
 
-Nothing here knows a model, a metric's name or a record. `docs/statistics.md` derives each formula and names
-its source; `mnist_bench.stats.sequential` combines them into verdicts.
+No model, metric name or record is known here. `docs/statistics.md` derives each formula and names the source;
+`mnist_bench.stats.sequential` combines the tests into verdicts.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = [
 
 Worse = Literal["lower", "higher"]
 
-# With 12 tests and 3 looks a p-value has to fall below 0.01 / 36 = 0.00028: about 28 of so many resamples, so
-# that another stream of random numbers moves such a p-value by a fifth, not by a factor.
+# With 12 tests and 3 looks a p-value counts below 0.01 / 36 = 0.00028. That is about 28 of these resamples, so
+# another stream of random numbers changes such a p-value by about a fifth only.
 RESAMPLES = 99_999
-_CHUNK = 10_000  # resamples at a time: so many fit the processor's cache, all of them do not
-_TIE = 1e-12  # relative: far above the rounding of a sum, far below one more correct answer
+_CHUNK = 10_000  # resamples at a time: this many fit into the processor's cache, all of them do not
+_TIE = 1e-12  # relative: far above the rounding of a sum, far below the effect of one more correct answer
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class PermutationTest:
 
     Attributes:
         difference: Statistic of the sample minus that of the reference, in the unit of the values.
-        p_value: Chance of a difference at least this bad if the sample is more of the reference. Never 0.
+        p_value: Chance of a difference at least this bad if both sides come from one distribution. Never 0.
         smallest_p: The smallest p-value that these sizes, ties and resamples could have given.
-        resamples: Number of random splits, or 0 where all of them were enumerated.
+        resamples: Number of random splits, or 0 if all splits were enumerated.
     """
 
     difference: float
@@ -60,10 +60,10 @@ def check_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
     Args:
         values: One number for each seed, shape (n,).
-        name: What the message calls them.
+        name: The name of the values in the message.
 
     Raises:
-        ValueError: They are not a vector, are empty, or hold NaN or infinity.
+        ValueError: The values are not a vector, are empty, or contain NaN or infinity.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
@@ -74,7 +74,7 @@ def check_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def worse_sign(worse: Worse) -> float:
-    """Return the factor that makes higher mean worse: -1 for "lower", 1 for "higher"."""
+    """Return the factor that turns the values so that higher is worse: -1 for "lower", 1 for "higher"."""
     if worse not in {"lower", "higher"}:
         raise ValueError(f"worse must be 'lower' or 'higher', not {worse!r}")
     return -1.0 if worse == "lower" else 1.0
@@ -90,8 +90,8 @@ def permutation_test(
 ) -> PermutationTest:
     """Test whether the sample's mean is worse than the reference's.
 
-    Every split is enumerated where there are at most `resamples`. Otherwise random splits are drawn and the
-    observed one counts with them (Phipson and Smyth, 2010), so that the test is valid at any `resamples`.
+    If there are at most `resamples` splits, all are enumerated. Otherwise random splits are drawn, and the observed
+    split is counted with the drawn ones (Phipson and Smyth, 2010), so that the test is valid for any `resamples`.
 
     Args:
         reference: Values of the reference seeds, shape (n,).
@@ -107,7 +107,7 @@ def permutation_test(
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples!r}")
     pool = worse_sign(worse) * np.concatenate([old, new])
-    # The total is fixed, so the sum of the smaller group alone orders the splits as the difference does.
+    # The total is fixed, so the sum of the smaller group orders the splits as the difference of the means does.
     group, pool = (pool[old.size :], pool) if new.size <= old.size else (-pool[: old.size], -pool)
     reached = group.sum() - _TIE * group.size * np.abs(pool).max()
     splits = comb(pool.size, group.size)
@@ -125,7 +125,7 @@ def permutation_test(
 
 
 def _count_worst_splits(pool: NDArray[np.float64], size: int) -> int:
-    """Return how many groups of this size have the worst sum: several where its last member has ties."""
+    """Return how many groups of this size have the worst sum: several if the last member has ties."""
     worst = np.sort(pool)[-size:]
     return comb(int(np.count_nonzero(pool == worst[0])), int(np.count_nonzero(worst == worst[0])))
 
@@ -133,10 +133,10 @@ def _count_worst_splits(pool: NDArray[np.float64], size: int) -> int:
 def _random_sums(
     pool: NDArray[np.float64], size: int, resamples: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield chunks of sums over random groups without repetition, after Floyd (Bentley and Floyd, 1987).
+    """Yield chunks of sums over random groups without repetition, by Floyd's algorithm (Bentley and Floyd, 1987).
 
-    It draws `size` numbers a group. Shuffling the whole pool, as scipy.stats.permutation_test does, takes 100
-    times as long for 20 of 1,020 values; from groups of a hundred on it would be the faster way.
+    It draws `size` numbers for each group. To shuffle the whole pool, as scipy.stats.permutation_test does, takes 100
+    times as long for 20 of 1,020 values; from groups of a hundred on, shuffling would be faster.
     """
     for start in range(0, resamples, _CHUNK):
         groups = np.empty((size, min(_CHUNK, resamples - start)), dtype=np.intp)
@@ -149,10 +149,10 @@ def _random_sums(
 def spread_test(
     reference: ArrayLike, sample: ArrayLike, *, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> PermutationTest:
-    """Test whether the sample spreads wider than the reference.
+    """Test whether the sample has a wider spread than the reference.
 
-    The permutation test of the absolute deviations from each group's own median (Brown and Forsythe, 1974). A
-    short sample lies closer to its own median than to the true one, so the test errs towards seeing nothing.
+    This is the permutation test of the absolute deviations from each group's own median (Brown and Forsythe, 1974).
+    A short sample lies closer to its own median than to the true one, so the test is conservative.
 
     Args:
         reference: Values of the reference seeds, shape (n,).
@@ -161,7 +161,7 @@ def spread_test(
         resamples: Number of random splits, at least 1.
 
     Returns:
-        The difference of the mean absolute deviations with its p-value.
+        The difference of the mean absolute deviations, with the p-value.
 
     Raises:
         ValueError: An input is not a finite, non-empty vector, or `resamples` is out of range.
@@ -177,16 +177,16 @@ def spread_test(
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Return the p-values adjusted for their number, in the order given (Holm, 1979).
+    """Return the p-values adjusted for the number of tests, in the given order (Holm, 1979).
 
-    Rejecting those at most alpha makes even one false rejection no likelier than alpha, however the tests
-    depend on each other.
+    If every test whose adjusted p-value is at most alpha is rejected, the chance of one or more false rejections is
+    at most alpha, however the tests depend on each other.
 
     Args:
         p_values: Shape (m,), each from 0 to 1.
 
     Raises:
-        ValueError: They are not a finite, non-empty vector, or one is out of range.
+        ValueError: The p-values are not a finite, non-empty vector, or one of the p-values is out of range.
     """
     p = check_values(p_values, "p_values")
     if p.min() < 0 or p.max() > 1:

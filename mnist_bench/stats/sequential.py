@@ -1,6 +1,6 @@
-"""From values to verdicts: several metrics at once, a few seeds at a time, with a stated chance of error.
+"""Verdicts on the values of several metrics, a few seeds at a time, with a stated chance of error.
 
-`docs/statistics.md` has the decision table, the reasons for it and its measured rates of error.
+`docs/statistics.md` has the decision table, the reasons for the rules and the measured rates of error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mnist_bench.stats.permutation import (
 from mnist_bench.stats.power import smallest_shift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 
 __all__ = [
@@ -37,24 +37,19 @@ __all__ = [
     "POWER",
     "Comparison",
     "Decision",
-    "Verdict",
+    "Outcome",
     "format_decision",
     "judge",
     "loss_margin",
-    "next_look",
 ]
 
-Verdict = Literal["PASS", "REGRESSED", "INCONCLUSIVE"]
+Outcome = Literal["PASS", "REGRESSED", "INCONCLUSIVE"]
 
-LOOKS = (
-    5,
-    10,
-    20,
-)  # new seeds in all; a look at fewer than double the seeds tells little that the last did not
-ALPHA = 0.01  # chance that a gate says REGRESSED although nothing changed, over all its metrics and looks
-BETA = 0.05  # chance that a metric says PASS although it is worse by the whole margin, over all its looks
-POWER = 0.9  # with which the smallest shift is stated
-ACCURACY_MARGIN = 0.0015  # 0.15 percentage points: what counts as worse in this project
+LOOKS = (5, 10, 20)  # new seeds at each look, in total; a look at less than twice as many seeds adds little
+ALPHA = 0.01  # chance that a comparison of all metrics says REGRESSED at any look although nothing changed
+BETA = 0.05  # chance that a metric says PASS at any look although it is worse by the whole margin
+POWER = 0.9  # of the smallest shift that a decision states
+ACCURACY_MARGIN = 0.0015  # 0.15 percentage points: the smallest loss of accuracy that matters in this project
 LOSS_MARGIN_SDS = 1.5  # a loss has no natural margin; 0.15 points are 1.4 to 2.2 standard deviations over seeds
 
 
@@ -77,24 +72,24 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict with its evidence and its power; numbers are in the unit of the values.
+    """A verdict with the evidence and the power; numbers are in the unit of the values.
 
     Attributes:
         verdict: PASS, REGRESSED or INCONCLUSIVE.
-        finding: Why, in a few words.
+        finding: The reason in a few words.
         reference_size: Number of reference seeds.
         sample_size: Number of new seeds.
         margin: The largest loss that does not matter.
         change: Interval of the change in the mean, sample minus reference.
         mean: Permutation test of the mean.
-        mean_p: Its p-value, adjusted by Holm's method.
+        mean_p: P-value of the mean, adjusted by Holm's method.
         spread: Permutation test of the spread.
-        spread_p: Its p-value, adjusted likewise; 1 below five new seeds, where it is not judged.
-        threshold: The largest adjusted p-value that counts: alpha over the number of looks.
-        smallest_shift: The smallest true change, signed, that this look finds REGRESSED with 90%.
+        spread_p: P-value of the spread, adjusted likewise; 1 below five new seeds, when the spread is not judged.
+        threshold: The largest significant adjusted p-value: alpha over the number of looks.
+        smallest_shift: The smallest true change, signed, that is REGRESSED at this look with 90% power.
     """
 
-    verdict: Verdict
+    verdict: Outcome
     finding: str
     reference_size: int
     sample_size: int
@@ -109,7 +104,7 @@ class Decision:
 
 
 def loss_margin(reference: ArrayLike) -> float:
-    """Return the margin of a loss: 1.5 standard deviations of its reference, or 0 for a single value."""
+    """Return the margin of a loss: 1.5 standard deviations of the reference, or 0 for a single value."""
     values = check_values(reference, "reference")
     return LOSS_MARGIN_SDS * float(np.std(values, ddof=1)) if values.size > 1 else 0.0
 
@@ -123,21 +118,21 @@ def judge(
     beta: float = BETA,
     resamples: int = RESAMPLES,
 ) -> dict[str, Decision]:
-    """Judge a whole gate at one look.
+    """Judge all comparisons at one look.
 
-    Call it again, with more new seeds in the same comparisons, while `next_look` asks for them. Each look
-    spends an equal part of alpha and of beta, whatever the looks before it said.
+    Call this again with more new seeds in the same comparisons while something is INCONCLUSIVE and nothing REGRESSED,
+    at most `looks` times. Each look spends an equal part of alpha and of beta, whatever earlier looks said.
 
     Args:
-        comparisons: Every metric of every model, by name: the family over which Holm's method corrects.
+        comparisons: Every metric of every model, by name: the family of tests that Holm's method corrects for.
         rng: Source of the random splits; the same seed gives the same verdicts.
-        looks: How many looks are planned in all; 1 where the number of seeds is fixed in advance.
+        looks: How many looks are planned in total; 1 if the number of seeds is fixed in advance.
         alpha: Chance that any comparison says REGRESSED although nothing changed.
         beta: Chance that a given comparison says PASS although its mean is worse by the margin.
         resamples: Number of random splits of each permutation test.
 
     Returns:
-        The decisions by name, in the order given.
+        The decisions by name, in the given order.
 
     Raises:
         ValueError: There is nothing to compare, a value is not finite, or an option is out of range.
@@ -150,7 +145,7 @@ def judge(
         mean = permutation_test(old, new, worse=comparison.worse, rng=rng, resamples=resamples)
         spread = spread_test(old, new, rng=rng, resamples=resamples)
         tests.append((mean, spread))
-        # Three deviations from their own median are two numbers: too few to speak of a spread.
+        # Three deviations from their own median contain two numbers: too few for a test of the spread.
         p_values.append((mean.p_value, spread.p_value if np.size(new) >= LOOKS[0] else 1.0))
     adjusted = holm(np.ravel(p_values)).reshape(-1, 2)
     shares = {"alpha": alpha / looks, "beta": beta / looks}
@@ -200,8 +195,8 @@ def _decide(
     )
 
 
-def _conclude(*, worse: bool, wider: bool, within: bool, able: bool) -> tuple[Verdict, str]:
-    """Return the verdict and the finding, by the decision table of docs/statistics.md."""
+def _conclude(*, worse: bool, wider: bool, within: bool, able: bool) -> tuple[Outcome, str]:
+    """Return the verdict and the finding by the decision table of docs/statistics.md."""
     if wider:
         return "REGRESSED", "worse mean and wider spread" if worse else "wider spread"
     if worse and not within:
@@ -213,26 +208,13 @@ def _conclude(*, worse: bool, wider: bool, within: bool, able: bool) -> tuple[Ve
     return "INCONCLUSIVE", "neither worse nor within the margin"
 
 
-def next_look(decisions: Iterable[Decision], seeds: int) -> int | None:
-    """Return how many new seeds the next look needs, or None where the gate is decided or out of looks.
-
-    Args:
-        decisions: Those of the whole gate at this look.
-        seeds: How many new seeds it had.
-    """
-    verdicts = {decision.verdict for decision in decisions}
-    if "REGRESSED" in verdicts or verdicts == {"PASS"}:
-        return None
-    return next((look for look in LOOKS if look > seeds), None)
-
-
 def format_decision(decision: Decision, *, scale: float = 1.0, unit: str = "", digits: int = 4) -> str:
-    """Return the verdict, its evidence and its power as one line.
+    """Return the verdict, the evidence and the power on one line.
 
     Args:
-        decision: What to tell.
-        scale: Factor from the unit of the values to that of the text, such as 100 for percentage points.
-        unit: What follows a number, such as " points".
+        decision: The decision to describe.
+        scale: Factor from the unit of the values to the unit of the text, such as 100 for percentage points.
+        unit: Text after a number, such as " points".
         digits: Decimal places of the changes.
     """
 
@@ -241,12 +223,12 @@ def format_decision(decision: Decision, *, scale: float = 1.0, unit: str = "", d
 
     change, seeds = decision.change, "seed" if decision.sample_size == 1 else "seeds"
     spread = f"{decision.spread_p:.2g}" if decision.sample_size >= LOOKS[0] else "not judged"
-    seen = f"would have seen {text(decision.smallest_shift)}{unit} with {POWER:.0%}"
+    power = f"would detect {text(decision.smallest_shift)}{unit} with {POWER:.0%} power"
     return (
         f"{decision.verdict}: {decision.finding}; change {text(change.estimate)}{unit} "
         f"({change.level:.1%} interval {text(change.low)} to {text(change.high)}), "
         f"margin {scale * decision.margin:.{digits}f}; p of the mean {decision.mean_p:.2g}, "
-        f"of the spread {spread} ({decision.threshold:.2g} counts); "
+        f"of the spread {spread} (significant up to {decision.threshold:.2g}); "
         f"{decision.sample_size} {seeds} against {decision.reference_size}; "
-        f"{seen if isfinite(decision.smallest_shift) else 'could not have seen any loss'}"
+        f"{power if isfinite(decision.smallest_shift) else 'could not detect any loss'}"
     )

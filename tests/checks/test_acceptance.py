@@ -346,7 +346,7 @@ def test_two_references_are_compared_by_the_statistics(tmp_path: Path, mlp: Trai
     accuracy, loss, graph, xla = diff_baselines(base, new)
     assert accuracy.startswith("epoch accuracy: REGRESSED: worse mean; change -0.29")
     assert " points (" in accuracy
-    assert "(0.01 counts)" in accuracy
+    assert "(significant up to 0.01)" in accuracy
     assert loss.startswith("epoch loss: PASS: within the margin; change ")
     assert (graph, xla) == (f"graph: only in {base}", f"xla: only in {new}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.checks.accuracy import compare_accuracy, make_comparisons, plan_looks
+from mnist_bench.checks.accuracy import compare_accuracy, is_decided, make_comparisons, plan_looks
 from mnist_bench.checks.baselines import Reference
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
@@ -140,7 +140,7 @@ def test_a_result_says_what_was_measured_and_what_to_do(
     assert accuracy.figure == f"{mean:.4f}, changed by {change:+.3f} points"
     assert accuracy.bound == "not worse than -0.150 points"
     assert accuracy.evidence.startswith("REGRESSED: worse mean; change ")
-    assert "10 seeds against 100; would have seen -0." in accuracy.evidence
+    assert "10 seeds against 100; would detect -0." in accuracy.evidence
     assert accuracy.command == "mnist-bench check mlp --engine epoch --seeds 20"
     margin = 1.5 * float(np.std(references["mlp"].test_loss, ddof=1))
     assert loss.bound == f"not worse than {margin:+.4f}"
@@ -241,3 +241,19 @@ def test_no_trainings_are_no_pass(references: dict[str, Reference]) -> None:
 def test_looks_end_with_the_last_seed(seeds: int, looks: list[int]) -> None:
     """The gate looks after 5, 10 and 20 seeds as far as there are so many, and when all are there."""
     assert plan_looks(seeds) == looks
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "decided"),
+    [
+        (["PASS", "PASS"], True),
+        (["PASS", "INCONCLUSIVE", "REGRESSED"], True),
+        (["PASS", "INCONCLUSIVE"], False),
+    ],
+)
+def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # noqa: FBT001
+    """One REGRESSED or nothing INCONCLUSIVE ends the gate."""
+    results = [
+        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(it), figure="", bound="") for it in verdicts
+    ]
+    assert is_decided(results) is decided

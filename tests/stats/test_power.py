@@ -1,4 +1,4 @@
-"""The power that every verdict states: known cases, bounds, and the stated chance met by simulation."""
+"""The power that every verdict states: known cases, bounds, and a simulation of the stated chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 from mnist_bench.stats.intervals import change_interval
 from mnist_bench.stats.permutation import permutation_test
-from mnist_bench.stats.power import power_to_regress, smallest_shift
+from mnist_bench.stats.power import smallest_shift
 
 
 def unit_reference(n: int) -> np.ndarray:
@@ -33,51 +33,44 @@ def unit_reference(n: int) -> np.ndarray:
     ],
 )
 def test_smallest_shift_of_one_test_alone(n: int, k: int, shift: float) -> None:
-    """At alpha 0.01, without margin and interval, the shifts are the known ones, in standard deviations."""
+    """At alpha 0.01, without margin and interval, the shifts have the known values, in standard deviations."""
     assert smallest_shift(unit_reference(n), k, alpha=0.01) == pytest.approx(shift, abs=0.06)
 
 
-@pytest.mark.parametrize("shift", [0.3, 0.6, 0.9])
-def test_power_for_equal_sizes_is_that_of_students_test(shift: float) -> None:
-    """Two groups of 40 without margin and interval: the noncentral t distribution gives it."""
-    power = stats.nct.sf(stats.t.isf(0.01, 78), 78, shift / np.sqrt(2 / 40))
-    assert power_to_regress(shift, 1.0, 40, 40, alpha=0.01) == pytest.approx(power, abs=0.01)
+@pytest.mark.parametrize("power", [0.6, 0.8, 0.95])
+def test_power_for_equal_sizes_is_that_of_students_test(power: float) -> None:
+    """Two groups of 40 without margin and interval: the noncentral t distribution gives the power."""
+    shift = smallest_shift(unit_reference(40), 40, alpha=0.01, power=power)
+    assert stats.nct.sf(stats.t.isf(0.01, 78), 78, shift / np.sqrt(2 / 40)) == pytest.approx(power, abs=0.01)
 
 
-def test_smallest_shift_has_the_stated_power() -> None:
-    """The two functions invert each other, in the unit of the values."""
-    limits = {"alpha": 0.001, "beta": 0.02, "margin": 0.0015}
-    shift = smallest_shift(unit_reference(50) * 0.001, 8, **limits, power=0.8)
-    assert power_to_regress(shift, 0.001, 50, 8, **limits) == pytest.approx(0.8, abs=1e-6)
-
-
-def test_power_grows_with_the_shift_and_falls_with_every_demand() -> None:
-    """More shift helps; a stricter level, a wider interval and a wider margin cost."""
-    base = power_to_regress(1.5, 1.0, 100, 5, alpha=0.01, beta=0.1, margin=1.0)
-    assert power_to_regress(1.6, 1.0, 100, 5, alpha=0.01, beta=0.1, margin=1.0) > base
-    assert power_to_regress(1.5, 1.0, 100, 5, alpha=0.001, beta=0.1, margin=1.0) < base
-    assert power_to_regress(1.5, 1.0, 100, 5, alpha=0.01, beta=0.01, margin=1.0) < base
-    assert power_to_regress(1.5, 1.0, 100, 5, alpha=0.01, beta=0.1, margin=3.0) < base
+def test_every_demand_needs_a_larger_shift() -> None:
+    """More power, a stricter level, a wider interval and a wider margin all need a larger shift."""
+    limits = {"alpha": 0.01, "beta": 0.1, "margin": 1.0, "power": 0.8}
+    base = smallest_shift(unit_reference(100), 5, **limits)
+    for demand in ({"power": 0.9}, {"alpha": 0.001}, {"beta": 0.01}, {"margin": 3.0}):
+        assert smallest_shift(unit_reference(100), 5, **{**limits, **demand}) > base
+    thousandths = {**limits, "margin": 0.001}
+    assert smallest_shift(0.001 * unit_reference(100), 5, **thousandths) == pytest.approx(0.001 * base)
 
 
 @pytest.mark.parametrize(
     ("n", "k", "alpha"),
     [pytest.param(30, 1, 0.1, id="one seed"), pytest.param(30, 2, 0.001, id="out of reach")],
 )
-def test_what_cannot_be_significant_has_no_power(n: int, k: int, alpha: float) -> None:
-    """Too few seeds find no shift, however large."""
-    assert power_to_regress(1e9, 1.0, n, k, alpha=alpha) == 0
+def test_too_few_seeds_detect_no_shift(n: int, k: int, alpha: float) -> None:
+    """If no p-value can be significant, no shift is large enough."""
     assert smallest_shift(unit_reference(n), k, alpha=alpha) == inf
 
 
 def test_an_unknown_spread_leaves_the_power_unknown() -> None:
-    """One reference value, or equal ones, promise nothing."""
+    """With one reference value, or equal ones, no shift is large enough."""
     assert smallest_shift([0.9], 5, alpha=0.01) == inf
     assert smallest_shift([0.9] * 30, 5, alpha=0.01) == inf
 
 
 def test_bad_input_is_refused() -> None:
-    """NaN and a power that is no majority raise."""
+    """NaN and a power outside 0.5 to 1 raise."""
     with pytest.raises(ValueError, match="reference must be finite"):
         smallest_shift([float("nan")], 5, alpha=0.01)
     for power in (0.5, 1.0):
@@ -95,9 +88,9 @@ def test_bad_input_is_refused() -> None:
     ],
 )
 def test_error_rates_stated_power(n: int, k: int, alpha: float, margin: float | None) -> None:
-    """The smallest shift is found in 90% of 500 comparisons.
+    """The smallest shift is detected in 90% of 500 comparisons.
 
-    Give or take 2 points for the approximation, and the binomial bounds at 1 in 1,000.
+    The approximation may be wrong by 2 points, and the simulation by the binomial bounds at 1 in 1,000.
     """
     rng = np.random.default_rng(n + k)
     limits = {} if margin is None else {"beta": 0.05 / 3, "margin": margin}

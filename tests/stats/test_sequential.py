@@ -1,4 +1,4 @@
-"""The verdicts: the decision table, several metrics, several looks, and the rates of error that are stated.
+"""The verdicts: the decision table, several metrics, several looks, and the stated rates of error.
 
 Run as a program, this file prints the tables of measured rates in docs/statistics.md.
 """
@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mnist_bench.checks.accuracy import is_decided, make_metric_result
+from mnist_bench.records.verdicts import conclude
 from mnist_bench.stats.sequential import (
     ACCURACY_MARGIN,
     ALPHA,
@@ -24,7 +26,6 @@ from mnist_bench.stats.sequential import (
     format_decision,
     judge,
     loss_margin,
-    next_look,
 )
 
 MEAN = 0.977
@@ -49,7 +50,7 @@ def decide(reference: object, sample: object, *, margin: float = ACCURACY_MARGIN
 @pytest.mark.parametrize("n", [30, 100, 1000])
 @pytest.mark.parametrize("k", [10, 20, 30])
 def test_a_shifted_copy_has_regressed(n: int, k: int) -> None:
-    """0.2 points less than the reference's own values are REGRESSED."""
+    """The reference's own values less 0.2 points are REGRESSED."""
     reference = accuracies(generator(n), n)
     decision = decide(reference, reference[:k] - 0.002)
     assert (decision.verdict, decision.finding) == ("REGRESSED", "worse mean")
@@ -60,7 +61,7 @@ def test_a_shifted_copy_has_regressed(n: int, k: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("n", [30, 100])
 def test_a_fresh_set_of_seeds_passes(n: int, seed: int) -> None:
-    """20 more seeds of the same training are a PASS, and a loss of the margin is excluded."""
+    """Another 20 seeds of the same training are a PASS, which excludes a loss of the whole margin."""
     rng = generator(seed)
     decision = decide(accuracies(rng, n), accuracies(rng, 20))
     assert (decision.verdict, decision.finding) == ("PASS", "within the margin")
@@ -68,7 +69,7 @@ def test_a_fresh_set_of_seeds_passes(n: int, seed: int) -> None:
 
 
 def test_a_higher_loss_has_regressed_and_a_lower_one_passes() -> None:
-    """The direction turns with the metric; the loss's margin is 1.5 standard deviations of its reference."""
+    """Higher is worse for a loss, and the margin is 1.5 standard deviations of the reference."""
     rng = generator(1)
     reference, sample = rng.normal(0.0768, 0.003, 100), rng.normal(0.0768, 0.003, 20)
     margin = loss_margin(reference)
@@ -85,18 +86,18 @@ def test_a_higher_loss_has_regressed_and_a_lower_one_passes() -> None:
 
 
 def test_three_seeds_with_a_wide_spread_are_inconclusive() -> None:
-    """Three seeds five times as far apart say nothing, wherever they happen to lie around the reference."""
+    """Three seeds with five times the spread decide nothing, wherever they lie around the reference."""
     reference = accuracies(generator(), 100)
     assert decide(reference, [0.973, 0.977, 0.981], looks=1).verdict == "INCONCLUSIVE"
     rng = generator(2)
     samples = [accuracies(rng, 3, sd=0.005) for _ in range(200)]
     verdicts = [decide(reference, sample, resamples=999).verdict for sample in samples]
-    assert verdicts.count("INCONCLUSIVE") >= 180  # the rest lie close together by chance
-    assert verdicts.count("REGRESSED") <= 10  # an end of the interval errs in 1 of 60
+    assert verdicts.count("INCONCLUSIVE") >= 180  # the others lie close together by chance
+    assert verdicts.count("REGRESSED") <= 10  # one end of the interval errs in 1 of 60 looks
 
 
 def test_five_seeds_with_a_wide_spread_have_regressed() -> None:
-    """From the first look on a much wider spread is a finding of its own, though the mean is the same."""
+    """From the first look on, a much wider spread is a finding by itself, even with the same mean."""
     reference = accuracies(generator(), 100)
     decision = decide(reference, [0.967, 0.972, 0.977, 0.982, 0.987])
     assert (decision.verdict, decision.finding) == ("REGRESSED", "wider spread")
@@ -107,7 +108,7 @@ def test_five_seeds_with_a_wide_spread_have_regressed() -> None:
 @pytest.mark.parametrize(("n", "k"), [(30, 1), (30, 2), (100, 1), (3, 3)])
 @pytest.mark.parametrize("shift", [0, 0.5])
 def test_too_few_seeds_are_inconclusive(n: int, k: int, shift: float) -> None:
-    """Where no loss could be significant there is no PASS and no REGRESSED, whatever the values."""
+    """If no loss could be significant, there is no PASS and no REGRESSED, whatever the values."""
     reference = accuracies(generator(4), n)
     decision = decide(reference, reference[:k] - shift)
     assert decision.verdict == "INCONCLUSIVE"
@@ -116,14 +117,14 @@ def test_too_few_seeds_are_inconclusive(n: int, k: int, shift: float) -> None:
 
 
 def test_values_without_variation_are_inconclusive() -> None:
-    """Equal values on both sides leave nothing to judge by; a constant sample far off has regressed."""
+    """Equal values on both sides decide nothing; a constant sample far from the reference has regressed."""
     assert decide([0.9] * 30, [0.9] * 5).verdict == "INCONCLUSIVE"
     assert decide([0.9] * 30, [0.8] * 5).verdict == "INCONCLUSIVE"
     assert decide(accuracies(generator(), 30), [0.098] * 5).verdict == "REGRESSED"
 
 
 def test_a_real_loss_within_the_margin_passes_and_says_so() -> None:
-    """0.08 points are worse beyond doubt and yet shown to be less than 0.15: the margin decides."""
+    """A loss of 0.08 points is significant and still shown to be less than 0.15, so the margin decides."""
     rng = generator(6)
     decision = decide(accuracies(rng, 1000, sd=0.0007), accuracies(rng, 20, sd=0.0007, mean=MEAN - 0.0008))
     assert decision.mean_p <= decision.threshold
@@ -134,7 +135,7 @@ def test_a_real_loss_within_the_margin_passes_and_says_so() -> None:
     ("worse", "wider", "within", "able"), list(product([False, True], repeat=4)), ids="{:d}".format
 )
 def test_decision_table(*, worse: bool, wider: bool, within: bool, able: bool) -> None:
-    """REGRESSED needs a significant finding, PASS a proof by seeds that could have shown the opposite."""
+    """REGRESSED needs a significant finding; PASS needs a proof by enough seeds to show the opposite."""
     verdict, finding = _conclude(worse=worse, wider=wider, within=within, able=able)
     assert (verdict == "REGRESSED") == (wider or (worse and not within))
     assert (verdict == "PASS") == (within and able and not wider)
@@ -142,7 +143,7 @@ def test_decision_table(*, worse: bool, wider: bool, within: bool, able: bool) -
 
 
 def test_holm_runs_over_all_metrics_and_both_tests() -> None:
-    """A p-value that suffices alone does not among twenty; a clear regression is still the only one named."""
+    """A p-value that is significant alone may not be among twenty metrics; one clear regression is still found."""
     rng = generator(11)
     reference, sample = accuracies(rng, 100), accuracies(rng, 20)
     comparisons = {f"metric {i}": Comparison(reference, sample, "lower", ACCURACY_MARGIN) for i in range(19)}
@@ -155,36 +156,25 @@ def test_holm_runs_over_all_metrics_and_both_tests() -> None:
 
 
 def test_the_same_generator_gives_the_same_decisions() -> None:
-    """A verdict can be repeated: all randomness comes from the generator."""
+    """All randomness comes from the generator, so a verdict can be repeated."""
     rng = generator()
     reference, sample = accuracies(rng, 100), accuracies(rng, 5)
     assert decide(reference, sample) == decide(reference, sample)
     assert decide(reference, sample) != decide(reference, sample, rng=generator(1))
 
 
-def test_next_look_stops_both_ways() -> None:
-    """One REGRESSED or nothing but PASS ends the gate; else it asks for more seeds while there are looks."""
-    reference = accuracies(generator(), 100)
-    good, bad = decide(reference, reference[:20]), decide(reference, reference[:20] - 0.01)
-    unclear = decide(reference, reference[:1])
-    assert [decision.verdict for decision in (good, bad, unclear)] == ["PASS", "REGRESSED", "INCONCLUSIVE"]
-    assert next_look([good, good], 5) is None
-    assert next_look([good, unclear, bad], 5) is None
-    assert [next_look([good, unclear], seeds) for seeds in (3, 5, 10, 20)] == [5, 10, 20, None]
-
-
 def test_format_decision_states_evidence_and_power() -> None:
-    """The line holds verdict, finding, change, margin, p-values, sizes and power, in the unit asked for."""
+    """The line contains verdict, finding, change, margin, p-values, sizes and power, in the given unit."""
     rng = generator(3)
     decision = decide(accuracies(rng, 100), accuracies(rng, 5))
     points = {"scale": 100, "unit": " points", "digits": 2}
     assert format_decision(decision, **points) == (
         "PASS: within the margin; change +0.00 points (96.7% interval -0.09 to +0.10), margin 0.15; "
-        "p of the mean 1, of the spread 1 (0.0033 counts); "
-        "5 seeds against 100; would have seen -0.24 points with 90%"
+        "p of the mean 1, of the spread 1 (significant up to 0.0033); "
+        "5 seeds against 100; would detect -0.24 points with 90% power"
     )
     assert format_decision(decide([0.9, 0.8], [0.8])).endswith(
-        "of the spread not judged (0.0033 counts); 1 seed against 2; could not have seen any loss"
+        "of the spread not judged (significant up to 0.0033); 1 seed against 2; could not detect any loss"
     )
 
 
@@ -199,13 +189,13 @@ def test_format_decision_states_evidence_and_power() -> None:
     ],
 )
 def test_bad_options_are_refused(options: dict[str, float], message: str) -> None:
-    """A gate without looks, levels or margins that make sense raises."""
+    """Looks, levels and margins out of range raise."""
     with pytest.raises(ValueError, match=message):
         decide([0.9, 0.8], [0.8, 0.9], **options)
 
 
 def test_bad_values_are_refused() -> None:
-    """NaN, nothing at all and no comparison raise; a diverged training is the caller's to judge."""
+    """NaN, an empty side and an empty set of comparisons raise; the caller judges a diverged training."""
     with pytest.raises(ValueError, match="sample must be finite, not nan"):
         decide([0.9, 0.8], [float("nan")])
     with pytest.raises(ValueError, match="reference must be a vector"):
@@ -227,10 +217,10 @@ def run_gate(
     shape: str = "normal",
     **options: float,
 ) -> tuple[str, int]:
-    """Return the verdict of one simulated gate, and the seeds it took.
+    """Return the verdict of one simulated gate, and the number of seeds that were needed.
 
     Args:
-        rng: Source of everything.
+        rng: Source of all random numbers.
         n: Number of reference seeds.
         sd: Standard deviation over seeds, on both sides.
         shift: True loss in the mean of every metric.
@@ -250,16 +240,18 @@ def run_gate(
         references = [(z - z.mean()) / z.std(ddof=1) + unlucky / np.sqrt(n) for z in references]
     references = [(MEAN + sd * z).round(4) for z in references]
     samples = [(MEAN - shift + sd * draw(size=LOOKS[-1])).round(4) for _ in range(metrics)]
-    seeds: int | None = LOOKS[0]
-    while seeds is not None:
+    for seeds in LOOKS:
         comparisons = {
             str(index): Comparison(reference, sample[:seeds], "lower", margin)
             for index, (reference, sample) in enumerate(zip(references, samples, strict=True))
         }
-        decisions, used = judge(comparisons, rng=rng, **{"resamples": 999, **options}).values(), seeds
-        seeds = next_look(decisions, used)
-    verdicts = {decision.verdict for decision in decisions}
-    return next(v for v in ("REGRESSED", "INCONCLUSIVE", "PASS") if v in verdicts), used
+        decisions = judge(comparisons, rng=rng, **{"resamples": 999, **options})
+        results = [
+            make_metric_result(name, "accuracy", decisions[name], comparisons[name].sample) for name in decisions
+        ]
+        if is_decided(results):
+            break
+    return conclude(result.verdict for result in results).value, seeds
 
 
 def simulate(gates: int, seed: int = 0, **setting: object) -> dict[str, float]:
@@ -272,7 +264,7 @@ def simulate(gates: int, seed: int = 0, **setting: object) -> dict[str, float]:
 
 
 def most(gates: int, rate: float) -> float:
-    """Return the share that a true rate exceeds in 1 of 1,000 simulations only."""
+    """Return the share that a true rate exceeds in only 1 of 1,000 simulations."""
     return float(stats.binom.isf(0.001, gates, rate)) / gates
 
 
@@ -284,9 +276,9 @@ def test_error_rates_false_alarm(n: int, shape: str) -> None:
 
 
 def test_error_rates_of_looks_and_metrics_together() -> None:
-    """Three looks at three metrics err no oftener than alpha, here 0.2 and with no margin, so that it shows.
+    """Three looks at three metrics err no oftener than alpha, here 0.2 without a margin, so that errors are frequent.
 
-    Measured: 0.07. Spending alpha anew at each look gives 0.27, and on each test 0.41.
+    Measured: 0.07. The whole alpha at each look would give 0.27, and for each test 0.41.
     """
     shares = simulate(120, metrics=3, margin=0.0, alpha=0.2, beta=1.4, resamples=199)
     assert 0.01 <= shares["REGRESSED"] <= 0.16
@@ -300,13 +292,13 @@ def test_error_rates_missed_margin(sd: float) -> None:
 
 
 def test_error_rates_of_an_unlucky_reference() -> None:
-    """With a reference mean at its upper 5% point false alarms stay rare: the margin has to be left too."""
+    """With a reference mean at its upper 5% point false alarms stay rare, as the loss must exceed the margin, too."""
     shares = simulate(300, 2, sd=0.001, unlucky=1.645)
     assert shares["REGRESSED"] <= most(300, ALPHA)
 
 
 def test_error_rates_no_change_passes_and_a_loss_of_02_points_regresses() -> None:
-    """At the spread of the models both answers come nearly always, and mostly before the last look."""
+    """At the spread of the models both verdicts are nearly always right, mostly before the last look."""
     fresh, worse = simulate(100, 3), simulate(100, 4, shift=0.002)
     assert fresh["PASS"] >= 0.95
     assert worse["REGRESSED"] >= 0.95
@@ -337,7 +329,7 @@ def format_tables(gates: int) -> str:
 
 
 def format_power(n: int, k: int, gates: int) -> str:
-    """Return how often the smallest shift is found at one look of a gate of six metrics, margin 1.5 sd."""
+    """Return how often the smallest shift is detected at one look of a gate of six metrics, margin 1.5 sd."""
     rng = generator(n + k)
     options = {"margin": 1.5, "alpha": ALPHA / 6, "resamples": 29_999, "rng": rng}
     unit = rng.normal(size=n)

@@ -18,7 +18,7 @@ SPEC = find_version("py312-tf219")
 
 
 def test_an_environment_is_made_once(stub_version: Path) -> None:
-    """It gets the Python and the pins and nothing of ours; the second time nothing is made, and the figures are kept."""
+    """It gets the Python, the pins and nothing of ours; the second time nothing is made, and the figures are kept."""
     python, install = make_environment(SPEC)
     made, installed = (stub_version / "uv.log").read_text().splitlines()
     assert made.startswith("venv --quiet --clear --no-python-downloads --python 3.12 ")

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bench(stub_version: Path, tiny: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(stub_version: Path, tiny: Dataset, folder: Path) -> Bench:
     """With which the stub's version is measured."""
     del stub_version
     return Bench(

@@ -35,7 +35,6 @@ __all__ = [
     "loss",
     "relative_departures",
     "sgd_step",
-    "train",
 ]
 
 # The largest relative error of one float32 operation that rounds to nearest.
@@ -113,32 +112,19 @@ def sgd_step(weights: Tensors, gradients: Tensors, learning_rate: float) -> list
     return [weight - learning_rate * gradient for weight, gradient in pairs]
 
 
-def train(
+def follow(
     weights: Tensors, batches: Batches, learning_rate: float, masks: Iterable[Tensors] | None = None
-) -> Iterator[list[Array]]:
-    """Yield the weights after each step of gradient descent.
+) -> Iterator[Reference]:
+    """Train by gradient descent, and yield after each step the weights and how near an engine in float32 must stay.
+
+    Each step adds to the mean square error of a weight, and never takes away: the rounding of the stored
+    weight, that of the update, and that of the gradient (docs/oracle.md).
 
     Args:
         weights: The initial weights.
         batches: Inputs (batch, features) and one-hot labels (batch, classes), in the order of training.
         learning_rate: The same for all steps.
         masks: The scaled dropout masks of each batch; None for no dropout.
-
-    Raises:
-        ValueError: If there are not as many masks as batches.
-    """
-    for x, y, scales in _with_masks(batches, masks):
-        weights = sgd_step(weights, gradients(weights, x, y, scales), learning_rate)
-        yield weights
-
-
-def follow(
-    weights: Tensors, batches: Batches, learning_rate: float, masks: Iterable[Tensors] | None = None
-) -> Iterator[Reference]:
-    """Train as `train` does, and yield after each step also how near an engine in float32 must stay.
-
-    Each step adds to the mean square error of a weight, and never takes away: the rounding of the stored
-    weight, that of the update, and that of the gradient (docs/oracle.md).
 
     Raises:
         ValueError: If there are not as many masks as batches, or if a tensor has not moved.

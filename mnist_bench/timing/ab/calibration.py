@@ -83,9 +83,9 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
     from scipy import stats
 
     _check_alike(records)
-    first, words = records[0], [judge_record(record).word for record in records]
+    first, speeds = records[0], [judge_record(record).speed for record in records]
     runs = [(collect_rounds(record.processes), collect_looks(record.looks)) for record in records]
-    alarms = sum(word in ("faster", "slower") for word in words)
+    alarms = sum(speed in ("faster", "slower") for speed in speeds)
     rate = stats.binomtest(alarms, len(records)).proportion_ci(0.95)
     return CalibrationRecord(
         workload=first.workload,
@@ -93,8 +93,8 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
         bound=first.bound,
         alpha=first.alpha,
         runs=[
-            CalibrationRun(wall=list(wall), cpu=list(cpu), looks=record.looks, verdict=word, created=record.created)
-            for record, ((wall, cpu), _), word in zip(records, runs, words, strict=True)
+            CalibrationRun(wall=list(wall), cpu=list(cpu), looks=record.looks, verdict=speed, created=record.created)
+            for record, ((wall, cpu), _), speed in zip(records, runs, speeds, strict=True)
         ],
         sharpness=Sharpness(
             runs=len(records),

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.stats.ratios import Word, judge_looks, round_log_ratio
+from mnist_bench.stats.ratios import Speed, judge_looks, round_log_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mnist_bench.stats.intervals import Interval
-    from mnist_bench.stats.ratios import Judgement, Looks, Rounds
+    from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
 
 __all__ = [
     "VERDICTS",
@@ -38,7 +38,7 @@ Layout = Literal["together", "in turn"]
 _ROUNDING = 1e-9
 
 # How a comparison ends for those who only read exit statuses.
-VERDICTS: dict[Word, Verdict] = {
+VERDICTS: dict[Speed, Verdict] = {
     "faster": Verdict.PASS,
     "same": Verdict.PASS,
     "slower": Verdict.REGRESSED,
@@ -190,7 +190,7 @@ class AbRecord:
     processes: list[ProcessTimes]
     wall: RatioRecord
     cpu: RatioRecord
-    verdict: Word
+    verdict: Speed
     finding: str
     failure: str | None
     calibration: Sharpness | None
@@ -217,7 +217,7 @@ class AbRecord:
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
 
 
-def collect_rounds(processes: Sequence[ProcessTimes]) -> Rounds:
+def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:
     """Return the log ratios of each round, by the clock on the wall and in processor time.
 
     Args:

@@ -231,7 +231,7 @@ class _Run:
         half = not self.looks and self.seconds >= self.plan.budget_seconds / 2
         if (over or half) and self.number >= FEWEST_ROUNDS:
             self.looks.append(Look(rounds=self.number, alpha=ALPHA_END if over else ALPHA_HALF))
-            self.ended = self.plan.early and self.judge().word != "inconclusive"
+            self.ended = self.plan.early and self.judge().speed != "inconclusive"
         self.ended = self.ended or over
 
     def lose(self, error: LostError) -> None:
@@ -281,7 +281,7 @@ class _Run:
             processes=self.processes,
             wall=make_ratio(judgement.wall),
             cpu=make_ratio(judgement.cpu),
-            verdict="inconclusive" if self.failure else judgement.word,
+            verdict="inconclusive" if self.failure else judgement.speed,
             finding=self.failure or judgement.finding,
             failure=self.failure,
             calibration=None,

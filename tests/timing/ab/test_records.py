@@ -30,7 +30,7 @@ def test_a_verdict_can_be_found_again(make_ab: Callable[..., AbRecord]) -> None:
     """The raw seconds and the looks are enough."""
     record = make_ab(slowdown=1.2)
     judgement = judge_record(record)
-    assert (judgement.word, judgement.finding) == (record.verdict, record.finding)
+    assert (judgement.speed, judgement.finding) == (record.verdict, record.finding)
     assert make_ratio(judgement.wall) == record.wall
     assert record.verdict == "slower"
 

@@ -74,7 +74,7 @@ def test_the_verdicts(make_plan: Callable[..., AbPlan], b: dict[str, object], ve
     assert [event.number for event in events] == list(range(1, rounds + 1))
     assert len(record.processes) == 2 * rounds
     assert record.seconds == events[-1].seconds == 100.0 * rounds
-    assert judge_record(record).word == verdict
+    assert judge_record(record).speed == verdict
 
 
 @pytest.mark.usefixtures("clock")
@@ -90,7 +90,7 @@ def test_too_few_rounds_decide_nothing(make_plan: Callable[..., AbPlan]) -> None
     """A budget for two rounds is inconclusive, however large the difference."""
     record = compare(make_plan({"speed": 5.0}, budget_seconds=299.0))
     assert (record.verdict, record.looks, len(record.processes)) == ("inconclusive", [], 4)
-    assert record.finding == f"2 rounds are too few: it takes {FEWEST_ROUNDS}"
+    assert record.finding == f"2 rounds are too few: at least {FEWEST_ROUNDS} are needed"
 
 
 def test_a_budget_too_small_for_one_round_is_bad_input(make_plan: Callable[..., AbPlan]) -> None:
