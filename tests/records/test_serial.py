@@ -208,7 +208,7 @@ def test_unknown_fields_are_refused_at_every_depth(place: str | None) -> None:
     )
     parts = {None: value, "one": value["one"], "some": value["some"][0], "named": value["named"]["a"]}
     parts[place]["more"] = 1
-    with pytest.raises(RecordError, match="^x: .*Object contains unknown field `more`"):
+    with pytest.raises(RecordError, match=r"^x: .*Object contains unknown field `more`"):
         decode_json(json.dumps(value), Outer, origin="x")
 
 
