@@ -1,4 +1,4 @@
-"""Accuracy after the lab's full training: the thresholds, and the distribution beside the stored reference."""
+"""Accuracy after the lab's full training: the thresholds, and the distribution against the stored reference."""
 
 from __future__ import annotations
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from mnist_bench.checks.layers import contracts, tracers
-from mnist_bench.records.verdicts import Verdict
+from mnist_bench.checks.layers import contracts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,112 +18,3 @@ pytestmark = pytest.mark.usefixtures("prompt_fit")
 def test_contract(contract: str, mnist_engine: str, mnist_hold: Callable[..., None]) -> None:
     """The engine keeps the contract, or breaks it as the list of known regressions says."""
     mnist_hold(contracts.check_contract(contract, mnist_engine), engine=mnist_engine)
-
-
-@pytest.fixture(scope="module")
-def order() -> tracers.OrderTrace:
-    """A sound order, without an engine: every epoch its own permutation."""
-    rng = np.random.default_rng(0)
-    batch = np.arange(240) // 32
-    steps = np.stack([batch[rng.permutation(240)] for _ in range(3)])
-    labels = np.tile(np.arange(240) % 10, (3, 1))
-    return tracers.OrderTrace(steps, np.full((3, 60), tracers.UNSEEN), labels)
-
-
-def _breaks(order: tracers.OrderTrace, fault: str) -> tracers.OrderTrace:
-    steps, validation, labels = order.steps.copy(), order.validation.copy(), order.labels.copy()
-    if fault == "frozen shuffle":
-        steps[:] = steps[0]
-    elif fault == "sample left out":
-        steps[1, 7] = tracers.UNSEEN
-    elif fault == "sample repeated":
-        steps[1, 7] = tracers.UNKNOWN
-    elif fault == "partial batch dropped":
-        steps[steps == 7] = tracers.UNSEEN
-    elif fault == "validation leaks":
-        validation[2, 3] = 4
-    elif fault == "label of another":
-        labels[0, [5, 6]] = labels[0, [6, 5]]
-    return dataclasses.replace(order, steps=steps, validation=validation, labels=labels)
-
-
-@pytest.mark.parametrize(
-    ("fault", "contract"),
-    [
-        ("frozen shuffle", "new-order"),
-        ("sample left out", "every-sample-once"),
-        ("sample left out", "validation-apart"),
-        ("sample repeated", "every-sample-once"),
-        ("sample repeated", "mean-loss"),
-        ("partial batch dropped", "every-sample-once"),
-        ("validation leaks", "validation-apart"),
-        ("label of another", "labels-aligned"),
-    ],
-)
-def test_fault_in_the_order_is_found(
-    fault: str, contract: str, order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A contract on the data passes on a sound order and is REGRESSED on a broken one."""
-    monkeypatch.setattr(contracts, "_order", lambda *_: order)
-    assert contracts.check_contract(contract, "epoch").verdict is Verdict.PASS
-    monkeypatch.setattr(contracts, "_order", lambda *_: _breaks(order, fault))
-    assert contracts.check_contract(contract, "epoch").verdict is Verdict.REGRESSED
-
-
-def test_order_that_ignores_the_seed_is_found(order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same order under two seeds is REGRESSED."""
-    monkeypatch.setattr(contracts, "_order", lambda *_: order)
-    monkeypatch.setattr(contracts, "_first_epoch", lambda *_: order.steps[0])
-    assert contracts.check_contract("order-by-seed", "epoch").verdict is Verdict.REGRESSED
-
-
-@pytest.fixture(scope="module")
-def sound() -> tracers.MaskTrace:
-    """What the fused engine's dropout did, which the contracts on it have traced."""
-    return contracts._masks("fused")
-
-
-@pytest.mark.parametrize(
-    ("fault", "contract"),
-    [
-        ("frozen mask", "dropout-new-mask"),
-        ("one mask for both layers", "dropout-new-mask"),
-        ("rate 0.4", "dropout-share"),
-        ("not scaled", "dropout-scale"),
-        ("on in evaluation", "dropout-evaluation"),
-    ],
-)
-def test_fault_in_dropout_is_found(
-    fault: str, contract: str, sound: tracers.MaskTrace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A contract on dropout passes on the fused engine's trace and is REGRESSED on a broken copy of it."""
-    monkeypatch.setattr(contracts, "_masks", lambda _engine: sound)
-    assert contracts.check_contract(contract, "fused").verdict is Verdict.PASS
-    kept, losses, trained = sound.kept.copy(), list(sound.val_losses), sound.trained
-    if fault == "frozen mask":
-        kept[1] = kept[0]
-    elif fault == "one mask for both layers":
-        kept[:, 1] = kept[:, 0]
-    elif fault == "rate 0.4":
-        kept &= np.random.default_rng(0).random(kept.shape) > 0.15
-    elif fault == "not scaled":
-        trained = [[w0 + 0.7 * (w - w0) for w, w0 in zip(ws, sound.initial, strict=True)] for ws in trained]
-    elif fault == "on in evaluation":
-        losses[2] *= 1.01
-    broken = dataclasses.replace(sound, kept=kept, val_losses=losses, trained=trained)
-    monkeypatch.setattr(contracts, "_masks", lambda _engine: broken)
-    assert contracts.check_contract(contract, "fused").verdict is Verdict.REGRESSED
-
-
-def test_a_trace_leaves_nothing_behind(mnist_engine: str) -> None:
-    """Traces share a compiled model, and a seed's order is the same before and after another's."""
-    first, other = contracts._order(mnist_engine).steps[0], contracts._first_epoch(mnist_engine, contracts._SEED + 1)
-    again = tracers.trace_steps(mnist_engine, epochs=1, seed=contracts._SEED)[0, : len(first)]
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-
-
-def test_steps_that_look_alike_are_refused() -> None:
-    """A tracer whose steps could not be told apart says so instead of guessing."""
-    with pytest.raises(ValueError, match="steps that look alike"):
-        tracers.trace_order("graph", samples=2000, batch_size=1, epochs=1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import (
     HARDWARE_FIELDS,
     NUMERICS_FIELDS,
@@ -30,8 +31,10 @@ from mnist_bench.training.fingerprint import (
     find_package_version,
     read_commit,
 )
+from mnist_bench.training.workers.pool import Finished, train_all
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mnist_bench.records.training import TrainingRecord
@@ -288,3 +291,29 @@ def test_tensorflow_is_found_under_the_name_of_its_build() -> None:
     assert find_package_version("tensorflow") == collect_environment(device="cpu", xla=False).tensorflow
     assert find_package_version("numpy") == np.__version__
     assert find_package_version("no-such-package") is None
+
+
+@pytest.fixture
+def _all_cores() -> Iterator[None]:
+    """Let new processes use all the cores that the whole run may use, whatever share this test process has."""
+    share = os.sched_getaffinity(0)
+    cores = share | os.sched_getaffinity(os.getppid())
+    if len(cores) == 1:
+        pytest.skip("it takes two cores")
+    os.sched_setaffinity(0, cores)
+    yield
+    os.sched_setaffinity(0, share)
+
+
+@pytest.mark.usefixtures("_all_cores")
+def test_threads_are_in_the_numerics_key(mnist_source: str) -> None:
+    """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
+    config = TrainingConfig(lab="mlp", engine="epoch", epochs=1, data=mnist_source, device="cpu")
+    first, second = (event.record for event in train_all([config, config], jobs=2) if isinstance(event, Finished))
+    assert first.environment.usable_cores == second.environment.usable_cores
+    assert first.environment.numerics_key == second.environment.numerics_key
+    assert first.final_digest == second.final_digest
+    set_determinism(on=True)
+    wide = collect_environment(device="cpu", xla=False)  # of this process, which has the cores of both
+    assert set(explain_keys(wide, first.environment, NUMERICS_FIELDS)) == {"threads"}
+    assert wide.numerics_key != first.environment.numerics_key
