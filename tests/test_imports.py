@@ -27,6 +27,10 @@ JUDGES = (
     *("timing.records", "timing.store", "timing.gate", "timing.ab.records", "timing.ab.calibration"),
     "versions.report",
 )
+# What runs in an environment under test: it needs the standard library, NumPy and TensorFlow alone. The pool and the
+# campaign are the parent's.
+MEASURED = ("records", "training", "checks.layers", "checks.records", "timing.ab.worker", "timing.ab.faults")
+PARENTS = ("records.serial", "training.campaign", "training.workers.pool")
 TRAINERS = {
     *("training.data.dataset", "training.engines", "training.fused", "training.runner"),
     *("training.workers.pool", "training.campaign"),
@@ -137,6 +141,27 @@ def test_only_the_entry_imports_the_command() -> None:
 def test_judges_see_only_records(name: str) -> None:
     """What judges and shows never trains: it knows no engine, no runner and no pool."""
     assert find_reach(name) & TRAINERS == set()
+
+
+@pytest.mark.parametrize("planted", [None, "records.serial"])
+def test_the_measured_side_installs_nothing(planted: str | None) -> None:
+    """Its modules import where there is nothing but the standard library and NumPy; a judging one does not."""
+    names = [name for name in MODULES if name.startswith(MEASURED) and not name.startswith(PARENTS)]
+    assert {"records.training", "training.runner", "checks.layers.serve", "timing.ab.worker"} <= set(names)
+    code = f"""
+import sys
+class Refuse:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] not in {{*sys.stdlib_module_names, "numpy", "mnist_bench"}}:
+            raise ImportError(f"refused: {{name}}")
+sys.meta_path.insert(0, Refuse())
+import importlib
+for name in {[*names, *([planted] if planted else [])]}:
+    importlib.import_module("mnist_bench." + name)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ("refused: msgspec" in answer.stderr) == bool(planted), answer.stderr
+    assert answer.returncode == (1 if planted else 0), answer.stderr
 
 
 def test_nothing_heavy_is_imported_by_importing() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from packaging.version import Version
 
 from mnist_bench.training.backend import load_keras, read_keras_version, synchronise
 from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
@@ -52,7 +51,7 @@ class EpochFigures:
     cpu_seconds: float
 
 
-_SPELLS_OUT = (Version("3.0.0"), Version("3.7.0"))  # from, to
+_SPELLS_OUT = ((3, 0), (3, 7))  # releases of Keras: from, to
 
 OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
 
@@ -161,11 +160,11 @@ def _check_steps(engine: Engine, steps: int) -> None:
     of the validation set, the last execution ends in an error that Keras swallows, with its losses: seen on 3.6.0,
     where the weights are right, the training loss is a mean of some batches, and the validation's is not there.
     """
-    version = Version(read_keras_version())
-    if steps > 1 and _SPELLS_OUT[0] <= version < _SPELLS_OUT[1]:
+    version = read_keras_version()
+    if steps > 1 and _SPELLS_OUT[0] <= tuple(map(int, version.split(".")[:2])) < _SPELLS_OUT[1]:
         raise ValueError(
-            f"engine {engine.name}: Keras {version} loses losses of executions of several steps, as 3.7 does no more: "
-            "use engine graph, which ends in the same bits"
+            f"engine {engine.name}: Keras {version} reports wrong losses when one call runs several steps "
+            "(fixed in 3.7); use engine graph, which ends in the same bits"
         )
 
 

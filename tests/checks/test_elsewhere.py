@@ -1,0 +1,71 @@
+"""Another interpreter is asked, and answers, although nothing of ours is installed in its environment."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.interpreters import make_interpreter
+from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.timing.ab.process import Side, measure_round
+from mnist_bench.timing.ab.worker import AbTask, save_arrays
+from mnist_bench.training.runner import train
+from mnist_bench.training.workers.interpreters import CommandError
+from mnist_bench.training.workers.pool import Finished, train_all
+
+if TYPE_CHECKING:
+    from mnist_bench.training.data.dataset import Dataset
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Path:
+    """This interpreter, in which this package may import NumPy, TensorFlow and Keras alone."""
+    return make_interpreter(tmp_path / "python", "guarded.py")
+
+
+def test_the_guard_refuses(guarded: Path, tmp_path: Path) -> None:
+    """The guard would see an import of the judging side: a planted one ends the process with its name."""
+    package = tmp_path / "mnist_bench"
+    package.mkdir()
+    (package / "__init__.py").write_text("import msgspec\n")
+    (tmp_path / "script.py").write_text("import mnist_bench\n")
+    answer = subprocess.run([guarded, tmp_path / "script.py"], capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert "mnist_bench imports msgspec, which an environment under test may lack" in answer.stderr
+
+
+def test_every_entry_point_needs_tensorflow_alone(guarded: Path, digits: Dataset, tmp_path: Path) -> None:
+    """Fingerprint, import time, probes, fast checks, trainings and timed epochs work without any package of ours."""
+    environment = ask_environment(guarded)
+    assert environment.device == "cpu"
+    assert time_import(guarded) > 0
+    config = TrainingConfig(lab="perceptron", engine="epoch", epochs=1, data="digits", device="cpu")
+    (probe,) = ask_probes(guarded, [config])
+    assert (probe.config, probe.dataset.digest) == (config, digits.digest)
+    results = ask_checks(guarded, ["perceptron"], engine="epoch", source="digits", environment=environment)
+    assert [result.name for result in results if not result.holds] == []
+    last = list(train_all([config], python=str(guarded)))[-1]
+    assert isinstance(last, Finished)
+    assert last.record.final_digest == train(config, dataset=digits).final_digest
+    save_arrays(digits, tmp_path, samples=256, validation=32)
+    task = AbTask(lab="perceptron", engine="fused", batch_size=32, device="cpu", folder=str(tmp_path), warm_ups=1)
+    times = measure_round((Side("a", guarded, task), Side("b", guarded, task)), 0, 2, None, limit=120)
+    assert [len(process.wall) for process, _ in times] == [2, 2]
+
+
+def test_an_interpreter_without_an_answer_is_named() -> None:
+    """How the process ended is said, and nothing hangs."""
+    with pytest.raises(CommandError, match=r"^/bin/false ended with exit code 1$"):
+        ask_environment(Path("/bin/false"))
+
+
+def test_a_question_that_cannot_be_answered_is_an_error(guarded: Path) -> None:
+    """The reason is the one that the other interpreter gave, with the end of its traceback."""
+    config = TrainingConfig(lab="cnn", data="digits")
+    with pytest.raises(CommandError, match="unknown lab 'cnn'") as caught:
+        list(ask_probes(guarded, [config]))
+    assert "ValueError" in caught.value.lines[-1]
