@@ -1,4 +1,4 @@
-"""The pytest plugin: options, fixtures and a summary of verdicts for suites about the lab. A thin shell."""
+"""The pytest plugin: options, fixtures and a summary of verdicts for suites that test the lab. A thin shell."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from mnist_bench.records.serial import save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,18 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_positive,
         default=5,
         metavar="K",
-        help="New seeds of the accuracy tests at most (default 5); 20 where these are inconclusive.",
+        help="New seeds that an accuracy test trains at first (default 5); 20 if the result is inconclusive.",
     )
     group.addoption(
         "--mnist-require",
         action="append",
         default=[],
         choices=("mnist", "gpu"),
-        help="Fail, rather than skip, what cannot run for want of the MNIST data or of a GPU.",
+        help="Fail, instead of skipping, the tests that need MNIST or a GPU where there is none.",
     )
     parser.addini(
         "mnist_bench",
-        "Whether this suite is about the lab: shows the header, and shares the cores among xdist's processes.",
+        "Whether this suite tests the lab: show the header, and share the cores among the processes of pytest-xdist.",
         type="bool",
         default=False,
     )
@@ -59,9 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Hide the GPUs where the CPU is asked for, and give each of several test processes its share of the cores.
 
-    Both before TensorFlow starts, which sizes its threads then and can give up no GPU later; what tests start
-    inherits both. Threads of two trainings on the same cores wait for each other many times as long as they work.
-    NumPy's BLAS is loaded already, by conftest.py if not before, with threads for all cores: it is told.
+    Both happen before TensorFlow starts: it sizes its thread pools at its start and cannot give up a GPU afterwards.
+    Processes that tests start inherit both settings. Threads of two trainings on the same cores would wait for each
+    other for longer than they work. NumPy's BLAS may be loaded already with threads for all cores, so its number of
+    threads is reduced here.
     """
     if config.getoption("--mnist-device") == "cpu":
         hidden = pytest.MonkeyPatch()
@@ -99,7 +98,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `mnist_lab` or `mnist_engine` once for each."""
+    """Run a test that uses `mnist_lab` or `mnist_engine` once for each lab or engine."""
     if "mnist_engine" in metafunc.fixturenames:
         metafunc.parametrize("mnist_engine", metafunc.config.getoption("--mnist-engine") or _ENGINES, scope="session")
     if "mnist_lab" in metafunc.fixturenames:
@@ -123,9 +122,9 @@ def mnist_source(pytestconfig: pytest.Config, mnist_dataset: Dataset) -> str:
 
 @pytest.fixture
 def mnist_only(pytestconfig: pytest.Config, mnist_dataset: Dataset) -> None:
-    """Skip where the data is the stand-in: only MNIST can answer this test."""
+    """Skip where the data is the stand-in: the test needs MNIST."""
     if mnist_dataset.is_standin:
-        _miss(pytestconfig, "mnist", "only MNIST can answer this, and the data is the stand-in")
+        _miss(pytestconfig, "mnist", "this test needs MNIST, and the data is the stand-in")
 
 
 @pytest.fixture
@@ -160,9 +159,9 @@ def mnist_train(
 
 @pytest.fixture
 def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """A function of a check's result that notes its verdict for the summary, and fails where it does not hold.
+    """A function of a check's result that notes the verdict for the summary, and fails where the check does not hold.
 
-    A known regression is an expected failure; one that has gone is a failure.
+    A known regression is an expected failure; a known regression that is gone is a failure.
     """
     from mnist_bench.checks.known import apply_known, load_known
     from mnist_bench.records.verdicts import Verdict
@@ -200,18 +199,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _format_keys(record: TrainingRecord) -> str:
-    it = record.environment
+    config, environment = record.config, record.environment
     return (
-        f"{record.config.engine} on {record.dataset.source}: TensorFlow {it.tensorflow}, Keras {it.keras}, "
-        f"device {it.device}, numerics key {it.numerics_key}, hardware key {it.hardware_key}"
+        f"{config.engine} on {record.dataset.source}: TensorFlow {environment.tensorflow}, Keras {environment.keras}, "
+        f"device {environment.device}, numerics key {environment.numerics_key}, "
+        f"hardware key {environment.hardware_key}"
     )
 
 
 def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
-    """Return the record of a training from the session's folder, made there first if need be."""
+    """Return the record of a training from the session's folder; train first if there is none."""
     from filelock import FileLock
 
-    from mnist_bench.records.serial import load_record
+    from mnist_bench.records.serial import load_record, save
     from mnist_bench.training.campaign import record_name
     from mnist_bench.training.runner import check_config, train
 
