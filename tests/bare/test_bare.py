@@ -1,0 +1,78 @@
+"""Environments that have TensorFlow and nothing else, the oldest and the newest, are measured as they are."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.training.workers.interpreters import run_command
+from mnist_bench.versions.environments import describe_environment, make_environment
+from mnist_bench.versions.records import load_version
+from mnist_bench.versions.releases import find_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(
+    "MNIST_BENCH_BARE" not in os.environ, reason="makes environments from the package index: tox run -e bare"
+)
+
+
+@pytest.fixture(scope="module")
+def pythons() -> tuple[Path, Path]:
+    """The interpreters of TensorFlow 2.8 and 2.21, in environments that uv makes."""
+    old, new = (make_environment(find_version(name))[0] for name in ("py310-tf28", "py313-tf221"))
+    return old, new
+
+
+def test_nothing_of_ours_is_there(pythons: tuple[Path, Path]) -> None:
+    """Neither this package nor what it is judged with: each environment is what a user of TensorFlow has."""
+    for python in pythons:
+        packages = describe_environment(python).packages
+        assert {"tensorflow-cpu", "tensorflow_cpu"} & set(packages)
+        assert not {"mnist-bench", "mnist_bench", "msgspec", "scipy", "pytest", "typer", "scikit-learn"} & set(packages)
+        assert (
+            run_command([str(python), "-c", "import tensorflow, sys; print('mnist_bench' in sys.modules)"]) == "False\n"
+        )
+
+
+def test_the_two_are_compared(pythons: tuple[Path, Path], command: Callable[..., Any]) -> None:
+    """Other versions of Keras draw other weights: the first stage that differs is named, and the status is 1."""
+    answer = command("compare", *pythons, "--lab", "perceptron", "--epochs", 1, "--data", "digits", "--engine", "graph")
+    assert answer.status == 1, answer.err
+    assert "first stage that differs: " in answer.out
+
+
+def test_the_two_are_timed(pythons: tuple[Path, Path], command: Callable[..., Any], tmp_path: Path) -> None:
+    """Both sides train in rounds of fresh processes, and a verdict comes out."""
+    old, new = pythons
+    options = (
+        "--lab",
+        "perceptron",
+        "--engine",
+        "graph",
+        "--budget",
+        60,
+        "--data",
+        "digits",
+        "--out",
+        tmp_path / "ab.json",
+    )
+    answer = command("ab", "--a", old, "--b", new, *options)
+    assert answer.status in (0, 1, 3), answer.err
+    assert (tmp_path / "ab.json").exists()
+
+
+def test_one_is_measured_layer_by_layer(
+    pythons: tuple[Path, Path], command: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A version that no matrix has is measured in the environment that is given, and its record is complete."""
+    options = ("--labs", "perceptron", "--seeds", 1, "--epochs", 1, "--data", "digits", "--out", tmp_path)
+    answer = command("matrix", "run", "mine", "--interpreter", pythons[0], *options)
+    assert answer.status == 0, answer.err
+    record = load_version(tmp_path / "mine.json")
+    assert (record.version.tensorflow, record.status) == ("2.8.4", "measured")
+    assert all(check.holds for checks in record.checks.values() for check in checks)
