@@ -141,14 +141,14 @@ def mnist_train(
     request: pytest.FixtureRequest, mnist_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., TrainingRecord]:
     """A function of (lab, engine, seed, epochs) that trains once a session, whichever process asks first."""
-    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 
     folder = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         folder = folder.parent  # the workers' common one
     device = request.config.getoption("--mnist-device")
 
-    def train_once(lab: str, engine: str, *, seed: int = 1671, epochs: int | None = None) -> TrainingRecord:
+    def train_once(lab: str, engine: str, *, seed: int = FIRST_SEED, epochs: int | None = None) -> TrainingRecord:
         config = TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, device=device)
         record = _train_once(config, mnist_dataset, folder / "mnist-bench")
         request.node.user_properties.append((_KEYS, _format_keys(record)))

@@ -13,6 +13,7 @@ from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.records import ProbeRecord, describe_difference
 from mnist_bench.checks.thresholds import judge_threshold
 from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import Verdict
@@ -117,7 +118,7 @@ def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iter
         return
     comparisons = compare_values(old, new.test_accuracy, new.test_loss)
     # The same files give the same verdict: the random splits have a fixed seed.
-    for metric, decision in judge(comparisons, rng=np.random.default_rng(1671), looks=1).items():
+    for metric, decision in judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1).items():
         yield f"{new.engine} {metric}: {format_metric(metric, decision)}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.stats.sequential import (
     ACCURACY_MARGIN,
@@ -114,7 +115,7 @@ def compare_accuracy(
     if not comparisons:
         return results
     # The same records give the same verdict: the random splits have a fixed seed.
-    decisions = judge(comparisons, rng=np.random.default_rng(1671), looks=looks)
+    decisions = judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=looks)
     for name, decision in decisions.items():
         lab, metric = name.split()
         engine = references[lab].engine

@@ -15,7 +15,7 @@ from mnist_bench.checks.layers.fast import run_fast_checks
 from mnist_bench.checks.layers.probes import probe
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
 from mnist_bench.checks.thresholds import check_threshold
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
 
-__all__ = ["FIRST_SEED", "Plan", "check_fast_layers", "check_results", "run_suite"]
-
-FIRST_SEED = 1671
+__all__ = ["Plan", "check_fast_layers", "check_results", "run_suite"]
 
 
 @dataclass(frozen=True, kw_only=True)

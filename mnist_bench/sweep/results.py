@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.sweep.space import FACTORS, Level, Point, describe_point
 
 if TYPE_CHECKING:
@@ -212,5 +213,5 @@ def _run_fanova(trials: Sequence[TrialRecord], levels: dict[str, list[Level]]) -
         value = statistics.fmean(it.val_accuracy for it in trial.trainings)
         params = {name: (trial.point or {})[name] for name in levels}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=value))
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=1671)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=FIRST_SEED)
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))

@@ -10,6 +10,7 @@ import numpy as np
 
 from mnist_bench.checks.accuracy import make_metric_result
 from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
 from mnist_bench.show.text import escape_markdown, format_line, format_markdown, format_summary
@@ -216,7 +217,7 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
     if not comparisons:
         return
     # The same records give the same verdict: the random splits have a fixed seed.
-    for name, decision in judge(comparisons, rng=np.random.default_rng(1671), looks=1).items():
+    for name, decision in judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1).items():
         metric, _, case = name.partition(" ")
         values = np.asarray(comparisons[name].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)

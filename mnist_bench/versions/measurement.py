@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
 from mnist_bench.checks.records import ProbeRecord
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import plan_campaign, run_campaign
@@ -19,7 +19,7 @@ from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 from mnist_bench.training.workers.pool import Failed, Finished
 from mnist_bench.versions.environments import describe_environment, make_environment
-from mnist_bench.versions.plan import FIRST_SEED, find_missing
+from mnist_bench.versions.plan import find_missing
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, make_times, put
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.records import NEEDED
 
 if TYPE_CHECKING:
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["FIRST_SEED", "LAYERS", "NOT_TIMED", "STAND_INS", "Wanted", "check_wanted", "find_missing"]
+__all__ = ["LAYERS", "NOT_TIMED", "STAND_INS", "Wanted", "check_wanted", "find_missing"]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy", "times")
 # Times want a quiet machine and one process at a time, so they are measured when they are asked for.
 NOT_TIMED = LAYERS[:-1]
-FIRST_SEED = 1671
 
 # Keras 3.0 to 3.6 cannot run a whole epoch in one execution: see `engines.compile_model`. `graph`
 # ends in the same bits as `epoch`, only later.
@@ -31,7 +31,7 @@ class Wanted:
     Attributes:
         layers: Some of `LAYERS`.
         labs: Keys of `LABS`.
-        seeds: Seeds of each lab that are trained in full, from 1671 on.
+        seeds: Seeds of each lab that are trained in full, from `FIRST_SEED` on.
         epochs: Epochs of each training and probe; the lab's own, and a probe's own, if None.
         checked: Engines that are checked.
         probed: Engines that are probed.

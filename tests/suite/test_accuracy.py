@@ -8,7 +8,7 @@ import pytest
 
 from mnist_bench.checks import baselines, thresholds
 from mnist_bench.checks.accuracy import compare_accuracy, is_decided, plan_looks
-from mnist_bench.checks.suite import FIRST_SEED
+from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

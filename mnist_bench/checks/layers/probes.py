@@ -14,6 +14,7 @@ import numpy as np
 
 from mnist_bench.checks.layers import tracers
 from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
 from mnist_bench.training.backend import choose_device, seed_everything, set_determinism
 from mnist_bench.training.data.dataset import prepare
@@ -131,7 +132,7 @@ def _first(prepared: Prepared, count: int) -> Prepared:
 
 def _given_weights(lab: Lab) -> list[Floats]:
     """Return weights that depend on nothing under test, spread as glorot uniform spreads them."""
-    rng = np.random.RandomState(1671)  # its stream is frozen: the weights never change
+    rng = np.random.RandomState(FIRST_SEED)  # its stream is frozen: the weights never change
     weights: list[Floats] = []
     for shape in (w.shape for w in build_model(lab).get_weights()):
         limit = (6 / sum(shape)) ** 0.5 if len(shape) > 1 else 0.1

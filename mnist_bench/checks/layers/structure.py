@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.backend import seed_everything
 from mnist_bench.training.labs import CLASSES, PIXELS, build_model, check_lab
@@ -50,7 +51,7 @@ def check_layers(name: str) -> CheckResult:
     )
 
 
-def check_initial_weights(name: str, *, seed: int = 1671) -> CheckResult:
+def check_initial_weights(name: str, *, seed: int = FIRST_SEED) -> CheckResult:
     """Check that kernels are glorot uniform (Glorot and Bengio, 2010, equation 16) and biases zero.
 
     Uniform on ± sqrt(6 / (inputs + outputs)), whose variance is limit² / 3.

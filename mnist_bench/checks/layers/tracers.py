@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.training.backend import load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.data.dataset import Prepared
 from mnist_bench.training.engines import check_engine, compile_model, train_model
@@ -82,7 +82,7 @@ def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: in
 
 @without_tf32()
 def trace_order(
-    engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671
+    engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = FIRST_SEED
 ) -> OrderTrace:
     """Find out in which step of each epoch an engine trains each sample, and with which label.
 
@@ -104,7 +104,9 @@ def trace_order(
 
 
 @without_tf32()
-def trace_steps(engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = 1671) -> Ints:
+def trace_steps(
+    engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = FIRST_SEED
+) -> Ints:
     """Find out in which step of each epoch an engine trains each sample, whatever its label.
 
     The arguments are those of `trace_order`.
@@ -218,7 +220,7 @@ class MaskTrace:
 
 
 @without_tf32()
-def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 1671) -> MaskTrace:
+def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = FIRST_SEED) -> MaskTrace:
     """Find out which units of the dropout lab, widened, an engine drops.
 
     Every hidden unit gives 1 before dropout, so the gradient of the second kernel has a row of zeros for each

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION
 from mnist_bench.stats.intervals import mean_interval, median_interval
+from mnist_bench.stats.ratios import BOUND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,6 @@ MOST = 24  # rows of a picture: with more of them the names would not be legible
 # A page may set the colours brighter on dark ground.
 MARKS = ((TRAINING, "o", "-"), (VALIDATION, "D", "--"), (TEST, "s", ":"))
 _NAMES = ("plain", "marked", "third")
-_BAND = 0.05  # of a ratio: what `ab` holds for the same
 _SHIFT = 0.24  # of a row, between the kinds that share it
 
 
@@ -91,7 +91,7 @@ def plot_ratios(pairs: Mapping[str, AbRecord], ax: Axes) -> Axes:
     The wall's intervals are of the first kind, those of processor time of the second. An end that is open is not
     drawn.
     """
-    ax.axvspan(1 / (1 + _BAND), 1 + _BAND, color=MARKS[0][0], alpha=0.12, linewidth=0)
+    ax.axvspan(1 / (1 + BOUND), 1 + BOUND, color=MARKS[0][0], alpha=0.12, linewidth=0)
     ax.axvline(1, color=MARKS[0][0], linewidth=0.8)
     for place, pair in enumerate(pairs.values()):
         for ratio, (colour, shape, _), shift in zip((pair.wall, pair.cpu), MARKS, (-0.5, 0.5), strict=False):
