@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import statistics
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,15 @@ from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_st
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["escape_markdown", "format_json", "format_junit", "format_line", "format_markdown", "format_summary"]
+__all__ = [
+    "escape_markdown",
+    "format_json",
+    "format_junit",
+    "format_line",
+    "format_markdown",
+    "format_spread",
+    "format_summary",
+]
 
 # What a CI system shows: a failure is a regression, an error is a check without an answer.
 _JUNIT_ELEMENTS = {
@@ -44,6 +53,13 @@ def format_summary(results: Sequence[CheckResult]) -> str:
     counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
     said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
     return f"{conclude(result.verdict for result in results).value}: {said}"
+
+
+def format_spread(values: Sequence[float], limits: tuple[float, float] | None = None) -> str:
+    """Return the mean, the standard deviation of several values, and limits, such as the lowest and highest value."""
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    ends = f" ({limits[0]:.4f} to {limits[1]:.4f})" if limits else ""
+    return f"{statistics.fmean(values):.4f}{deviation}{ends}"
 
 
 def format_json(results: Sequence[CheckResult]) -> str:

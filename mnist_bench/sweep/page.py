@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import write_atomically
 from mnist_bench.records.serial import save
 from mnist_bench.show.drawing import save_alone
 from mnist_bench.show.page import render
+from mnist_bench.show.text import format_spread
 from mnist_bench.sweep.plots import draw_all
 from mnist_bench.sweep.results import CHOSEN, count_states, format_csv, measure_importances, rank_rows
 from mnist_bench.sweep.space import describe_point
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mnist_bench.sweep.records import SweepRecord, TrialRecord
     from mnist_bench.sweep.results import Row
 
-__all__ = ["describe_fate", "explain_choice", "format_spread", "format_table", "list_others", "write_sweep"]
+__all__ = ["describe_fate", "explain_choice", "format_table", "list_others", "write_sweep"]
 
 
 def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
@@ -87,12 +87,6 @@ def explain_choice(sweep: SweepRecord) -> str:
 def format_states(sweep: SweepRecord) -> str:
     """Return how many trials ended how, in words."""
     return ", ".join(f"{count} {state}" for state, count in count_states(sweep).items())
-
-
-def format_spread(accuracies: list[float]) -> str:
-    """Return a mean and, of several, the standard deviation."""
-    spread = f" ± {statistics.stdev(accuracies):.4f}" if len(accuracies) > 1 else ""
-    return f"{statistics.fmean(accuracies):.4f}{spread}"
 
 
 def format_test(row: Row) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
-from mnist_bench.show.text import format_json, format_junit, format_line, format_markdown, format_summary
+from mnist_bench.show.text import format_json, format_junit, format_line, format_markdown, format_spread, format_summary
 
 NASTY = "a < b & c > d | e \\ f \x1b[31mred\x1b[0m\x00 \ud800 ≥ `g` <br>\nnext\r\nline"
 
@@ -165,3 +165,10 @@ def test_no_text_breaks_a_report(results: list[CheckResult]) -> None:
     assert [it.tag for it in suite] == ["testcase"] * len(results)
     rows = format_markdown(results).split("\n")[4 : 4 + len(results)]
     assert [len(split_row(row)) for row in rows] == [4] * len(results)
+
+
+def test_a_spread_says_what_the_values_give() -> None:
+    """One value has no deviation; limits are shown if they are given."""
+    assert format_spread([0.5]) == "0.5000"
+    assert format_spread([0.4, 0.6]) == "0.5000 ± 0.1414"
+    assert format_spread([0.4, 0.6], (0.4, 0.6)) == "0.5000 ± 0.1414 (0.4000 to 0.6000)"

@@ -13,7 +13,7 @@ from mnist_bench.show.text import escape_markdown
 from mnist_bench.timing.ab.records import format_ratio
 from mnist_bench.versions.bitgroups import find_keras
 from mnist_bench.versions.report import plots
-from mnist_bench.versions.report.findings import format_spread
+from mnist_bench.versions.report.findings import format_mean
 from mnist_bench.versions.report.headline import format_change
 from mnist_bench.versions.report.page import LEGEND, format_letter, list_sections, plot_metric
 
@@ -149,8 +149,8 @@ def _tell_accuracy(facts: Facts) -> Iterator[str]:
                 it.lab,
                 it.label.replace("\n", ", "),
                 str(len(it.results.seeds)),
-                format_spread(it.results.test_accuracy),
-                format_spread(it.results.test_loss),
+                format_mean(it.results.test_accuracy),
+                format_mean(it.results.test_loss),
             ]
             for it in facts.trained
         ],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.show.text import format_spread
 from mnist_bench.stats.intervals import mean_interval
 from mnist_bench.versions.bitgroups import FIT, Alike, describe_versions, find_alike
 from mnist_bench.versions.bits import SAME_BITS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-__all__ = ["Facts", "Trained", "collect_facts", "find_mark", "format_spread", "list_some"]
+__all__ = ["Facts", "Trained", "collect_facts", "find_mark", "format_mean", "list_some"]
 
 _SOME = 8  # names that a sentence holds
 
@@ -92,16 +92,14 @@ def find_mark(regressions: Sequence[Regression]) -> Regression | None:
     return next((it for it in regressions if it.lacking and set(it.engines) & set(SAME_BITS)), None)
 
 
-def format_spread(values: Sequence[float | None], *, digits: int = 4) -> str:
+def format_mean(values: Sequence[float | None]) -> str:
     """Return mean, standard deviation and the 95% interval of the mean, as far as the values give them."""
     finite = [value for value in values if value is not None]
     if not finite:
         return "not finite"
-    text = f"{statistics.fmean(finite):.{digits}f}"
     interval = mean_interval(finite)
-    if math.isfinite(interval.low):
-        spread = f" ± {statistics.stdev(finite):.{digits}f}"
-        text += f"{spread} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
+    varied = math.isfinite(interval.low)  # otherwise the values are equal, and the first says it all
+    text = format_spread(finite, (interval.low, interval.high)) if varied else format_spread(finite[:1])
     diverged = len(values) - len(finite)
     return f"{text}, not finite in {diverged}" if diverged else text
 

@@ -12,7 +12,7 @@ from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bitgroups import find_keras
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report import plots
-from mnist_bench.versions.report.findings import format_spread, list_some
+from mnist_bench.versions.report.findings import format_mean, list_some
 from mnist_bench.versions.report.headline import count, format_change
 from mnist_bench.versions.report.plots import Sample
 from mnist_bench.versions.report.table import TONES, explain_machines
@@ -82,7 +82,7 @@ def format_page(facts: Facts) -> str:
         verdict_tones={word: TONES.get(verdict.value, "open") for word, verdict in VERDICTS.items()},
         contents=[(name, text) for name, text in _CONTENTS.items() if name != "regressions" or facts.costs],
         anchor=lambda *words: "-".join(["v", *words]),
-        **{it.__name__: it for it in (count, find_keras, format_change, format_ratio, format_spread, list_some)},
+        **{it.__name__: it for it in (count, find_keras, format_change, format_ratio, format_mean, list_some)},
         **{it.__name__: it for it in (format_letter, list_stages, describe_environment, format_commands)},
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.versions.report.collection import make_collection
-from mnist_bench.versions.report.findings import collect_facts, format_spread, list_some
+from mnist_bench.versions.report.findings import collect_facts, format_mean, list_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ def test_without_a_regression_nothing_is_marked(records: dict[str, VersionRecord
 )
 def test_a_spread_says_what_the_values_give(values: Sequence[float | None], text: str) -> None:
     """One value has no interval, and a training that diverged is counted."""
-    assert format_spread(values) == text
+    assert format_mean(values) == text
 
 
 def test_some_of_many_names() -> None:
