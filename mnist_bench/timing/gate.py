@@ -33,6 +33,8 @@ CONTROL = "sgemm"
 
 _AGAIN = "pytest '{}' --benchmark-json again.json; mnist-bench timings check RUN.json again.json"
 
+_LIST = "pytest benchmarks --collect-only -q | mnist-bench timings manifest"
+
 _NOTHING = "was due by the manifest"
 
 
@@ -77,7 +79,7 @@ def judge_runs(
         elif name not in measured:
             results.append(_missing(name, "not in this run: renamed, deselected or not collected"))
         elif name not in due:
-            results.append(_no_baseline(name, "not in the manifest", "mnist-bench timings manifest RUN.json"))
+            results.append(_no_baseline(name, "not in the manifest", _LIST))
         else:
             results.append(_judge(measured[name], references, rng, alone=times_measured[name] == 1))
     return results

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnist_bench.cli.timings import manifest
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.timing.clock import CONTROLS
 from mnist_bench.timing.gate import BOUNDS, CONTROL, judge_nothing, judge_runs
@@ -140,7 +141,9 @@ def test_what_cannot_be_compared_has_no_baseline(make_timing_run: Any) -> None:
         assert {it.verdict for it in results.values()} == {Verdict.NO_BASELINE}
         assert all(words in it.figure for it in results.values())
         assert exit_status(results.values()) == 4
-    assert "not in the manifest" in judge(now, now, due=(STEADY,))["timing/evaluation[mlp-graph-cpu]"].figure
+    stranger = judge(now, now, due=(STEADY,))["timing/evaluation[mlp-graph-cpu]"]
+    assert "not in the manifest" in stranger.figure
+    assert stranger.command in str(manifest.__doc__)  # that command takes no run: its help shows how to call it
 
 
 def test_a_gpus_time_has_no_unit_on_other_hardware(make_timing_run: Any) -> None:
