@@ -1,1 +1,1 @@
-"""The command: one module a command, or a family of them."""
+"""The command `mnist-bench`: one module per command, or per family of commands."""

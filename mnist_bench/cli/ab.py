@@ -1,74 +1,61 @@
-"""The commands `ab` and `calibrate`: two interpreters beside each other. A thin shell, which cli.py registers."""
+"""The commands `ab` and `calibrate`: two interpreters timed against each other, and how sharp that is."""
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnist_bench.cli.check import DataOption, EngineOption, JsonOption  # noqa: TC001 - typer reads them at run time
-from mnist_bench.records.serial import save
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import default_folder, load_data
 
 if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.timing.ab.rounds import AbPlan
 
-__all__ = ["BudgetOption", "ab", "calibrate"]
-
-LabOption = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
-BudgetOption = Annotated[float, typer.Option(metavar="SECONDS", help="For one comparison.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or gpu; on a GPU use --in-turn.")]
-TurnOption = Annotated[
-    bool,
-    typer.Option(
-        "--in-turn", help="One process at a time with all the cores, instead of A and B together on a core each."
-    ),
-]
-ShippedOption = Annotated[
-    bool,
-    typer.Option(
-        "--as-shipped", help="With tf.data's autotuner, for which Keras 3 waits at the end of each epoch: less sharp."
-    ),
-]
-BaselinesOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="The baselines, with the calibrations; those of the package if not given."),
-]
+__all__ = ["ab", "calibrate"]
 
 _DEVICES = ("auto", "cpu", "gpu")
-_BUDGET = 90.0  # ab.BUDGET_SECONDS, whose import `--help` does without
 
 
 def ab(
-    a: Annotated[str, typer.Option("--a", metavar="PYTHON", help="An interpreter, or a virtual environment's folder.")],
-    b: Annotated[str, typer.Option("--b", metavar="PYTHON", help="The one that may have become slower.")],
+    a: Annotated[
+        str, typer.Option("--a", metavar="PYTHON", help="An interpreter, or the folder of a virtual environment.")
+    ],
+    b: Annotated[str, typer.Option("--b", metavar="PYTHON", help="The interpreter that may have become slower.")],
     *,
-    lab: LabOption = "mlp",
-    engine: EngineOption = "epoch",
-    budget: BudgetOption = _BUDGET,
-    data: DataOption = "auto",
-    device: DeviceOption = "cpu",
-    in_turn: TurnOption = False,
-    as_shipped: ShippedOption = False,
-    baselines: BaselinesOption = None,
+    lab: options.Lab = "mlp",
+    engine: options.Engine = "epoch",
+    budget: options.Budget = options.BUDGET_SECONDS,
+    data: options.Data = "auto",
+    device: options.TimedDevice = "cpu",
+    in_turn: options.InTurn = False,
+    as_shipped: Annotated[
+        bool,
+        typer.Option(
+            "--as-shipped",
+            help="Leave tf.data's autotuner on: less sharp, as Keras 3 waits for the tuner at the end of each epoch.",
+        ),
+    ] = False,
+    baselines: options.Calibrations = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="For the record; results/TIME/ab.json if not given.")
+        Path | None, typer.Option(metavar="FILE", help="The record; results/TIME/ab.json if not given.")
     ] = None,
-    json: JsonOption = False,
+    json: options.Json = False,
     fault_b: Annotated[str | None, typer.Option(hidden=True, help="Plant a slow-down in B.")] = None,
 ) -> None:
-    """Is B slower than A? Two interpreters, so two TensorFlow versions, on this machine, now.
+    """Answer whether B is slower than A: two interpreters, so two TensorFlow versions, on this machine, now.
 
-    Each needs this package, NumPy and TensorFlow 2.8 or newer. Fresh processes of both are timed side by side
-    until the answer is clear or the budget is spent. Exit status: 0 faster or the same, 1 slower, 2 bad usage,
-    bad input or a process that was lost, 3 inconclusive.
+    Each interpreter needs TensorFlow 2.8 or newer, and nothing else. Fresh processes of both are timed side by side
+    until the answer is clear or the budget is spent. Exit status: 0 B is faster or the same, 1 B is slower, 2 bad
+    usage, bad input or a process that was lost, 3 inconclusive.
     """
+    import dataclasses
+
     from mnist_bench.checks.baselines import find_folder
-    from mnist_bench.cli.app import default_folder
-    from mnist_bench.records.serial import dump_json
+    from mnist_bench.records.serial import dump_json, save
     from mnist_bench.records.verdicts import EXIT_STATUS
     from mnist_bench.timing.ab.calibration import find_sharpness
     from mnist_bench.timing.ab.console import format_ab, show_rounds
@@ -77,18 +64,9 @@ def ab(
 
     path = out or default_folder() / "ab.json"
     if path.exists():
-        raise FileExistsError(f"{path} exists already: --out takes another file")
+        raise FileExistsError(f"{path} exists already: choose another file with --out")
     plan = _make_plan(
-        a,
-        b,
-        lab,
-        engine,
-        budget=budget,
-        data=data,
-        device=device,
-        in_turn=in_turn,
-        as_shipped=as_shipped,
-        fault_b=fault_b,
+        a, b, lab, engine, data, device, budget=budget, in_turn=in_turn, as_shipped=as_shipped, fault_b=fault_b
     )
     with show_rounds(budget) as show:
         record = compare(plan, show)
@@ -98,50 +76,54 @@ def ab(
     save(record, path, overwrite=True)
     typer.echo(dump_json(record) if json else f"{format_ab(record)}\nRecord: {path}\n", nl=False)
     if record.failure:
-        raise ValueError(f"{record.failure}; the rounds before it are in {path}")
+        raise ValueError(f"{record.failure}; the rounds before that are in {path}")
     raise typer.Exit(EXIT_STATUS[VERDICTS[record.verdict]])
 
 
 def calibrate(
-    lab: LabOption = "mlp",
-    engine: EngineOption = "epoch",
+    *,
+    lab: options.Lab = "mlp",
+    engine: options.Engine = "epoch",
     runs: Annotated[int, typer.Option(min=1, help="Comparisons to make.")] = 20,
-    budget: BudgetOption = _BUDGET,
-    data: DataOption = "auto",
-    device: DeviceOption = "cpu",
-    in_turn: TurnOption = False,  # noqa: FBT002
-    baselines: BaselinesOption = None,
+    budget: options.Budget = options.BUDGET_SECONDS,
+    data: options.Data = "auto",
+    device: options.TimedDevice = "cpu",
+    in_turn: options.InTurn = False,
+    baselines: options.Calibrations = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="For a record a run; results/calibration/LAB-ENGINE if not given."),
+        typer.Option(
+            metavar="FOLDER", help="The records, one per comparison; results/calibration/LAB-ENGINE if not given."
+        ),
     ] = None,
-    json: JsonOption = False,  # noqa: FBT002
+    json: options.Json = False,
 ) -> None:
-    """Find out what `ab` is worth on this machine, by comparing this interpreter with itself.
+    """Measure how sharp `ab` is on this machine, by comparing this interpreter with itself.
 
-    Gives the rate of false alarms and the smallest slow-down that is found with 90%, which `ab` then shows
-    beside its verdict. It takes RUNS times the budget, and a quiet machine; after a break the same command goes
-    on where it was.
+    Finds the rate of false alarms and the smallest slow-down that is detected with 90% probability; `ab` then shows
+    both with its verdict. Takes RUNS times the budget, and needs a quiet machine. After a break the same command
+    goes on where it stopped.
     """
     import dataclasses
 
     from mnist_bench.checks.baselines import find_folder
-    from mnist_bench.records.serial import dump_json
+    from mnist_bench.records.serial import dump_json, save
     from mnist_bench.timing.ab.calibration import calibrate as summarise
     from mnist_bench.timing.ab.calibration import calibration_path, format_sharpness
+    from mnist_bench.timing.ab.records import format_ratio
     from mnist_bench.timing.ab.rounds import run_series
 
-    plan = _make_plan(
-        sys.executable, sys.executable, lab, engine, budget=budget, data=data, device=device, in_turn=in_turn
-    )
+    python = sys.executable
+    plan = _make_plan(python, python, lab, engine, data, device, budget=budget, in_turn=in_turn)
     folder = out or Path("results", "calibration", f"{lab}-{engine}")
     place = baselines or find_folder()
 
     def show(number: int, run: AbRecord) -> None:
         path = calibration_path(place, run.a, run.workload)
-        if path.exists():  # found out after the first run, not after the last
+        if path.exists():  # noticed after the first run, not after the last
             raise FileExistsError(f"{path} exists already: remove it to calibrate this machine again")
-        _show_run(number, run)
+        ratios = f"wall {format_ratio(run.wall)}, processor {format_ratio(run.cpu)}"
+        typer.echo(f"run {number}: {run.verdict}; {ratios}", err=True)
 
     record = summarise(run_series(dataclasses.replace(plan, early=False), folder, runs, show))
     path = calibration_path(place, record.environment, record.workload)
@@ -154,18 +136,15 @@ def _make_plan(
     b: str,
     lab: str,
     engine: str,
-    *,
-    budget: float,
     data: str,
     device: str,
+    *,
+    budget: float,
     in_turn: bool,
     as_shipped: bool = False,
     fault_b: str | None = None,
 ) -> AbPlan:
-    """Check everything that can be before a process is started, and return the plan."""
-    import tempfile
-
-    from mnist_bench.cli.app import load_data
+    """Check whatever can be checked before a process is started, and return the plan."""
     from mnist_bench.timing.ab.faults import parse_fault
     from mnist_bench.timing.ab.rounds import AbPlan
     from mnist_bench.training.engines import check_engine
@@ -181,9 +160,8 @@ def _make_plan(
     if fault_b:
         parse_fault(fault_b)
     pythons = [find_python(name) for name in (a, b)]
-    with tempfile.TemporaryDirectory() as folder:
-        for python in dict.fromkeys(pythons):
-            check_python(python, Path(folder))
+    for python in dict.fromkeys(pythons):
+        check_python(python)
     return AbPlan(
         python_a=pythons[0],
         python_b=pythons[1],
@@ -196,10 +174,3 @@ def _make_plan(
         as_shipped=as_shipped,
         fault_b=fault_b,
     )
-
-
-def _show_run(number: int, record: AbRecord) -> None:
-    from mnist_bench.timing.ab.records import format_ratio
-
-    ratios = f"wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}"
-    typer.echo(f"run {number}: {record.verdict}; {ratios}", err=True)

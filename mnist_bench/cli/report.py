@@ -1,4 +1,4 @@
-"""The command `report`: a thin shell, which cli.py registers."""
+"""The commands `report` and `export`: records as a page for people, and as figures for a tracker of benchmarks."""
 
 from __future__ import annotations
 
@@ -7,46 +7,76 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnist_bench.cli.matrix import DEFAULT_FOLDER
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import say, write_report
 
 if TYPE_CHECKING:
     from mnist_bench.versions.report.findings import Facts
 
-__all__ = ["report"]
+__all__ = ["export", "report"]
 
 
 def report(
     records: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RECORDS]...", help="Versions' records, or folders of them; baselines/versions if none."
+            metavar="[RECORDS]...", help="Records of versions, or folders of these; baselines/versions if not given."
         ),
     ] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The page; report.html if neither it nor --docs is given.")
+        Path | None, typer.Option(metavar="FILE", help="The page; report.html if neither --out nor --docs is given.")
     ] = None,
     docs: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write results.md and images/versions.svg there, of these records."),
+        typer.Option(metavar="FOLDER", help="Write results.md and images/versions.svg of these records there."),
     ] = None,
 ) -> None:
     """Show what changed between TensorFlow, Keras and Python versions: one self-contained page.
 
-    Each version stands beside its predecessor, with what `compare` says of the two. A page that this command made
-    is replaced, another file never is. Exit status: 0 it is written, whatever it says; 2 bad usage or bad input.
+    Each version is shown next to its predecessor, with what `compare` says of the two. A page that this command
+    made is replaced; any other file is left alone. Exit status: 0 written, whatever the page says, 2 bad usage or
+    bad input.
     """
     from mnist_bench.versions.report.collection import load_collection, make_collection
     from mnist_bench.versions.report.findings import collect_facts
 
-    paths = records or [DEFAULT_FOLDER]
-    # The documents have a page before there are records.
-    empty = docs is not None and records is None and not list(DEFAULT_FOLDER.glob("*.json"))
-    facts = collect_facts(make_collection([]) if empty else load_collection(paths))
+    # There may be no records yet: the documents then say so.
+    empty = docs is not None and records is None and not list(options.VERSIONS_FOLDER.glob("*.json"))
+    facts = collect_facts(make_collection([]) if empty else load_collection(records or [options.VERSIONS_FOLDER]))
     if docs is not None:
         _write_docs(facts, docs)
     if out is not None or docs is None:
         _write_page(facts, out or Path("report.html"))
+
+
+def export(
+    records: Annotated[
+        list[Path],
+        typer.Argument(metavar="RECORDS...", help="Records of versions or of trainings, or folders of these."),
+    ],
+    *,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="github-action-benchmark or bencher.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of to stdout.")] = None,
+) -> None:
+    """Write the figures of records as a tracker of benchmarks reads them: losses, errors, seconds, megabytes.
+
+    Each figure has its lowest and highest value; smaller is better. What could not be measured is named on stderr.
+    Exit status: 0 written, 2 bad usage or bad input, such as a loss that is not finite.
+    """
+    from mnist_bench.versions.report.export import collect_figures, find_gaps
+    from mnist_bench.versions.report.trackers import FORMATS, check_format
+    from mnist_bench.versions.sources import load_all
+
+    write = FORMATS[check_format(form)]
+    versions = load_all(records)
+    text = write(collect_figures(versions))
+    for gap in find_gaps(versions):
+        say(f"no figures: {gap}")
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_report(out, text)
 
 
 def _write_page(facts: Facts, path: Path) -> None:
@@ -54,8 +84,7 @@ def _write_page(facts: Facts, path: Path) -> None:
     from mnist_bench.versions.report.page import GENERATOR, format_page
 
     replace_own(path, format_page(facts).encode(), mark=f'<meta name="generator" content="{GENERATOR}">')
-    typer.echo(facts.headline.sentence)
-    typer.echo(f"Page: {path}")
+    typer.echo(f"{facts.headline.sentence}\nPage: {path}")
 
 
 def _write_docs(facts: Facts, folder: Path) -> None:

@@ -1,15 +1,15 @@
-"""The command `sweep`: a thin shell, which cli.py registers."""
+"""The command `sweep`: what other hyperparameters would do."""
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnist_bench.cli import check as cli_gate  # noqa: TC001 - typer reads the annotations
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import default_folder, load_data, say
+from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,77 +20,73 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
-OutOption = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="For the study, tables, plots and page; results/TIME if not given."),
-]
-
-_FIRST_SEED = 1671
 _UNFINISHED = 3
 
 
 def sweep(
-    lab: Annotated[str, typer.Option(help="perceptron, mlp or dropout.")] = "dropout",
+    *,
+    lab: options.Lab = "dropout",
     vary: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FACTOR=LEVELS",
-            help="epochs, learning_rate, hidden, dropout, optimizer or batch_size, and levels with commas between;"
-            " again for another. The lab sheet's homework if not given.",
+            help="epochs, learning_rate, hidden, dropout, optimizer or batch_size, and its levels separated by commas;"
+            " may be given more than once. The lab sheet's homework if not given.",
         ),
     ] = None,
-    *,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds to train each point with: 1671, 1672, ...")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train each point with: 1671, 1672, ...")] = 3,
     sampler: Annotated[
         str, typer.Option(help="one-at-a-time (around the lab's own values), grid, random or tpe.")
     ] = "one-at-a-time",
     trials: Annotated[
-        int | None, typer.Option(help="Points for random and tpe, besides the lab's own; 30 if not given.")
+        int | None, typer.Option(help="Points for random and tpe, in addition to the lab's own; 30 if not given.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes, each on its share of the cores.")] = 1,
+    jobs: options.Jobs = 1,
     storage: Annotated[
         str | None,
         typer.Option(metavar="URL", help="The study's database, to be shared; an SQLite file in DIR if not given."),
     ] = None,
     study: Annotated[str, typer.Option(metavar="NAME", help="The study's name in its database.")] = "sweep",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study that is in DIR.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the study in DIR.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Stop points whose validation accuracy lags behind the median.")
     ] = False,
-    data: cli_gate.DataOption = "auto",
-    out: OutOption = None,
-    json: cli_gate.JsonOption = False,
+    data: options.Data = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for study, tables, plots and page; results/TIME if not given."),
+    ] = None,
+    json: options.Json = False,
 ) -> None:
     """Explore the hyperparameters: train many variants of a lab, and rank them by validation accuracy.
 
-    The test set is touched once, at the end, for the best three and the lab's own point. The same command started
-    on several machines with one --storage shares the work. Exit status: 0 every point has an end, 2 bad usage or
-    bad input, 3 a point failed.
+    The test set is used once, at the end, for the best three points and the lab's own point. The same command
+    started on several machines with one --storage shares the work. Exit status: 0 every point has ended, 2 bad
+    usage or bad input, 3 a point failed.
     """
     import numpy as np
 
-    from mnist_bench.cli.app import default_folder, load_data
     from mnist_bench.records.environment import DatasetRecord
-    from mnist_bench.sweep import space as spaces
     from mnist_bench.sweep.records import SweepPlan
+    from mnist_bench.sweep.space import list_points, make_space
     from mnist_bench.sweep.storage import load_optuna
     from mnist_bench.sweep.study import HEARTBEAT_SECONDS
     from mnist_bench.sweep.trials import check_points
     from mnist_bench.sweep.workers import Order
 
-    load_optuna()  # missing, it is said before anything is done
-    varied = spaces.make_space(lab, vary or [])
-    points = spaces.list_points(varied, sampler, trials, np.random.default_rng(_FIRST_SEED))
+    load_optuna()  # if Optuna is missing, say so before anything is done
+    space = make_space(lab, vary or [])
+    points = list_points(space, sampler, trials, np.random.default_rng(FIRST_SEED))
     folder = out or default_folder()
     database = folder / "sweep.db"
     if storage is None and database.exists() and not resume:
-        raise FileExistsError(f"{database} exists already: --resume goes on there, --out takes another folder")
+        raise FileExistsError(f"{database} exists already: continue with --resume, or choose another folder with --out")
     dataset = load_data(data)
     plan = SweepPlan(
-        space=varied,
+        space=space,
         sampler=sampler,
         trials=trials,
-        seeds=list(range(_FIRST_SEED, _FIRST_SEED + seeds)),
+        seeds=list(range(FIRST_SEED, FIRST_SEED + seeds)),
         prune=prune,
         dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
     )
@@ -109,7 +105,9 @@ def sweep(
 def _run(
     order: Order, plan: SweepPlan, points: list[Any], dataset: Dataset, *, jobs: int, folder: Path, json: bool
 ) -> int:
-    """Run a sweep and its tests, write and print what they found, and return the exit status."""
+    """Run a sweep and its tests, write and print the results, and return the exit status."""
+    import dataclasses
+
     from mnist_bench.records.serial import dump_json
     from mnist_bench.sweep.page import format_table, write_sweep
     from mnist_bench.sweep.results import choose_trials
@@ -117,19 +115,19 @@ def _run(
     from mnist_bench.sweep.workers import WorkersLostError, work_off
 
     study = open_sweep(order.storage, order.study, plan, points, heartbeat=order.heartbeat)
-    _say(f"sweep of {plan.space.lab}: {len(points)} points, seeds for each: {len(plan.seeds)}, on {dataset.label}")
+    say(f"sweep of {plan.space.lab} on {dataset.label}: {len(points)} points, {len(plan.seeds)} seeds each")
     tests = None
     try:
         work_off(order, jobs=jobs, watch=_make_watcher(lambda: make_record(study, None)))
         record = make_record(study, None)
         chosen = choose_trials(record)
         if chosen:
-            _say(f"testing the best and the lab's own: {len(chosen)} points")
+            say(f"testing the best points and the lab's own: {len(chosen)} points")
             name = f"{order.study}-test"
             tests = open_tests(order.storage, name, plan, chosen, heartbeat=order.heartbeat)
             work_off(dataclasses.replace(order, study=name), jobs=jobs, watch=lambda: None)
     except WorkersLostError as error:
-        _say(f"{error}; --resume goes on")
+        say(f"{error}; --resume continues the sweep")
         return _UNFINISHED
     record = make_record(study, tests)
     if chosen:
@@ -141,7 +139,7 @@ def _run(
 
 
 def _make_watcher(read: Callable[[], SweepRecord]) -> Callable[[], None]:
-    """Return a function that prints each trial that has ended since it was last called."""
+    """Return a function that prints each trial that has ended since the last call."""
     from mnist_bench.sweep.page import describe_fate
     from mnist_bench.sweep.space import describe_point
 
@@ -153,7 +151,7 @@ def _make_watcher(read: Callable[[], SweepRecord]) -> Callable[[], None]:
             if trial.state != "unfinished" and trial.number not in told:
                 told.add(trial.number)
                 fate = describe_fate(trial)
-                _say(f"{len(told)}/{len(record.trials)} {describe_point(trial.point or {})}: {fate}")
+                say(f"{len(told)}/{len(record.trials)} {describe_point(trial.point or {})}: {fate}")
 
     return watch
 
@@ -161,13 +159,8 @@ def _make_watcher(read: Callable[[], SweepRecord]) -> Callable[[], None]:
 def _conclude(record: SweepRecord, chosen: int) -> int:
     failed = [trial for trial in record.trials if trial.state not in ("complete", "pruned")]
     for trial in failed:
-        _say(f"trial {trial.number} has no result: {trial.reason or trial.state}")
+        say(f"trial {trial.number} has no result: {trial.reason or trial.state}")
     untested = chosen - len(record.tested)
     if untested:
-        _say(f"{untested} of the {chosen} chosen points could not be tested")
+        say(f"{untested} of the {chosen} chosen points could not be tested")
     return _UNFINISHED if failed or untested else 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"mnist-bench: {line}\n")
-    sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The commands `mnist-bench timings ...`: stored runs of the benchmarks. A thin shell, which cli.py registers."""
+"""The commands `timings ...`: list, check and accept stored runs of the benchmarks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import existing_folder, say
+
 if TYPE_CHECKING:
     from mnist_bench.timing.records import TimingRun
 
 __all__ = ["timings"]
-
-RunsArgument = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="What --benchmark-json wrote.")]
-FolderOption = Annotated[
-    Path | None,
-    typer.Option("--folder", metavar="FOLDER", help="The stored runs; baselines/timings if not given."),
-]
 
 timings = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, check and accept stored runs of the benchmarks."
@@ -25,40 +22,41 @@ timings = typer.Typer(
 
 
 @timings.command("list")
-def list_all(folder: FolderOption = None) -> None:
-    """List the stored runs: hardware, TensorFlow, commit, and who accepted each and why."""
+def list_all(folder: options.RunsFolder = None) -> None:
+    """List the stored runs: commit, hardware, TensorFlow, and who accepted each and why."""
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import list_runs
 
     place = _find(folder)
     paths = list(list_runs(place))
     if not paths:
-        typer.echo(f"mnist-bench: {place}: no runs there", err=True)
+        say(f"{place}: no runs")
     for path in paths:
         typer.echo(f"{path.relative_to(place)}: {_describe(load_run(path))}")
 
 
 @timings.command()
 def check(
-    paths: RunsArgument,
+    paths: options.Runs,
     *,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="The stored runs, or one of them; baselines/timings if not given."),
+        typer.Option(metavar="PATH", help="The stored runs, or one of these; baselines/timings if not given."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Judge one run, or several together, beside the baseline, and print a line a benchmark.
+    """Judge one run, or several together, against the baseline, and print one line per benchmark.
 
-    Of several runs each benchmark is judged where it was fastest: noise adds time, and a regression is in all of them.
-    What ran once has regressed only beyond twice its time; below that it is inconclusive, and its last line says how to
-    measure it again. On other hardware times are divided by a control workload's. Exit status: 0 all hold, 1 one
-    regressed, 2 bad usage or bad input, 3 inconclusive or not measured, 4 no baseline.
+    Of several runs each benchmark is judged by its fastest: noise only adds time, and a regression is in all runs.
+    A benchmark with one run has regressed only beyond twice the baseline's time; a slow-down below that is
+    inconclusive, and the last line of the result says how to measure again. On other hardware times are divided by
+    those of a control workload. Exit status: 0 every benchmark holds, 1 a benchmark regressed, 2 bad usage or bad
+    input, 3 inconclusive or not measured, 4 no baseline.
     """
     import numpy as np
 
     from mnist_bench.records.verdicts import exit_status
-    from mnist_bench.show import text
+    from mnist_bench.show.text import format_json, format_line, format_summary
     from mnist_bench.timing.gate import judge_runs
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import expected_names, find_references, load_manifest
@@ -73,25 +71,23 @@ def check(
     # The resamples' seed is fixed: the same two files give the same verdict.
     results = judge_runs(runs, references, expected, rng=np.random.default_rng(0))
     if json:
-        typer.echo(text.format_json(results), nl=False)
+        typer.echo(format_json(results), nl=False)
     else:
-        for result in results:
-            typer.echo(text.format_line(result))
-        typer.echo(text.format_summary(results))
+        typer.echo("\n".join([*map(format_line, results), format_summary(results)]))
     raise typer.Exit(exit_status(results))
 
 
 @timings.command()
 def accept(
-    paths: RunsArgument,
+    paths: options.Runs,
     *,
-    why: Annotated[str, typer.Option(help="The reason, for whoever reviews the files.")],
-    folder: FolderOption = None,
+    why: options.Why,
+    folder: options.RunsFolder = None,
     force: Annotated[bool, typer.Option("--force", help="Accept a dirty working tree; the file says so.")] = False,
 ) -> None:
-    """Make runs the baseline of their hardware and TensorFlow; earlier ones are kept.
+    """Make runs the baseline of their hardware and TensorFlow; earlier runs are kept.
 
-    Refused where a test of a run failed, a benchmark of the manifest is missing, or the tree was dirty.
+    Refused if a test of a run failed, a benchmark of the manifest is missing, or the working tree was dirty.
     """
     from mnist_bench.timing.store import accept_runs
 
@@ -100,10 +96,12 @@ def accept(
 
 
 @timings.command()
-def manifest(folder: FolderOption = None) -> None:
-    """Make those benchmarks the due ones that pytest lists on standard input; review the change.
+def manifest(folder: options.RunsFolder = None) -> None:
+    """Write the manifest, the benchmarks that are due, from those that pytest lists on standard input.
 
     pytest benchmarks --collect-only -q | mnist-bench timings manifest
+
+    Review the change before you commit the manifest.
     """
     from mnist_bench.timing.store import write_manifest
 
@@ -114,16 +112,14 @@ def manifest(folder: FolderOption = None) -> None:
 def _find(folder: Path | None) -> Path:
     from mnist_bench.checks.baselines import find_folder
 
-    if folder is not None and not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
-    return folder or find_folder() / "timings"
+    return existing_folder(folder) or find_folder() / "timings"
 
 
 def _describe(run: TimingRun) -> str:
     acceptance = run.mnist_bench.acceptance
-    said = f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}" if acceptance else "not accepted"
+    accepted = f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}" if acceptance else "not accepted"
     first = run.benchmarks[0].extra_info
     return (
         f"{run.machine.cpu}, {run.machine.usable_cores} cores, key {run.machine.hardware_key}; "
-        f"TensorFlow {first.tensorflow}, Keras {first.keras}; {len(run.benchmarks)} benchmarks; {said}"
+        f"TensorFlow {first.tensorflow}, Keras {first.keras}; {len(run.benchmarks)} benchmarks; {accepted}"
     )

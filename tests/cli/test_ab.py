@@ -11,6 +11,7 @@ import pytest
 
 from mnist_bench.records.serial import load
 from mnist_bench.timing.ab import rounds
+from mnist_bench.timing.ab.records import AbRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,24 +52,24 @@ def test_a_comparison_ends_in_its_status(
     assert line in answer.out.splitlines()
     assert answer.out.endswith("not calibrated on this machine: mnist-bench calibrate\nRecord: x/ab.json\n")
     assert answer.err.startswith("round 1, 10 of 90 s: wall ")
-    assert load(Path("x/ab.json")).verdict in line.lower()
+    assert load(Path("x/ab.json"), AbRecord).verdict in line.lower()
 
 
 def test_json_is_the_record(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
-    """And nothing else."""
+    """With --json the output is the record, and nothing else."""
     answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--json", "--out", "ab.json")
     assert json.loads(answer.out) == json.loads(Path("ab.json").read_text())
 
 
 def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
-    """A process that is lost is bad input: named, with the file that holds the rounds before it."""
+    """A process that is lost is bad input: named, with the file that holds the finished rounds."""
     b = stub_python("b", dies_in=2)
     answer = command("ab", "--a", stub_python("a"), "--b", b, "--out", "ab.json")
     assert answer.status == 2
     reason = f"B, {b}: its process was killed by SIGKILL"
-    assert answer.err.splitlines()[-1] == f"mnist-bench: {reason}; the rounds before it are in ab.json"
+    assert answer.err.splitlines()[-1] == f"mnist-bench: {reason}; the rounds before that are in ab.json"
     assert f"INCONCLUSIVE: {reason}" in answer.out
-    assert len(load(Path("ab.json")).processes) == 4
+    assert len(load(Path("ab.json"), AbRecord).processes) == 4
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
         (["--budget", "nan"], "budget nan is not allowed: it must be positive seconds"),
         (["--b", "nowhere"], "nowhere: no such interpreter, and no such folder"),
         (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),
-        (["--out", "there.json"], "there.json exists already: --out takes another file"),
+        (["--out", "there.json"], "there.json exists already: choose another file with --out"),
         (["--device", "tpu"], "unknown device 'tpu': choose from auto, cpu, gpu"),
     ],
 )
@@ -98,16 +99,16 @@ def test_bad_usage_starts_nothing(
 def test_an_interpreter_without_tensorflow_is_named(
     command: Callable[..., Any], stub_python: Callable[..., Path]
 ) -> None:
-    """With how to install it."""
+    """The message says how to install TensorFlow."""
     b = stub_python("b", missing=["tensorflow"])
     answer = command("ab", "--a", stub_python("a"), "--b", b)
     assert answer == (2, "", f"mnist-bench: {b}: no TensorFlow there: {b} -m pip install tensorflow-cpu\n")
 
 
-def test_calibration_is_shown_beside_every_later_verdict(
+def test_calibration_is_shown_with_every_later_verdict(
     command: Callable[..., Any], stub_python: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It compares this interpreter with itself, goes on after a break, and overwrites nothing."""
+    """`calibrate` compares this interpreter with itself, goes on after a break, and overwrites nothing."""
     python = stub_python("same")
     monkeypatch.setattr(sys, "executable", str(python))
     answer = command("calibrate", "--runs", 2)
@@ -121,17 +122,17 @@ def test_calibration_is_shown_beside_every_later_verdict(
     assert len(list(python.parent.glob("*.pid"))) == started
     verdict = command("ab", "--a", python, "--b", python, "--out", "ab.json")
     assert answer.out.splitlines()[0] in verdict.out.splitlines()
-    sharpness = load(Path("ab.json")).calibration
+    sharpness = load(Path("ab.json"), AbRecord).calibration
     assert sharpness is not None
     assert sharpness.runs == 2
 
 
 def test_a_damaged_calibration_is_bad_input(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
-    """It is named, and the comparison is kept all the same."""
+    """The file is named, and the comparison is kept all the same."""
     path = Path("baselines/timings/calibration/fedcba9876543210/mlp-epoch.json")
     path.parent.mkdir(parents=True)
     path.write_text("{}")
     answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--out", "ab.json")
     assert answer.status == 2
     assert answer.err.splitlines()[-1].startswith(f"mnist-bench: {path.resolve()}: $: Object missing required field")
-    assert load(Path("ab.json")).verdict == "same"
+    assert load(Path("ab.json"), AbRecord).verdict == "same"

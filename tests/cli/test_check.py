@@ -1,231 +1,35 @@
-"""The command `baseline`: what they print, write and refuse, and how they end."""
+"""The commands `check` and `probe`: what they print and write."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.checks import acceptance, baselines
-from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.records.training import TrainingRecord
 
-
-@pytest.fixture(autouse=True)
-def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
-    """The verdicts of all contracts by name, which nothing is trained for."""
-    verdicts = dict.fromkeys(CONTRACTS, Verdict.PASS)
-
-    def check(name: str, engine: str) -> CheckResult:
-        return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdicts[name], figure="1", bound="0")
-
-    monkeypatch.setattr(acceptance, "check_contract", check)
-    monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "2.15.0"})
-    return verdicts
-
-
-@pytest.fixture
-def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
-    """A folder with the records of three seeds."""
-    for seed, accuracy in enumerate((0.976, 0.977, 0.978), start=1):
-        config = dataclasses.replace(mlp.config, seed=seed)
-        it = dataclasses.replace(mlp, config=config, test_accuracy=accuracy)
-        save(it, tmp_path / "records" / f"{seed}.json")
-    return tmp_path / "records"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder for baselines, which is not there yet."""
-    return tmp_path / "baselines"
-
-
-def test_baseline_accept_list_and_show(
-    command: Callable[..., Any], records: Path, probe_file: Path, folder: Path
+def test_check_fast_needs_no_baseline(
+    command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was accepted is listed, and shown with its figures, who accepted it and why."""
-    place, digests = folder / "accuracy" / "digits" / "mlp.json", folder / "digests" / "digits" / "mlp-epoch"
-    answer = command("baseline", "accept", records, "--folder", folder, "--why", "the first")
-    assert answer == (0, f"accepted: {place}\n", "")
-    answer = command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "the bits")
-    assert answer == (0, f"accepted: {digests / '0123456789abcdef.json'}\n", "")
-
-    answer = command("baseline", "list", "--folder", folder)
-    assert (answer.status, answer.out.splitlines()) == (
-        0,
-        [
-            "accuracy/digits/mlp.json: epoch 3 seeds",
-            "digests/digits/mlp-epoch/0123456789abcdef.json: 2 stages, Keras 3.15.1, avx2",
-        ],
-    )
-
-    head, figures, who = command("baseline", "show", place).out.splitlines()
-    assert head == "mlp on digits; of several references of an engine the last is in force"
-    assert figures == (
-        "epoch: 3 seeds, 20 epochs: accuracy 0.9770 ± 0.0010 (0.9760 to 0.9780), "
-        "loss 0.0768 ± 0.0000 (0.0768 to 0.0768)"
-    )
-    user = re.escape(baselines.make_acceptance("x").who)
-    assert re.fullmatch(rf"  TensorFlow 2.21.0, Keras 3.15.1; accepted 2\S+ by {user}: the first", who)
-
-    head, *stages, who = command("baseline", "show", digests / "0123456789abcdef.json").out.splitlines()
-    assert head == "mlp by epoch on digits: 2 stages, Keras 3.15.1, avx2"
-    assert [stage.split() for stage in stages] == [["forward", "forwardforwa"], ["gradient", "gradientgrad"]]
-    assert who.endswith(f"by {baselines.make_acceptance('x').who}: the bits")
-
-
-def test_baseline_show_a_probe_that_is_no_baseline(command: Callable[..., Any], probe_file: Path) -> None:
-    """Nobody has accepted it, and nobody is named."""
-    answer = command("baseline", "show", probe_file)
-    assert answer.status == 0
-    assert len(answer.out.splitlines()) == 3
-
-
-def test_baseline_accept_supersedes(command: Callable[..., Any], records: Path, folder: Path) -> None:
-    """The earlier reference is kept, and shown above the one in force."""
-    for why in ("the first", "the second"):
-        command("baseline", "accept", records, "--folder", folder, "--why", why)
-    path = folder / "accuracy" / "digits" / "mlp.json"
-    head, *lines = command("baseline", "show", path).out.splitlines()
-    assert head.startswith("mlp on digits; ")
-    assert [line.rpartition(": ")[2] for line in lines[1::2]] == ["the first", "the second"]
-    assert len(json.loads(path.read_text())["references"]) == 2
-
-
-def test_baseline_accept_by_force(
-    check_refused: Callable[..., Any],
-    command: Callable[..., Any],
-    records: Path,
-    folder: Path,
-    contracts: dict[str, Verdict],
-) -> None:
-    """Against the rules nothing is written without --force; with it, `show` says what was forced."""
-    contracts["mean-loss"] = Verdict.REGRESSED
-    arguments = ("baseline", "accept", records, "--folder", folder, "--why", "a test")
-    check_refused(command(*arguments), "not accepted: contract/mean-loss[epoch] fails here (--force says so")
-    assert not folder.exists()
-    assert command(*arguments, "--force").status == 0
-    shown = command("baseline", "show", folder / "accuracy" / "digits" / "mlp.json").out
-    assert shown.endswith(": a test; FORCED: contract/mean-loss[epoch] fails here\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((), "Missing option '--why'"),
-        (("--why", " "), "a baseline needs a reason"),
-        (("--why", "a test", "--forced"), "No such option"),
-    ],
-    ids=["none", "empty", "option"],
-)
-def test_baseline_accept_asks_for_a_reason(
-    command: Callable[..., Any], records: Path, folder: Path, arguments: tuple[str, ...], message: str
-) -> None:
-    """Without one nothing is accepted."""
-    answer = command("baseline", "accept", records, "--folder", folder, *arguments)
-    assert message in answer.err
-    assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
-    assert not folder.exists()
-
-
-def test_baseline_accept_refuses_bad_records(
-    check_refused: Callable[..., Any],
-    edit: Callable[..., Any],
-    command: Callable[..., Any],
-    records: Path,
-    folder: Path,
-) -> None:
-    """A file that is wrong is named with its field; a folder without records, too."""
-    edit(records / "1.json", '"test_accuracy": 0.976', '"test_accuracy": 97.6')
-    answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
-    check_refused(answer, "edited.json: $: test_accuracy 97.6 is outside 0 to 1")
-    answer = command("baseline", "accept", records / "none", "--folder", folder, "--why", "a test")
-    check_refused(answer, "none: no records (*.json) there")
-    assert not folder.exists()
-
-
-def test_baseline_accept_into_a_file(
-    check_refused: Callable[..., Any], command: Callable[..., Any], records: Path, folder: Path
-) -> None:
-    """A folder that cannot be one is one line, and the file in its place stays."""
-    folder.write_text("a file")
-    answer = command("baseline", "accept", records, "--folder", folder, "--why", "a test")
-    check_refused(answer, str(folder))
-    assert folder.read_text() == "a file"
-
-
-def test_baseline_list_of_nothing(
-    check_refused: Callable[..., Any], command: Callable[..., Any], tmp_path: Path
-) -> None:
-    """An empty folder is said to be empty, and one that is not there is bad input."""
-    answer = command("baseline", "list", "--folder", tmp_path)
-    assert answer == (0, "", f"mnist-bench: {tmp_path}: no baselines there\n")
-    check_refused(command("baseline", "list", "--folder", tmp_path / "none"), "none: no such folder")
-
-
-def test_baseline_list_of_the_shipped_ones(
-    command: Callable[..., Any], records: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without --folder it lists those that come with the package."""
-    command("baseline", "accept", records, "--folder", folder, "--why", "a test")
-    monkeypatch.setattr(baselines, "find_folder", lambda: folder)
-    assert command("baseline", "list").out == "accuracy/digits/mlp.json: epoch 3 seeds\n"
-
-
-@pytest.mark.parametrize("name", ["list", "show", "diff"])
-def test_a_damaged_baseline_is_bad_input(
-    check_refused: Callable[..., Any],
-    edit: Callable[..., Any],
-    command: Callable[..., Any],
-    records: Path,
-    folder: Path,
-    name: str,
-) -> None:
-    """Every command that reads it names it, and what is wrong with it."""
-    command("baseline", "accept", records, "--folder", folder, "--why", "a test")
-    path = folder / "accuracy" / "digits" / "mlp.json"
-    edit(path, '"epochs": 20', '"epochs": "20"', name="mlp.json")
-    arguments = {"list": ("--folder", folder), "show": (path,), "diff": (path, path)}[name]
-    check_refused(command("baseline", name, *arguments), f"{path}: $.references[0].epochs: Expected `int`, got `str`")
-
-
-def test_baseline_diff(
-    check_refused: Callable[..., Any], command: Callable[..., Any], records: Path, folder: Path, probe_file: Path
-) -> None:
-    """Two references get the statistics' verdicts, two probes the first stage; other pairs are refused."""
-    command("baseline", "accept", records, "--folder", folder, "--why", "a test")
-    path = folder / "accuracy" / "digits" / "mlp.json"
-    answer = command("baseline", "diff", path, path)
-    accuracy, loss = answer.out.splitlines()
-    assert answer.status == 0
-    assert accuracy.startswith("epoch accuracy: INCONCLUSIVE: too few seeds")
-    assert loss.startswith("epoch loss: ")
-    assert command("baseline", "diff", probe_file, probe_file).out == "identical in all 2 stages\n"
-    check_refused(command("baseline", "diff", path, probe_file), "are of different kinds")
-
-
-def test_baseline_alone_is_bad_usage(command: Callable[..., Any]) -> None:
-    """It lists its commands."""
-    answer = command("baseline")
-    assert answer.status == 2
-    for name in ("list", "show", "accept", "diff"):
-        assert name in answer.out + answer.err
-
-
-def test_check_fast_needs_no_baseline(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stops before bits and accuracy: they are not asked for."""
+    """With --fast the checks stop before bits and accuracy; the reports have their results."""
     result = CheckResult(name="structure/layers[mlp]", verdict=Verdict.PASS, figure="7", bound="7")
     monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda _plan: iter([result]))
     monkeypatch.setattr("mnist_bench.checks.suite.run_suite", lambda *_: pytest.fail("the whole suite ran"))
-    answer = command("check", "mlp", "--fast", "--data", "digits")
+    reports = ("--junit", tmp_path / "report.xml", "--markdown", tmp_path / "report.md")
+    answer = command("check", "mlp", "--fast", "--data", "digits", *reports)
     assert (answer.status, answer.out.splitlines()[-1]) == (0, "PASS: 1 PASS")
+    assert '<testsuite name="mnist-bench" tests="1"' in (tmp_path / "report.xml").read_text()
+    assert (tmp_path / "report.md").read_text().startswith("**PASS: 1 PASS**")
+
+
+def test_probe_overwrites_nothing(
+    command: Callable[..., Any], check_refused: Callable[..., None], probe_file: Path
+) -> None:
+    """A file in the way is named before anything is trained."""
+    answer = command("probe", "mlp", "--out", probe_file.parent)
+    check_refused(answer, "mlp-epoch.json exists already: choose another folder with --out")

@@ -143,7 +143,7 @@ def test_a_walk_goes_on_after_a_break(command: Callable[..., Any], monkeypatch: 
 
 
 def test_the_notebook_is_written(command: Callable[..., Any], tmp_path: Path) -> None:
-    """With its seed, once: a file that is there stays."""
+    """The notebook has its seed; an existing file stays."""
     pytest.importorskip("nbformat", reason="the extra `notebook` is not installed")
     assert command("--notebook", "lab.ipynb", "--seed", 5) == (0, "Notebook: lab.ipynb\n", "")
     assert "SEED = 5" in (tmp_path / "lab.ipynb").read_text(encoding="utf-8")
@@ -157,8 +157,8 @@ def test_the_notebook_is_written(command: Callable[..., Any], tmp_path: Path) ->
         ("--section 7", "section 7: the sheet has 1 to 6"),
         ("--section two", "Invalid value for '--section'"),
         ("--section 2 --seed -1", "seed -1 is not allowed: it must be in 0 to 4294967295"),
-        ("--notebook lab.ipynb --fast", "--notebook trains nothing: beside it only --seed is allowed"),
-        ("--notebook lab.ipynb --section 1", "--notebook trains nothing: beside it only --seed is allowed"),
+        ("--notebook lab.ipynb --fast", "--notebook trains nothing: of the other options only --seed is allowed"),
+        ("--notebook lab.ipynb --section 1", "--notebook trains nothing: of the other options only --seed is allowed"),
         ("--notebook lab.py", "notebook 'lab.py': its name must end in .ipynb"),
     ],
 )

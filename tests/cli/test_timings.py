@@ -39,7 +39,7 @@ def save(make_timing_run: Any, tmp_path: Path) -> Callable[..., Path]:
 def folder(timing_run: dict[str, Any], tmp_path: Path) -> Path:
     """A folder in which the run's benchmarks are due, and nothing is stored."""
     folder = tmp_path / "timings"
-    write_manifest([it["fullname"] for it in timing_run["benchmarks"]], folder)
+    write_manifest([timing["fullname"] for timing in timing_run["benchmarks"]], folder)
     return folder
 
 
@@ -78,13 +78,13 @@ def test_json_has_the_same_verdicts_each_time(
     assert json.loads(answers[0].out)["exit_status"] == answers[0].status == 3
     # Against one file the benchmarks of the checkout are due, and none of them is in this run.
     named = json.loads(timings("check", run, "--against", stored, "--json").out)
-    assert {it["verdict"] for it in named["checks"]} == {"MISSING", "NO_BASELINE"}
+    assert {check["verdict"] for check in named["checks"]} == {"MISSING", "NO_BASELINE"}
 
 
 def test_the_manifest_is_read_from_a_collection(
     timings: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The names among pytest's lines; without any nothing is written."""
+    """The names are picked from pytest's lines; if there are none, nothing is written."""
     before = (folder / "manifest.json").read_text()
     monkeypatch.setattr("sys.stdin", io.StringIO("ERROR: nothing here\n"))
     assert timings("manifest", "--folder", folder).status == 2
@@ -109,11 +109,11 @@ def test_the_manifest_is_read_from_a_collection(
 def test_bad_input_is_one_line(
     arguments: tuple[str, ...], words: str, timings: Callable[..., Any], save: Callable[..., Path], folder: Path
 ) -> None:
-    """It names what is wrong, ends with 2, and nothing is stored."""
+    """The line names the fault, the status is 2, and nothing is stored."""
     bad = save(*CALM, name="bad.json")
     bad.write_text(bad.read_text().replace("0.98", "-0.98"))
     places = {"RUN": save(*CALM), "BAD": bad, "FOLDER": folder}
-    answer = timings(*(places.get(it, it) for it in arguments))
+    answer = timings(*(places.get(word, word) for word in arguments))
     assert answer.status == 2
     assert answer.err.count("\n") == 1
     assert words in answer.err

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.cli import ab as cli_ab
 from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import FEWEST_ROUNDS
 from mnist_bench.timing.ab import rounds as ab
@@ -167,8 +166,3 @@ def test_a_series_keeps_no_run_that_lost_a_process(make_plan: Callable[..., AbPl
     with pytest.raises(ValueError, match=r"^run 2: B, .* was killed by SIGKILL; the same command goes on"):
         run_series(make_plan({"dies_in": 4}), tmp_path / "series", 2)
     assert [path.name for path in (tmp_path / "series").iterdir()] == ["run-001.json"]
-
-
-def test_the_command_has_the_same_budget() -> None:
-    """It is written down twice, so that `--help` need not import it."""
-    assert cli_ab._BUDGET == ab.BUDGET_SECONDS

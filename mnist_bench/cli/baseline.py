@@ -1,0 +1,112 @@
+"""The commands `baseline ...`: list, show, accept and compare stored baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import existing_folder, say
+
+if TYPE_CHECKING:
+    from mnist_bench.checks.baselines import AccuracyBaseline
+    from mnist_bench.checks.records import ProbeRecord
+    from mnist_bench.records.acceptance import Acceptance
+
+__all__ = ["baseline"]
+
+baseline = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, show, accept and compare stored baselines."
+)
+
+
+@baseline.command("list")
+def list_all(folder: options.Baselines = None) -> None:
+    """List the baselines: their files, what each is of, and how many seeds it has."""
+    from mnist_bench.checks.baselines import FORMS, find_folder, list_baselines
+    from mnist_bench.records.serial import load
+
+    place = existing_folder(folder) or find_folder()
+    paths = list(list_baselines(place))
+    if not paths:
+        say(f"{place}: no baselines")
+    for path in paths:
+        typer.echo(f"{path.relative_to(place)}: {_describe(load(path, *FORMS))}")
+
+
+@baseline.command()
+def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None:
+    """Show what a baseline holds, who accepted it and why: every reference, or every stage of a probe."""
+    from mnist_bench.checks.baselines import FORMS, AccuracyBaseline
+    from mnist_bench.records.serial import load
+    from mnist_bench.show.text import format_spread
+
+    stored = load(path, *FORMS)
+    if not isinstance(stored, AccuracyBaseline):
+        typer.echo(f"{stored.config.lab} by {stored.config.engine} on {stored.dataset.source}: {_describe(stored)}")
+        for stage in stored.stages:
+            typer.echo(f"  {stage.name:<26} {stage.digest[:12]}")
+        if stored.acceptance:
+            typer.echo(f"  {_format_acceptance(stored.acceptance)}")
+        return
+    typer.echo(f"{stored.lab} on {stored.dataset}; if an engine has several references, the last is in force")
+    for reference in stored.references:
+        figures = reference.test_accuracy, reference.test_loss
+        accuracy, loss = (format_spread(values, (min(values), max(values))) for values in figures)
+        environment = reference.environment
+        typer.echo(
+            f"{reference.engine}: {len(reference.seeds)} seeds, {reference.epochs} epochs: "
+            f"accuracy {accuracy}, loss {loss}\n"
+            f"  TensorFlow {environment.tensorflow}, Keras {environment.keras}; "
+            f"{_format_acceptance(reference.acceptance)}"
+        )
+
+
+@baseline.command()
+def accept(
+    records: Annotated[Path, typer.Argument(help="A folder of training records, or of probe files.")],
+    *,
+    why: options.Why,
+    folder: options.Baselines = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Accept against the rules; the file says which are broken.")
+    ] = False,
+) -> None:
+    """Make records the reference in force. The earlier reference is kept; nothing is overwritten.
+
+    Refused if the working tree was dirty, a contract fails, the training is not the lab's, or its accuracy is
+    below the lab's threshold.
+    """
+    from mnist_bench.checks.acceptance import accept_folder
+    from mnist_bench.checks.baselines import find_folder
+
+    for path in accept_folder(records, folder or find_folder(), why=why, force=force):
+        typer.echo(f"accepted: {path}")
+
+
+@baseline.command()
+def diff(
+    base: Annotated[Path, typer.Argument(help="An accuracy baseline, or a probe baseline.")],
+    new: Annotated[Path, typer.Argument(help="Another of the same kind.")],
+) -> None:
+    """Compare two baselines: two references by their statistics, two probes by their stages."""
+    from mnist_bench.checks.acceptance import diff_baselines
+
+    for line in diff_baselines(base, new):
+        typer.echo(line)
+
+
+def _describe(stored: AccuracyBaseline | ProbeRecord) -> str:
+    from mnist_bench.checks.baselines import AccuracyBaseline
+
+    if isinstance(stored, AccuracyBaseline):
+        return ", ".join(f"{reference.engine} {len(reference.seeds)} seeds" for reference in stored.references)
+    environment = stored.environment
+    return f"{len(stored.stages)} stages, Keras {environment.keras}, {environment.instruction_set}"
+
+
+def _format_acceptance(acceptance: Acceptance) -> str:
+    forced = f"; FORCED: {'; '.join(acceptance.forced)}" if acceptance.forced else ""
+    return f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}{forced}"

@@ -1,0 +1,118 @@
+"""The command `bisect-versions`: the first version at which a verdict changes."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import make_bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.versions.bisection import Question, Turn
+    from mnist_bench.versions.measurement import Bench
+    from mnist_bench.versions.plan import Wanted
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.releases import VersionSpec
+
+__all__ = ["bisect_versions"]
+
+
+def bisect_versions(
+    good: Annotated[str, typer.Argument(help="A version that holds, such as py311-tf215.")],
+    bad: Annotated[str, typer.Argument(help="A version that does not hold, such as py313-tf221.")],
+    *,
+    lab: options.Lab = "mlp",
+    check: Annotated[
+        str, typer.Option(help="bits, accuracy, or a check such as contract/new-order.")
+    ] = "contract/new-order",
+    engine: options.Engine = "epoch",
+    seeds: Annotated[int, typer.Option(min=1, help="With --check accuracy: how many seeds to train.")] = 7,
+    versions: options.Versions = options.VERSIONS_FOLDER,
+    jobs: options.AccuracyJobs = 1,
+    epochs: options.Epochs = None,
+    data: options.Data = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print which versions may have to be measured, and measure nothing.")
+    ] = False,
+) -> None:
+    """Find the first version at which a verdict changes, between a version that holds and one that does not.
+
+    Uses the records that exist, and measures the other versions that the search needs. Exit status: 0 found, 2 bad
+    usage or bad input, 3 the verdict changes more than once, or some versions gave no answer.
+    """
+    from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.labs import check_lab
+    from mnist_bench.versions.bisection import Question, bisect, list_open
+    from mnist_bench.versions.matrix import find_spec
+    from mnist_bench.versions.plan import Wanted
+    from mnist_bench.versions.records import load_versions
+    from mnist_bench.versions.releases import find_between
+
+    question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
+    specs = {spec.name: spec for spec in find_between(find_spec(good, versions), find_spec(bad, versions))}
+    records = {name: record for name, record in load_versions(versions).items() if name in specs}
+    if dry_run:
+        for name in list_open(question, list(specs), records):
+            typer.echo(name)
+        return
+    wanted = Wanted(
+        layers=("install", "import", {"bits": "probes", "accuracy": "accuracy"}.get(check, "checks")),
+        labs=(lab,),
+        seeds=seeds,
+        epochs=epochs,
+        checked=(engine,),
+        probed=(engine,),
+        trained=engine,
+    )
+    turn = bisect(question, list(specs), records, _make_fetch(specs, wanted, versions, jobs=jobs, data=data))
+    _show_turn(turn, question, specs)
+    raise typer.Exit(3 if turn.skipped or turn.odd else 0)
+
+
+def _make_fetch(
+    specs: dict[str, VersionSpec], wanted: Wanted, versions: Path, *, jobs: int, data: str
+) -> Callable[[str], VersionRecord]:
+    """Return a function that measures the version of a name and returns its record."""
+    from mnist_bench.versions.matrix import run_version
+    from mnist_bench.versions.records import load_version
+
+    @functools.cache  # the data is loaded when the first version is measured
+    def bench() -> Bench:
+        return make_bench(versions, jobs=jobs, data=data)
+
+    def fetch(name: str) -> VersionRecord:
+        typer.echo(f"{name}:", err=True)
+        for _ in run_version(specs[name], wanted, bench(), versions):
+            pass
+        return load_version(versions / f"{name}.json")
+
+    return fetch
+
+
+def _show_turn(turn: Turn, question: Question, specs: dict[str, VersionSpec]) -> None:
+    """Print the answer of each version, the version at which the verdict changes, and what changed there."""
+    answers = {True: "holds", False: "does not hold", None: "no answer"}
+    for name in specs:
+        if name in turn.answers:
+            measured = ", measured now" if name in turn.measured else ""
+            typer.echo(f"{name:24} {answers[turn.answers[name]]}{measured}")
+    good, bad = specs[turn.good], specs[turn.bad]
+    changes = [
+        f"{product} {before} to {after}"
+        for product, before, after in (
+            ("TensorFlow", good.tensorflow, bad.tensorflow),
+            ("Keras", good.keras, bad.keras),
+            ("Python", good.python, bad.python),
+        )
+        if before != after
+    ]
+    first = f"one of {', '.join([*turn.skipped, turn.bad])}" if turn.skipped else turn.bad
+    typer.echo(f"{question.check} of {question.lab} by {question.engine} changes at {first}: {', '.join(changes)}")
+    if turn.odd:
+        typer.echo(f"the verdict changes more than once: {', '.join(turn.odd)} disagree with the versions around")

@@ -1,0 +1,105 @@
+"""The options and arguments that several commands share, each stated once, and their defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BUDGET_SECONDS",
+    "VERSIONS_FOLDER",
+    "AccuracyJobs",
+    "Baselines",
+    "Budget",
+    "Calibrations",
+    "Data",
+    "Device",
+    "Engine",
+    "Epochs",
+    "InTurn",
+    "Jobs",
+    "Json",
+    "Lab",
+    "LabNames",
+    "Labs",
+    "LayerNames",
+    "Markdown",
+    "Out",
+    "Resume",
+    "Runs",
+    "RunsFolder",
+    "Seed",
+    "Seeds",
+    "TimedDevice",
+    "Versions",
+    "VersionsOut",
+    "Why",
+]
+
+BUDGET_SECONDS = 90.0  # a copy of `timing.ab.rounds.BUDGET_SECONDS`, whose import would slow down `--help`
+VERSIONS_FOLDER = Path("baselines/versions")
+
+# What is trained, and how
+Labs = Annotated[
+    list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if not given.")
+]
+Lab = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
+Engine = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
+Seed = Annotated[int, typer.Option(help="The seed.")]
+Data = Annotated[
+    str, typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes, each with its own share of the cores.")]
+
+# What comes out, and where
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table to this file.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for records, plots and page; results/TIME if not given.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Train only what has no record in DIR yet.")]
+
+# Baselines, and stored runs of the benchmarks
+Baselines = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="The baselines; those of the package if not given.")
+]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="Files that --benchmark-json wrote.")]
+RunsFolder = Annotated[
+    Path | None,
+    typer.Option("--folder", metavar="FOLDER", help="The stored runs; baselines/timings if not given."),
+]
+Why = Annotated[str, typer.Option(help="The reason, for those who review the change.")]
+
+# Two interpreters, timed against each other
+Budget = Annotated[float, typer.Option(metavar="SECONDS", help="The time that one comparison may take.")]
+TimedDevice = Annotated[str, typer.Option(help="auto, cpu or gpu; on a GPU use --in-turn.")]
+Calibrations = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="The baselines, calibrations included; those of the package if not given."),
+]
+InTurn = Annotated[
+    bool,
+    typer.Option(
+        "--in-turn", help="Run one process at a time on all cores, instead of A and B together on one core each."
+    ),
+]
+
+# Records of TensorFlow and Keras versions
+VersionsOut = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The records, one file per version.")]
+Versions = Annotated[Path, typer.Option("--versions", metavar="FOLDER", help="The records of versions.")]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds of each lab to train in full.")]
+AccuracyJobs = Annotated[int, typer.Option(min=1, help="Worker processes of the accuracy layer.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Epochs, to try the command out; the lab's own number if not given.")
+]
+LabNames = Annotated[str, typer.Option(metavar="LABS", help="Some of perceptron,mlp,dropout; all three if empty.")]
+LayerNames = Annotated[
+    str,
+    typer.Option(
+        metavar="LAYERS",
+        help="Some of install,import,checks,probes,accuracy,times; all but times if empty: times need a quiet machine.",
+    ),
+]

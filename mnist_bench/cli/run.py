@@ -1,0 +1,152 @@
+"""The commands `run`, `env` and `data`: train in full, and show what a training would meet."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mnist_bench.cli import options
+from mnist_bench.cli.shell import Debug, default_folder, load_data, say
+from mnist_bench.records.config import FIRST_SEED
+
+if TYPE_CHECKING:
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.workers.pool import Failed
+
+__all__ = ["data", "env", "run"]
+
+
+def run(
+    labs: options.Labs = None,
+    *,
+    engine: options.Engine = "epoch",
+    seed: Annotated[int, typer.Option(help="The first seed.")] = FIRST_SEED,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train: seed, seed + 1, ...")] = 1,
+    jobs: options.Jobs = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")] = None,
+    data: options.Data = "auto",
+    device: options.Device = "auto",
+    out: options.Out = None,
+    resume: options.Resume = False,
+    json: options.Json = False,
+) -> None:
+    """Train the lab's models in full, and judge their test accuracy by the lab's thresholds.
+
+    Writes one JSON record per training, the lab's plots and a page, index.html. Exit status: 0 every threshold
+    holds, 1 a threshold does not hold, 2 bad usage or bad input, 3 a training did not finish.
+    """
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.training.labs import LABS
+
+    configs = [
+        TrainingConfig(lab=lab, engine=engine, seed=number, epochs=epochs, data=data, device=device)
+        for lab in dict.fromkeys(labs or LABS)
+        for number in range(seed, seed + seeds)
+    ]
+    raise typer.Exit(_run(configs, jobs=jobs, out=out, resume=resume, json=json))
+
+
+def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
+    """Show the fingerprint of this environment, with its numerics key and its hardware key."""
+    import dataclasses
+
+    from mnist_bench.records.serial import dump_json
+    from mnist_bench.training.backend import choose_device
+    from mnist_bench.training.fingerprint import collect_environment
+
+    environment = collect_environment(device=choose_device(device), xla=False)
+    if json:
+        typer.echo(dump_json(environment), nl=False)
+        return
+    for name, value in dataclasses.asdict(environment).items():
+        typer.echo(f"{name:17} {_format_value(value)}")
+
+
+def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
+    """Show which data would be used: their source, place, shapes and digest."""
+    from mnist_bench.records.serial import dump_json
+
+    dataset = load_data(source)
+    arrays = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    if json:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        facts = {"source": dataset.name, "origin": dataset.origin, "digest": dataset.digest, "shapes": shapes}
+        typer.echo(dump_json(facts), nl=False)
+        return
+    typer.echo(f"source   {dataset.label}\norigin   {dataset.origin}\ndigest   {dataset.digest}")
+    for name, array in arrays.items():
+        typer.echo(f"{name:8} {array.shape} {array.dtype}")
+
+
+def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: bool, json: bool) -> int:
+    """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
+    from mnist_bench.show.console import show_events
+    from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
+    from mnist_bench.training.runner import check_config
+    from mnist_bench.training.workers.pool import Failed, Finished
+
+    configs = [check_config(config) for config in configs]
+    dataset = load_data(configs[0].data)
+    if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
+        say(f"training on {dataset.label}")
+    campaign = plan_campaign(configs, out or default_folder(), dataset, resume=resume)
+    done, failures = dict(campaign.done), []
+    with show_events(campaign.todo) as show:
+        for event in run_campaign(campaign, jobs=jobs):
+            show(event)
+            if isinstance(event, Finished):
+                done[record_name(event.record.config)] = event.record
+            elif isinstance(event, Failed):
+                failures.append(event)
+    records = [done[name] for name in map(record_name, configs) if name in done]
+    if records:
+        _show_results(records, campaign.folder, dataset, json=json)
+    return _conclude(records, failures)
+
+
+def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset, *, json: bool) -> None:
+    """Write the page of a run, and print its records or its table."""
+    from mnist_bench.checks.sheet.figures import SAMPLE
+    from mnist_bench.records.serial import dump_json
+    from mnist_bench.show.page import write_run_page
+
+    page = write_run_page(records, folder, image=dataset.x_train[SAMPLE], label=int(dataset.y_train[SAMPLE]))
+    if json:
+        typer.echo(dump_json(records), nl=False)
+        return
+    from rich.console import Console
+
+    from mnist_bench.show.console import make_run_table
+
+    # A pipe has no width, and rich would cut the figures to 80 columns.
+    Console(width=None if sys.stdout.isatty() else 120).print(make_run_table(records))
+    typer.echo(f"Records, plots and page: {page}")
+
+
+def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
+    """Say what failed, and return the exit status of a run."""
+    from mnist_bench.checks.thresholds import judge_threshold
+    from mnist_bench.records.verdicts import Verdict
+
+    # A bad request fails every training alike: say so once.
+    for reason in dict.fromkeys(failure.reason for failure in failures):
+        say(reason)
+    if Debug.on:
+        for failure in failures:
+            typer.echo(failure.details, err=True)
+    if failures:
+        return 2 if all(failure.bad_input for failure in failures) else 3
+    return 0 if all(judge_threshold(record) is Verdict.PASS for record in records) else 1
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={part}" for name, part in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(map(_format_value, value)) or "none"
+    return "none" if value is None else str(value)

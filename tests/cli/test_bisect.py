@@ -1,0 +1,64 @@
+"""The command `bisect-versions`: what it prints, measures and refuses, and how it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.records.serial import dump_folded
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions import matrix
+from mnist_bench.versions.records import VersionRecord, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.training.data.dataset import Dataset
+
+
+def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
+    """From the records that exist, the command finds where the verdict changes, and what else changed there."""
+    answer = command("bisect-versions", "py311-tf214", "py312-tf216", "--versions", versions)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.splitlines()[-1] == (
+        "contract/new-order of mlp by epoch changes at py312-tf216: "
+        "TensorFlow 2.15.1 to 2.16.2, Keras 2.15.0 to 3.0.5, Python 3.11 to 3.12"
+    )
+
+
+@pytest.mark.usefixtures("stub_version")
+def test_bisect_versions_measures_what_is_missing(
+    command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
+) -> None:
+    """Only the versions that the search needs; a dry run names the candidates and measures nothing."""
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
+    (versions / "py312-tf216.json").rename(versions / "away")
+    arguments = ("bisect-versions", "py311-tf215", "py312-tf218", "--versions", versions, "--data", "digits")
+    assert command(*arguments, "--dry-run") == (0, "py312-tf216\npy312-tf217\n", "")
+    asked = []
+
+    def measure(spec: object, wanted: object, bench: object, folder: Path) -> list[object]:
+        del wanted, bench
+        asked.append(spec.name)
+        check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.KNOWN, figure="1", bound="0")
+        version = put(VersionRecord(version=spec), checks={"epoch": [check]})
+        (folder / f"{spec.name}.json").write_text(dump_folded(version))
+        return [version]
+
+    monkeypatch.setattr(matrix, "run_version", measure)
+    answer = command(*arguments)
+    assert answer.status == 0
+    assert asked == ["py312-tf216"]
+    assert "py312-tf216              does not hold, measured now\n" in answer.out
+
+
+def test_bisect_versions_refuses(
+    check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path
+) -> None:
+    """Ends that are not good and bad, and unknown names."""
+    arguments = ("--versions", versions)
+    check_refused(command("bisect-versions", "py311-tf214", "py311-tf215", *arguments), "there is no turn to find")
+    check_refused(command("bisect-versions", "py311-tf214", "tf215", *arguments), "unknown version 'tf215'")
+    check_refused(command("bisect-versions", "a", "b", "--lab", "cnn"), "unknown lab 'cnn'")

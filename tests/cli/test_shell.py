@@ -1,0 +1,35 @@
+"""What several commands do: the lines that they print on standard error, and the folders that they choose."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench.cli.shell import default_folder, existing_folder, say, write_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line begins with the command's name, however many lines the message had."""
+    say("out of\n  luck")
+    assert capsys.readouterr() == ("", "mnist-bench: out of luck\n")
+
+
+def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
+    """Without a folder there is nothing to check; results go into a folder named by the time."""
+    assert existing_folder(None) is None
+    assert existing_folder(tmp_path) == tmp_path
+    with pytest.raises(ValueError, match="none: no such folder"):
+        existing_folder(tmp_path / "none")
+    assert re.fullmatch(r"results/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d", default_folder().as_posix())
+
+
+def test_a_report_replaces_the_last(tmp_path: Path) -> None:
+    """A job writes its report to the same place each time."""
+    for text in ("first", "second"):
+        write_report(tmp_path / "new" / "report.md", text)
+    assert (tmp_path / "new" / "report.md").read_text() == "second"
