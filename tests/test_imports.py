@@ -96,7 +96,7 @@ def import_apart(code: str) -> set[str]:
 def test_the_imports_are_found(tmp_path: Path) -> None:
     """The finder sees those at the head, those inside functions and those for types: none is missed below."""
     assert {"training.data.dataset", "training.engines", "records.training"} <= IMPORTS["training.runner"]
-    assert {"training.runner", "training.backend"} <= IMPORTS["training.workers.pool"]
+    assert {"training.runner", "training.backend"} <= IMPORTS["training.workers.serve"]
     assert "records.training" in IMPORTS["show.page"]
     (tmp_path / "planted.py").write_text("def f():\n    from mnist_bench.cli import app\n")
     assert find_upward("records.planted", find_imports(tmp_path / "planted.py")) == {"cli", "cli.app"}
