@@ -31,7 +31,7 @@ def test_it(mnist_hold):
 def _fixed_versions(pytester: pytest.Pytester) -> None:
     """Spare the inner runs the import of TensorFlow."""
     pytester.makeconftest(
-        "from mnist_bench.checks import suite\n"
+        "from mnist_bench.training import backend\n"
         "backend.read_versions = lambda: {'keras': '3.15.1', 'tensorflow': '2.21.0', 'numpy': '2.4.6'}\n"
     )
 

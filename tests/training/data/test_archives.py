@@ -361,6 +361,6 @@ def test_digest_is_of_the_bytes_in_order() -> None:
     """The digest is that of the bytes as one stream in C order, whatever the layout."""
     one, other = np.arange(6, dtype=np.uint8).reshape(2, 3), np.array([7], np.uint8)
     known = "9c7fc87d776e826fc713f4a80359bc7b0ecbdd0ff7d4b0652ad6667dd3c97bcd"
-    assert digest_arrays(one, other) == known
-    assert digest_arrays(np.asfortranarray(one), other) == known
-    assert digest_arrays(other, one) != known
+    assert digest_arrays([one, other]) == known
+    assert digest_arrays([np.asfortranarray(one), other]) == known
+    assert digest_arrays([other, one]) != known
