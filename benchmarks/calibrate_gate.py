@@ -1,10 +1,10 @@
-"""How often the gate of times is wrong: runs of one environment, judged beside one another.
+"""How often the gate of times is wrong: runs of one environment, compared with each other.
 
     python benchmarks/calibrate_gate.py baselines/timings/*/*_tf2.21.0_*.json     # or any runs of one environment
 
-Every choice of runs is judged beside every choice of others as the baseline: as they are, where whatever regresses is
-a false alarm, and with all times made half as long again, where whatever does not is missed. The choices share their
-runs, so their number says less than as many runs of their own would.
+Every choice of runs is compared with every choice of other runs as the baseline: unchanged, when each REGRESSED is a
+false alarm, and with all times multiplied by 1.5, when each benchmark that is not REGRESSED was missed. The choices
+share runs, so they give less information than the same number of independent runs.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def main() -> None:
 
 
 def judge_all(runs: Sequence[TimingRun], judged: int, baseline: int, *, factor: float) -> list[list[CheckResult]]:
-    """Judge every choice of runs, their times multiplied, beside every choice of others; return what each check said.
+    """Compare every choice of runs, with the times multiplied, with every choice of other runs; return all results.
 
     Args:
-        runs: Of one environment.
-        judged: Runs that are judged together.
-        baseline: Runs that are the baseline.
-        factor: By which the times of the judged ones are multiplied.
+        runs: The runs of one environment.
+        judged: Number of runs that are judged together.
+        baseline: Number of runs in the baseline.
+        factor: Factor by which the times of the judged runs are multiplied.
     """
     names = [timing.fullname for timing in runs[0].benchmarks]
     return [
@@ -71,12 +71,12 @@ def judge_all(runs: Sequence[TimingRun], judged: int, baseline: int, *, factor: 
 
 
 def count_alarmed(checks: Sequence[Sequence[CheckResult]]) -> int:
-    """Return in how many checks something regressed."""
+    """Return the number of checks in which a benchmark regressed."""
     return sum(any(result.verdict is Verdict.REGRESSED for result in results) for results in checks)
 
 
 def share(checks: Sequence[Sequence[CheckResult]], verdict: Verdict, *, part: str = "") -> float:
-    """Return a verdict's share among the benchmarks of all checks, or of those that have `part` in their names."""
+    """Return the share of a verdict among the benchmarks of all checks that have `part` in the name."""
     counted = [result.verdict for results in checks for result in results if part in result.name]
     return counted.count(verdict) / len(counted)
 
@@ -84,7 +84,7 @@ def share(checks: Sequence[Sequence[CheckResult]], verdict: Verdict, *, part: st
 def choose(
     runs: Sequence[TimingRun], judged: int, baseline: int
 ) -> Iterator[tuple[tuple[TimingRun, ...], tuple[TimingRun, ...]]]:
-    """Yield every choice of runs and, of those that are left, of the baseline."""
+    """Yield every choice of runs together with every choice of the baseline from the other runs."""
     for chosen in itertools.combinations(runs, judged):
         left = [run for run in runs if run not in chosen]
         for others in itertools.combinations(left, baseline):
@@ -92,7 +92,7 @@ def choose(
 
 
 def slow_down(run: TimingRun, factor: float) -> TimingRun:
-    """Return the run with all its times multiplied."""
+    """Return the run with all times multiplied."""
     benchmarks = []
     for timing in run.benchmarks:
         stats = timing.stats

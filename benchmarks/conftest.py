@@ -1,7 +1,7 @@
-"""The benchmarks' cases, what is noted of each, and what pytest-benchmark is kept from.
+"""The benchmarks' cases, what is noted of each, and what pytest-benchmark must not do.
 
-That is: a wrong model, other hardware, and a failed run as a baseline. Nothing here imports TensorFlow before the
-first case runs.
+It must not time a wrong model, compare with other hardware, or store a failed run as a baseline. TensorFlow is not
+imported before the first case runs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pytest
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import RecordError, convert
-from mnist_bench.timing.clock import CONTROLS, ROUNDS, read_peak_memory, reset_peak_memory, time_call
+from mnist_bench.timing.clock import CONTROLS, ROUND_CLOCK, read_peak_memory, reset_peak_memory, time_call
 from mnist_bench.timing.records import (
-    Figures,
+    BenchmarkInfo,
     Machine,
     Notes,
     collect_hardware,
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset, Prepared
 
 LABS = ("perceptron", "mlp", "dropout")
-# The lab's own way of each layer from Python takes ten times as long, and XLA's step is no baseline of any
-# user's: both by --mnist-engine.
+# The lab's own eager engine takes ten times as long, and few users compile the step by XLA: both by --mnist-engine.
 ENGINES = ("graph", "epoch", "fused")
 
 FAILED = pytest.StashKey[list[str]]()
@@ -45,7 +44,7 @@ LINES = pytest.StashKey[list[str]]()
 
 
 class Case(NamedTuple):
-    """What is timed: a training, and the data for it."""
+    """What is timed: a training and the data."""
 
     config: TrainingConfig
     prepared: Prepared
@@ -74,7 +73,7 @@ def prepared(mnist_dataset: Dataset) -> Prepared:
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest, lab: str, engine: str, device: str, prepared: Prepared) -> Iterator[Case]:
-    """A case that was seen to be the lab, in a process that is set as a training of it sets it."""
+    """A case that was checked to be the lab, in a process with the settings of a training."""
     from mnist_bench.timing.trial import on_device, prepare_process
 
     if device == "gpu":
@@ -88,7 +87,7 @@ def case(request: pytest.FixtureRequest, lab: str, engine: str, device: str, pre
 
 @functools.cache
 def check_once(config: TrainingConfig) -> None:
-    """Check a case the first time that it is to be timed."""
+    """Check a case before it is timed for the first time."""
     from mnist_bench.timing.trial import check_trial
 
     check_trial(config)
@@ -102,9 +101,9 @@ def controls() -> dict[str, Callable[[], None]]:
 
 @pytest.fixture
 def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable[[], None]]) -> Callable[..., None]:
-    """A function that times some work in rounds, with the controls between them, and notes the figures.
+    """A function that times work in rounds, with the controls before each round, and notes the figures.
 
-    The work notes its own times in `timing.ROUNDS`, which is pytest-benchmark's clock here.
+    The work notes its own times in `ROUND_CLOCK`, which is pytest-benchmark's clock here.
     """
 
     def measure(
@@ -125,28 +124,28 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
             return arguments, {}
 
         reset_peak_memory()
-        start = len(ROUNDS.times)
+        start = len(ROUND_CLOCK.times)
         benchmark.pedantic(work, setup=setup, rounds=rounds, warmup_rounds=warmups)
         if benchmark.stats is None:
             return  # disabled: the work ran once, and nothing was measured
         median = benchmark.stats.stats.median
-        figures = Figures(
+        info = BenchmarkInfo(
             **describe(case),
             dataset=mnist_dataset.name,
             dataset_digest=mnist_dataset.digest,
-            cpu_seconds=[times.cpu for times in ROUNDS.times[start + warmups :][:rounds]],
+            cpu_seconds=[times.cpu for times in ROUND_CLOCK.times[start + warmups :][:rounds]],
             controls={name: [row[name] for row in noted[warmups:][:rounds]] for name in controls},
             samples_per_second=samples / median if samples else None,
             gflop_per_second=flops / median / 1e9 if flops else None,
             peak_memory_mb=read_peak_memory(),
         )
-        benchmark.extra_info.update(dataclasses.asdict(figures))
+        benchmark.extra_info.update(dataclasses.asdict(info))
 
     return measure
 
 
 def describe(case: Case | None) -> dict[str, Any]:
-    """Return what a case is and where it runs, in the words of `Figures`."""
+    """Return what a case is and where it runs, as fields of `BenchmarkInfo`."""
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.fingerprint import collect_environment
 
@@ -162,9 +161,9 @@ def describe(case: Case | None) -> dict[str, Any]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have a bare --benchmark-compare take the newest run of this TensorFlow on this hardware, if one is stored.
+    """Make --benchmark-compare without a value take the newest run of this TensorFlow on this hardware, if stored.
 
-    pytest-benchmark takes the newest of all, and the baselines of several versions lie side by side.
+    pytest-benchmark takes the newest run of all, but the folder has baselines of several versions.
     """
     if config.getoption("benchmark_compare", None) is not True:
         return
@@ -176,16 +175,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """Add the hardware and its key."""
+    """Add the hardware and the hardware key."""
     machine_info["mnist_bench"] = dataclasses.asdict(collect_hardware())
 
 
 def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared_benchmark: dict[str, Any]) -> None:
-    """Refuse a comparison with times from other hardware, naming what is other."""
+    """Refuse a comparison with times from other hardware, and name the fields that differ."""
     try:
         there, here = (
-            convert(it["mnist_bench"], Machine, origin="machine_info")
-            for it in (compared_benchmark["machine_info"], machine_info)
+            convert(info["mnist_bench"], Machine, origin="machine_info")
+            for info in (compared_benchmark["machine_info"], machine_info)
         )
     except (KeyError, TypeError, RecordError) as error:
         raise pytest.UsageError(
@@ -194,18 +193,18 @@ def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared
     if there.hardware_key != here.hardware_key:
         raise pytest.UsageError(
             f"--benchmark-compare: the stored run is from other hardware: {explain_hardware(there, here)}; "
-            "by way of the controls it can be compared: mnist-bench timings check RUN.json"
+            "mnist-bench timings check RUN.json compares by the controls"
         )
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Add what failed: such a run is never accepted as a baseline."""
+    """Add the failed tests: a run with failures is never accepted as a baseline."""
     output_json["mnist_bench"] = dataclasses.asdict(Notes(failed=config.stash.get(FAILED, [])))
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Remember what failed."""
+    """Remember the failed tests."""
     outcome: Any = yield
     if outcome.get_result().failed:
         item.config.stash.setdefault(FAILED, []).append(item.nodeid)
@@ -213,19 +212,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
-    """Measure once more, at the end, what a compared run leaves in doubt: by then a slow spell may be over."""
+    """Measure the benchmarks that do not pass once more at the end, when a disturbance of the machine may be over."""
     yield
     run = session.config._benchmarksession  # noqa: SLF001 - pytest-benchmark's only name for it
     if is_compared(session) and not (session.testsfailed or session.shouldstop):
         try:
             results = judge(session.config)
         except ValueError:
-            return  # said at the end of the session, which judges again
+            return  # the end of the session judges again and shows the error
         measure_again(session, run, results)
 
 
 def measure_again(session: pytest.Session, run: Any, results: Sequence[CheckResult]) -> None:
-    """Run the benchmarks that neither pass nor lack a baseline; of both measurements the run has the faster."""
+    """Run the INCONCLUSIVE and REGRESSED benchmarks again; the faster of both measurements goes into the run."""
     from mnist_bench.records.verdicts import Verdict
     from mnist_bench.timing.gate import name_check
 
@@ -234,22 +233,22 @@ def measure_again(session: pytest.Session, run: Any, results: Sequence[CheckResu
     items = [item for item in session.items if name_check(item.nodeid) in names]
     first, run.benchmarks[:] = list(run.benchmarks), []
     for item, following in itertools.zip_longest(items, items[1:]):
-        item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - fixtures anew, as pytest-rerunfailures does it
+        item._initrequest()  # type: ignore[attr-defined] # noqa: SLF001 - new fixtures, as in pytest-rerunfailures
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-    again = [it for it in run.benchmarks if it and not it.has_error]
+    again = [result for result in run.benchmarks if result and not result.has_error]
     session.config.stash[MEASURED] = [first, again]
-    measured = [it for it in first + again if it]
-    fastest = {it.fullname: it for it in sorted(measured, key=lambda it: -it.stats.median)}
-    run.benchmarks[:] = [fastest.get(it.fullname, it) for it in first]
+    measured = sorted(filter(None, first + again), key=lambda result: -result.stats.median)
+    fastest = {result.fullname: result for result in measured}
+    run.benchmarks[:] = [fastest.get(result.fullname, result) for result in first]
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Before pytest-benchmark saves and compares: refuse to store a failed run, and judge a compared one."""
+    """Before pytest-benchmark saves and compares, refuse to store a failed run, and judge a compared run."""
     run = session.config._benchmarksession  # noqa: SLF001 - as above
     lines = session.config.stash.setdefault(LINES, [])
     if session.testsfailed and (run.save or run.autosave):
-        lines.append("NOT SAVED: a run in which a test failed is no baseline")
+        lines.append("NOT SAVED: a run in which a test failed cannot be a baseline")
         run.save = run.autosave = None
     if is_compared(session):
         show_verdicts(session, lines)
@@ -257,9 +256,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 
 def is_compared(session: pytest.Session) -> bool:
-    """Say whether this process measures, or speaks for those that do, and compares."""
+    """Return whether this session compares, and this process is the one that reports it."""
     config = session.config
-    # Under xdist the workers measured nothing, and the main process speaks for all.
+    # Under xdist the workers measured nothing, and the main process reports for all.
     return bool(
         config._benchmarksession.compare  # noqa: SLF001 - as above
         and not config.option.collectonly
@@ -268,9 +267,9 @@ def is_compared(session: pytest.Session) -> bool:
 
 
 def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
-    """Add the verdicts to the lines; the session has failed where one is bad, or where there is none.
+    """Add the verdicts to the lines, and fail the session if a verdict is bad or the run cannot be judged.
 
-    INCONCLUSIVE is neither: noise decides no session. `timings check` ends in 3 with it.
+    INCONCLUSIVE fails no session, because it may be noise; `timings check` has exit status 3 for it.
     """
     from mnist_bench.records.verdicts import Verdict
 
@@ -287,7 +286,7 @@ def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
 
 
 def judge(config: pytest.Config) -> list[CheckResult]:
-    """Hold what was measured against the manifest, and against the runs that pytest-benchmark compares with."""
+    """Compare the measurements with the manifest, and with the runs that pytest-benchmark compares with."""
     import numpy as np
 
     from mnist_bench.checks.baselines import find_folder
@@ -297,7 +296,7 @@ def judge(config: pytest.Config) -> list[CheckResult]:
     run = config._benchmarksession  # noqa: SLF001 - as above
     manifest = load_manifest(find_folder() / "timings")
     measured = [
-        [it.as_dict() for it in benchmarks if it and not it.has_error]
+        [result.as_dict() for result in benchmarks if result and not result.has_error]
         for benchmarks in config.stash.get(MEASURED, [run.benchmarks])
     ]
     if not any(measured):
@@ -322,19 +321,19 @@ def judge(config: pytest.Config) -> list[CheckResult]:
 
 
 def find_run(storage: Path, path: Path) -> Path:
-    """Return where a run lies, which pytest-benchmark names relative to its storage where it lies in there."""
+    """Return the path of a run; pytest-benchmark names a run in the storage relative to the storage."""
     return path if path.is_file() else storage / path
 
 
 def format_results(results: list[CheckResult]) -> list[str]:
-    """Return the verdicts in lines."""
+    """Return the verdicts as lines."""
     from mnist_bench.show.text import format_line, format_summary
 
     return [*map(format_line, results), format_summary(results)]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show the verdicts, and what was not saved."""
+    """Show the verdicts, and whether the run was not saved."""
     lines = terminalreporter.config.stash.get(LINES, [])
     if lines:
         terminalreporter.section("mnist-bench timings")

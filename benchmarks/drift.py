@@ -1,15 +1,15 @@
 """How much of each engine's drift each control workload explains: epochs and controls in turn, for some minutes.
 
-    python benchmarks/drift.py --minutes 10 --out drift.jsonl             # goes on where an earlier run stopped
-    python benchmarks/drift.py --minutes 0 --out drift.jsonl --markdown   # the table alone
+    python benchmarks/drift.py --minutes 10 --out drift.jsonl             # continues an earlier run
+    python benchmarks/drift.py --minutes 0 --out drift.jsonl --markdown   # only the table
     python benchmarks/drift.py --minutes 10 --neighbours 2 --out busy.jsonl
 
-A round is one epoch of each engine, the controls before each. If a control slows exactly as an epoch does, the
-epoch's time divided by it does not move at all: the table shows how much smaller the variance of the logarithm of
-that quotient is than that of the time. Negative: dividing by the control makes the figure worse.
+A round is one epoch of each engine, with the controls before each epoch. If a control slows down exactly as an epoch
+does, the epoch's time divided by the control's is constant. The table shows how much smaller the variance of the
+logarithm of this quotient is than that of the time; it is negative if dividing by the control makes it larger.
 
-What drifts on a quiet machine is small beside the noise of a single control. Neighbours, processes that sort numbers in
-every other four rounds, are a drift that is large and known.
+On a quiet machine the drift is small compared with the noise of a single control. Neighbours, processes that sort
+numbers in every other four rounds, cause a large and known drift.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.files import write_atomically
-from mnist_bench.timing.clock import CONTROLS, Rounds, time_call
+from mnist_bench.timing.clock import CONTROLS, RoundClock, time_call
 from mnist_bench.timing.trial import Trial, prepare_process
 from mnist_bench.training.data.dataset import load_dataset, prepare
 
@@ -40,18 +40,18 @@ ENGINES = ("graph", "epoch", "fused")
 LABS = ("perceptron", "mlp", "dropout")
 _FEWEST = 3
 
-# Of a neighbour: 64 MB, more than a core's share of any cache, so that it takes memory's time as well as a core's.
+# A neighbour sorts 64 MB, more than a core's share of any cache, so that it uses the memory as well as a core.
 _NEIGHBOUR = "import numpy\na = numpy.random.rand(8_000_000)\nwhile True: numpy.sort(a)"
-_SPELL = 4  # rounds that neighbours stay, and then stay away
-_SETTLES = 1.5  # seconds until they have drawn their numbers
+_SPELL = 4  # rounds with neighbours, and then without
+_SETTLES = 1.5  # seconds until the neighbours have drawn the numbers
 
 
 def main() -> None:
-    """Measure as the options say, then show the table."""
+    """Measure according to the options, then show the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10, help="how long to measure; 0 for the table alone")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="one JSON line a measurement")
-    parser.add_argument("--lab", choices=LABS, action="append", help="all if not given; may be given again")
+    parser.add_argument("--minutes", type=float, default=10, help="how long to measure; 0 shows the table only")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="one JSON line for each measurement")
+    parser.add_argument("--lab", choices=LABS, action="append", help="all if not given; may be repeated")
     parser.add_argument(
         "--engine", choices=("eager", "xla", *ENGINES), action="append", help="by default " + str(ENGINES)
     )
@@ -65,7 +65,7 @@ def main() -> None:
         with options.out.open("a", encoding="utf-8") as stream:
             for row in measure(labs, engines, options.data, options.minutes, options.neighbours):
                 stream.write(json.dumps(row) + "\n")
-                stream.flush()  # what was measured is kept, whatever ends the run
+                stream.flush()  # an interrupted run keeps the measurements
     rows = read_rows(options.out)
     print(*format_table(rows, markdown=options.markdown), sep="\n")
 
@@ -73,15 +73,15 @@ def main() -> None:
 def measure(
     labs: Sequence[str], engines: Sequence[str], data: str, minutes: float, neighbours: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield one measurement after the other: an epoch, with the controls just before it."""
-    prepared, rounds = prepare(load_dataset(data)), Rounds()
+    """Yield one measurement after the other: an epoch with the controls just before."""
+    prepared, clock = prepare(load_dataset(data)), RoundClock()
     controls = {name: make() for name, make in CONTROLS.items()}
     trials = {}
     for lab in labs:
         for engine in engines:
             config = TrainingConfig(lab=lab, engine=engine)
             prepare_process(config)
-            trials[lab, engine] = Trial(config, prepared, rounds)
+            trials[lab, engine] = Trial(config, prepared, clock)
             trials[lab, engine].train_epoch()  # traces and compiles
     end = time.monotonic() + 60 * minutes
     for number in itertools.count():
@@ -90,15 +90,15 @@ def measure(
         busy = neighbours * (number // _SPELL % 2)
         with keep_neighbours(busy):
             for (lab, engine), trial in trials.items():
-                measured = time_round(trial, rounds, controls)
+                measured = time_round(trial, clock, controls)
                 yield {"lab": lab, "engine": engine, "at": time.time(), "neighbours": busy, **measured}
 
 
 @contextlib.contextmanager
 def keep_neighbours(count: int) -> Iterator[None]:
-    """Have so many busy processes beside this one."""
+    """Keep this number of busy processes running next to this one."""
     command = [sys.executable, "-c", _NEIGHBOUR]
-    processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own words
+    processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own command
     time.sleep(count and _SETTLES)
     try:
         yield
@@ -108,35 +108,35 @@ def keep_neighbours(count: int) -> Iterator[None]:
             process.wait()
 
 
-def time_round(trial: Trial, rounds: Rounds, controls: dict[str, Callable[[], None]]) -> dict[str, Any]:
-    """Return the wall seconds of the controls and the wall and CPU seconds of the epoch after them."""
+def time_round(trial: Trial, clock: RoundClock, controls: dict[str, Callable[[], None]]) -> dict[str, Any]:
+    """Return the wall seconds of the controls, and the wall and CPU seconds of the epoch after the controls."""
     taken = {name: time_call(control).wall for name, control in controls.items()}
     trial.train_epoch()
-    times = rounds.times[-1]
+    times = clock.times[-1]
     return {"wall": times.wall, "cpu": times.cpu, "controls": taken}
 
 
 def cut_torn_line(path: Path) -> None:
-    """Cut off a last line that an interruption left without its end, so that the next one does not join it."""
+    """Remove an incomplete last line that an interruption left, so that the next line does not continue it."""
     if path.exists():
         content = path.read_bytes()
         write_atomically(path, content[: content.rfind(b"\n") + 1], overwrite=True)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the measurements; a last line that an interruption cut short is left out."""
+    """Return the measurements without an incomplete last line."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def explain(seconds: Sequence[float], control: Sequence[float]) -> tuple[float, float]:
-    """Return the correlation of the logarithms, and the share of the variance that dividing takes away."""
+    """Return the correlation of the logarithms, and the share of the variance that dividing removes."""
     time_log, control_log = np.log(seconds), np.log(control)
     correlation = float(np.corrcoef(time_log, control_log)[0, 1])
     return correlation, float(1 - np.var(time_log - control_log) / np.var(time_log))
 
 
 def format_table(rows: Sequence[dict[str, Any]], *, markdown: bool) -> list[str]:
-    """Return the table's lines: a row an engine and lab, and for each control what it explains; the best in bold."""
+    """Return the lines of the table: a row for each engine and lab, a column for each control, the best in bold."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["engine"], row["lab"]), []).append(row)

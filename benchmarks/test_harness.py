@@ -1,4 +1,4 @@
-"""What the harness itself takes: an epoch in which nothing is trained."""
+"""The time that the harness itself takes: an epoch without training."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.timing.clock import ROUNDS, Clock, Times
+from mnist_bench.timing.clock import ROUND_CLOCK, Clock, Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# So many that a round is long beside the scheduler's slices.
+# This many make a round long compared with the scheduler's time slices.
 EPOCHS = 100
 
 
-@pytest.mark.benchmark(group="harness", timer=ROUNDS.read_rounds)
+@pytest.mark.benchmark(group="harness", timer=ROUND_CLOCK.read_rounds)
 def test_100_empty_epochs(measure: Callable[..., None]) -> None:
-    """The clock started and stopped as around an epoch, the model's weights read in between; a hundred times."""
+    """Start and stop the clock as around an epoch, and read the model's weights in between; a hundred times."""
     from mnist_bench.training.backend import synchronise
     from mnist_bench.training.labs import LABS, build_model
 
@@ -30,6 +30,6 @@ def test_100_empty_epochs(measure: Callable[..., None]) -> None:
             clock.start()
             synchronise(model)
             taken.append(clock.stop())
-        ROUNDS.note(Times(*map(sum, zip(*taken, strict=True))))
+        ROUND_CLOCK.note(Times(*map(sum, zip(*taken, strict=True))))
 
     measure(work, rounds=10, warmups=1)

@@ -1,4 +1,4 @@
-"""What comes before the first epoch: TensorFlow's import in a fresh process, and the model's building."""
+"""The work before the first epoch: the import of TensorFlow in a fresh process, and building the model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.timing.clock import ROUNDS, Times, time_call
+from mnist_bench.timing.clock import ROUND_CLOCK, Times, time_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Timed inside the process, so that Python's own start is no part of it.
+# The import is timed inside the process, so that the start of Python is not included.
 IMPORT = """
 import json
 from mnist_bench.training.backend import load_tensorflow
@@ -23,23 +23,23 @@ print(json.dumps(time_call(load_tensorflow)))
 """
 
 
-@pytest.mark.benchmark(group="start-up", timer=ROUNDS.read_rounds)
+@pytest.mark.benchmark(group="start-up", timer=ROUND_CLOCK.read_rounds)
 def test_import(measure: Callable[..., None]) -> None:
-    """The import of TensorFlow and Keras, files in the system's cache."""
+    """The import of TensorFlow and Keras, with the files in the system's cache."""
 
     def work() -> None:
         answer = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)  # noqa: S603
-        ROUNDS.note(Times(*json.loads(answer.stdout.splitlines()[-1])))
+        ROUND_CLOCK.note(Times(*json.loads(answer.stdout.splitlines()[-1])))
 
     measure(work, rounds=3, warmups=1)
 
 
-@pytest.mark.benchmark(group="start-up", timer=ROUNDS.read_rounds)
+@pytest.mark.benchmark(group="start-up", timer=ROUND_CLOCK.read_rounds)
 def test_build(case: Any, measure: Callable[..., None]) -> None:
-    """Building and compiling the Keras model, and for the fused engine moving the data to the device."""
+    """Build and compile the Keras model; for the fused engine also move the data to the device."""
     from mnist_bench.timing.trial import Trial
 
     def work() -> None:
-        ROUNDS.note(time_call(lambda: Trial(case.config, case.prepared, ROUNDS)))
+        ROUND_CLOCK.note(time_call(lambda: Trial(case.config, case.prepared, ROUND_CLOCK)))
 
     measure(work, case, rounds=5, warmups=1)

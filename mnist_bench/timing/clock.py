@@ -1,7 +1,7 @@
-"""Clocks, and control workloads: what a machine does at the moment, said without TensorFlow. A leaf.
+"""Clocks and control workloads, without TensorFlow.
 
-A control is a fixed piece of work. Timed next to an epoch it tells a slow machine from a slow epoch: what slows
-both is the machine. It is in one of the three things that an epoch of the lab is made of.
+A control is a fixed piece of work. Timed right before an epoch, it tells whether the machine or the epoch became
+slower. Each control resembles one part of an epoch: matrix products, reading images from memory, Python code.
 """
 
 from __future__ import annotations
@@ -15,57 +15,66 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CONTROLS", "ROUNDS", "Clock", "Rounds", "Times", "read_peak_memory", "reset_peak_memory", "time_call"]
+__all__ = [
+    "CONTROLS",
+    "ROUND_CLOCK",
+    "Clock",
+    "RoundClock",
+    "Times",
+    "read_peak_memory",
+    "reset_peak_memory",
+    "time_call",
+]
 
-# A control must stay what it is for as long as its times are compared: these are the lab's figures, written
-# down here so that no change of the lab changes them.
+# A control must stay the same for as long as times of it are compared. These are the lab's figures, stated again here
+# so that a change of the lab does not change the controls.
 _SAMPLES, _PIXELS, _BATCH = 48_000, 784, 128
 _WIDTHS = (784, 128, 128, 10)
 
-# Work for 20 to 50 ms on one core of a server of 2020 to 2025: long beside the clock's resolution and
-# the scheduler's slices, short beside an epoch.
+# 20 to 50 ms of work on one core of a server from 2020 to 2025: long compared with the clock's resolution and the
+# scheduler's time slices, short compared with an epoch.
 _PRODUCT_STEPS, _GATHERS, _LOOPS = 50, 4, 200_000
 
 
 class Times(NamedTuple):
-    """Seconds that something took: by the clock on the wall, and of the processor, all threads together."""
+    """Seconds that a piece of work took: wall time, and processor time of all threads together."""
 
     wall: float
     cpu: float
 
 
 class Clock:
-    """A stopwatch of both clocks; it may be started again after each stop."""
+    """A stopwatch for wall time and processor time, which can be started again after each stop."""
 
     def start(self) -> None:
         """Start, or start again."""
-        # The wall's clock is read last here and first in `stop`: reading the other one is not timed.
+        # Wall time is read last here and first in `stop`, so that reading the processor time is not timed.
         self._cpu = time.process_time()
         self._wall = time.perf_counter()
 
     def stop(self) -> Times:
-        """Return the seconds since the last start; what was asked of a device must be done by now."""
+        """Return the seconds since the last start; the device must have finished the work by now."""
         wall = time.perf_counter() - self._wall
         return Times(wall, time.process_time() - self._cpu)
 
 
 def time_call(call: Callable[[], object]) -> Times:
-    """Call a function once, without arguments, and return the seconds that it took."""
+    """Call a function without arguments once, and return the seconds that the call took."""
     clock = Clock()
     clock.start()
     call()
     return clock.stop()
 
 
-class Rounds:
-    """Notes what each round of a benchmark took, and is itself a clock that only those rounds move.
+class RoundClock:
+    """A clock for pytest-benchmark that only the noted rounds advance.
 
-    pytest-benchmark times a function as the difference of two readings of a clock. Read from here, the
-    difference is what was noted in between: the training part of a `fit`, without the data that `fit` takes in
-    before its first epoch.
+    pytest-benchmark times a function as the difference of two readings of a clock. With this clock the difference is
+    the time that was noted in between: the training part of a `fit`, without the preparation of the data before the
+    first epoch.
 
     Attributes:
-        times: Those of each round, in their order.
+        times: The times of each round, in the order of the rounds.
     """
 
     def __init__(self) -> None:
@@ -74,24 +83,24 @@ class Rounds:
         self._wall = 0.0
 
     def note(self, times: Times) -> None:
-        """Note a round."""
+        """Note the times of a round."""
         self.times.append(times)
         self._wall += times.wall
 
     def read_rounds(self) -> float:
-        """Return the wall seconds of all rounds until now."""
+        """Return the wall seconds of all rounds so far."""
         return self._wall
 
 
-# The one that the marks of the benchmarks name: pytest-benchmark takes a clock from a mark, made at import.
-ROUNDS = Rounds()
+# pytest-benchmark takes its clock from a mark, which is made at import, so the benchmarks share this one.
+ROUND_CLOCK = RoundClock()
 
 
 def _make_sgemm() -> Callable[[], None]:
     """Make the matrix products of 50 steps of the MLP, by NumPy's BLAS on one core, in arrays that stay in the cache.
 
-    On one, because the threads of a BLAS wait for each other by spinning: beside other work two of them took up to 2 s
-    for what one does in 0.06.
+    They run on one core because the threads of a BLAS spin while they wait for each other: next to other work, two
+    threads took up to 2 s for what one thread does in 0.06 s.
     """
     import numpy as np
     from threadpoolctl import ThreadpoolController
@@ -103,7 +112,7 @@ def _make_sgemm() -> Callable[[], None]:
             rng.random(shape, np.float32) for shape in ((_BATCH, inputs), (_BATCH, outputs), (inputs, outputs))
         )
         pairs = [(x, kernel), (x.T, delta), (delta, kernel.T)]
-        # Forward, gradient of the kernel, gradient of the input, which the first layer does not need.
+        # Forward pass, gradient of the kernel, gradient of the input; the first layer needs no gradient of the input.
         products += [(left, right, left @ right) for left, right in (pairs if layer else pairs[:2])]
 
     def multiply() -> None:
@@ -116,7 +125,7 @@ def _make_sgemm() -> Callable[[], None]:
 
 
 def _make_gather() -> Callable[[], None]:
-    """Make the reading of all training images, 37.6 MB of uint8, in a random order, a batch at a time."""
+    """Make a function that reads all training images, 37.6 MB of uint8, in a random order, a batch at a time."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -127,14 +136,14 @@ def _make_gather() -> Callable[[], None]:
     def gather() -> None:
         for _ in range(_GATHERS):
             for rows in batches:
-                # With `mode`, because NumPy's default takes a detour by a buffer when it is given `out`.
+                # NumPy's default mode would copy through a buffer, because `out` is given.
                 np.take(images, rows, axis=0, out=batch, mode="clip")
 
     return gather
 
 
 def _make_python() -> Callable[[], None]:
-    """Make a loop of pure Python: calls, look-ups, small integers, as in the code between two steps."""
+    """Make a loop of pure Python: calls, look-ups and small integers, as in the code between two steps."""
 
     def advance(state: dict[str, int], number: int) -> int:
         state["total"] = (31 * state["total"] + number) % 65_521
@@ -148,7 +157,7 @@ def _make_python() -> Callable[[], None]:
     return loop
 
 
-# By name, the maker of each: making takes time and memory that the timed call does not.
+# For each control a function that makes the workload, because making takes time and memory that is not timed.
 CONTROLS: dict[str, Callable[[], Callable[[], None]]] = {
     "sgemm": _make_sgemm,
     "gather": _make_gather,
@@ -157,14 +166,14 @@ CONTROLS: dict[str, Callable[[], Callable[[], None]]] = {
 
 
 def reset_peak_memory() -> None:
-    """Forget the most memory that this process has held so far, where the system can: Linux."""
-    # proc(5): "5" resets the peak resident set size, and touches nothing else.
+    """Reset the peak memory of this process, if the system can do so: Linux."""
+    # proc(5): "5" resets the peak resident set size and nothing else.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def read_peak_memory() -> float | None:
-    """Return the most memory in MB that this process has held since the last reset; None where that is unknown."""
+    """Return the peak memory of this process in MB since the last reset; None if the system does not tell."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:

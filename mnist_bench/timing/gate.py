@@ -1,4 +1,4 @@
-"""The judgement of a run of the benchmarks beside stored ones. It measures nothing: it sees records only."""
+"""Verdicts on a run of the benchmarks, compared with stored runs. Nothing is measured here."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 __all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]
 
-# How many times as long a benchmark may take, by what it is compared by (docs/benchmarks.md has the figures).
-# Beside itself one environment took up to 1.9 times as long in a single run, and of two runs' fastest 99% took at
-# most 1.27. On other hardware time is divided by a control's, and no control is the same mixture of work as an
-# epoch: with one core for two, epochs took 0.8 to 1.6 times as many units of it. The controls are the CPU's: what a
-# GPU did has no unit.
+# How many times slower a benchmark may be, by how it is compared (docs/benchmarks.md has the figures). The same
+# environment took up to 1.9 times as long in a single run; of the fastest of two runs, 99% took at most 1.27 times as
+# long. On other hardware, times are divided by a control's, and no control is the same mixture of work as an epoch:
+# on one core instead of two, epochs took 0.8 to 1.6 times as many units. The controls run on the CPU, so times on a
+# GPU have no unit.
 BOUNDS = {"time": 1.25, "control": 2.0}
-_ONE_RUN = 2.0  # from here on a single run is believed
+_ONE_RUN = 2.0  # a single run is enough for REGRESSED above this ratio
 
-# The control whose time moves most nearly as the epochs' does, by any engine (the same place).
+# Of all controls, the time of this one follows the epochs' best, for every engine (docs/benchmarks.md).
 CONTROL = "sgemm"
 
 _AGAIN = "pytest '{}' --benchmark-json again.json; mnist-bench timings check RUN.json again.json"
 
 _LIST = "pytest benchmarks --collect-only -q | mnist-bench timings manifest"
 
-_NOTHING = "was due by the manifest"
+_DUE = "due by the manifest"
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A benchmark now and before, brought to figures that may be compared: one vector a run."""
+    """A benchmark now and before, in figures that can be compared: one vector for each run."""
 
     by: str
     unit: str
@@ -51,31 +51,31 @@ class _Pair:
 def judge_runs(
     runs: Sequence[TimingRun], references: Sequence[TimingRun], expected: Iterable[str], *, rng: np.random.Generator
 ) -> list[CheckResult]:
-    """Judge each benchmark that is there or was due.
+    """Judge each benchmark that was measured or was due.
 
     Args:
-        runs: One, or several, of which each benchmark is judged where it was fastest.
-        references: The runs that are the baseline, one or more, of one machine and one TensorFlow.
-        expected: The benchmarks that were due, by their full names.
+        runs: One or more runs; of several runs, the fastest run of each benchmark is judged.
+        references: The runs of the baseline, one or more, of one machine and one TensorFlow.
+        expected: The full names of the benchmarks that were due.
         rng: Source of the resamples.
 
     Returns:
-        For each: MISSING where it was due and was not measured, or its test failed; NO_BASELINE where there is
-        nothing to hold it against; REGRESSED where the ratio to the baseline is beyond the bound and its
-        interval excludes 1, in two runs at least or by far; PASS where the interval lies within the bound; else
-        INCONCLUSIVE.
+        For each benchmark: MISSING if it was due and not measured, or the test failed; NO_BASELINE if there is
+        nothing to compare with; REGRESSED if the ratio to the baseline is above the bound and the interval
+        excludes 1, in at least two runs, or in one run above a higher bound; PASS if the interval lies within the
+        bound; otherwise INCONCLUSIVE.
 
     Raises:
-        ValueError: The runs do not belong together, or one lacks the control that is wanted.
+        ValueError: The runs do not belong together, or a run lacks a control that is needed.
     """
-    run = pick_fastest(runs)
-    times_measured = Counter(timing.fullname for it in runs for timing in it.benchmarks)
-    measured = {timing.fullname: timing for timing in run.benchmarks}
+    fastest = pick_fastest(runs)
+    times_measured = Counter(timing.fullname for run in runs for timing in run.benchmarks)
+    measured = {timing.fullname: timing for timing in fastest.benchmarks}
     due = set(expected)
     results = []
     for name in sorted(due | set(measured)):
-        if name in run.mnist_bench.failed:
-            results.append(_missing(name, "its test failed"))
+        if name in fastest.mnist_bench.failed:
+            results.append(_missing(name, "the test failed"))
         elif name not in measured:
             results.append(_missing(name, "not in this run: renamed, deselected or not collected"))
         elif name not in due:
@@ -86,26 +86,28 @@ def judge_runs(
 
 
 def judge_nothing(expected: Iterable[str], reason: str) -> list[CheckResult]:
-    """Return MISSING for each benchmark that was due where none was measured."""
+    """Return MISSING for each benchmark that was due, for a session that measured none."""
     return [_missing(name, reason) for name in sorted(expected)]
 
 
 def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Generator, *, alone: bool) -> CheckResult:
-    """Judge one benchmark that was measured; alone in one run."""
+    """Judge a benchmark that was measured in several runs, or alone in one run."""
     from mnist_bench.stats.intervals import bootstrap_rounds_interval
 
-    earlier = [it for reference in references for it in reference.benchmarks if it.fullname == timing.fullname]
+    earlier = [old for reference in references for old in reference.benchmarks if old.fullname == timing.fullname]
     if not earlier:
-        return _no_baseline(timing.fullname, "no accepted run has it", "mnist-bench timings accept RUN.json --why ...")
-    digests = {it.extra_info.dataset_digest for it in earlier}
+        return _no_baseline(
+            timing.fullname, "no accepted run has this benchmark", "mnist-bench timings accept RUN.json --why ..."
+        )
+    digests = {old.extra_info.dataset_digest for old in earlier}
     if digests != {timing.extra_info.dataset_digest}:
-        return _no_baseline(timing.fullname, f"the baseline is on other data: {min(digests)[:12]}", "mnist-bench data")
-    if not all(it.stats.data for it in (timing, *earlier)):
+        return _no_baseline(timing.fullname, f"the baseline has other data: {min(digests)[:12]}", "mnist-bench data")
+    if not all(measured.stats.data for measured in (timing, *earlier)):
         return _no_baseline(timing.fullname, "the rounds were not saved", "pytest benchmarks --benchmark-save-data ...")
     if timing.extra_info.device == "gpu" and not _same_hardware(timing, earlier):
         return _no_baseline(
             timing.fullname,
-            "a GPU's time has no unit on other hardware",
+            "times on a GPU can be compared on the same hardware only",
             "mnist-bench timings accept RUN.json --why ...",
         )
     pair = _pair(timing, earlier)
@@ -123,39 +125,39 @@ def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Gener
 
 
 def _decide(interval: Interval, bound: float, certain: float) -> Verdict:
-    """Two criteria: the ratio must be beyond what is certain, and the interval must not hold 1."""
+    """Apply two criteria to a regression: the ratio is above the certain bound, and the interval excludes 1."""
     if interval.estimate > certain and interval.low > 1:
         return Verdict.REGRESSED
     return Verdict.PASS if interval.high <= bound else Verdict.INCONCLUSIVE
 
 
 def _pair(timing: Timing, earlier: Sequence[Timing]) -> _Pair:
-    """Return the times themselves on the same hardware, else those divided by the best control's of the round."""
+    """Return the times on the same hardware, otherwise the times divided by those of the best control."""
     if _same_hardware(timing, earlier):
-        return _Pair("time", "time", [it.stats.data for it in earlier], [timing.stats.data])
-    before, now = ([_divide(it) for it in side] for side in (earlier, [timing]))
+        return _Pair("time", "time", [old.stats.data for old in earlier], [timing.stats.data])
+    before, now = ([_divide(measured) for measured in side] for side in (earlier, [timing]))
     return _Pair("control", f"time in units of {CONTROL} (other hardware)", before, now)
 
 
 def _same_hardware(timing: Timing, earlier: Sequence[Timing]) -> bool:
-    return {it.extra_info.hardware_key for it in earlier} == {timing.extra_info.hardware_key}
+    return {old.extra_info.hardware_key for old in earlier} == {timing.extra_info.hardware_key}
 
 
 def _divide(timing: Timing) -> list[float]:
-    """Return each round's time over the control's beside it.
+    """Return each round's time divided by the control's time just before.
 
     Raises:
-        ValueError: The run has no such control.
+        ValueError: The run lacks the control.
     """
     if CONTROL not in timing.extra_info.controls:
-        raise ValueError(f"{timing.fullname}: the control {CONTROL!r} was not measured beside it")
+        raise ValueError(f"{timing.fullname}: the control {CONTROL!r} was not measured with this benchmark")
     return [time / unit for time, unit in zip(timing.stats.data, timing.extra_info.controls[CONTROL], strict=True)]
 
 
 def _explain(timing: Timing, earlier: Sequence[Timing]) -> str:
-    """Say in seconds what was compared, and by which versions where they differ."""
+    """Return the medians in seconds, and the versions if they differ."""
     before, now = earlier[0].extra_info, timing.extra_info
-    medians = ", ".join(f"{it.stats.median:.4g}" for it in earlier)
+    medians = ", ".join(f"{old.stats.median:.4g}" for old in earlier)
     words = f"median {timing.stats.median:.4g} s of {timing.stats.rounds} rounds, the baseline's {medians} s"
     if (before.tensorflow, before.keras) != (now.tensorflow, now.keras):
         words += f"; TensorFlow {before.tensorflow}, Keras {before.keras} then, {now.tensorflow}, {now.keras} now"
@@ -163,7 +165,7 @@ def _explain(timing: Timing, earlier: Sequence[Timing]) -> str:
 
 
 def _missing(name: str, reason: str) -> CheckResult:
-    return CheckResult(name=name_check(name), verdict=Verdict.MISSING, figure=reason, bound=_NOTHING)
+    return CheckResult(name=name_check(name), verdict=Verdict.MISSING, figure=reason, bound=_DUE)
 
 
 def _no_baseline(name: str, reason: str, command: str) -> CheckResult:
@@ -177,6 +179,6 @@ def _no_baseline(name: str, reason: str, command: str) -> CheckResult:
 
 
 def name_check(fullname: str) -> str:
-    """Return the check of a benchmark: `timing/evaluation[x]` of `test_evaluation.py::test_evaluation[x]`."""
+    """Return the name of a benchmark's check: `timing/evaluation[x]` for `test_evaluation.py::test_evaluation[x]`."""
     name, bracket, case = fullname.rpartition("::")[2].partition("[")
     return f"timing/{re.sub('^test_', '', name).replace('_', '-')}{bracket}{case}"

@@ -1,7 +1,7 @@
-"""A stored run of the benchmarks: pytest-benchmark's own JSON with what this project adds, read without trust.
+"""A stored run of the benchmarks: pytest-benchmark's own JSON with additions of this project, checked when read.
 
-pytest-benchmark reads the same files and looks past the additions: `machine_info.mnist_bench` is the hardware,
-`extra_info` of each benchmark its figures, and the block `mnist_bench` says what failed and who accepted the run.
+pytest-benchmark reads the same files and ignores the additions: `machine_info.mnist_bench` is the hardware,
+`extra_info` describes each benchmark, and the block `mnist_bench` contains the failed tests and the acceptance.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "Figures",
+    "BenchmarkInfo",
     "Machine",
     "Notes",
     "Timing",
@@ -37,13 +37,13 @@ __all__ = [
     "refuse_strangers",
 ]
 
-# What separates a figure that was rounded on its way from one that was edited.
+# The largest relative difference of a figure that was rounded; a larger one means that the figure was edited.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The hardware of a run, and its key; the fields are those of `environment.HARDWARE_FIELDS`."""
+    """The hardware of a run and the hardware key; the fields are those of `HARDWARE_FIELDS`."""
 
     hardware_key: str
     system: str
@@ -57,24 +57,24 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
-    """What is known of a benchmark beside its times, as `extra_info` holds it.
+class BenchmarkInfo:
+    """The information on a benchmark apart from the times, as in `extra_info`.
 
     Attributes:
-        lab: A key of `LABS`; None where the benchmark is of none.
-        engine: A key of `ENGINES`; None where it is of none.
+        lab: A key of `LABS`; None if the benchmark has no lab.
+        engine: A key of `ENGINES`; None if the benchmark has no engine.
         device: `cpu` or `gpu`.
-        numerics_key: Says which trainings end in the same bits.
-        hardware_key: Says which times may be compared.
-        tensorflow: Its version.
-        keras: Its version.
+        numerics_key: Trainings with the same key end in the same bits.
+        hardware_key: Times with the same key may be compared.
+        tensorflow: The version of TensorFlow.
+        keras: The version of Keras.
         dataset: `mnist` or `digits`.
-        dataset_digest: SHA-256 of its arrays.
-        cpu_seconds: Of all threads of the process, one figure a round.
-        controls: Wall seconds of each control workload, one figure a round, measured just before it.
-        samples_per_second: Of the median round; None where no samples are worked on.
-        gflop_per_second: Of the matrix products in the median round; None where there are none.
-        peak_memory_mb: The most that the process held during the rounds, all data included.
+        dataset_digest: SHA-256 of the arrays of the data set.
+        cpu_seconds: Processor time of all threads of the process, one figure for each round.
+        controls: Wall seconds of each control workload, one figure for each round, measured just before the round.
+        samples_per_second: Samples a second in the median round; None if the benchmark has no samples.
+        gflop_per_second: GFLOP/s of the matrix products in the median round; None if there are none.
+        peak_memory_mb: Peak memory of the process during the rounds, all data included.
     """
 
     lab: str | None
@@ -93,17 +93,17 @@ class Figures:
     peak_memory_mb: float | None
 
     def __post_init__(self) -> None:
-        """Refuse a control that took no time, and CPU seconds below 0; a short round may have none."""
+        """Refuse a control that took no time, and negative CPU seconds; those of a short round may be 0."""
         if not all(seconds >= 0 for seconds in self.cpu_seconds):
-            raise ValueError("cpu_seconds holds a negative time")
+            raise ValueError("cpu_seconds contains a negative time")
         for name, seconds in self.controls.items():
             if not all(second > 0 for second in seconds):
-                raise ValueError(f"controls: {name} holds a time that is not positive")
+                raise ValueError(f"controls: {name} contains a time that is not positive")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stats:
-    """The times of a benchmark in seconds; `data` is empty where the run was saved without its rounds."""
+    """The times of a benchmark in seconds; `data` is empty if the run was saved without the rounds."""
 
     HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
@@ -114,20 +114,20 @@ class Stats:
     data: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse times that are not positive, and a summary that is not that of the rounds."""
+        """Refuse times that are not positive, and a summary that does not match the rounds."""
         if not all(0 < seconds < math.inf for seconds in (self.min, self.median, self.max, *self.data)):
             raise ValueError("a time is not positive and finite")
         if not self.data:
             return
         if self.rounds != len(self.data):
-            raise ValueError(f"rounds is {self.rounds}, and data holds {len(self.data)}")
-        for name, is_there, is_due in (
+            raise ValueError(f"rounds is {self.rounds}, but data has {len(self.data)}")
+        for name, stored, expected in (
             ("min", self.min, min(self.data)),
             ("max", self.max, max(self.data)),
             ("median", self.median, statistics.median(self.data)),
         ):
-            if not math.isclose(is_there, is_due, rel_tol=_ROUNDING):
-                raise ValueError(f"{name} is {is_there!r}, and that of data is {is_due!r}")
+            if not math.isclose(stored, expected, rel_tol=_ROUNDING):
+                raise ValueError(f"{name} is {stored!r}, but the {name} of data is {expected!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,22 +138,22 @@ class Timing:
 
     fullname: str
     stats: Stats
-    extra_info: Figures
+    extra_info: BenchmarkInfo
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
         for name, column in (("cpu_seconds", self.extra_info.cpu_seconds), *self.extra_info.controls.items()):
             if len(column) != self.stats.rounds:
-                raise ValueError(f"{name} holds {len(column)} figures for {self.stats.rounds} rounds")
+                raise ValueError(f"{name} has {len(column)} figures for {self.stats.rounds} rounds")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notes:
-    """What the suite itself says of a run.
+    """What this project adds to a run.
 
     Attributes:
-        failed: The tests that failed or could not run, by node id.
-        acceptance: Who made the run a baseline; None before.
+        failed: The node ids of the tests that failed or could not run.
+        acceptance: Who accepted the run as a baseline, when and why; None if nobody has.
     """
 
     failed: list[str]
@@ -162,7 +162,7 @@ class Notes:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse what another version wrote."""
+        """Refuse the notes of another schema version."""
         if (self.kind, self.schema_version) != ("timings", SCHEMA_VERSION):
             raise ValueError(
                 f"kind and schema_version are {self.kind!r}, {self.schema_version!r}; "
@@ -182,7 +182,7 @@ class Commit:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineInfo:
-    """Of pytest-benchmark's machine information what is used here."""
+    """The part of pytest-benchmark's machine information that is used here."""
 
     HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
@@ -205,13 +205,13 @@ class TimingRun:
     mnist_bench: Notes
 
     def __post_init__(self) -> None:
-        """Refuse a run that measured nothing, or something twice, or by several versions or data sets."""
+        """Refuse a run without benchmarks, with a benchmark twice, or with several versions or data sets."""
         if not self.benchmarks:
-            raise ValueError("benchmarks: there are none")
+            raise ValueError("benchmarks: the list is empty")
         names = [timing.fullname for timing in self.benchmarks]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"benchmarks: {twice[0]} is there twice")
+            raise ValueError(f"benchmarks: {twice[0]} appears twice")
         for name in ("tensorflow", "dataset_digest"):
             values = {getattr(timing.extra_info, name) for timing in self.benchmarks}
             if len(values) > 1:
@@ -219,17 +219,17 @@ class TimingRun:
 
     @property
     def machine(self) -> Machine:
-        """The hardware."""
+        """The hardware of the run."""
         return self.machine_info.mnist_bench
 
     @property
     def tensorflow(self) -> str:
-        """TensorFlow's version."""
+        """The version of TensorFlow."""
         return self.benchmarks[0].extra_info.tensorflow
 
     @property
     def dataset_digest(self) -> str:
-        """The digest of the data."""
+        """The digest of the data set."""
         return self.benchmarks[0].extra_info.dataset_digest
 
 
@@ -237,15 +237,15 @@ def load_run(path: Path) -> TimingRun:
     """Read a run that pytest-benchmark saved.
 
     Raises:
-        RecordError: The file cannot be read, is no run of this project's benchmarks, or holds a figure that
-            cannot be: the message names the file and the field.
+        RecordError: The file cannot be read, is not a run of this project's benchmarks, or contains an impossible
+            figure; the message names the file and the field.
     """
     run: TimingRun = load_json(path, TimingRun)
     return run
 
 
 def convert_run(run: dict[str, Any], origin: str) -> TimingRun:
-    """Check a run that is in memory, as pytest-benchmark would save it.
+    """Check a run in memory, in the form in which pytest-benchmark would save the run.
 
     Raises:
         RecordError: As `load_run`.
@@ -258,7 +258,7 @@ def refuse_strangers(runs: Sequence[TimingRun]) -> None:
     """Refuse runs that do not belong together.
 
     Raises:
-        ValueError: They differ in TensorFlow, data or hardware.
+        ValueError: The runs differ in TensorFlow, data or hardware.
     """
     for name, values in (
         ("tensorflow", {run.tensorflow for run in runs}),
@@ -270,14 +270,14 @@ def refuse_strangers(runs: Sequence[TimingRun]) -> None:
 
 
 def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
-    """Make one run of several: each benchmark as the run has it in which its median was smallest.
+    """Merge several runs into one: each benchmark from the run in which the median was smallest.
 
-    What else a machine does adds time and takes none away, so the fastest run is nearest to the work itself (Chen and
-    Revels, Robust benchmarking in noisy environments, 2016): a spell of the machine is in one run, a regression in
-    all. A test that failed in any of them has failed.
+    Other work on the machine only adds time, so the fastest run is nearest to the true time (Chen and Revels, Robust
+    benchmarking in noisy environments, 2016): a disturbance of the machine is in one run, a regression in all runs. A
+    test that failed in any run counts as failed.
 
     Raises:
-        ValueError: There is none, one is there twice, or they do not belong together.
+        ValueError: There is no run, a run is given twice, or the runs do not belong together.
     """
     if not runs:
         raise ValueError("there is no run")
@@ -285,7 +285,7 @@ def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
         raise ValueError("the same run was given twice")
     refuse_strangers(runs)
     fastest: dict[str, Timing] = {}
-    for timing in (it for run in runs for it in run.benchmarks):
+    for timing in itertools.chain.from_iterable(run.benchmarks for run in runs):
         best = fastest.setdefault(timing.fullname, timing)
         if timing.stats.median < best.stats.median:
             fastest[timing.fullname] = timing
@@ -294,7 +294,7 @@ def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
 
 
 def collect_hardware() -> Machine:
-    """Collect the hardware that this process sees without TensorFlow, its GPUs by NVIDIA's driver."""
+    """Collect the hardware of this process without TensorFlow; NVIDIA's driver names the GPUs."""
     names = find_gpu_names()
     fields = {
         **collect_machine(),
@@ -307,6 +307,6 @@ def collect_hardware() -> Machine:
 
 
 def explain_hardware(there: Machine, here: Machine) -> str:
-    """Return in words in which fields of the hardware key two machines differ."""
+    """Name the fields of the hardware key in which two machines differ."""
     pairs = {name: (getattr(there, name), getattr(here, name)) for name in HARDWARE_FIELDS}
     return ", ".join(f"{name} {a!r} there, {b!r} here" for name, (a, b) in pairs.items() if a != b)

@@ -1,4 +1,4 @@
-"""The stored runs of the benchmarks: which are due, which are the baseline, and how a run becomes it."""
+"""The stored runs of the benchmarks: the manifest, the baseline of a run, and the acceptance of new baselines."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Which benchmarks are due, by their full names, each list in alphabetical order.
+    """The full names of the benchmarks that are due, each list in alphabetical order.
 
     Attributes:
-        cpu: Those of every machine.
-        gpu: Those of a machine with a GPU, too.
+        cpu: The benchmarks that are due on every machine.
+        gpu: The benchmarks that are also due on a machine with a GPU.
     """
 
     cpu: list[str]
@@ -48,7 +48,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a manifest by which nothing is due."""
+        """Refuse a manifest without benchmarks."""
         if not self.cpu:
             raise ValueError("cpu: no benchmark is due")
 
@@ -57,7 +57,7 @@ def load_manifest(folder: Path) -> Manifest:
     """Read the manifest of a folder of runs.
 
     Raises:
-        RecordError: It is not there, or not valid: the message names it and the field.
+        RecordError: The manifest is missing or not valid; the message names the file and the field.
     """
     return load(folder / "manifest.json", Manifest)
 
@@ -68,46 +68,46 @@ def expected_names(manifest: Manifest, machine: Machine) -> list[str]:
 
 
 def write_manifest(names: Iterable[str], folder: Path) -> Path:
-    """Make these benchmarks the ones that are due.
+    """Write a manifest in which exactly these benchmarks are due.
 
     Args:
-        names: Full names; those whose case ends in `gpu` are due where there is a GPU.
-        folder: The stored runs.
+        names: Full names; a benchmark whose case ends in `gpu` is due on a machine with a GPU.
+        folder: The folder of the stored runs.
 
     Returns:
-        The manifest's path.
+        The path of the manifest.
 
     Raises:
-        ValueError: None of them is for every machine.
+        ValueError: No benchmark is due on every machine.
     """
     names = sorted(set(names))
     gpu = [name for name in names if name.endswith("-gpu]")]
     cpu = [name for name in names if name not in gpu]
     path = folder / "manifest.json"
-    # Its earlier state is in git, and the change is there to be reviewed.
+    # The earlier manifest is in git, where the change can be reviewed.
     save(Manifest(cpu=cpu, gpu=gpu), path, overwrite=True)
     return path
 
 
 def list_runs(folder: Path) -> Iterator[Path]:
-    """Yield the runs of a folder as pytest-benchmark numbers them, sorted."""
+    """Yield the numbered runs that pytest-benchmark stored in a folder, sorted."""
     yield from sorted(folder.glob("*/[0-9][0-9][0-9][0-9]_*.json"))
 
 
 def find_references(folder: Path, run: TimingRun) -> list[TimingRun]:
-    """Return the runs that are the baseline of a run: those that were accepted together, and last.
+    """Return the baseline of a run: the runs that were accepted together, and last.
 
-    Of the accepted runs on the same data those of the same hardware come first, among these those of the same
-    TensorFlow, then those of a newer one.
+    Of the accepted runs on the same data, those on the same hardware come first, then those of the same TensorFlow,
+    then those of the newest TensorFlow.
 
     Raises:
         RecordError: A stored run is not valid.
     """
-    runs = [it for it in map(load_run, list_runs(folder)) if it.dataset_digest == run.dataset_digest]
-    accepted = [(it, it.mnist_bench.acceptance) for it in runs if it.mnist_bench.acceptance is not None]
+    stored = [other for other in map(load_run, list_runs(folder)) if other.dataset_digest == run.dataset_digest]
+    accepted = [(other, other.mnist_bench.acceptance) for other in stored if other.mnist_bench.acceptance is not None]
 
-    def rank(it: TimingRun, acceptance: Acceptance) -> tuple[Any, ...]:
-        key, version = it.machine.hardware_key, it.tensorflow
+    def rank(other: TimingRun, acceptance: Acceptance) -> tuple[Any, ...]:
+        key, version = other.machine.hardware_key, other.tensorflow
         return (
             key == run.machine.hardware_key,
             version == run.tensorflow,
@@ -121,21 +121,21 @@ def find_references(folder: Path, run: TimingRun) -> list[TimingRun]:
 
 
 def accept_runs(paths: Sequence[Path], folder: Path, *, why: str, force: bool = False) -> list[Path]:
-    """Store runs as the baseline of their hardware and TensorFlow; earlier ones are kept.
+    """Store runs as the baseline for this hardware and TensorFlow; earlier runs are kept.
 
     Args:
-        paths: Runs of one machine and one TensorFlow, with their rounds; several processes show more than one.
-        folder: The stored runs.
-        why: The reason, for whoever reviews the files.
-        force: Whether to accept against the rules; the files then say which.
+        paths: Runs of one machine and one TensorFlow, with the rounds; several runs show how processes differ.
+        folder: The folder of the stored runs.
+        why: The reason, for the review of the files.
+        force: Whether to accept runs that break a rule; the files then name the rule.
 
     Returns:
         The paths of the new files.
 
     Raises:
         RecordError: A run is not valid.
-        ValueError: The runs do not belong together, a test failed, something that is due is missing, rounds
-            are missing, no reason is given, or, without force, the working tree was dirty.
+        ValueError: The runs do not belong together, a test failed, a benchmark that is due is missing, rounds
+            are missing, no reason is given, or, without `force`, the working tree was dirty.
     """
     runs = [load_run(path) for path in paths]
     refuse_strangers(runs)
@@ -144,7 +144,7 @@ def accept_runs(paths: Sequence[Path], folder: Path, *, why: str, force: bool = 
         _refuse_incomplete(path, run, load_manifest(folder))
     broken = ["the working tree was dirty"] if any(run.commit_info.dirty for run in runs) else []
     if broken and not force:
-        raise ValueError(f"{paths[0]}: {broken[0]}: --force accepts it, and the file says so")
+        raise ValueError(f"{paths[0]}: {broken[0]}: --force accepts the run, and the file says so")
     acceptance = make_acceptance(why, broken)
     return [_store(path, run, folder, acceptance) for path, run in zip(paths, runs, strict=True)]
 
@@ -153,34 +153,34 @@ def _refuse_failed(run: TimingRun) -> None:
     """Refuse a run in which a test failed."""
     failed = run.mnist_bench.failed
     if failed:
-        raise ValueError(f"{len(failed)} tests of the run failed, the first {failed[0]}: it can be no baseline")
+        raise ValueError(f"{len(failed)} tests of the run failed, the first {failed[0]}: the run cannot be a baseline")
 
 
 def _refuse_incomplete(path: Path, run: TimingRun, manifest: Manifest) -> None:
-    """Refuse a run that lacks something that is due, or its rounds."""
+    """Refuse a run without a benchmark that is due, or without the rounds."""
     lacking = sorted(set(expected_names(manifest, run.machine)) - {timing.fullname for timing in run.benchmarks})
     if lacking:
         raise ValueError(f"{path}: {len(lacking)} benchmarks of the manifest are missing, the first {lacking[0]}")
     if not all(timing.stats.data for timing in run.benchmarks):
-        raise ValueError(f"{path}: saved without its rounds: --benchmark-save-data or --benchmark-json keeps them")
+        raise ValueError(f"{path}: saved without the rounds: use --benchmark-save-data or --benchmark-json")
 
 
 def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> Path:
-    """Write a run with its acceptance under the next number, all that pytest-benchmark wrote kept."""
+    """Write a run with the acceptance under the next number, and keep everything that pytest-benchmark wrote."""
     content = json.loads(path.read_bytes())
     content["mnist_bench"]["acceptance"] = dataclasses.asdict(acceptance)
     info = run.machine_info
     python = ".".join(info.python_version.split(".")[:2])
-    # The folder that pytest-benchmark itself looks in; there is no TensorFlow for 32 bits.
+    # pytest-benchmark looks in this folder; there is no TensorFlow for 32 bits.
     place = folder / f"{info.system}-{info.python_implementation}-{python}-64bit"
     keras = run.benchmarks[0].extra_info.keras
     name = f"{run.machine.hardware_key}_tf{run.tensorflow}_keras{keras}.json"
-    numbers = (int(it.name[:4]) for it in place.glob("[0-9][0-9][0-9][0-9]_*.json"))
+    numbers = (int(stored.name[:4]) for stored in place.glob("[0-9][0-9][0-9][0-9]_*.json"))
     for number in itertools.count(max(numbers, default=0) + 1):
         target = place / f"{number:04}_{name}"
         try:
             save(content, target)
         except FileExistsError:
-            continue  # another accepted one at the same time
+            continue  # another process accepted a run at the same time
         return target
     raise AssertionError  # itertools.count has no end

@@ -15,7 +15,7 @@ from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders, pr
 from mnist_bench.training.optimizers import OPTIMIZERS, UPDATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -31,6 +31,7 @@ __all__ = [
     "check_optimizer",
     "compile_model",
     "predict",
+    "train_epochs",
     "train_model",
 ]
 
@@ -40,6 +41,7 @@ class EpochFigures:
     """What one epoch gave: one figure for each field of `records.History`, and its seconds of processor time.
 
     `seconds` and `cpu_seconds` are of the training part: by the clock on the wall, and of all threads together.
+    `val_loss` and `val_accuracy` are NaN if there are no validation samples.
     """
 
     loss: float
@@ -185,11 +187,31 @@ def train_model(
         config: Says which engine, seed, batch size, optimizer and learning rate.
         epochs: Epochs to train.
         shuffle: Whether the samples are visited in a random order.
-        on_epoch: Called after each epoch with its number, from 0, and its figures, for which there must be
-            validation samples; the model holds the weights of that moment.
+        on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the weights of
+            that moment.
     """
-    train = _train_by_fit if check_engine(config.engine).fit else _train_fused
-    train(model, prepared, config, epochs=epochs, shuffle=shuffle, on_epoch=on_epoch)
+    if check_engine(config.engine).fit:
+        _fit(model, prepared, config, epochs=epochs, shuffle=shuffle, on_epoch=on_epoch)
+        return
+    trained = _fuse(model, prepared, config, shuffle=shuffle, validate=on_epoch is not None)
+    for epoch, figures in zip(range(epochs), trained, strict=False):
+        if on_epoch:
+            on_epoch(epoch, figures)
+
+
+def train_epochs(model: Any, prepared: Prepared, config: TrainingConfig) -> Iterator[EpochFigures]:
+    """Return an iterator that trains the model by one epoch, as `train_model` does, each time it is advanced.
+
+    Keras's `fit` is called anew for each epoch. The fused engine moves the data to the device before this returns.
+
+    Args:
+        model: As in `train_model`.
+        prepared: As in `train_model`.
+        config: As in `train_model`.
+    """
+    if check_engine(config.engine).fit:
+        return _fit_repeatedly(model, prepared, config)
+    return _fuse(model, prepared, config, shuffle=True, validate=True)
 
 
 def predict(model: Any, config: TrainingConfig, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -200,7 +222,7 @@ def predict(model: Any, config: TrainingConfig, pixels: npt.NDArray[np.uint8]) -
     return predict_fused(model.get_weights(), pixels)
 
 
-def _train_by_fit(
+def _fit(
     model: Any,
     prepared: Prepared,
     config: TrainingConfig,
@@ -217,12 +239,19 @@ def _train_by_fit(
         verbose=0,
         validation_split=prepared.validation_split,
         shuffle=shuffle,
-        callbacks=[_make_clock(on_epoch)] if on_epoch else [],
+        callbacks=[_make_clock(on_epoch, validated=len(prepared.x_validation) > 0)] if on_epoch else [],
     )
 
 
-def _make_clock(on_epoch: OnEpoch) -> Any:
-    """Return a Keras callback that times the training part of each epoch apart from its validation."""
+def _fit_repeatedly(model: Any, prepared: Prepared, config: TrainingConfig) -> Iterator[EpochFigures]:
+    trained: list[EpochFigures] = []
+    while True:
+        _fit(model, prepared, config, epochs=1, shuffle=True, on_epoch=lambda _, figures: trained.append(figures))
+        yield trained.pop()
+
+
+def _make_clock(on_epoch: OnEpoch, *, validated: bool) -> Any:
+    """Return a Keras callback that times the training part of each epoch apart from the validation, if there is one."""
 
     class Clock(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -235,12 +264,14 @@ def _make_clock(on_epoch: OnEpoch) -> Any:
             self._trained, self._cpu_trained = time.perf_counter(), time.process_time()
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            if not validated:
+                self.on_test_begin()
             end = time.perf_counter()
-            figures = {name: float((logs or {})[name]) for name in _FIT_LOGS}
+            figures = {name: float((logs or {})[name]) for name in (_FIT_LOGS if validated else _FIT_LOGS[:2])}
             on_epoch(
                 epoch,
                 EpochFigures(
-                    **figures,
+                    **{"val_loss": math.nan, "val_accuracy": math.nan, **figures},
                     seconds=self._trained - self._begin,
                     val_seconds=end - self._trained,
                     cpu_seconds=self._cpu_trained - self._cpu_begin,
@@ -253,46 +284,51 @@ def _make_clock(on_epoch: OnEpoch) -> Any:
 _FIT_LOGS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
-def _train_fused(
-    model: Any,
-    prepared: Prepared,
-    config: TrainingConfig,
-    *,
-    epochs: int,
-    shuffle: bool,
-    on_epoch: OnEpoch | None,
-) -> None:
-    split, dropout = len(prepared.x_train), _dropout_of(model)
+def _fuse(
+    model: Any, prepared: Prepared, config: TrainingConfig, *, shuffle: bool, validate: bool
+) -> Iterator[EpochFigures]:
+    """Move the data to the device, and return an iterator that trains an epoch each time it is advanced."""
+    split = len(prepared.x_train)
     trainer = FusedTrainer(
         prepared.pixels[:split],
         prepared.y_train,
-        dropout=dropout,
+        dropout=_dropout_of(model),
         batch_size=config.batch_size,
         optimizer=config.optimizer,
     )
-    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation) if on_epoch else None
+    validate = validate and len(prepared.x_validation) > 0
+    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation) if validate else None
     orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
-    for epoch, order in zip(range(epochs), orders, strict=False):
-        cpu_begin, begin = time.process_time(), time.perf_counter()
-        # From the model, as `fit` does: a callback may have changed its weights.
-        weights, loss, accuracy = trainer.train_epoch(
-            model.get_weights(), order, learning_rate=config.learning_rate, seed=(config.seed, epoch)
-        )
-        trained, cpu_trained = time.perf_counter(), time.process_time()
-        val_loss, val_accuracy = evaluator.evaluate(weights) if evaluator else (math.nan, math.nan)
-        end = time.perf_counter()
-        model.set_weights([weight.numpy() for weight in weights])
-        if on_epoch:
-            figures = EpochFigures(
-                loss=loss,
-                accuracy=accuracy,
-                val_loss=val_loss,
-                val_accuracy=val_accuracy,
-                seconds=trained - begin,
-                val_seconds=end - trained,
-                cpu_seconds=cpu_trained - cpu_begin,
-            )
-            on_epoch(epoch, figures)
+    return (_fuse_epoch(model, trainer, evaluator, orders, config, epoch) for epoch in itertools.count())
+
+
+def _fuse_epoch(
+    model: Any,
+    trainer: FusedTrainer,
+    evaluator: Evaluator | None,
+    orders: Iterator[npt.NDArray[np.int32]],
+    config: TrainingConfig,
+    epoch: int,
+) -> EpochFigures:
+    # The shuffle is timed, as the one of `fit` is.
+    cpu_begin, begin = time.process_time(), time.perf_counter()
+    # The weights come from the model, as for `fit`: a callback may have changed them.
+    weights, loss, accuracy = trainer.train_epoch(
+        model.get_weights(), next(orders), learning_rate=config.learning_rate, seed=(config.seed, epoch)
+    )
+    trained, cpu_trained = time.perf_counter(), time.process_time()
+    val_loss, val_accuracy = evaluator.evaluate(weights) if evaluator else (math.nan, math.nan)
+    end = time.perf_counter()
+    model.set_weights([weight.numpy() for weight in weights])
+    return EpochFigures(
+        loss=loss,
+        accuracy=accuracy,
+        val_loss=val_loss,
+        val_accuracy=val_accuracy,
+        seconds=trained - begin,
+        val_seconds=end - trained,
+        cpu_seconds=cpu_trained - cpu_begin,
+    )
 
 
 def _dropout_of(model: Any) -> float:

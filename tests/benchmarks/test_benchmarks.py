@@ -46,15 +46,15 @@ def describe(case):
 """
 SUITE = """
 import pytest
-from mnist_bench.timing.clock import ROUNDS, Times
+from mnist_bench.timing.clock import ROUND_CLOCK, Times
 
 CALLS = []
 
-@pytest.mark.benchmark(timer=ROUNDS.read_rounds)
+@pytest.mark.benchmark(timer=ROUND_CLOCK.read_rounds)
 @pytest.mark.parametrize("name", ["a", "b"])
 def test_it(name, measure):
     CALLS.append(name)
-    measure(lambda: ROUNDS.note(Times({seconds}, 1.0)), rounds=3, warmups=1, samples=10, flops=2e9)
+    measure(lambda: ROUND_CLOCK.note(Times({seconds}, 1.0)), rounds=3, warmups=1, samples=10, flops=2e9)
     assert name not in {failing!r}
 """
 
@@ -136,7 +136,7 @@ def test_a_failed_run_is_not_saved(suite: Callable[..., Any], pytester: pytest.P
     for option in (("--benchmark-save", "it"), ("--benchmark-autosave",)):
         result = suite(*option, "--benchmark-json", "run.json", failing="b")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines(["*NOT SAVED: a run in which a test failed is no baseline*"])
+        result.stdout.fnmatch_lines(["*NOT SAVED: a run in which a test failed cannot be a baseline*"])
     assert list_stored(pytester) == []
     assert load_run(pytester.path / "run.json").mnist_bench.failed == ["test_suite.py::test_it[b]"]
     assert suite("--benchmark-save", "it").ret == 0
@@ -177,7 +177,7 @@ def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester:
     spell.stdout.fnmatch_lines(["PASS*timing/it[[]b]*1.00*(≤ 1.25)*", "PASS: 2 PASS"])
     saved = load_run(pytester.path / "run.json")
     assert [timing.stats.median for timing in saved.benchmarks] == [2.0, 2.0]
-    noise = suite("--benchmark-compare", seconds="1.0 + len(ROUNDS.times) % 3")
+    noise = suite("--benchmark-compare", seconds="1.0 + len(ROUND_CLOCK.times) % 3")
     assert noise.ret == 0
     noise.assert_outcomes(passed=4)
     noise.stdout.fnmatch_lines(["INCONCLUSIVE: 2 INCONCLUSIVE"])
@@ -235,4 +235,4 @@ def test_a_corrupt_stored_run_ends_in_one_line(suite: Callable[..., Any], pytest
     path.write_text(json.dumps(run))
     result = suite("--benchmark-compare")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stdout.fnmatch_lines([f"ERROR: {path}: $.benchmarks[[]0].stats: median is 1.0, and that of data is *"])
+    result.stdout.fnmatch_lines([f"ERROR: {path}: $.benchmarks[[]0].stats: median is 1.0, but the median of data is *"])

@@ -1,4 +1,4 @@
-"""The script that tells how often the gate of times is wrong."""
+"""The script that measures how often the gate of times is wrong."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def script(load_script: Callable[[str], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def runs(make_timing_run: Any) -> list[Any]:
-    """Five runs alike but for one, which met a slow spell."""
+    """Five similar runs, one of them disturbed and slow."""
     factors = (1.0, 1.01, 1.02, 1.03, 1.5)
-    return [convert_run(make_timing_run(*(factor * it for it in CALM)), "a run") for factor in factors]
+    return [convert_run(make_timing_run(*(factor * seconds for seconds in CALM)), "a run") for factor in factors]
 
 
 def test_a_slow_spell_alarms_no_check_of_two_runs(script: Any, runs: list[Any]) -> None:
-    """Each choice once: the slow run alone is not believed, beside another it does not count."""
+    """Each choice is judged once: the slow run alone is INCONCLUSIVE, and with another run it does not count."""
     alone, both = script.judge_all(runs, 1, 2, factor=1.0), script.judge_all(runs, 2, 2, factor=1.0)
     assert (len(alone), len(both)) == (30, 30)
     assert (script.count_alarmed(alone), script.count_alarmed(both)) == (0, 0)
-    # The slow run is judged in 6 of the 30; in 12 it is one of the baseline's two, and widens its interval.
+    # The slow run is judged in 6 of the 30 checks; in 12 it is one of the baseline's two runs, and widens the interval.
     assert script.share(alone, Verdict.PASS) == pytest.approx(24 / 30)
     assert script.share(both, Verdict.PASS) == 1
     ratios = [float(result.figure.partition(" ")[0]) for results in alone for result in results]
@@ -43,7 +43,7 @@ def test_a_slow_spell_alarms_no_check_of_two_runs(script: Any, runs: list[Any]) 
 
 
 def test_what_is_slower_in_every_run_is_found(script: Any, runs: list[Any]) -> None:
-    """But where the baseline itself was slow; a part of the benchmarks can be counted alone."""
+    """A slow-down in every run is REGRESSED; a part of the benchmarks can be counted alone."""
     slower = script.judge_all(runs[:4], 2, 2, factor=script.SLOWER)
     assert (len(slower), script.count_alarmed(slower)) == (6, 6)
     assert script.share(slower, Verdict.REGRESSED, part="steady-epoch") == 1

@@ -1,4 +1,4 @@
-"""The script that tells how much of an engine's drift a control explains."""
+"""The script that measures how much of an engine's drift a control explains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.timing.clock import Rounds, Times
+from mnist_bench.timing.clock import RoundClock, Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def drift(load_script: Callable[[str], Any]) -> Any:
 
 
 def test_what_moves_with_the_epoch_explains_it(drift: Any) -> None:
-    """All of it where both move alike, none of it by a constant, and less than none where it only adds noise."""
+    """A control explains all of a common drift; a control that only adds noise explains less than nothing."""
     rng = np.random.default_rng(0)
     machine, noise = np.exp(0.2 * rng.normal(size=(2, 1000)))
     assert drift.explain(3 * machine, 0.1 * machine) == (pytest.approx(1), pytest.approx(1))
@@ -35,7 +35,7 @@ def test_what_moves_with_the_epoch_explains_it(drift: Any) -> None:
 
 
 def test_the_best_control_stands_out(drift: Any) -> None:
-    """A row an engine and lab that was measured at least three times; the best in bold."""
+    """The table has a row for each engine and lab with at least three epochs; the best control is bold."""
     rows = [
         {
             "engine": engine,
@@ -53,7 +53,7 @@ def test_the_best_control_stands_out(drift: Any) -> None:
 
 
 def test_a_torn_line_is_cut_off(drift: Any, tmp_path: Path) -> None:
-    """What an interruption left half-written is neither read nor joined by the next measurement."""
+    """An incomplete last line is not read, and the next measurement does not continue it."""
     path = tmp_path / "drift.jsonl"
     drift.cut_torn_line(path)
     path.write_text('{"a": 1}\n{"a": 2')
@@ -62,17 +62,17 @@ def test_a_torn_line_is_cut_off(drift: Any, tmp_path: Path) -> None:
     assert path.read_text() == '{"a": 1}\n'
 
 
-def test_each_epoch_stands_beside_its_controls(drift: Any) -> None:
-    """Wall and CPU seconds of the epoch, and the wall seconds of every control before it, as JSON can hold them."""
-    rounds = Rounds()
-    trial = SimpleNamespace(train_epoch=lambda: rounds.note(Times(2.0, 3.0)))
-    row = json.loads(json.dumps(drift.time_round(trial, rounds, {"python": lambda: None})))
+def test_each_epoch_is_stored_with_the_controls(drift: Any) -> None:
+    """A row has the epoch's wall and CPU seconds, and the wall seconds of every control before, as JSON."""
+    clock = RoundClock()
+    trial = SimpleNamespace(train_epoch=lambda: clock.note(Times(2.0, 3.0)))
+    row = json.loads(json.dumps(drift.time_round(trial, clock, {"python": lambda: None})))
     assert (row["wall"], row["cpu"]) == (2.0, 3.0)
     assert list(row["controls"]) == ["python"]
 
 
 def test_neighbours_leave_with_the_round(drift: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are there inside, and gone afterwards."""
+    """The neighbours run inside the context only."""
     begun: list[subprocess.Popen[bytes]] = []
     begin = subprocess.Popen
     monkeypatch.setattr(drift.subprocess, "Popen", lambda command: begun.append(begin(command)) or begun[-1])

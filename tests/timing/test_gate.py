@@ -1,4 +1,4 @@
-"""The gate of times: two criteria a benchmark, and nothing that was due passes unmeasured."""
+"""The gate of times: two criteria for each benchmark, and no PASS for a benchmark that was not measured."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ CALM = (1.0, 1.01, 1.02, 0.99, 0.98, 1.0, 1.01, 0.99)
 def judge(
     now: Any, *before: Any, due: tuple[str, ...] = (STEADY, EVALUATION), again: Any = None
 ) -> dict[str, CheckResult]:
-    """Return the results by name, of one run or two."""
-    references = [convert_run(it, "before") for it in before]
-    runs = [convert_run(it, "now") for it in (now, again) if it]
+    """Return the results of one or two runs by name."""
+    references = [convert_run(run, "before") for run in before]
+    runs = [convert_run(run, "now") for run in (now, again) if run]
     results = judge_runs(runs, references, due, rng=np.random.default_rng(0))
     return {result.name: result for result in results}
 
 
 def scale(data: tuple[float, ...], factor: float) -> tuple[float, ...]:
-    """Return the rounds, each so many times as long."""
+    """Return the rounds multiplied by a factor."""
     return tuple(factor * seconds for seconds in data)
 
 
@@ -37,21 +37,21 @@ def scale(data: tuple[float, ...], factor: float) -> tuple[float, ...]:
     [
         pytest.param(CALM, Verdict.PASS, id="the same"),
         pytest.param(scale(CALM, 0.5), Verdict.PASS, id="faster"),
-        pytest.param(scale(CALM, 1.15), Verdict.PASS, id="slower within the bound, for sure"),
+        pytest.param(scale(CALM, 1.15), Verdict.PASS, id="surely slower, within the bound"),
         pytest.param(scale(CALM, 1.4), Verdict.REGRESSED, id="slower"),
         pytest.param((0.5, 2.0, 0.6, 1.9, 0.4, 2.2, 1.0, 1.0), Verdict.INCONCLUSIVE, id="noise around the same"),
-        pytest.param((0.3, 3.0, 0.5, 2.9, 0.4, 2.2, 2.5, 2.4), Verdict.INCONCLUSIVE, id="beyond, and no proof"),
+        pytest.param((0.3, 3.0, 0.5, 2.9, 0.4, 2.2, 2.5, 2.4), Verdict.INCONCLUSIVE, id="beyond, without proof"),
         pytest.param((1.0, 1.1, 1.2, 1.22, 1.2, 1.6, 1.7, 1.8), Verdict.INCONCLUSIVE, id="slower, maybe too much"),
     ],
 )
 def test_two_criteria(now: tuple[float, ...], verdict: Verdict, make_timing_run: Any) -> None:
-    """Regressed is what is beyond the bound and surely slower, in two runs; a PASS is surely within it."""
+    """REGRESSED is beyond the bound and surely slower, in two runs; PASS is surely within the bound."""
     results = judge(make_timing_run(*now), make_timing_run(*CALM), again=make_timing_run(*scale(now, 1.01)))
     assert {result.verdict for result in results.values()} == {verdict}
 
 
-def test_a_figure_says_what_was_compared(make_timing_run: Any) -> None:
-    """Ratio and interval, the medians in seconds, and the versions where they differ."""
+def test_a_result_describes_the_comparison(make_timing_run: Any) -> None:
+    """A result has the ratio and the interval, the medians in seconds, and the versions if they differ."""
     before = make_timing_run(*CALM, tensorflow="2.15.1")
     result = judge(make_timing_run(*scale(CALM, 2)), before)["timing/steady-epoch[mlp-graph-cpu]"]
     assert result.figure.startswith("2.00 of the baseline's time, 1.9")
@@ -61,19 +61,19 @@ def test_a_figure_says_what_was_compared(make_timing_run: Any) -> None:
 
 
 def test_on_other_hardware_a_control_is_the_unit(make_timing_run: Any) -> None:
-    """A machine half as fast passes where its control is half as fast, and with a wider bound."""
+    """A machine half as fast passes if the control is half as fast, too; the bound is wider."""
     before = make_timing_run(*CALM, hardware_key="f" * 16)
     slow_machine = judge(make_timing_run(*scale(CALM, 2), controls=1.0), before)
-    assert {it.verdict for it in slow_machine.values()} == {Verdict.PASS}
+    assert {result.verdict for result in slow_machine.values()} == {Verdict.PASS}
     assert "1.00 of the baseline's time in units of sgemm" in slow_machine["timing/evaluation[mlp-graph-cpu]"].figure
     slow_epoch = judge(make_timing_run(*scale(CALM, 2.2)), before)
-    assert {it.verdict for it in slow_epoch.values()} == {Verdict.REGRESSED}
+    assert {result.verdict for result in slow_epoch.values()} == {Verdict.REGRESSED}
     assert slow_epoch["timing/evaluation[mlp-graph-cpu]"].bound == f"≤ {BOUNDS['control']:.2f}"
     assert BOUNDS["control"] > BOUNDS["time"]
 
 
 def test_the_unit_is_a_control_that_is_measured() -> None:
-    """The gate names a control that is there."""
+    """The gate's control is one of the controls."""
     assert CONTROL in CONTROLS
 
 
@@ -82,14 +82,14 @@ def test_the_unit_is_a_control_that_is_measured() -> None:
     [
         pytest.param(1.4, None, Verdict.INCONCLUSIVE, id="one run"),
         pytest.param(1.4, 1.3, Verdict.REGRESSED, id="two runs"),
-        pytest.param(1.4, 1.02, Verdict.PASS, id="one of two: the machine"),
-        pytest.param(2.1, None, Verdict.REGRESSED, id="one run, by far"),
+        pytest.param(1.4, 1.02, Verdict.PASS, id="one of two runs"),
+        pytest.param(2.1, None, Verdict.REGRESSED, id="one run, far beyond"),
     ],
 )
 def test_a_regression_is_in_the_next_run_too(
     factor: float, next_factor: float | None, verdict: Verdict, make_timing_run: Any
 ) -> None:
-    """What was slow in one run and not in the other was the machine; what does not pass says how to find out."""
+    """A benchmark that is slow in one of two runs passes; one that does not pass names the command to measure again."""
     before, now = make_timing_run(*CALM), make_timing_run(*scale(CALM, factor))
     again = make_timing_run(*scale(CALM, next_factor)) if next_factor else None
     result = judge(now, before, again=again)["timing/steady-epoch[mlp-graph-cpu]"]
@@ -99,22 +99,22 @@ def test_a_regression_is_in_the_next_run_too(
 
 
 def test_several_processes_widen_the_interval(make_timing_run: Any) -> None:
-    """Where the baseline's processes have speeds of their own, one that lies among them is no regression."""
+    """If the baseline's processes differ in speed, a run with a speed between them is not a regression."""
     slow, fast = make_timing_run(*scale(CALM, 1.5)), make_timing_run(*scale(CALM, 0.9))
     now, again = make_timing_run(*scale(CALM, 1.3)), make_timing_run(*scale(CALM, 1.31))
-    assert {it.verdict for it in judge(now, fast, again=again).values()} == {Verdict.REGRESSED}
-    assert {it.verdict for it in judge(now, fast, slow, again=again).values()} == {Verdict.INCONCLUSIVE}
+    assert {result.verdict for result in judge(now, fast, again=again).values()} == {Verdict.REGRESSED}
+    assert {result.verdict for result in judge(now, fast, slow, again=again).values()} == {Verdict.INCONCLUSIVE}
 
 
-def test_what_was_due_and_is_not_there_is_missing(make_timing_run: Any) -> None:
-    """Renamed, deselected or never collected: a verdict of its own, and never exit status 0."""
+def test_a_benchmark_that_was_due_and_not_measured_is_missing(make_timing_run: Any) -> None:
+    """A renamed, deselected or uncollected benchmark has a verdict of its own, and the exit status is not 0."""
     results = judge(make_timing_run(*CALM), make_timing_run(*CALM), due=(STEADY, EVALUATION, "b.py::test_gone"))
     assert results["timing/gone"].verdict is Verdict.MISSING
     assert exit_status(results.values()) == 3
 
 
 def test_a_failed_test_is_missing_though_it_was_timed(make_timing_run: Any) -> None:
-    """What fails after it was timed has times that mean nothing."""
+    """If a test fails after the timing, the times are not used."""
     now = make_timing_run(*CALM)
     now["mnist_bench"]["failed"] = [STEADY]
     results = judge(now, make_timing_run(*CALM))
@@ -122,8 +122,8 @@ def test_a_failed_test_is_missing_though_it_was_timed(make_timing_run: Any) -> N
     assert results["timing/evaluation[mlp-graph-cpu]"].verdict is Verdict.PASS
 
 
-def test_what_cannot_be_compared_has_no_baseline(make_timing_run: Any) -> None:
-    """No run, a run without the benchmark, other data, no rounds, or a benchmark that no manifest knows."""
+def test_a_benchmark_that_cannot_be_compared_has_no_baseline(make_timing_run: Any) -> None:
+    """There is no run, no such benchmark in the run, other data, no rounds, or no entry in the manifest."""
     now, other_data, no_rounds, renamed = (make_timing_run(*CALM) for _ in range(4))
     for timing in other_data["benchmarks"]:
         timing["extra_info"]["dataset_digest"] = "f" * 64
@@ -134,12 +134,12 @@ def test_what_cannot_be_compared_has_no_baseline(make_timing_run: Any) -> None:
     for before, words in (
         ((), "no accepted run"),
         ((renamed,), "no accepted run"),
-        ((other_data,), "on other data"),
+        ((other_data,), "has other data"),
         ((no_rounds,), "not saved"),
     ):
         results = judge(now, *before)
-        assert {it.verdict for it in results.values()} == {Verdict.NO_BASELINE}
-        assert all(words in it.figure for it in results.values())
+        assert {result.verdict for result in results.values()} == {Verdict.NO_BASELINE}
+        assert all(words in result.figure for result in results.values())
         assert exit_status(results.values()) == 4
     stranger = judge(now, now, due=(STEADY,))["timing/evaluation[mlp-graph-cpu]"]
     assert "not in the manifest" in stranger.figure
@@ -147,22 +147,23 @@ def test_what_cannot_be_compared_has_no_baseline(make_timing_run: Any) -> None:
 
 
 def test_a_gpus_time_has_no_unit_on_other_hardware(make_timing_run: Any) -> None:
-    """The controls are the CPU's, so that only the same hardware can be held against it."""
+    """The controls run on the CPU, so times on a GPU are compared on the same hardware only."""
     before, now, elsewhere = (
         make_timing_run(*CALM),
         make_timing_run(*CALM),
         make_timing_run(*CALM, hardware_key="f" * 16),
     )
-    for timing in (it for run in (before, now, elsewhere) for it in run["benchmarks"]):
-        timing["extra_info"]["device"] = "gpu"
-    assert {it.verdict for it in judge(now, before).values()} == {Verdict.PASS}
+    for run in (before, now, elsewhere):
+        for timing in run["benchmarks"]:
+            timing["extra_info"]["device"] = "gpu"
+    assert {result.verdict for result in judge(now, before).values()} == {Verdict.PASS}
     results = judge(now, elsewhere)
-    assert {it.verdict for it in results.values()} == {Verdict.NO_BASELINE}
-    assert all("no unit on other hardware" in it.figure for it in results.values())
+    assert {result.verdict for result in results.values()} == {Verdict.NO_BASELINE}
+    assert all("on the same hardware only" in result.figure for result in results.values())
 
 
 def test_a_control_that_was_not_measured_is_an_error(make_timing_run: Any) -> None:
-    """Other hardware and no control: nothing can be said."""
+    """On other hardware and without the control there is nothing to compare by."""
     before, now = make_timing_run(*CALM, hardware_key="f" * 16), make_timing_run(*CALM)
     for timing in now["benchmarks"]:
         del timing["extra_info"]["controls"]["sgemm"]
@@ -170,7 +171,7 @@ def test_a_control_that_was_not_measured_is_an_error(make_timing_run: Any) -> No
         judge(now, before)
 
 
-def test_where_nothing_was_measured_all_is_missing() -> None:
-    """A disabled session judges every benchmark that was due."""
+def test_a_session_that_measured_nothing_has_everything_missing() -> None:
+    """In a disabled session every benchmark that was due is MISSING."""
     results = judge_nothing([STEADY, EVALUATION], "benchmarks are disabled")
-    assert [(it.verdict, it.figure) for it in results] == [(Verdict.MISSING, "benchmarks are disabled")] * 2
+    assert [(result.verdict, result.figure) for result in results] == [(Verdict.MISSING, "benchmarks are disabled")] * 2

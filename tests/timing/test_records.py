@@ -1,4 +1,4 @@
-"""A stored run is read without trust: whatever cannot be is refused in one line that names file and field."""
+"""A stored run is checked when read: an impossible figure is refused in one line that names file and field."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(run: dict[str, Any], folder: Path) -> Path:
 
 
 def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path: Path) -> None:
-    """Its own fields are passed over, ours are there."""
+    """The fields of pytest-benchmark itself are ignored, and the added ones are read."""
     run = load_run(store({**timing_run, "version": "5.3.1"}, tmp_path))
     assert run == convert_run(timing_run, "memory")
     assert run.tensorflow == "2.21.0"
@@ -50,7 +50,7 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("benchmarks", 0, "stats", "median"), 0.5, "median is 0.5", id="edited median"),
         pytest.param(("benchmarks", 0, "stats", "rounds"), 4, "rounds is 4", id="edited rounds"),
         pytest.param(("benchmarks", 1, "fullname"), STEADY, "twice", id="twice"),
-        pytest.param(("benchmarks",), [], "there are none", id="empty"),
+        pytest.param(("benchmarks",), [], "the list is empty", id="empty"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [1.0], "1 figures for 3", id="short column"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds", 2), -1.0, "negative", id="negative cpu"),
         pytest.param(("benchmarks", 0, "extra_info", "controls"), {"python": [0.1, 0, 0.1]}, "python", id="control"),
@@ -61,10 +61,10 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("machine_info",), {}, "machine_info: .* required field `mnist_bench`", id="no hardware"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_impossible_values_are_refused(
     place: tuple[Any, ...], value: object, message: str, timing_run: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The message names the file and what is wrong."""
+    """The message names the file and the fault."""
     *way, last = place
     target: Any = timing_run
     for step in way:
@@ -77,7 +77,7 @@ def test_what_cannot_be_is_refused(
 
 
 def test_a_run_of_another_suite_is_refused(timing_run: dict[str, Any], tmp_path: Path) -> None:
-    """Without our block nothing is known of what failed."""
+    """Without the block `mnist_bench` the failed tests are not known."""
     del timing_run["mnist_bench"]
     with pytest.raises(RecordError, match="mnist_bench"):
         load_run(store(timing_run, tmp_path))
@@ -92,7 +92,7 @@ JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dicti
 def test_any_edit_is_read_or_refused(
     data: st.DataObject, make_timing_run: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever stands in place of whatever field: a run that holds together, or a RecordError in one line."""
+    """Any value in place of any field gives a consistent run, or a RecordError in one line."""
     run = target = make_timing_run()
     while True:
         keys = sorted(target) if isinstance(target, dict) else range(len(target))
@@ -104,7 +104,7 @@ def test_any_edit_is_read_or_refused(
     try:
         read = load_run(store(run, tmp_path_factory.mktemp("run")))
     except RecordError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - most edits are refused, and not all
+        assert "\n" not in str(error)  # noqa: PT017 - most edits are refused, but not all
     else:
         assert all(seconds > 0 for timing in read.benchmarks for seconds in timing.stats.data)
 
@@ -112,7 +112,7 @@ def test_any_edit_is_read_or_refused(
 @settings(max_examples=30, deadline=None)
 @given(text=st.binary(max_size=60))
 def test_any_bytes_are_refused(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is no JSON is no run."""
+    """Bytes that are not JSON are refused."""
     path = tmp_path_factory.mktemp("run") / "run.json"
     path.write_bytes(text)
     with pytest.raises(RecordError):
@@ -120,15 +120,15 @@ def test_any_bytes_are_refused(text: bytes, tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_hardware_key_needs_no_tensorflow() -> None:
-    """It is the one that a training on this machine's CPU has."""
+    """The key is the one of a training on this machine's CPU."""
     machine = collect_hardware()
     environment = collect_environment(device="cpu", xla=False)
     assert machine.gpu_names or machine.hardware_key == environment.hardware_key
     assert {name for name in HARDWARE_FIELDS if not hasattr(machine, name)} == set()
 
 
-def test_other_hardware_is_named(timing_run: dict[str, Any]) -> None:
-    """By the fields that differ, and no others."""
+def test_other_hardware_is_described(timing_run: dict[str, Any]) -> None:
+    """The fields that differ are named, and no others."""
     here = convert_run(timing_run, "memory").machine
     there = dataclasses.replace(here, cpu="Another", usable_cores=1)
     assert explain_hardware(there, here) == "cpu 'Another' there, 'A CPU' here, usable_cores 1 there, 2 here"
@@ -136,12 +136,12 @@ def test_other_hardware_is_named(timing_run: dict[str, Any]) -> None:
 
 
 def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
-    """Each benchmark as its fastest run has it, also where a run measured one of them alone; failures add up."""
+    """Each benchmark comes from the fastest run, even if a run has one benchmark only; all failures are kept."""
     whole, again = make_timing_run(2.0), make_timing_run(1.0)
     again["benchmarks"] = again["benchmarks"][:1]
     again["mnist_bench"]["failed"] = ["b.py::test_c"]
     for runs in ([whole, again], [again, whole]):
-        run = pick_fastest([convert_run(it, "memory") for it in runs])
+        run = pick_fastest([convert_run(content, "memory") for content in runs])
         assert {timing.fullname: timing.stats.data for timing in run.benchmarks} == {
             STEADY: [1.0],
             "b.py::test_evaluation[mlp-graph-cpu]": [4.0],
@@ -150,7 +150,7 @@ def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
 
 
 def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) -> None:
-    """Of other versions or hardware, none at all, or one twice."""
+    """Runs of other versions or hardware, no run at all, and a run twice are refused."""
     run = convert_run(make_timing_run(1.0), "memory")
     for options in ({"tensorflow": "2.15.1"}, {"hardware_key": "f" * 16}):
         with pytest.raises(ValueError, match="do not belong together, they differ in their"):

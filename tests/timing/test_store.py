@@ -1,4 +1,4 @@
-"""Stored runs: what is due, which run is the baseline, and what can never become one."""
+"""Stored runs: the manifest, the choice of the baseline, and runs that cannot become a baseline."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(timing_run: dict[str, Any], tmp_path: Path) -> Path:
-    """A folder whose manifest has the benchmarks of the run."""
+    """A folder with a manifest of the run's benchmarks."""
     folder = tmp_path / "timings"
-    write_manifest([it["fullname"] for it in timing_run["benchmarks"]], folder)
+    write_manifest([timing["fullname"] for timing in timing_run["benchmarks"]], folder)
     return folder
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes a run to a new file, or to one of the stored ones."""
+    """A function that writes a run to a new file or to a stored run."""
 
     def store(run: dict[str, Any], name: str = "run.json") -> Path:
         path = tmp_path / name
@@ -45,8 +45,8 @@ def store(tmp_path: Path) -> Callable[..., Path]:
     return store
 
 
-def test_the_manifest_says_what_is_due(timing_run: dict[str, Any], tmp_path: Path) -> None:
-    """A GPU's benchmarks are due where there is one."""
+def test_the_manifest_lists_the_benchmarks_that_are_due(timing_run: dict[str, Any], tmp_path: Path) -> None:
+    """The benchmarks of a GPU are due on a machine with a GPU."""
     write_manifest(["b.py::test_b[mlp-cpu]", "b.py::test_import", "b.py::test_b[mlp-gpu]"], tmp_path)
     manifest = load_manifest(tmp_path)
     machine = convert_run(timing_run, "memory").machine
@@ -55,8 +55,8 @@ def test_the_manifest_says_what_is_due(timing_run: dict[str, Any], tmp_path: Pat
     assert expected_names(manifest, with_gpu) == [*manifest.cpu, "b.py::test_b[mlp-gpu]"]
 
 
-def test_a_manifest_must_be_there_and_hold_something(tmp_path: Path) -> None:
-    """Without one, or with an empty one, nothing could be missing."""
+def test_a_missing_or_empty_manifest_is_refused(tmp_path: Path) -> None:
+    """Without a manifest, or with an empty one, no benchmark could be missing."""
     with pytest.raises(RecordError, match=r"manifest\.json"):
         load_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text('{"cpu": [], "gpu": [], "kind": "timing-manifest", "schema_version": 1}')
@@ -69,12 +69,12 @@ def test_a_manifest_must_be_there_and_hold_something(tmp_path: Path) -> None:
 def test_accepted_runs_lie_where_pytest_benchmark_looks(
     folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]
 ) -> None:
-    """Numbered on, with all that was in them and the acceptance; nothing is overwritten."""
+    """The files have the next numbers, the whole content and the acceptance; nothing is overwritten."""
     path = store({**timing_run, "version": "5.3.1"})
     first, second = accept_runs([path], folder, why="one"), accept_runs([path, path], folder, why="two")
-    names = [it.name for it in (*first, *second)]
+    names = [path.name for path in (*first, *second)]
     assert names == [f"000{n}_fedcba9876543210_tf2.21.0_keras3.15.1.json" for n in (1, 2, 3)]
-    assert {it.parent.name for it in first} == {"Linux-CPython-3.11-64bit"}
+    assert {path.parent.name for path in first} == {"Linux-CPython-3.11-64bit"}
     assert json.loads(first[0].read_text())["version"] == "5.3.1"
     acceptance = load_run(first[0]).mnist_bench.acceptance
     assert acceptance is not None
@@ -83,22 +83,22 @@ def test_accepted_runs_lie_where_pytest_benchmark_looks(
 
 
 def fail(run: dict[str, Any]) -> None:
-    """Let a test of the run fail."""
+    """Mark a test of the run as failed."""
     run["mnist_bench"]["failed"] = ["b.py::test_it"]
 
 
 def lose(run: dict[str, Any]) -> None:
-    """Leave a benchmark out."""
+    """Remove a benchmark."""
     run["benchmarks"].pop()
 
 
 def strip(run: dict[str, Any]) -> None:
-    """Leave the rounds out."""
+    """Remove the rounds of a benchmark."""
     run["benchmarks"][0]["stats"]["data"] = []
 
 
 def dirty(run: dict[str, Any]) -> None:
-    """Change the working tree."""
+    """Mark the working tree as changed."""
     run["commit_info"]["dirty"] = True
 
 
@@ -107,18 +107,18 @@ def dirty(run: dict[str, Any]) -> None:
     [
         (fail, "1 tests of the run failed, the first b.py::test_it"),
         (lose, "1 benchmarks of the manifest are missing"),
-        (strip, "saved without its rounds"),
+        (strip, "saved without the rounds"),
         (dirty, "working tree was dirty"),
     ],
 )
-def test_what_is_no_baseline_is_refused(
+def test_a_run_that_cannot_be_a_baseline_is_refused(
     spoil: Callable[[dict[str, Any]], None],
     message: str,
     folder: Path,
     timing_run: dict[str, Any],
     store: Callable[..., Path],
 ) -> None:
-    """And nothing is stored."""
+    """Nothing is stored."""
     spoil(timing_run)
     with pytest.raises(ValueError, match=message):
         accept_runs([store(timing_run)], folder, why="a test")
@@ -128,7 +128,7 @@ def test_what_is_no_baseline_is_refused(
 def test_a_dirty_tree_can_be_forced_and_a_failure_cannot(
     folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]
 ) -> None:
-    """What was forced stands in the file."""
+    """The file names the rule that was broken by force."""
     dirty(timing_run)
     (path,) = accept_runs([store(timing_run)], folder, why="a test", force=True)
     acceptance = load_run(path).mnist_bench.acceptance
@@ -143,17 +143,17 @@ def test_a_dirty_tree_can_be_forced_and_a_failure_cannot(
     ("other", "message"),
     [({"tensorflow": "2.15.1"}, "differ in their tensorflow"), ({"hardware_key": "f" * 16}, "hardware key")],
 )
-def test_one_baseline_is_of_one_kind(
+def test_runs_of_one_baseline_belong_together(
     other: dict[str, Any], message: str, folder: Path, make_timing_run: Any, store: Callable[..., Path]
 ) -> None:
-    """Runs of two versions or two machines are two baselines."""
+    """Runs of two versions or two machines cannot be one baseline."""
     paths = [store(make_timing_run(), "a.json"), store(make_timing_run(**other), "b.json")]
     with pytest.raises(ValueError, match=message):
         accept_runs(paths, folder, why="a test")
 
 
 def test_the_nearest_run_is_the_baseline(folder: Path, make_timing_run: Any, store: Callable[..., Path]) -> None:
-    """The same hardware first, then the same TensorFlow, then the newest, then those accepted last; all of these."""
+    """The same hardware comes first, then the same TensorFlow, then the newest, then the last acceptance as a whole."""
     place = "timings/Linux-CPython-3.11-64bit"
     here, elsewhere = {"hardware_key": "a" * 16}, {"hardware_key": "b" * 16}
     stored = [
@@ -180,7 +180,7 @@ def test_the_nearest_run_is_the_baseline(folder: Path, make_timing_run: Any, sto
 
 
 def test_a_corrupt_stored_run_is_named(folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]) -> None:
-    """It is an error, and never passed over."""
+    """A corrupt run is an error, and is not skipped."""
     place = folder / "Linux-CPython-3.11-64bit"
     place.mkdir()
     (place / "0001_it.json").write_text("{")

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.checks.layers import oracle
+from mnist_bench.checks.layers import oracle, tracers
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import engines
 from mnist_bench.training.backend import load_keras, seed_everything, set_determinism
 from mnist_bench.training.data.dataset import prepare
-from mnist_bench.training.engines import ENGINES, EpochFigures, check_engine, compile_model, train_model
+from mnist_bench.training.engines import (
+    ENGINES,
+    EpochFigures,
+    check_engine,
+    compile_model,
+    train_epochs,
+    train_model,
+)
 from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.masks import draw_masks
 
@@ -146,6 +153,22 @@ def test_the_callback_sees_the_weights_of_its_epoch(prepared: Prepared, engine: 
     # The second epoch went the same way, from the weights that the callback had set.
     assert seen[0][1] == seen[1][1]
     assert [it.tobytes() for it in model.get_weights()] == [it.tobytes() for it in initial]
+
+
+@pytest.mark.parametrize("engine", ["graph", "fused"])
+def test_without_validation_samples_there_are_no_validation_figures(tiny: Dataset, engine: str) -> None:
+    """Epoch by epoch: the model learns, the training part is timed, and the figures of the validation are NaN."""
+    config = TrainingConfig(lab="perceptron", engine=engine)
+    unvalidated = tracers.make_prepared(tiny.x_train.reshape(len(tiny.x_train), -1), tiny.y_train, validation=0)
+    seed_everything(0)
+    model = build_model(LABS["perceptron"])
+    compile_model(model, ENGINES[engine], config, samples=len(unvalidated.x_train))
+    epochs = train_epochs(model, unvalidated, config)
+    first, second = next(epochs), next(epochs)
+    assert second.loss < first.loss
+    assert second.seconds > 0
+    assert math.isnan(second.val_loss)
+    assert math.isnan(second.val_accuracy)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
