@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.files import SCHEMA_VERSION, write_atomically
-from mnist_bench.records.serial import dump_json, load
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import load, save
 from mnist_bench.training import backend
 from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import ENGINES, compile_model, train_model
@@ -76,8 +76,8 @@ def keep(path: Path, form: type[R], dataset: Dataset, measure: Callable[[], R]) 
         ValueError: The file has no such record, or one of other data.
     """
     if not path.exists():
-        write_atomically(path, dump_json(measure()).encode())
-    record = load(path, form, kind=form.__name__.lower())
+        save(measure(), path)
+    record = load(path, form)
     if record.dataset != dataset.digest:
         raise ValueError(f"{path}: it was measured on other data")
     return record
