@@ -1,4 +1,4 @@
-"""What parents and workers share."""
+"""A child process is started, pinned, spoken to and ended, whatever its interpreter is."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mnist_bench.training.workers.child import describe_exit, pin_all_threads
+from fixtures.interpreters import make_program
+from mnist_bench.records.config import TrainingConfig
+from mnist_bench.training.workers import boot, serve
+from mnist_bench.training.workers.child import Child, describe_exit, pin_all_threads
 
 PRINTS = """
 from mnist_bench.training.workers.child import open_events
@@ -53,3 +57,72 @@ def test_a_core_that_is_not_there_is_an_error() -> None:
 def test_an_end_in_words(code: int, words: str) -> None:
     """A signal by its name, an exit by its code."""
     assert describe_exit(code) == words
+
+
+def make_child(tmp_path: Path, script: str) -> Child:
+    """Start a program in place of an interpreter."""
+    return Child("some.module", python=make_program(tmp_path / "python", script))
+
+
+def test_a_child_answers_until_it_ends(tmp_path: Path) -> None:
+    """What is sent arrives as a line of JSON; events are read one by one; None says that the process has ended."""
+    with make_child(
+        tmp_path, f'read line; echo "$line" > {tmp_path}/asked; echo \'{{"event": "a", "n": NaN}}\''
+    ) as child:
+        child.send({"ask": "x"})
+        event = child.read()
+        assert event is not None
+        assert (event["event"], event["n"] != event["n"]) == ("a", True)
+        assert child.read() is None
+        assert child.explain_end() == "ended with exit code 0"
+    assert json.loads((tmp_path / "asked").read_text()) == {"ask": "x"}
+
+
+@pytest.mark.parametrize("line", ["hello", "7", '{"kind": "event"}'])
+def test_a_line_that_is_no_event_is_an_error(tmp_path: Path, line: str) -> None:
+    """The line is quoted."""
+    with (
+        make_child(tmp_path, f"echo '{line}'") as child,
+        pytest.raises(ValueError, match="which is no event") as caught,
+    ):
+        child.read()
+    assert line in str(caught.value)
+
+
+def test_an_end_is_explained_by_the_last_line(tmp_path: Path) -> None:
+    """The exit code and what the process said last; a message that was not read is no error."""
+    with make_child(tmp_path, "echo first >&2; echo no TensorFlow >&2; exit 3") as child:
+        assert child.explain_end() == "ended with exit code 3: no TensorFlow"
+        child.send({"ask": "x"})
+        assert (child.poll(), child.read_log()) == (3, "first\nno TensorFlow\n")
+
+
+def test_a_child_has_this_package_and_nothing_of_the_surroundings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules of the working folder and of this process's path are not taken, nor another version of the package."""
+    for name in ("random", "mnist_bench"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the working folder')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    config = TrainingConfig(lab="cnn")
+    with Child(serve.MODULE, python=sys.executable) as child:
+        child.send(config)
+        event = child.read()
+    assert event is not None
+    assert event["reason"] == "unknown lab 'cnn': choose from perceptron, mlp, dropout"
+
+
+def test_the_package_is_loaded_from_where_it_lies(tmp_path: Path) -> None:
+    """An interpreter that has another version of the package runs this one, and finds no module by its bare name."""
+    (tmp_path / "mnist_bench").mkdir()
+    (tmp_path / "mnist_bench" / "__init__.py").write_text("raise SystemExit('the installed one')")
+    code = (
+        f"import sys, runpy; sys.path.append({str(tmp_path)!r}); sys.argv = ['boot.py', 'probe'];"
+        "import importlib; plain = importlib.import_module;"
+        "importlib.import_module = lambda name: type('M', (), {'main': staticmethod(lambda: print(name, sys.modules"
+        "['mnist_bench'].__file__, importlib.util.find_spec('serve')))});"
+        f"runpy.run_path({boot.__file__!r}, run_name='__main__')"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["mnist_bench.probe", str(Path(boot.__file__).parents[2] / "__init__.py"), "None"]

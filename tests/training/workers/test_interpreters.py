@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.interpreters import make_program
 from mnist_bench.training.workers.interpreters import CommandError, check_python, find_python, run_command
-
-
-def make_program(path: Path, text: str, mode: int = 0o755) -> Path:
-    """Write a shell script."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(mode)
-    return path
 
 
 def test_an_interpreter_is_found_by_path_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
