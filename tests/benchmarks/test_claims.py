@@ -73,7 +73,7 @@ def make_rows(benchmarks: Any, record: TrainingRecord) -> Any:
             ]
         }
         eager = dataclasses.replace(record, final_digest=final_digest)
-        records = {(lab, engine): it for lab in LABS for engine, it in (("eager", eager), ("graph", record))}
+        records = {(lab, engine): trained for lab in LABS for engine, trained in (("eager", eager), ("graph", record))}
         return {row[0]: row[1:] for row in claimrows.make_rows(ways, bars, records, mnist=True)}
 
     return make

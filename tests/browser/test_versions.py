@@ -150,7 +150,7 @@ def test_all_text_can_be_read(visit: Callable[..., Any], scheme: str) -> None:
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 1000
     keys = "●◆■"  # beside a word each, so they are held to what WCAG asks of graphics
-    assert [it for it in contrasts if it[0] < (3 if it[2] in keys else 4.5)] == []
+    assert [contrast for contrast in contrasts if contrast[0] < (3 if contrast[2] in keys else 4.5)] == []
 
 
 def test_rows_can_be_chosen(visit: Callable[..., Any]) -> None:

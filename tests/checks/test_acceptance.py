@@ -107,7 +107,7 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
     first, second, third = accept_folder(source, folder, why=WHY)
     assert first == second == accuracy_path(folder, "digits", "mlp")
     references = load(first, AccuracyBaseline).references
-    assert [(it.engine, it.seeds) for it in references] == [("epoch", [1, 2]), ("fused", [3])]
+    assert [(reference.engine, reference.seeds) for reference in references] == [("epoch", [1, 2]), ("fused", [3])]
     accepted = load(third, ProbeRecord)
     assert accepted.acceptance == references[0].acceptance
     assert dataclasses.replace(accepted, acceptance=None) == probe
@@ -116,25 +116,25 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
 @pytest.mark.parametrize(
     ("change", "objection"),
     [
-        (lambda it: set_commit(it, "0123abc+dirty"), "the working tree was dirty"),
+        (lambda record: set_commit(record, "0123abc+dirty"), "the working tree was dirty"),
         (
-            lambda it: dataclasses.replace(it, test_accuracy=0.9699),
+            lambda record: dataclasses.replace(record, test_accuracy=0.9699),
             "mlp is below its threshold in 1 of 3 trainings, such as seed 3",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, learning_rate=0.2)),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, learning_rate=0.2)),
             "mlp was trained with learning_rate 0.2, not the lab's 0.1",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, batch_size=64)),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, batch_size=64)),
             "mlp was trained with batch_size 64, not the lab's 128",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, hidden=(64,))),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, hidden=(64,))),
             "mlp was trained with hidden (64,), not the lab's (128, 128)",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, optimizer="adam")),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, optimizer="adam")),
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
     ],
@@ -230,11 +230,11 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
     [
         (lambda _: {"test_loss": None}, "mlp: the training of seed 3 diverged"),
         (
-            lambda it: {"environment": dataclasses.replace(it.environment, numerics_key="other")},
+            lambda record: {"environment": dataclasses.replace(record.environment, numerics_key="other")},
             "records of one reference differ in their numerics key",
         ),
         (
-            lambda it: {"dataset": dataclasses.replace(it.dataset, digest="other")},
+            lambda record: {"dataset": dataclasses.replace(record.dataset, digest="other")},
             "records of one reference differ in their dataset",
         ),
     ],
@@ -378,8 +378,8 @@ def test_references_of_other_epochs_are_not_compared(
 
 def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
     """The first stage that differs is named."""
-    other = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
-    paths = put(tmp_path / "a", probe), put(tmp_path / "b", other)
+    changed = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
+    paths = put(tmp_path / "a", probe), put(tmp_path / "b", changed)
     assert list(diff_baselines(*paths)) == [
         "first stage that differs: forward, moved by 0.5 of its size; 0 of 1 stages alike"
     ]
@@ -402,9 +402,12 @@ def test_baselines_of_different_kinds_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: {"config": dataclasses.replace(it.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
-        (lambda it: {"dataset": dataclasses.replace(it.dataset, source="mnist")}, "dataset: 'digits' and 'mnist'"),
-        (lambda it: {"dataset": dataclasses.replace(it.dataset, digest="0")}, "dataset_digest: '"),
+        (lambda record: {"config": dataclasses.replace(record.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
+        (
+            lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")},
+            "dataset: 'digits' and 'mnist'",
+        ),
+        (lambda record: {"dataset": dataclasses.replace(record.dataset, digest="0")}, "dataset_digest: '"),
     ],
     ids=["lab", "dataset", "digest"],
 )

@@ -113,7 +113,9 @@ def test_a_package_that_is_not_there_excuses_nothing() -> None:
 def test_the_first_entry_that_covers_is_found() -> None:
     """Several entries may be about one check, each for its versions."""
     older = dataclasses.replace(FROZEN, name="older", versions="<3")
-    found = [find_known("contract/new-order", "epoch", {"keras": it}, [older, FROZEN]) for it in ("2.9", "3.1")]
+    found = [
+        find_known("contract/new-order", "epoch", {"keras": version}, [older, FROZEN]) for version in ("2.9", "3.1")
+    ]
     assert found == [older, FROZEN]
 
 
@@ -153,7 +155,7 @@ def test_a_wrong_entry_is_named(tmp_path: Path, field: str, value: Any, message:
     """One line names the file, the entry and the field."""
     entry = dataclasses.asdict(FROZEN) | {field: value}
     path = tmp_path / "known.json"
-    path.write_text(json.dumps([{name: it for name, it in entry.items() if it is not ...}]))
+    path.write_text(json.dumps([{name: content for name, content in entry.items() if content is not ...}]))
     with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):
         load_known(path)
 

@@ -70,7 +70,9 @@ def run_steps(folder: Path, steps: Iterable[str], variables: Mapping[str, str]) 
         for step in steps
     ]
     calls = [line.removesuffix("\t").split("\t") for line in log.read_text().splitlines()]
-    return Ran([it.returncode for it in done], calls, "".join(it.stdout + it.stderr for it in done))
+    return Ran(
+        [process.returncode for process in done], calls, "".join(process.stdout + process.stderr for process in done)
+    )
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -87,7 +89,9 @@ def run_github(folder: Path, job: str, *, measured: str = "success") -> Ran:
     for step in steps:
         variables |= step.get("env", {})
     filled = {name: fill(value, values) for name, value in variables.items()}
-    return run_steps(folder, [it["run"] for it in steps], {**filled, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")})
+    return run_steps(
+        folder, [step["run"] for step in steps], {**filled, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
+    )
 
 
 def run_gitlab(folder: Path, job: str) -> Ran:
@@ -143,9 +147,9 @@ def test_a_version_is_measured(folder: Path, run: Any) -> None:
     assert check[:6] == ["check", "--fast", "--engine", "graph", "--data", "mnist"]
     versions = ["--tensorflow", "2.21.0", "--keras", "2.21.0", "--python", "3.12"]
     assert add == ["matrix", "add", "base", *versions, "--out", "records"]
-    here = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
-    assert accuracy == ["matrix", "run", "base", *here, "--seeds", "15", "--jobs", "2"]
-    assert times == ["matrix", "run", "base", *here, "--layers", "times"]
+    options = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
+    assert accuracy == ["matrix", "run", "base", *options, "--seeds", "15", "--jobs", "2"]
+    assert times == ["matrix", "run", "base", *options, "--layers", "times"]
 
 
 def test_a_check_that_fails_does_not_stop_the_measuring(folder: Path) -> None:

@@ -67,7 +67,9 @@ def test_a_failed_write_leaves_what_was_there(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"second", overwrite=overwrite)
-    assert [(it.name, it.read_bytes()) for it in tmp_path.iterdir()] == ([("file", b"first")] if overwrite else [])
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == (
+        [("file", b"first")] if overwrite else []
+    )
 
 
 def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
@@ -83,8 +85,8 @@ def test_only_a_file_of_one_s_own_is_replaced(tmp_path: Path) -> None:
     replace_own(path, b"<mark> first", mark="<mark>")
     replace_own(path, b"<mark> second", mark="<mark>")
     assert path.read_bytes() == b"<mark> second"
-    for other in (b"somebody's", b" " * 5000 + b"<mark>"):
-        path.write_bytes(other)
+    for content in (b"somebody's", b" " * 5000 + b"<mark>"):
+        path.write_bytes(content)
         with pytest.raises(FileExistsError, match=r"page\.html exists already, and was not written by this command"):
             replace_own(path, b"<mark> third", mark="<mark>")
-        assert path.read_bytes() == other
+        assert path.read_bytes() == content

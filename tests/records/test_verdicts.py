@@ -55,8 +55,8 @@ def test_every_verdict_has_an_exit_status() -> None:
 )
 def test_the_worst_verdict_speaks_for_all(verdicts: str, said: str, status: int) -> None:
     """A regression is heard above a missing answer, and both above what is green, in any order."""
-    them = [Verdict(verdict) for verdict in verdicts.split()]
-    for order in (them, them[::-1]):
+    group = [Verdict(verdict) for verdict in verdicts.split()]
+    for order in (group, group[::-1]):
         assert conclude(order) is Verdict(said)
         assert exit_status(map(make_result, order)) == status
 

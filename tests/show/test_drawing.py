@@ -47,7 +47,7 @@ def with_losses(record: TrainingRecord, **losses: Any) -> TrainingRecord:
 
 def find_curves(ax: Axes, colour: str) -> list[tuple[list[float], list[float]]]:
     """Return x and y of each curve of a colour."""
-    return [(list(it.get_xdata()), list(it.get_ydata())) for it in ax.lines if it.get_color() == colour]
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines if line.get_color() == colour]
 
 
 def find_legend(ax: Axes) -> list[str]:
@@ -111,16 +111,16 @@ def test_image(ax: Axes) -> None:
 
 def test_svg_is_the_same_for_the_same_records(record: TrainingRecord) -> None:
     """No date and no random identifier: the same records give the same bytes."""
-    one, other = (draw_svg(lambda ax: plot_loss([record], ax)) for _ in range(2))
-    assert one == other
-    assert draw_svg(lambda ax: plot_accuracy([record], ax)) != one
+    first, second = (draw_svg(lambda ax: plot_loss([record], ax)) for _ in range(2))
+    assert first == second
+    assert draw_svg(lambda ax: plot_accuracy([record], ax)) != first
 
 
 def test_svg_belongs_into_a_page(record: TrainingRecord) -> None:
     """It is one well-formed element that takes the page's text colour and keeps its text as text."""
     svg = draw_svg(lambda ax: plot_loss([record], ax))
     assert svg.startswith("<svg")
-    texts = [it.text for it in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - ours
+    texts = [element.text for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - ours
     assert {"perceptron: loss", "epoch", "cross-entropy loss", "validation"} <= set(texts)
     assert "currentColor" in svg
     assert "#010203" not in svg
@@ -136,13 +136,13 @@ def test_svg_escapes_text(record: TrainingRecord) -> None:
 def test_pictures_of_one_page_share_no_id(record: TrainingRecord) -> None:
     """Each has ids of its own, what refers to one goes with it, and it says in words what it shows."""
     svg = draw_svg(lambda ax: plot_loss([record], ax))
-    one, other = embed(svg, "one", "a <loss>"), embed(svg, "other", "the same")
-    ids = [set(re.findall(r'id="([^"]+)"', it)) for it in (one, other)]
+    first, second = embed(svg, "one", "a <loss>"), embed(svg, "other", "the same")
+    ids = [set(re.findall(r'id="([^"]+)"', picture)) for picture in (first, second)]
     assert ids[0]
     assert not ids[0] & ids[1]
-    for text, known in zip((one, other), ids, strict=True):
+    for text, known in zip((first, second), ids, strict=True):
         assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= known
-    assert ET.fromstring(one).get("aria-label") == "a <loss>"  # noqa: S314 - ours
+    assert ET.fromstring(first).get("aria-label") == "a <loss>"  # noqa: S314 - ours
 
 
 def test_panels_have_the_size_that_was_asked_for(record: TrainingRecord) -> None:

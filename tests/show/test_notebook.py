@@ -135,7 +135,7 @@ def test_the_notebook_runs(written: Any, tiny: Dataset, tmp_path: Path) -> None:
     assert "Training data input shape: (600, 28, 28)" in text
     assert "Input data ready" in text
     # Keras 2 writes 7850, Keras 3 7,850.
-    totals = [it.replace(",", "") for it in re.findall(r"Total params:\D*([\d,]+)", text)]
+    totals = [total.replace(",", "") for total in re.findall(r"Total params:\D*([\d,]+)", text)]
     assert totals == ["7850", "118282", "118282"]
     assert len(re.findall(r"Test accuracy: 0\.\d{4}", text)) == 3
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]

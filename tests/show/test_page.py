@@ -103,7 +103,7 @@ def page(folder: Path, record: TrainingRecord) -> Page:
 def test_pictures_lie_beside_the_page(folder: Path) -> None:
     """The sample and two curves a lab, each a picture on its own ground."""
     names = ["mlp-accuracy", "mlp-loss", "perceptron-accuracy", "perceptron-loss", "sample"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(["index.html", *(f"{it}.svg" for it in names)])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["index.html", *(f"{name}.svg" for name in names)])
     for name in names:
         svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
         assert svg.startswith('<svg color="#222" style="background:#fff"')
@@ -112,7 +112,7 @@ def test_pictures_lie_beside_the_page(folder: Path) -> None:
 def test_the_page_needs_nothing_else(page: Page) -> None:
     """It loads nothing from anywhere: no script, and only its own parts and data as addresses."""
     assert page.loads
-    assert [it for it in page.loads if not it.strip("'\"").startswith(("#", "data:"))] == []
+    assert [address for address in page.loads if not address.strip("'\"").startswith(("#", "data:"))] == []
     assert not {"script", "iframe", "object", "embed", "img"} & set(page.tags)
     assert page.tags.count("svg") == 5
 

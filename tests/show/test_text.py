@@ -106,9 +106,11 @@ def test_markdown_is_a_table() -> None:
     assert first == f"**{format_summary(ALL)}**"
     rows = [split_row(line) for line in table[: 2 + len(ALL)]]
     assert rows[:2] == [["verdict", "check", "figure", "bound"], ["---"] * 4]
-    assert rows[2:] == [[it.verdict.value, f"`{it.name}`", "12%", "&lt; 50%"] for it in ALL]
+    assert rows[2:] == [[result.verdict.value, f"`{result.name}`", "12%", "&lt; 50%"] for result in ALL]
     details = [line for line in table[2 + len(ALL) :] if line]
-    assert details == [f"- `{it.name}`: why `mnist-bench check`" for it in ALL if it.verdict is not Verdict.PASS]
+    assert details == [
+        f"- `{result.name}`: why `mnist-bench check`" for result in ALL if result.verdict is not Verdict.PASS
+    ]
 
 
 def test_a_markdown_cell_stays_one() -> None:
@@ -126,7 +128,7 @@ def test_junit_counts_what_it_holds() -> None:
     """A regression is a failure, no answer an error, a known regression skipped; the rest passed."""
     suite = ET.fromstring(format_junit(ALL))  # noqa: S314 - our own
     assert suite.attrib == {"name": "mnist-bench", "tests": "7", "failures": "1", "errors": "3", "skipped": "1"}
-    found = {case.get("name"): (case.get("classname"), [it.tag for it in case]) for case in suite}
+    found = {case.get("name"): (case.get("classname"), [part.tag for part in case]) for case in suite}
     assert found == {
         "identical[case]": ("mnist_bench.layer", ["system-out"]),
         "pass[case]": ("mnist_bench.layer", ["system-out"]),
@@ -162,7 +164,7 @@ def test_junit_holds_any_text() -> None:
 def test_no_text_breaks_a_report(results: list[CheckResult]) -> None:
     """Whatever the checks say, the XML has a case for each and the table a row of four cells."""
     suite = ET.fromstring(format_junit(results).encode())  # noqa: S314 - our own
-    assert [it.tag for it in suite] == ["testcase"] * len(results)
+    assert [case.tag for case in suite] == ["testcase"] * len(results)
     rows = format_markdown(results).split("\n")[4 : 4 + len(results)]
     assert [len(split_row(row)) for row in rows] == [4] * len(results)
 

@@ -20,10 +20,10 @@ def collect_references() -> dict[tuple[str, str, str], Reference]:
     """Return the references in force by data set, engine and lab."""
     stored = [load_baseline(path) for path in list_baselines(find_folder())]
     return {
-        (it.dataset, reference.engine, it.lab): reference
-        for it in stored
-        if isinstance(it, AccuracyBaseline)
-        for reference in it.references
+        (baseline.dataset, reference.engine, baseline.lab): reference
+        for baseline in stored
+        if isinstance(baseline, AccuracyBaseline)
+        for reference in baseline.references
     }
 
 

@@ -94,7 +94,7 @@ def test_one_at_a_time_goes_once_around_the_labs_own_point() -> None:
     points = list_points(space, "one-at-a-time", None, make_rng())
     assert points == [{}, {"learning_rate": 0.3}, {"hidden": "64x64"}]
     departures = [find_departures(make_config(space, point or {}, seed=1, data="auto")) for point in points]
-    assert [list(it) for it in departures] == [[], ["learning_rate"], ["hidden"]]
+    assert [list(departure) for departure in departures] == [[], ["learning_rate"], ["hidden"]]
 
 
 def test_the_grid_has_every_combination_once() -> None:

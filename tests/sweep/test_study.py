@@ -148,11 +148,11 @@ def test_a_study_of_another_program_is_refused(url: str) -> None:
     """One with trials and without our marks is left as it is."""
     import optuna
 
-    other = optuna.create_study(storage=url, study_name="s")
-    other.optimize(lambda _: 1.0, n_trials=1)
+    study = optuna.create_study(storage=url, study_name="s")
+    study.optimize(lambda _: 1.0, n_trials=1)
     with pytest.raises(ValueError, match="study 's' was not made by this program"):
         open_study(url, "s", IDENTITY, POINTS)
-    assert (len(other.trials), other.user_attrs) == (1, {})
+    assert (len(study.trials), study.user_attrs) == (1, {})
 
 
 def test_a_study_that_is_not_there_is_named(url: str) -> None:

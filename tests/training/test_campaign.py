@@ -93,7 +93,7 @@ def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, recor
         ({"hidden": (64,)}, r"its hidden is None, not \(64,\)"),
         ({"optimizer": "adam"}, "its optimizer is 'sgd', not 'adam'"),
     ],
-    ids=lambda it: next(iter(it)) if isinstance(it, dict) else "",
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_record_of_another_configuration_is_refused(
     tmp_path: Path, tiny: Dataset, record: TrainingRecord, change: dict[str, Any], message: str

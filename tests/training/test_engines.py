@@ -152,7 +152,7 @@ def test_the_callback_sees_the_weights_of_its_epoch(prepared: Prepared, engine: 
         assert figures.val_seconds > 0
     # The second epoch went the same way, from the weights that the callback had set.
     assert seen[0][1] == seen[1][1]
-    assert [it.tobytes() for it in model.get_weights()] == [it.tobytes() for it in initial]
+    assert [weight.tobytes() for weight in model.get_weights()] == [weight.tobytes() for weight in initial]
 
 
 @pytest.mark.parametrize("engine", ["graph", "fused"])
@@ -174,10 +174,10 @@ def test_without_validation_samples_there_are_no_validation_figures(tiny: Datase
 @pytest.mark.parametrize("engine", ENGINES)
 def test_models_are_compiled_as_the_engine_says(engine: str) -> None:
     """Eager or not, XLA or not, steps an execution: pinned, and never left to Keras's own choice."""
-    it, config = ENGINES[engine], TrainingConfig(lab="perceptron", engine=engine, learning_rate=0.25)
-    set_determinism(on=it.deterministic)
+    chosen, config = ENGINES[engine], TrainingConfig(lab="perceptron", engine=engine, learning_rate=0.25)
+    set_determinism(on=chosen.deterministic)
     model = build_model(LABS["perceptron"])
-    compile_model(model, it, config, samples=48_000)
+    compile_model(model, chosen, config, samples=48_000)
     assert bool(model.run_eagerly) is (engine == "eager")
     jit_compile = model.jit_compile if hasattr(model, "jit_compile") else model._jit_compile  # Keras 2.8
     assert bool(jit_compile) is (engine == "xla")

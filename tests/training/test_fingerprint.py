@@ -77,17 +77,17 @@ def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
     set_determinism(on=True)
-    one = collect_environment(device="cpu", xla=True)
-    assert (one.onednn, one.op_determinism, one.xla) == ("0", True, True)
-    assert one.flags["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
+    first = collect_environment(device="cpu", xla=True)
+    assert (first.onednn, first.op_determinism, first.xla) == ("0", True, True)
+    assert first.flags["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
     monkeypatch.delenv("XLA_FLAGS")
     set_determinism(on=False)
-    other = collect_environment(device="cpu", xla=False)
-    assert (other.onednn, other.op_determinism, other.xla) == ("default", False, False)
-    assert "XLA_FLAGS" not in other.flags
-    assert other.numerics_key != one.numerics_key
-    assert other.hardware_key == one.hardware_key
+    second = collect_environment(device="cpu", xla=False)
+    assert (second.onednn, second.op_determinism, second.xla) == ("default", False, False)
+    assert "XLA_FLAGS" not in second.flags
+    assert second.numerics_key != first.numerics_key
+    assert second.hardware_key == first.hardware_key
 
 
 @pytest.mark.parametrize(
@@ -135,21 +135,21 @@ def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord
     """A driver moves neither key; it is in the record, to be looked up."""
     fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
     newer = dataclasses.replace(A_GPU, driver="560.2")
-    other = dataclasses.replace(A_GPU, name="A100")
-    one, two, three = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, other))
-    assert one == two
-    assert one["numerics"] != three["numerics"]
-    assert one["hardware"] != three["hardware"]
+    another = dataclasses.replace(A_GPU, name="A100")
+    first, second, third = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, another))
+    assert first == second
+    assert first["numerics"] != third["numerics"]
+    assert first["hardware"] != third["hardware"]
 
 
 def test_says_which_field_differs(record: TrainingRecord) -> None:
     """Two environments that may not be compared are told apart by the names and values that differ."""
-    one = record.environment
-    other = dataclasses.replace(one, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
+    environment = record.environment
+    changed = dataclasses.replace(environment, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
     gpus = {"gpu_names": ([], ["H200"])}
-    assert explain_keys(one, one, NUMERICS_FIELDS) == {}
-    assert explain_keys(one, other, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus
-    assert explain_keys(one, other, HARDWARE_FIELDS) == {"cpu": ("A CPU", "Another CPU")} | gpus
+    assert explain_keys(environment, environment, NUMERICS_FIELDS) == {}
+    assert explain_keys(environment, changed, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus
+    assert explain_keys(environment, changed, HARDWARE_FIELDS) == {"cpu": ("A CPU", "Another CPU")} | gpus
 
 
 @pytest.mark.parametrize(

@@ -127,14 +127,14 @@ def test_learning_rate_and_dropout_rate_need_no_new_program(prepared: Prepared) 
 
 def test_a_program_is_compiled_anew_under_other_modes() -> None:
     """They are read when a program is compiled: one made without determinism must not serve where it is asked for."""
-    one, same, *others = (
+    first, same, *rest = (
         _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=modes)
         for modes in ((True, True), (True, True), (False, True), (True, False))
     )
-    assert one is same
-    assert len({one, *others}) == 3
+    assert first is same
+    assert len({first, *rest}) == 3
     forget_programs()
-    assert _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=(True, True)) is not one
+    assert _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=(True, True)) is not first
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])

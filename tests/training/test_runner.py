@@ -127,12 +127,12 @@ def test_seconds_are_those_of_each_phase(trained: TrainingRecord) -> None:
 
 def test_the_same_seed_gives_the_same_bits_in_one_process(trained: TrainingRecord, tiny: Dataset) -> None:
     """Whatever was trained in between, a seed's digests and figures come again; another seed has others."""
-    other = train(dataclasses.replace(CONFIG, seed=1672), dataset=tiny)
+    reseeded = train(dataclasses.replace(CONFIG, seed=1672), dataset=tiny)
     again = train(CONFIG, dataset=tiny)
-    assert trained.initial_digest == again.initial_digest != other.initial_digest
-    assert trained.final_digest == again.final_digest != other.final_digest
+    assert trained.initial_digest == again.initial_digest != reseeded.initial_digest
+    assert trained.final_digest == again.final_digest != reseeded.final_digest
     assert (trained.test_loss, trained.test_accuracy) == (again.test_loss, again.test_accuracy)
-    assert trained.history.val_loss == again.history.val_loss != other.history.val_loss
+    assert trained.history.val_loss == again.history.val_loss != reseeded.history.val_loss
 
 
 def test_the_fused_engine_starts_where_keras_does(trained: TrainingRecord, tiny: Dataset) -> None:

@@ -67,18 +67,18 @@ def test_a_training_that_does_not_belong(
     empty: VersionRecord, record: TrainingRecord, change: str, message: str
 ) -> None:
     """A seed twice, other data, another environment or another length is refused, and named."""
-    other = reseed(record, 1671 if change == "seed" else 1672)
+    training = reseed(record, 1671 if change == "seed" else 1672)
     if change == "numerics_key":
         environment = dataclasses.replace(record.environment, numerics_key="other")
-        other = dataclasses.replace(other, environment=environment)
+        training = dataclasses.replace(training, environment=environment)
     if change == "dataset":
-        other = dataclasses.replace(other, dataset=dataclasses.replace(record.dataset, digest="other"))
+        training = dataclasses.replace(training, dataset=dataclasses.replace(record.dataset, digest="other"))
     if change == "epochs":
         history = type(record.history)(**{name: [0.5] for name in record.history.__dataclass_fields__})
-        config = dataclasses.replace(other.config, epochs=1)
-        other = dataclasses.replace(other, config=config, history=history)
+        config = dataclasses.replace(training.config, epochs=1)
+        training = dataclasses.replace(training, config=config, history=history)
     with pytest.raises(ValueError, match=re.escape(message)):
-        add_training(add_training(empty, record), other)
+        add_training(add_training(empty, record), training)
 
 
 @pytest.mark.parametrize(

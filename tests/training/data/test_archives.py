@@ -79,10 +79,10 @@ def write_folder(folder: Path, arrays: Arrays, *, mark: str = "-", packed: bool 
 
 def assert_same(found: Arrays, expected: Arrays) -> None:
     """Assert equal values, shapes and dtypes."""
-    for one, other in zip(found, expected, strict=True):
-        assert (one.shape, one.dtype) == (other.shape, other.dtype)
-        assert one.flags.c_contiguous
-        np.testing.assert_array_equal(one, other)
+    for array, known in zip(found, expected, strict=True):
+        assert (array.shape, array.dtype) == (known.shape, known.dtype)
+        assert array.flags.c_contiguous
+        np.testing.assert_array_equal(array, known)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -359,8 +359,8 @@ def measure_refusal(read: Callable[[], object], words: str) -> int:
 
 def test_digest_is_of_the_bytes_in_order() -> None:
     """The digest is that of the bytes as one stream in C order, whatever the layout."""
-    one, other = np.arange(6, dtype=np.uint8).reshape(2, 3), np.array([7], np.uint8)
+    matrix, vector = np.arange(6, dtype=np.uint8).reshape(2, 3), np.array([7], np.uint8)
     known = "9c7fc87d776e826fc713f4a80359bc7b0ecbdd0ff7d4b0652ad6667dd3c97bcd"
-    assert digest_arrays([one, other]) == known
-    assert digest_arrays([np.asfortranarray(one), other]) == known
-    assert digest_arrays([other, one]) != known
+    assert digest_arrays([matrix, vector]) == known
+    assert digest_arrays([np.asfortranarray(matrix), vector]) == known
+    assert digest_arrays([vector, matrix]) != known

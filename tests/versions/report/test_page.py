@@ -84,7 +84,7 @@ def page(make_versions: MakeVersions) -> Page:
 
 def test_the_page_needs_nothing_else(page: Page) -> None:
     """It loads nothing from anywhere, and has one script, its own."""
-    assert [it for it in page.loads if it != "data:,"] == []
+    assert [address for address in page.loads if address != "data:,"] == []
     assert page.tags.count("script") == 1
     assert not {"iframe", "object", "embed", "img"} & set(page.tags)
 
@@ -92,10 +92,10 @@ def test_the_page_needs_nothing_else(page: Page) -> None:
 def test_every_link_has_its_target(page: Page) -> None:
     """Within the page; ids are there once, also those of the pictures."""
     assert len(page.ids) == len(set(page.ids))
-    inside = [it[1:] for it in page.links if it.startswith("#")]
+    inside = [link[1:] for link in page.links if link.startswith("#")]
     assert len(inside) > 20
     assert set(inside) <= set(page.ids)
-    assert [it for it in page.links if not it.startswith(("#", "https://github.com/"))] == []
+    assert [link for link in page.links if not link.startswith(("#", "https://github.com/"))] == []
 
 
 def test_the_order_is_that_of_a_reader_with_a_minute(page: Page) -> None:
@@ -140,7 +140,7 @@ def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: s
     )
     changes = {name: fields.get(name, []) for name in names}
     records = make_versions([OLD, NEW], seeds=2)
-    page = read({name: dataclasses.replace(it, **changes) for name, it in records.items()})
+    page = read({name: dataclasses.replace(record, **changes) for name, record in records.items()})
     if empty in ("probes", "imports", "install", "environment"):
         assert "Every version, every check" in page.text
     else:
