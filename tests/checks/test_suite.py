@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.checks import baselines, suite
+from mnist_bench.checks.layers import contracts, reproducibility, structure
 from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.workers.pool import Failed, Finished
@@ -41,7 +43,7 @@ def plan(tiny: Dataset, tmp_path: Path) -> suite.Plan:
 
 def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that cannot be had ends the suite before anything runs, on a GPU or elsewhere."""
-    monkeypatch.setattr(suite.structure, "check_layers", lambda _: pytest.fail("it ran"))
+    monkeypatch.setattr(structure, "check_layers", lambda _: pytest.fail("it ran"))
     with pytest.raises(ValueError, match="unknown device 'tpu'"):
         next(suite.run_suite(dataclasses.replace(plan, device="tpu"), lambda _: None))
 
@@ -71,7 +73,7 @@ def normal_quantile(number: int, count: int) -> float:
 def reference(plan: suite.Plan, record: TrainingRecord) -> None:
     """An accuracy baseline of 100 seeds, spread as the mlp's are."""
     records = [make_record(record, 10_001 + n, MEAN + SD * normal_quantile(n, 100)) for n in range(100)]
-    baselines.accept_accuracy(records, plan.baselines, baselines.make_acceptance("a test"))
+    baselines.accept_accuracy(records, plan.baselines, make_acceptance("a test"))
 
 
 def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPatch, spread: float = 1.0) -> list[int]:
@@ -182,11 +184,11 @@ def test_bits_come_first(
 def test_fast_layers_hold(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast layers are all there, and all hold for the fused engine; tests of their own have every contract."""
     few = ("every-sample-once", "new-order")
-    monkeypatch.setattr(suite.contracts, "CONTRACTS", {name: suite.contracts.CONTRACTS[name] for name in few})
+    monkeypatch.setattr(contracts, "CONTRACTS", {name: contracts.CONTRACTS[name] for name in few})
     # The worker would load the data by name, and `tiny` has none.
-    train = suite.reproducibility.train
+    train = reproducibility.train
     monkeypatch.setattr(
-        suite.reproducibility,
+        reproducibility,
         "_train_apart",
         lambda configs: [train(config, dataset=plan.dataset).final_digest for config in configs],
     )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.accuracy import compare_values
-from mnist_bench.checks.baselines import AccuracyBaseline, Reference, find_folder, list_baselines, load_baseline
+from mnist_bench.checks.baselines import FORMS, AccuracyBaseline, Reference, find_folder, list_baselines
+from mnist_bench.records.serial import load
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.labs import LABS
 
@@ -18,7 +19,7 @@ ENOUGH = {("mnist", "fused"): 100, ("mnist", "epoch"): 30, ("digits", "fused"): 
 
 def collect_references() -> dict[tuple[str, str, str], Reference]:
     """Return the references in force by data set, engine and lab."""
-    stored = [load_baseline(path) for path in list_baselines(find_folder())]
+    stored = [load(path, *FORMS) for path in list_baselines(find_folder())]
     return {
         (baseline.dataset, reference.engine, baseline.lab): reference
         for baseline in stored

@@ -203,7 +203,7 @@ def test_xla_that_keras_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("keras", ["3.0.5", "3.6.0"])
-def test_epoch_refuses_a_keras_that_loses_losses(monkeypatch: pytest.MonkeyPatch, keras: str) -> None:
+def test_epoch_refuses_a_keras_that_reports_wrong_losses(monkeypatch: pytest.MonkeyPatch, keras: str) -> None:
     """The message names the engine to use instead."""
     message = f"engine epoch: Keras {keras} reports wrong losses .* use engine graph"
     with pytest.raises(ValueError, match=message):
