@@ -160,10 +160,10 @@ def test_a_bare_compare_takes_the_run_of_this_tensorflow(suite: Callable[..., An
     """Not the newest of all, which may be of another version; where none is stored, the newest."""
     for tensorflow in (find_package_version("tensorflow"), "1.15.0"):
         suite("--benchmark-save", f"{collect_hardware().hardware_key}_tf{tensorflow}_keras3", "--benchmark-save-data")
-    ours, other = list_stored(pytester)
+    ours, foreign = list_stored(pytester)
     suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{ours.name}"])
     ours.unlink()
-    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{other.name}"])
+    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{foreign.name}"])
 
 
 def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:

@@ -254,6 +254,7 @@ def test_looks_end_with_the_last_seed(seeds: int, looks: list[int]) -> None:
 def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # noqa: FBT001
     """One REGRESSED or nothing INCONCLUSIVE ends the gate."""
     results = [
-        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(it), figure="", bound="") for it in verdicts
+        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(verdict), figure="", bound="")
+        for verdict in verdicts
     ]
     assert is_decided(results) is decided

@@ -107,21 +107,21 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
     again = dataclasses.replace(ACCEPTANCE, why="the second")
     assert accept_accuracy(train(record, {7: 0.93}), baseline.parents[2], again) == baseline
     accept_accuracy(train(record, {8: 0.94}, engine="fused"), baseline.parents[2], ACCEPTANCE)
-    kept, new, other = load(baseline, AccuracyBaseline).references
+    kept, new, fused = load(baseline, AccuracyBaseline).references
     assert kept == old
     assert (new.seeds, new.acceptance.why) == ([7], "the second")
     assert find(record, baseline.parents[2]) == new
-    assert find(record, baseline.parents[2], engine="fused") == other
+    assert find(record, baseline.parents[2], engine="fused") == fused
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: {"config": dataclasses.replace(it.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
-        (lambda it: {"config": dataclasses.replace(it.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
-        (lambda it: {"dataset": dataclasses.replace(it.dataset, source="mnist")}, "dataset: "),
+        (lambda record: {"config": dataclasses.replace(record.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
+        (lambda record: {"config": dataclasses.replace(record.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
+        (lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")}, "dataset: "),
         (
-            lambda it: {"environment": dataclasses.replace(it.environment, numerics_key="other")},
+            lambda record: {"environment": dataclasses.replace(record.environment, numerics_key="other")},
             "numerics key: '0123456789abcdef' and 'other'",
         ),
     ],
@@ -163,47 +163,57 @@ def test_a_seed_counts_once(record: TrainingRecord, tmp_path: Path) -> None:
         accept_accuracy([*train(record), *train(record, {2: 0.925})], tmp_path, ACCEPTANCE)
 
 
+def set_fields(**fields: Any) -> Callable[[dict[str, Any]], object]:
+    """Return a function that sets fields of a document."""
+    return lambda document: document.update(fields)
+
+
+def set_in_reference(**fields: Any) -> Callable[[dict[str, Any]], object]:
+    """Return a function that sets fields of a document's first reference."""
+    return lambda document: document["references"][0].update(fields)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda it: it.update(schema_version=0), "schema_version is 0, this version reads 1"),
-        (lambda it: it.pop("schema_version"), "$: Object missing required field `schema_version`"),
-        (lambda it: it.update(kind="probe"), "kind is 'probe', expected 'accuracy-baseline'"),
-        (lambda it: it.update(lab=3), "$.lab: Expected `str`, got `int`"),
-        (lambda it: it.update(notes=""), "$: Object contains unknown field `notes`"),
-        (lambda it: it.update(references=[]), "$: references: there are none"),
-        (lambda it: it["references"][0].pop("acceptance"), "$.references[0]: Object missing required field"),
-        (lambda it: it["references"][0].update(epochs=0), "$.references[0]: epochs: 0 is less than 1"),
+        (set_fields(schema_version=0), "schema_version is 0, this version reads 1"),
+        (lambda document: document.pop("schema_version"), "$: Object missing required field `schema_version`"),
+        (set_fields(kind="probe"), "kind is 'probe', expected 'accuracy-baseline'"),
+        (set_fields(lab=3), "$.lab: Expected `str`, got `int`"),
+        (set_fields(notes=""), "$: Object contains unknown field `notes`"),
+        (set_fields(references=[]), "$: references: there are none"),
         (
-            lambda it: it["references"][0]["test_accuracy"].append(0.9),
+            lambda document: document["references"][0].pop("acceptance"),
+            "$.references[0]: Object missing required field",
+        ),
+        (set_in_reference(epochs=0), "$.references[0]: epochs: 0 is less than 1"),
+        (
+            set_in_reference(test_accuracy=[0.9, 0.9, 0.9, 0.9]),
             "$.references[0]: columns of different lengths, or empty ones: {'seeds': 3, 'test_accuracy': 4,",
         ),
         (
-            lambda it: [it["references"][0][name].clear() for name in ("seeds", "test_accuracy", "test_loss")],
+            set_in_reference(seeds=[], test_accuracy=[], test_loss=[]),
             "$.references[0]: columns of different lengths, or empty ones: {'seeds': 0,",
         ),
-        (lambda it: it["references"][0].update(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 is there twice"),
-        (lambda it: it["references"][0].update(seeds=[1, 2, 3.5]), "$.references[0].seeds[2]: Expected `int`"),
+        (set_in_reference(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 is there twice"),
+        (set_in_reference(seeds=[1, 2, 3.5]), "$.references[0].seeds[2]: Expected `int`"),
+        (set_in_reference(test_loss=[1, 1, None]), "$.references[0].test_loss[2]: Expected `float`"),
         (
-            lambda it: it["references"][0].update(test_loss=[1, 1, None]),
-            "$.references[0].test_loss[2]: Expected `float`",
-        ),
-        (
-            lambda it: it["references"][0].update(test_loss=[1, -1, 1]),
+            set_in_reference(test_loss=[1, -1, 1]),
             "$.references[0]: test_loss of seed 2: -1.0 is negative or not finite",
         ),
         (
-            lambda it: it["references"][0].update(test_accuracy=[0.9, 0.9, 92.5]),
+            set_in_reference(test_accuracy=[0.9, 0.9, 92.5]),
             "$.references[0]: test_accuracy of seed 3: 92.5 is outside 0 to 1",
         ),
         (
-            lambda it: it["references"][0].update(test_accuracy=[-0.1, 0.9, 0.9]),
+            set_in_reference(test_accuracy=[-0.1, 0.9, 0.9]),
             "$.references[0]: test_accuracy of seed 1: -0.1 is outside 0 to 1",
         ),
-        (lambda it: it["references"][0].update(test_loss=[1, 1, float("nan")]), "not JSON: JSON is malformed"),
-        (lambda it: it.update(lab="mlp"), "lab is 'mlp', expected 'perceptron'"),
-        (lambda it: it.update(dataset="mnist"), "dataset is 'mnist', expected 'digits'"),
-        (lambda it: it.update(dataset_digest="0"), "dataset_digest is '0', expected '"),
+        (set_in_reference(test_loss=[1, 1, float("nan")]), "not JSON: JSON is malformed"),
+        (set_fields(lab="mlp"), "lab is 'mlp', expected 'perceptron'"),
+        (set_fields(dataset="mnist"), "dataset is 'mnist', expected 'digits'"),
+        (set_fields(dataset_digest="0"), "dataset_digest is '0', expected '"),
     ],
 )
 def test_a_baseline_edited_by_hand_is_named(
@@ -246,8 +256,8 @@ def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) ->
     assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "0123456789abcdef.json"
     assert path == probe_path(tmp_path, probe)
     assert find_probe(tmp_path, probe) == dataclasses.replace(probe, acceptance=ACCEPTANCE)
-    other = dataclasses.replace(probe.environment, numerics_key="other")
-    assert find_probe(tmp_path, dataclasses.replace(probe, environment=other)) is None
+    environment = dataclasses.replace(probe.environment, numerics_key="other")
+    assert find_probe(tmp_path, dataclasses.replace(probe, environment=environment)) is None
 
 
 def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path) -> None:
@@ -278,7 +288,7 @@ def test_a_probe_of_something_else_is_named(
 ) -> None:
     """A file that is not what its place says is an error with its name, not a difference of bits."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
-    edit(path, lambda it: it[part].update({field: value}))
+    edit(path, lambda document: document[part].update({field: value}))
     with pytest.raises(ValueError, match="^" + re.escape(f"{path}: {message}")):
         find_probe(tmp_path, probe)
 
@@ -290,7 +300,7 @@ def test_baselines_of_both_kinds(baseline: Path, probe: ProbeRecord) -> None:
     (folder / "README.md").write_text("no baseline")
     (folder / "other.json").write_text("{}")
     assert list(list_baselines(folder)) == [baseline, path]
-    assert [type(load(it, *baselines.FORMS)) for it in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
+    assert [type(load(path, *baselines.FORMS)) for path in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
     with pytest.raises(RecordError, match=re.escape(f"{folder / 'other.json'}: $: Object missing required field")):
         load(folder / "other.json", *baselines.FORMS)
 
@@ -363,8 +373,8 @@ def test_the_shipped_baselines_are_valid() -> None:
     """Every file that comes with the package can be read and lies where it belongs."""
     folder = baselines.find_folder()
     for path in list_baselines(folder):
-        it = load(path, *baselines.FORMS)
-        if isinstance(it, AccuracyBaseline):
-            assert accuracy_path(folder, it.dataset, it.lab) == path
+        record = load(path, *baselines.FORMS)
+        if isinstance(record, AccuracyBaseline):
+            assert accuracy_path(folder, record.dataset, record.lab) == path
         else:
-            assert probe_path(folder, it) == path
+            assert probe_path(folder, record) == path

@@ -156,10 +156,10 @@ def test_a_file_of_several_kinds(kind: str, records: dict[str, Any], tmp_path: P
     path = tmp_path / "it.json"
     path.write_text(dump_json(records[kind]))
     assert load(path, *KINDS.values()) == records[kind]
-    others = {name: form for name, form in KINDS.items() if name != kind}
-    expected = " or ".join(map(repr, others))
+    forms = {name: form for name, form in KINDS.items() if name != kind}
+    expected = " or ".join(map(repr, forms))
     with pytest.raises(RecordError, match=re.escape(f"{path}: kind is {kind!r}, expected {expected}")):
-        load(path, *others.values())
+        load(path, *forms.values())
 
 
 def test_json_that_is_no_record(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import RecordError, decode, dump_json
 from mnist_bench.records.training import TrainingRecord
-from mnist_bench.sweep import trials as sweeps
+from mnist_bench.sweep import trials
 from mnist_bench.sweep.records import SweepPlan, SweepRecord
 from mnist_bench.sweep.results import choose_trials
 from mnist_bench.sweep.space import make_space
@@ -64,9 +64,9 @@ def stub_training(
         figures = {accuracy_field: accuracy - 0.1} if accuracy_field else {}
         return dataclasses.replace(form, config=config, history=history, **figures)
 
-    monkeypatch.setattr(sweeps, "train", lambda config, **_: make(record, "test_accuracy", config))
+    monkeypatch.setattr(trials, "train", lambda config, **_: make(record, "test_accuracy", config))
     monkeypatch.setattr(
-        sweeps, "train_untested", lambda config, *, on_epoch=None, **_: make(validation, None, config, on_epoch)
+        trials, "train_untested", lambda config, *, on_epoch=None, **_: make(validation, None, config, on_epoch)
     )
     return asked
 

@@ -49,7 +49,7 @@ def test_orders_are_permutations_and_new_in_every_epoch() -> None:
         assert sorted(order) == list(range(1000))
     assert len({order.tobytes() for order in orders}) == 4
     again = list(islice(epoch_orders(1000, 1671), 4))
-    assert [it.tobytes() for it in again] == [it.tobytes() for it in orders]
+    assert [order.tobytes() for order in again] == [order.tobytes() for order in orders]
     assert next(epoch_orders(1000, 1672)).tobytes() != orders[0].tobytes()
 
 
@@ -67,10 +67,12 @@ def test_an_epoch_takes_the_samples_in_their_order(samples: int) -> None:
     for got, expected in zip(trained, ends[-1], strict=True):
         np.testing.assert_allclose(got.numpy(), expected, rtol=1e-4, atol=1e-6)
     before = zip([weights, *ends[:-1]], batches, parts, strict=True)
-    losses = [(oracle.loss(it, *batch), oracle.accuracy(it, *batch), len(part)) for it, batch, part in before]
+    losses = [
+        (oracle.loss(weights, *batch), oracle.accuracy(weights, *batch), len(part)) for weights, batch, part in before
+    ]
     sizes = [size for *_, size in losses]
-    assert loss == pytest.approx(np.average([it[0] for it in losses], weights=sizes), rel=1e-5)
-    assert hits == pytest.approx(np.average([it[1] for it in losses], weights=sizes))
+    assert loss == pytest.approx(np.average([figures[0] for figures in losses], weights=sizes), rel=1e-5)
+    assert hits == pytest.approx(np.average([figures[1] for figures in losses], weights=sizes))
 
 
 @pytest.mark.parametrize("samples", [1000, 2300, 30], ids=["chunk", "remainder", "less-than-a-chunk"])

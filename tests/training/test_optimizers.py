@@ -10,7 +10,6 @@ import pytest
 
 from mnist_bench.checks.layers import oracle
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training import fused as fused_engine
 from mnist_bench.training import optimizers
 from mnist_bench.training.backend import seed_everything, set_determinism
 from mnist_bench.training.data.dataset import prepare
@@ -143,7 +142,7 @@ def test_a_wrong_constant_would_show(prepared: Prepared, optimizer: str, monkeyp
     monkeypatch.setattr(optimizers, "_RHO", 0.8)
     monkeypatch.setattr(optimizers, "_BETA_1", 0.8)
     # Past the cache, whose programs have the right constants and serve the other tests.
-    monkeypatch.setattr(fused_engine, "_compile_epoch", _compile_epoch.__wrapped__)
+    monkeypatch.setattr("mnist_bench.training.fused._compile_epoch", _compile_epoch.__wrapped__)
     config = TrainingConfig(
         lab="perceptron", engine="fused", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH
     )

@@ -90,7 +90,8 @@ def test_a_pair_is_measured_once_and_called_by_its_versions(
 ) -> None:
     """The record has no path of this machine in it, and the second time it is read."""
     record = measure()
-    assert [it.name for it in (plans[0].python_a.parents[1], plans[0].python_b.parents[1])] == [BASE.name, NEW.name]
+    folders = plans[0].python_a.parents[1], plans[0].python_b.parents[1]
+    assert [folder.name for folder in folders] == [BASE.name, NEW.name]
     assert (record.python_a, record.python_b, record.verdict) == (BASE.name, NEW.name, "slower")
     assert measure() == record == load(pair_path(tmp_path / "versions", NEW.name), AbRecord)
     assert len(plans) == 1

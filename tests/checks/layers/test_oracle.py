@@ -235,9 +235,9 @@ def test_float32_comes_in_and_float64_goes_out() -> None:
     narrow = oracle.gradients(weights, x, y, masks)
     weights, masks = ([tensor.astype(np.float64) for tensor in group] for group in (weights, masks))
     wide = oracle.gradients(weights, x.astype(np.float64), y.astype(np.float64), masks)
-    for one, other in zip(narrow, wide, strict=True):
-        assert one.dtype == np.float64
-        np.testing.assert_array_equal(one, other)
+    for slope, wide_slope in zip(narrow, wide, strict=True):
+        assert slope.dtype == np.float64
+        np.testing.assert_array_equal(slope, wide_slope)
 
 
 def test_accuracy_is_the_share_of_right_answers() -> None:
@@ -334,11 +334,11 @@ def test_a_unit_at_its_kink_ends_certainty() -> None:
     assert reference.clearance < 0.1
     assert later.clearance == reference.clearance
     weights[1][0] -= 2e-9
-    (other,) = oracle.follow(weights, [(x, y)], RATE)
-    jump = max(oracle.relative_departures(other.weights, reference.weights, weights))
+    (jumped,) = oracle.follow(weights, [(x, y)], RATE)
+    jump = max(oracle.relative_departures(jumped.weights, reference.weights, weights))
     assert jump > 100 * max(reference.tolerances)
     with pytest.raises(ValueError, match="relu may have flipped by step 1"):
-        oracle.excess(other.weights, reference, weights)
+        oracle.excess(jumped.weights, reference, weights)
 
 
 def test_a_dropped_unit_at_its_kink_does_not_matter() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
-from mnist_bench.checks.sheet import walk as replay
+from mnist_bench.checks.sheet import walk
 from mnist_bench.checks.sheet.figures import check_sections
-from mnist_bench.checks.sheet.walk import Walk, explain_walk, walk
+from mnist_bench.checks.sheet.walk import Walk, explain_walk
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import dump_json, load_record
 
@@ -45,7 +45,7 @@ def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: An
 def tell_all(plan: Walk) -> tuple[list[Fact], list[TrainingRecord]]:
     """Walk and return all facts and records."""
     facts: list[Fact] = []
-    return facts, walk(plan, facts.append)
+    return facts, walk.walk(plan, facts.append)
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +100,10 @@ def test_a_resumed_walk_tells_the_same(
 ) -> None:
     """With records at hand nothing is trained, and every fact is told as it was; without --resume they are refused."""
     folder, facts, records = walked
-    monkeypatch.setattr(replay, "train", None)
+    monkeypatch.setattr(walk, "train", None)
     assert tell_all(make_walk(tiny, folder, [], resume=True)) == (facts, records)
     with pytest.raises(FileExistsError, match="exists already"):
-        walk(make_walk(tiny, folder, [3]), facts.append)
+        walk.walk(make_walk(tiny, folder, [3]), facts.append)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def trained(
         configs.append(config)
         return dataclasses.replace(records[config.lab], config=dataclasses.replace(config, epochs=2))
 
-    monkeypatch.setattr(replay, "train", train)
+    monkeypatch.setattr(walk, "train", train)
     return configs
 
 
@@ -132,7 +132,7 @@ def test_a_section_alone_prepares_what_it_needs(trained: list[TrainingConfig], t
 
 def test_a_partly_resumed_walk_keeps_the_order(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
     """Only what is missing is trained; the records come in the sheet's order all the same."""
-    walk(make_walk(tiny, tmp_path, [6]), lambda _: None)
+    walk.walk(make_walk(tiny, tmp_path, [6]), lambda _: None)
     _, records = tell_all(make_walk(tiny, tmp_path, [3, 6], resume=True))
     assert [config.lab for config in trained] == ["dropout", "mlp"]
     assert [record.config.lab for record in records] == ["mlp", "dropout"]
@@ -147,14 +147,14 @@ def test_who_trains(
     trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path, *, fast: bool, engines: list[str]
 ) -> None:
     """The sheet's own engines, or the one that ends in the same bits; the seed and the source that were asked for."""
-    walk(make_walk(tiny, tmp_path, [], fast=fast, seed=7, source="./x.npz"), lambda _: None)
+    walk.walk(make_walk(tiny, tmp_path, [], fast=fast, seed=7, source="./x.npz"), lambda _: None)
     assert [config.engine for config in trained] == engines
     assert {(config.seed, config.data) for config in trained} == {(7, "./x.npz")}
 
 
 def test_what_auto_found_is_what_is_trained(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
     """The record names the source, so that the stand-in is never called anything else."""
-    walk(make_walk(tiny, tmp_path, [2]), lambda _: None)
+    walk.walk(make_walk(tiny, tmp_path, [2]), lambda _: None)
     assert [config.data for config in trained] == ["tiny"]
 
 
@@ -185,7 +185,7 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
 
 def test_keras_2_is_said_to_draw_other_masks(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only where dropout is trained quickly."""
-    monkeypatch.setattr(replay, "read_keras_version", lambda: "2.15.0")
+    monkeypatch.setattr(walk, "read_keras_version", lambda: "2.15.0")
     assert "other masks" in explain_walk(make_walk(tiny, tmp_path, [5]))[2]
     assert "other masks" not in explain_walk(make_walk(tiny, tmp_path, [2]))[2]
 

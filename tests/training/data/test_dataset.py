@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from mnist_bench.records.environment import digest_arrays
-from mnist_bench.training.data import dataset as data
 from mnist_bench.training.data.archives import Arrays, DataError
 from mnist_bench.training.data.dataset import Dataset, load_dataset, prepare
 from mnist_bench.training.data.mnist import DIGEST, MissingError
@@ -47,9 +46,9 @@ def sources(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answer(name: str) -> Any:
         return lambda *arguments: asked.append((name, *arguments)) or (arrays, name)
 
-    monkeypatch.setattr(data, "load_mnist", answer("mnist"))
-    monkeypatch.setattr(data, "load_digits", answer("digits"))
-    monkeypatch.setattr(data, "read_mnist", lambda path: answer("path")(path)[0])
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_mnist", answer("mnist"))
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_digits", answer("digits"))
+    monkeypatch.setattr("mnist_bench.training.data.dataset.read_mnist", lambda path: answer("path")(path)[0])
     return asked
 
 
@@ -95,10 +94,10 @@ def test_progress_is_handed_on(sources: list[Any]) -> None:
 
 def test_auto_falls_back_only_when_mnist_is_missing(sources: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing MNIST gives the stand-in, by its own name; a damaged one is an error."""
-    monkeypatch.setattr(data, "load_mnist", fail_with(MissingError("not here")))
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_mnist", fail_with(MissingError("not here")))
     assert load_dataset().is_standin
     assert sources == [("digits",)]
-    monkeypatch.setattr(data, "load_mnist", fail_with(DataError("damaged")))
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_mnist", fail_with(DataError("damaged")))
     with pytest.raises(DataError, match="damaged"):
         load_dataset()
     assert sources == [("digits",)]
@@ -107,7 +106,7 @@ def test_auto_falls_back_only_when_mnist_is_missing(sources: list[Any], monkeypa
 @pytest.mark.parametrize("error", [MissingError("not here"), DataError("damaged")], ids=["missing", "damaged"])
 def test_mnist_never_falls_back(sources: list[Any], monkeypatch: pytest.MonkeyPatch, error: DataError) -> None:
     """Who asks for MNIST gets MNIST or an error."""
-    monkeypatch.setattr(data, "load_mnist", fail_with(error))
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_mnist", fail_with(error))
     with pytest.raises(DataError, match=str(error)):
         load_dataset("mnist")
     assert not sources

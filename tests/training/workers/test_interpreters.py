@@ -93,6 +93,6 @@ def test_a_command_has_no_variables_of_this_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv("PYTHONPATH", "/nothing")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     code = "import os; print(os.environ.get('PYTHONPATH'), os.environ['PATH'])"
-    here, path = run_command([sys.executable, "-c", code]).split(maxsplit=1)
-    assert here == "None"
+    packages, path = run_command([sys.executable, "-c", code]).split(maxsplit=1)
+    assert packages == "None"
     assert path.strip().split(os.pathsep)[-1] == str(tmp_path / "versions" / "3.12.1" / "bin")

@@ -220,7 +220,7 @@ def test_a_worker_pins_itself(
 ) -> None:
     """It does so before it reads a request, and so before TensorFlow counts its cores."""
     pinned: list[list[int]] = []
-    monkeypatch.setattr(os, "sched_setaffinity", lambda _, it: pinned.append(list(it)), raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: pinned.append(list(cores)), raising=False)
     monkeypatch.setattr(sys, "argv", ["serve", *cores])
     monkeypatch.setattr(sys, "stdin", [json.dumps(vars(TrainingConfig(lab="cnn")))])
     stdout = os.dup(1)
