@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.pages import Page
 from mnist_bench.records.environment import DatasetRecord, Gpu
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.records import Failure, VersionRecord, put
@@ -25,47 +25,6 @@ if TYPE_CHECKING:
     MakeVersions = Callable[..., dict[str, VersionRecord]]
 
 OLD, NEW = "py311-tf215", "py312-tf216"
-VOID = {"meta", "link", "br", "input"}
-
-
-class Page(HTMLParser):
-    """What is in a page: tags, text, ids, links, and what it would load; tags that do not match are errors."""
-
-    def __init__(self, html: str) -> None:
-        """Read the page."""
-        super().__init__()
-        self.text, self.tags, self.ids, self.open = "", [], [], []
-        self.links: list[str] = []
-        self.loads: list[str] = re.findall(r"""(?:src|srcset|poster)=["']([^"']*)""", html)
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag, its id, and where it leads."""
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value)
-            if name in ("href", "xlink:href"):
-                (self.links if tag == "a" or (value or "").startswith("#") else self.loads).append(value or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag that is closed at once."""
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        """Check that the tag closes the one that is open."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Note text that a person reads."""
-        if not {"style", "script"} & set(self.open):
-            self.text += data
 
 
 def read(records: dict[str, VersionRecord], pairs: dict[str, AbRecord] | None = None, **options: Any) -> Page:
