@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
     AccuracyBaseline,
@@ -140,12 +141,8 @@ def test_records_that_do_not_belong_together_are_refused(
 
 def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: Path) -> None:
     """A training of one epoch is no seed of a reference of two."""
-    columns = {name: [getattr(record.history, name)[0]] for name in record.history.__dataclass_fields__}
-    short = dataclasses.replace(
-        record,
-        config=dataclasses.replace(record.config, epochs=1),
-        history=dataclasses.replace(record.history, **columns),
-    )
+    config = dataclasses.replace(record.config, epochs=1)
+    short = dataclasses.replace(record, config=config, history=make_history(1))
     with pytest.raises(ValueError, match="differ in their epochs: 2 and 1"):
         accept_accuracy([*train(record), short], tmp_path, ACCEPTANCE)
 

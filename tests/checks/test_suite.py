@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks import baselines, suite
 from mnist_bench.checks.layers import contracts, reproducibility, structure
 from mnist_bench.checks.records import ProbeRecord, Stage
@@ -51,12 +52,11 @@ def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatc
 def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
     """Return a record of the mlp, in full, on the tiny data, with this accuracy and a loss that goes with it."""
     config = TrainingConfig(lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny")
-    columns = {name: [0.5] * 20 for name in record.history.__dataclass_fields__}
     return dataclasses.replace(
         record,
         config=config,
         dataset=dataclasses.replace(record.dataset, source="tiny"),
-        history=type(record.history)(**columns),
+        history=make_history(20),
         test_accuracy=accuracy,
         test_loss=0.0768 - 3 * (accuracy - MEAN),
     )

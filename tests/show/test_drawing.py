@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from fixtures.records import make_history
 from mnist_bench.show.drawing import (
     TRAINING,
     VALIDATION,
@@ -94,9 +95,8 @@ def test_a_loss_that_is_no_number_is_a_gap(record: TrainingRecord, ax: Axes) -> 
 
 def test_a_single_epoch_can_be_seen(record: TrainingRecord, ax: Axes) -> None:
     """A curve of one point has a mark."""
-    history = {name: getattr(record.history, name)[:1] for name in record.history.__dataclass_fields__}
     config = dataclasses.replace(record.config, epochs=1)
-    plot_loss([dataclasses.replace(record, config=config, history=type(record.history)(**history))], ax)
+    plot_loss([dataclasses.replace(record, config=config, history=make_history(1))], ax)
     assert [line.get_marker() for line in ax.lines][:2] == ["o", "o"]
 
 

@@ -14,7 +14,6 @@ from mnist_bench.checks.layers import oracle, tracers
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import engines
 from mnist_bench.training.backend import load_keras, seed_everything, set_determinism
-from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import (
     ENGINES,
     EpochFigures,
@@ -27,7 +26,7 @@ from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.masks import draw_masks
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.data.dataset import Prepared
 
     Weights = list[np.ndarray]
 
@@ -37,12 +36,6 @@ pytestmark = pytest.mark.usefixtures("float32")
 BATCH, STEPS = 64, 8
 # With these weights no unit comes near its kink in these steps; the oracle says so.
 KINK_FREE_SEED = 0
-
-
-@pytest.fixture(scope="module")
-def prepared(tiny: Dataset) -> Prepared:
-    """The tiny set, as the lab prepares it."""
-    return prepare(tiny)
 
 
 def train_unshuffled(

@@ -68,8 +68,7 @@ def test_says_what_runs_here(here: EnvironmentRecord) -> None:
     assert here.cpu
     assert here.instruction_set != "unknown"
     assert (here.device, here.gpus, here.xla) == ("cpu", [], False)
-    fields = {name: getattr(here, name) for name in here.__dataclass_fields__}
-    assert make_keys(fields) == {"numerics": here.numerics_key, "hardware": here.hardware_key}
+    assert make_keys(vars(here)) == {"numerics": here.numerics_key, "hardware": here.hardware_key}
 
 
 def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,21 +118,21 @@ def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: Any, moved: set[str]) -> None:
     """Each field moves the keys that it should, and no other."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    fields = vars(record.environment)
     before, after = make_keys(fields), make_keys(fields | {name: value})
     assert {key for key in before if before[key] != after[key]} == moved
 
 
 def test_it_is_the_threads_that_count(record: TrainingRecord) -> None:
     """Two threads are two, whether said or left to TensorFlow, which takes one for each usable core."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    fields = vars(record.environment)
     two = make_keys(fields | {"intra_op_threads": 2, "usable_cores": 1})
     assert make_keys(fields)["numerics"] == two["numerics"]
 
 
 def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord) -> None:
     """A driver moves neither key; it is in the record, to be looked up."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    fields = vars(record.environment)
     newer = dataclasses.replace(A_GPU, driver="560.2")
     another = dataclasses.replace(A_GPU, name="A100")
     first, second, third = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, another))
@@ -282,8 +281,7 @@ def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
     """The keys of one environment are pinned: another meaning of a key orphans every stored baseline."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
-    assert make_keys(fields) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
+    assert make_keys(vars(record.environment)) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
 
 
 def test_tensorflow_is_found_under_the_name_of_its_build() -> None:

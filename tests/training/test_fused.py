@@ -9,22 +9,15 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.layers import oracle
-from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.data.dataset import Prepared
 
     Weights = list[np.ndarray]
 
 pytestmark = pytest.mark.usefixtures("float32")
-
-
-@pytest.fixture(scope="module")
-def prepared(tiny: Dataset) -> Prepared:
-    """The tiny set, as the lab prepares it."""
-    return prepare(tiny)
 
 
 def make_weights(*sizes: int, seed: int = 0) -> Weights:

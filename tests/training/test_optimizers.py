@@ -12,25 +12,18 @@ from mnist_bench.checks.layers import oracle
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import optimizers
 from mnist_bench.training.backend import seed_everything, set_determinism
-from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import ENGINES, compile_model, train_model
 from mnist_bench.training.fused import FusedTrainer, _compile_epoch, forget_programs
 from mnist_bench.training.labs import build_model, configure_lab
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.data.dataset import Prepared
 
     Weights = list[np.ndarray]
 
 pytestmark = pytest.mark.usefixtures("float32")
 
 EPOCHS, BATCH = 2, 64
-
-
-@pytest.fixture(scope="module")
-def prepared(tiny: Dataset) -> Prepared:
-    """The tiny set, as the lab prepares it."""
-    return prepare(tiny)
 
 
 def train_in_order(prepared: Prepared, config: TrainingConfig) -> tuple[Weights, Weights]:

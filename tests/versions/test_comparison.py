@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.versions.comparison import (
@@ -120,10 +121,8 @@ def test_too_few_seeds_are_no_answer(record: TrainingRecord) -> None:
 def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRecord) -> None:
     """One training in full that diverged, or fell below the lab's threshold, is a regression with any seeds."""
     (results,) = make_version(record, [0.95], digest="b").accuracy
-    columns = {name: [0.5] * 20 for name in results.history.__dataclass_fields__}
-    history = dataclasses.replace(results.history, **columns)
     now, before = (
-        put(base, accuracy=[dataclasses.replace(trained, epochs=20, history=history)])
+        put(base, accuracy=[dataclasses.replace(trained, epochs=20, history=make_history(20))])
         for trained in (dataclasses.replace(results, test_loss=[None]), *base.accuracy)
     )
     now = put(now, probes=[])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +15,6 @@ from mnist_bench.records.environment import digest_arrays
 from mnist_bench.training.data.archives import Arrays, DataError
 from mnist_bench.training.data.dataset import Dataset, load_dataset, prepare
 from mnist_bench.training.data.mnist import DIGEST, MissingError
-
-REAL = os.environ.get("MNIST_BENCH_DATA")
 
 
 @pytest.fixture
@@ -121,12 +118,10 @@ def test_unknown_source_is_one_line(source: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_real_mnist_has_its_name_and_digest() -> None:
+def test_real_mnist_has_its_name_and_digest(mnist_path: Path) -> None:
     """The real MNIST is loaded by name, with its digest."""
-    if not REAL:
-        pytest.skip("MNIST_BENCH_DATA is not set: the real MNIST is not here to be read")
     loaded = load_dataset("mnist")
-    assert (loaded.name, loaded.origin, loaded.digest) == ("mnist", REAL, DIGEST)
+    assert (loaded.name, loaded.origin, loaded.digest) == ("mnist", str(mnist_path), DIGEST)
     assert (loaded.x_train.shape, loaded.x_test.shape) == ((60000, 28, 28), (10000, 28, 28))
 
 

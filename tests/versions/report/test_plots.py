@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matplotlib.figure import Figure
 
+from fixtures.records import make_history
 from mnist_bench.show.drawing import draw_svg
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.plots import (
@@ -103,8 +104,7 @@ def test_curves_have_gaps_where_a_loss_was_not_finite(
 def test_one_epoch_is_a_dot(ax: Axes, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
     """A line of one point would not be seen."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
-    history = dataclasses.replace(results.history, **{name: [0.5] for name in results.history.__dataclass_fields__})
-    plot_curves([(dataclasses.replace(results, epochs=1, history=history), 0)], "loss", ax)
+    plot_curves([(dataclasses.replace(results, epochs=1, history=make_history(1)), 0)], "loss", ax)
     assert ax.lines[0].get_marker() == "o"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.report.regressions import find_regressions, measure_costs
 
@@ -100,8 +101,7 @@ def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) 
 def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
     """A training that was cut short is no sample of the lab's."""
     (results,) = records[NAMES[3]].accuracy
-    history = dataclasses.replace(results.history, **{name: [0.5] for name in results.history.__dataclass_fields__})
-    short = dataclasses.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
+    short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[short])
     assert measure_costs(find_regressions(records)[0], records) == []
 
