@@ -26,7 +26,7 @@ from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.masks import draw_masks
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Prepared
+    from mnist_bench.training.data.dataset import Dataset, Prepared
 
     Weights = list[np.ndarray]
 
