@@ -151,8 +151,8 @@ def test_the_command_goes_on_past_what_fails(
     answer = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options)
     assert answer.status == 0
     assert [line.split(";")[0] for line in answer.out.splitlines()] == [
-        "py312-tf216, beside py311-tf215: slower",
-        "py312-tf217, beside py312-tf216: slower",
+        "py312-tf216, compared with py311-tf215: slower",
+        "py312-tf217, compared with py312-tf216: slower",
     ]
     assert len(plans) == 2
     refused = command("matrix", "pairs", "py310-tf28", *options)
