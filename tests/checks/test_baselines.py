@@ -41,7 +41,7 @@ ACCURACIES = {1: 0.9258, 2: 0.9251, 3: 0.9263}
 
 
 def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **changes: Any) -> list[TrainingRecord]:
-    """Return the records of trainings that reached these accuracies, by their seeds."""
+    """Return the records of trainings that reached these accuracies, by seed."""
     config = dataclasses.replace(record.config, **changes)
     return [
         dataclasses.replace(
@@ -65,7 +65,7 @@ def baseline(record: TrainingRecord, tmp_path: Path) -> Path:
 
 
 def find(record: TrainingRecord, folder: Path, *, engine: str = "epoch") -> Reference | None:
-    """Find the reference that a record would be held against."""
+    """Find the reference that a record would be compared with."""
     return find_reference(folder, "digits", "perceptron", engine, digest=record.dataset.digest)
 
 
@@ -95,7 +95,7 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
 def test_nothing_is_there_where_nothing_was_accepted(
     record: TrainingRecord, probe: ProbeRecord, tmp_path: Path
 ) -> None:
-    """No folder, no file and no reference of the engine are all no baseline, not an error."""
+    """A missing folder, file or reference of the engine is no baseline, not an error."""
     assert find(record, tmp_path / "none") is None
     accept_accuracy(train(record), tmp_path, ACCEPTANCE)
     assert find(record, tmp_path, engine="fused") is None
@@ -103,7 +103,7 @@ def test_nothing_is_there_where_nothing_was_accepted(
 
 
 def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, baseline: Path) -> None:
-    """The last one of an engine is in force; the earlier ones stay in the file, as they were."""
+    """The last reference of an engine is in force; earlier ones stay in the file, unchanged."""
     (old,) = load(baseline, AccuracyBaseline).references
     again = dataclasses.replace(ACCEPTANCE, why="the second")
     assert accept_accuracy(train(record, {7: 0.93}), baseline.parents[2], again) == baseline
@@ -131,7 +131,7 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
 def test_records_that_do_not_belong_together_are_refused(
     record: TrainingRecord, tmp_path: Path, change: Callable[[TrainingRecord], dict[str, Any]], message: str
 ) -> None:
-    """One of them is of something else: the error says of what, and nothing is written."""
+    """If one record differs, the error names the field, and nothing is written."""
     *some, last = train(record)
     last = dataclasses.replace(last, **change(last))
     with pytest.raises(ValueError, match=re.escape(f"records of one reference differ in their {message}")):
@@ -140,7 +140,7 @@ def test_records_that_do_not_belong_together_are_refused(
 
 
 def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: Path) -> None:
-    """A training of one epoch is no seed of a reference of two."""
+    """A training of one epoch cannot be a seed of a reference of two epochs."""
     config = dataclasses.replace(record.config, epochs=1)
     short = dataclasses.replace(record, config=config, history=make_history(1))
     with pytest.raises(ValueError, match="differ in their epochs: 2 and 1"):
@@ -148,7 +148,7 @@ def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: P
 
 
 def test_a_diverged_training_is_no_reference(record: TrainingRecord, tmp_path: Path) -> None:
-    """Its lab and seed are named."""
+    """The error names lab and seed."""
     *some, last = train(record)
     with pytest.raises(ValueError, match="perceptron: the training of seed 3 diverged"):
         accept_accuracy([*some, dataclasses.replace(last, test_loss=None)], tmp_path, ACCEPTANCE)
@@ -216,7 +216,7 @@ def set_in_reference(**fields: Any) -> Callable[[dict[str, Any]], object]:
 def test_a_baseline_edited_by_hand_is_named(
     record: TrainingRecord, baseline: Path, damage: Callable[[dict[str, Any]], object], message: str
 ) -> None:
-    """One line names file and field; nothing is judged by it, and nothing accepted into it."""
+    """One line names file and field; the file is neither judged by nor added to."""
     edit(baseline, damage)
     content = baseline.read_bytes()
     for use in (
@@ -231,7 +231,7 @@ def test_a_baseline_edited_by_hand_is_named(
 
 @pytest.mark.parametrize("size", [0, 1, 100, -2])
 def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, size: int) -> None:
-    """However much of it is left."""
+    """A file cut off at any length is an error that names it."""
     baseline.write_bytes(baseline.read_bytes()[:size])
     with pytest.raises(RecordError, match=re.escape(f"{baseline}: not JSON: Input data was truncated")):
         find(record, baseline.parents[2])
@@ -248,7 +248,7 @@ def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:
 
 
 def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) -> None:
-    """It is found by a probe of the same key, and by no other."""
+    """A probe is found by a probe of the same key, and by no other."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
     assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "0123456789abcdef.json"
     assert path == probe_path(tmp_path, probe)
@@ -258,7 +258,7 @@ def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) ->
 
 
 def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path) -> None:
-    """Each earlier one lies beside it, byte for byte, where it is no baseline."""
+    """Each earlier probe is kept byte for byte next to the new one, under a name that is no baseline."""
     contents = []
     for digest in "abc":
         stages = [dataclasses.replace(probe.stages[0], digest=digest)]
@@ -283,7 +283,7 @@ def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path
 def test_a_probe_of_something_else_is_named(
     probe: ProbeRecord, tmp_path: Path, part: str, field: str, value: Any, message: str
 ) -> None:
-    """A file that is not what its place says is an error with its name, not a difference of bits."""
+    """A file that does not fit its place is an error with its name, not a difference of bits."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
     edit(path, lambda document: document[part].update({field: value}))
     with pytest.raises(ValueError, match="^" + re.escape(f"{path}: {message}")):
@@ -291,7 +291,7 @@ def test_a_probe_of_something_else_is_named(
 
 
 def test_baselines_of_both_kinds(baseline: Path, probe: ProbeRecord) -> None:
-    """They are listed in order, accuracies first, and read as what they are; other files are left alone."""
+    """Both kinds are listed in order, accuracies first; other files are ignored."""
     folder = baseline.parents[2]
     path = accept_probe(probe, folder, ACCEPTANCE)
     (folder / "README.md").write_text("no baseline")
@@ -304,7 +304,7 @@ def test_baselines_of_both_kinds(baseline: Path, probe: ProbeRecord) -> None:
 
 @pytest.mark.parametrize("place", [".", "accuracy", "accuracy/digits"])
 def test_a_file_in_the_place_of_a_folder_is_an_error(record: TrainingRecord, tmp_path: Path, place: str) -> None:
-    """It is named, and stays as it is."""
+    """The file is named, and stays unchanged."""
     path = tmp_path / "baselines" / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("a file")
@@ -316,7 +316,7 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(record: TrainingRecord, tmp
 def test_a_folder_that_cannot_be_written_is_an_error(
     record: TrainingRecord, baseline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was there is there still, and nothing else."""
+    """The folder's content stays as it was."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(baseline.parent))
@@ -330,7 +330,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(
 
 
 def test_an_acceptance_says_who_when_and_why() -> None:
-    """It is by this user on this machine, now, in UTC."""
+    """An acceptance names this user on this machine, and the time in UTC."""
     acceptance = make_acceptance("new hardware", ["the working tree was dirty"])
     assert acceptance.who == f"{getpass.getuser()}@{platform.node()}"
     age = dt.datetime.now(dt.timezone.utc) - dt.datetime.fromisoformat(acceptance.when)
@@ -341,7 +341,7 @@ def test_an_acceptance_says_who_when_and_why() -> None:
 
 @pytest.mark.parametrize("why", ["", " \n"])
 def test_no_acceptance_without_a_reason(why: str) -> None:
-    """Whoever reviews the file needs one."""
+    """An acceptance without a reason is refused: a reviewer needs it."""
     with pytest.raises(ValueError, match="a baseline needs a reason"):
         make_acceptance(why)
 
@@ -359,7 +359,7 @@ def test_a_user_without_a_name_can_accept(monkeypatch: pytest.MonkeyPatch, error
 
 @pytest.mark.parametrize("checkout", [True, False], ids=["checkout", "wheel"])
 def test_the_shipped_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: bool) -> None:  # noqa: FBT001
-    """They lie beside the package in a checkout, and within it in a wheel."""
+    """The baselines lie next to the package in a checkout, and within the package in a wheel."""
     package = tmp_path / "mnist_bench"
     (tmp_path / "baselines" if checkout else package).mkdir()
     monkeypatch.setattr(files, "PACKAGE", package)
@@ -367,7 +367,7 @@ def test_the_shipped_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_shipped_baselines_are_valid() -> None:
-    """Every file that comes with the package can be read and lies where it belongs."""
+    """Every shipped file can be read and lies where it belongs."""
     folder = baselines.find_folder()
     for path in list_baselines(folder):
         record = load(path, *baselines.FORMS)

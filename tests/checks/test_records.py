@@ -1,4 +1,4 @@
-"""Two probes tell which stage of training moved first, by how much, and why they may; others are refused."""
+"""Two probes tell which stage of training moved first, by how much, and why; unlike probes are refused."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
 def test_the_size_of_a_difference(
     probe: ProbeRecord, first: list[float], second: list[float], size: float | None
 ) -> None:
-    """It is relative to the largest value, and there is none where the numbers of values differ."""
+    """The size is relative to the largest value; where the numbers of values differ, it is None."""
     a, b = (change(probe, gradient=values) for values in (first, second))
     b = dataclasses.replace(b, stages=[*b.stages[:2], dataclasses.replace(b.stages[2], digest="other")])
     (difference,) = compare_probes(a, b)
@@ -97,7 +97,7 @@ def test_the_size_of_a_difference(
 
 
 def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
-    """It stands where its own side has it, whichever that is, and is counted with the others."""
+    """A stage that one probe lacks is a difference at its place in the other probe."""
     mask = Stage(name="dropout mask", digest="a mask", values=[1.0])
     first, *rest = change(probe, gradient=[0.5, -1.0]).stages
     longer = dataclasses.replace(probe, stages=[first, mask, *rest])
@@ -114,7 +114,7 @@ def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
 
 
 def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
-    """Nothing in common is no agreement."""
+    """Probes without a common stage differ in every stage."""
     changed = dataclasses.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
     assert len(compare_probes(probe, changed)) == 4
     assert describe_difference(probe, changed).endswith("0 of 4 stages alike")
@@ -134,7 +134,7 @@ def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
     ],
 )
 def test_probes_of_other_trainings_are_refused(probe: ProbeRecord, field: str, value: Any, message: str) -> None:
-    """What must be equal is named, with both values."""
+    """The field that must be equal is named, with both values."""
     changed = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
     with pytest.raises(ValueError, match=f"probes that differ in their {message}"):
         compare_probes(probe, changed)
@@ -150,13 +150,13 @@ def test_probes_of_other_data_are_refused(probe: ProbeRecord, field: str, value:
 
 @pytest.mark.parametrize(("field", "value"), [("engine", "fused"), ("data", "elsewhere"), ("device", "gpu")])
 def test_probes_of_other_engines_are_compared(probe: ProbeRecord, field: str, value: str) -> None:
-    """How the training ran is what is under test."""
+    """Engine, data path and device may differ: they are what is under test."""
     changed = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
     assert compare_probes(probe, changed) == []
 
 
 def test_what_may_explain_a_difference_is_named(probe: ProbeRecord) -> None:
-    """Fields of the numerics key that differ stand behind it with both values; other fields do not."""
+    """Fields of the numerics key that differ follow with both values; other fields do not."""
     environment = dataclasses.replace(
         probe.environment, keras="2.15.0", flags={"XLA_FLAGS": "--x"}, python="3.10.0", numpy="1.22.0"
     )

@@ -77,7 +77,7 @@ def reference(plan: suite.Plan, record: TrainingRecord) -> None:
 
 
 def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPatch, spread: float = 1.0) -> list[int]:
-    """Have the suite's trainings give the reference's distribution, shifted; return the seeds they were asked for."""
+    """Have the suite's trainings give the reference's distribution, shifted; return the seeds that were asked for."""
     asked: list[int] = []
 
     def run(campaign: object, *, jobs: int) -> Iterator[Event]:
@@ -138,7 +138,7 @@ def test_three_wide_seeds_are_inconclusive(
 
 
 def test_without_a_reference_nothing_is_trained(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No reference is NO_BASELINE, at once."""
+    """A missing reference is NO_BASELINE, at once."""
     monkeypatch.setattr(suite, "run_campaign", lambda *_, **__: pytest.fail("trained"))
     assert check(plan) == {"accuracy/mlp-fused": Verdict.NO_BASELINE}
 
@@ -165,7 +165,7 @@ def test_bits_come_first(
     record: TrainingRecord,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same bits are IDENTICAL and end there; other bits name the first stage that moved."""
+    """The same bits are IDENTICAL, and no statistics follow; other bits name the first stage that moved."""
     config = dataclasses.replace(record.config, lab="mlp", engine="fused")
     stages = [Stage(name=name, digest=name, values=[1.0]) for name in ("data order", "update")]
     base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
@@ -182,7 +182,7 @@ def test_bits_come_first(
 
 
 def test_fast_layers_hold(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fast layers are all there, and all hold for the fused engine; tests of their own have every contract."""
+    """The fast layers are complete, and all hold for the fused engine; tests/suite checks every contract."""
     few = ("every-sample-once", "new-order")
     monkeypatch.setattr(contracts, "CONTRACTS", {name: contracts.CONTRACTS[name] for name in few})
     # The worker would load the data by name, and `tiny` has none.

@@ -78,14 +78,14 @@ def test_curves(record: TrainingRecord, ax: Axes, plot: Callable[..., Axes], nam
 
 
 def test_many_records_share_a_legend(record: TrainingRecord, ax: Axes) -> None:
-    """Each has its curves, the legend has each kind once, and the test's line is at the mean."""
+    """Each record has its curves, the legend has each kind once, and the test's line is at the mean."""
     plot_accuracy([record, dataclasses.replace(record, test_accuracy=0.8375)], ax)
     assert len(find_curves(ax, TRAINING)) == len(find_curves(ax, VALIDATION)) == 2
     assert find_legend(ax) == ["training (running mean)", "validation", "test, after the last epoch: 0.8875"]
 
 
 def test_a_loss_that_is_no_number_is_a_gap(record: TrainingRecord, ax: Axes) -> None:
-    """A training that diverged is drawn as far as it went, with no line for a test loss that it has not."""
+    """A training that diverged is drawn up to there, without a line for the missing test loss."""
     plot_loss([with_losses(record, loss=[1.5, None], val_loss=[None, None], test_loss=None)], ax)
     ((_, training),) = find_curves(ax, TRAINING)
     np.testing.assert_array_equal(training, [1.5, np.nan])
@@ -117,7 +117,7 @@ def test_svg_is_the_same_for_the_same_records(record: TrainingRecord) -> None:
 
 
 def test_svg_belongs_into_a_page(record: TrainingRecord) -> None:
-    """It is one well-formed element that takes the page's text colour and keeps its text as text."""
+    """The SVG is one well-formed element that takes the page's text colour and keeps its text as text."""
     svg = draw_svg(lambda ax: plot_loss([record], ax))
     assert svg.startswith("<svg")
     texts = [element.text for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - ours
@@ -134,7 +134,7 @@ def test_svg_escapes_text(record: TrainingRecord) -> None:
 
 
 def test_pictures_of_one_page_share_no_id(record: TrainingRecord) -> None:
-    """Each has ids of its own, what refers to one goes with it, and it says in words what it shows."""
+    """Each picture has ids of its own, references follow them, and a label says in words what it shows."""
     svg = draw_svg(lambda ax: plot_loss([record], ax))
     first, second = embed(svg, "one", "a <loss>"), embed(svg, "other", "the same")
     ids = [set(re.findall(r'id="([^"]+)"', picture)) for picture in (first, second)]
@@ -146,12 +146,12 @@ def test_pictures_of_one_page_share_no_id(record: TrainingRecord) -> None:
 
 
 def test_panels_have_the_size_that_was_asked_for(record: TrainingRecord) -> None:
-    """Each of them, in as many columns."""
+    """Each panel has the given size, in the given number of columns."""
     svg = draw_panels([lambda ax: plot_loss([record], ax)] * 3, columns=2, size=(4.0, 2.0))
     assert re.search(r'viewBox="0 0 576 288"', svg)
 
 
 def test_a_picture_of_its_own_has_a_ground(record: TrainingRecord, tmp_path: Path) -> None:
-    """A viewer has no page around it."""
+    """A picture outside a page has a background of its own."""
     save_alone(draw_svg(lambda ax: plot_loss([record], ax)), tmp_path / "loss.svg")
     assert (tmp_path / "loss.svg").read_text().startswith('<svg color="#222" style="background:#fff"')

@@ -52,7 +52,7 @@ def page(folder: Path, record: TrainingRecord) -> Page:
 
 @pytest.mark.usefixtures("page")
 def test_pictures_lie_beside_the_page(folder: Path) -> None:
-    """The sample and two curves a lab, each a picture on its own ground."""
+    """The sample and two curves for each lab are files, each picture on its own background."""
     names = ["mlp-accuracy", "mlp-loss", "perceptron-accuracy", "perceptron-loss", "sample"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(["index.html", *(f"{name}.svg" for name in names)])
     for name in names:
@@ -61,7 +61,7 @@ def test_pictures_lie_beside_the_page(folder: Path) -> None:
 
 
 def test_the_page_needs_nothing_else(page: Page) -> None:
-    """It loads nothing from anywhere: no script, and only its own parts and data as addresses."""
+    """The page loads nothing: it has no script, and only its own parts and data as addresses."""
     assert page.loads
     assert [address for address in page.loads if not address.startswith("data:")] == []
     assert [link for link in page.links if not link.startswith("#")] == []
@@ -70,7 +70,7 @@ def test_the_page_needs_nothing_else(page: Page) -> None:
 
 
 def test_the_page_has_a_row_a_training(page: Page) -> None:
-    """Its table has the figures of each record, and no lab sheet's beside those of the stand-in."""
+    """The table has the figures of each record, and the lab sheet's only on MNIST."""
     head, *rows = page.rows
     columns = "model, verdict, test accuracy, threshold, test loss, parameters, epochs, s/epoch, engine, seed"
     assert head == columns.split(", ")
@@ -82,13 +82,13 @@ def test_the_page_has_a_row_a_training(page: Page) -> None:
 
 
 def test_the_page_says_that_the_stand_in_is_not_mnist(page: Page) -> None:
-    """Nobody takes the figures for MNIST's."""
+    """The page warns that the figures are not MNIST's."""
     assert "Not MNIST." in page.text
     assert "cannot be compared with the lab sheet's" in page.text
 
 
 def test_the_page_says_where_it_ran(page: Page, record: TrainingRecord) -> None:
-    """Versions, processor and both keys are there."""
+    """The page has versions, processor and both keys."""
     environment = record.environment
     for text in ("TensorFlow 2.21.0, Keras 3.15.1, Python 3.11.7, on cpu; 2026-01-01", "A CPU, avx2, 2 of 2 cores"):
         assert text in page.text
@@ -97,7 +97,7 @@ def test_the_page_says_where_it_ran(page: Page, record: TrainingRecord) -> None:
 
 
 def test_mnist_stands_beside_the_lab_sheet(tmp_path: Path, record: TrainingRecord) -> None:
-    """On MNIST there is no warning, but the sheet's accuracy to compare with."""
+    """On MNIST the page has no warning, but the sheet's accuracy to compare with."""
     page = write_page(tmp_path, as_mnist(record))
     assert "Not MNIST" not in page.text
     assert dict(zip(*page.rows, strict=True))["lab sheet"] == "0.9257"
@@ -105,7 +105,7 @@ def test_mnist_stands_beside_the_lab_sheet(tmp_path: Path, record: TrainingRecor
 
 
 def test_a_training_that_diverged_has_a_page(tmp_path: Path, record: TrainingRecord) -> None:
-    """Without a test loss and without a median of seconds there is a row nevertheless."""
+    """A training without a test loss and without a median of seconds has a row, too."""
     seconds = dataclasses.replace(record.seconds, epoch=None)
     bad = dataclasses.replace(record, test_loss=None, seconds=seconds)
     row = dict(zip(*write_page(tmp_path, bad).rows, strict=True))
@@ -126,19 +126,19 @@ def test_text_of_a_record_stays_text(tmp_path: Path, record: TrainingRecord) -> 
 
 
 def test_a_page_replaces_that_of_an_earlier_run(tmp_path: Path, record: TrainingRecord) -> None:
-    """The page is of the records that it is given, whatever was there."""
+    """The page shows the given records only, whatever the folder held."""
     (tmp_path / "index.html").write_text("old")
     assert "old" not in write_page(tmp_path, record).text.split()
 
 
 def test_the_same_records_give_the_same_page(tmp_path: Path, record: TrainingRecord) -> None:
-    """No clock, no path and no chance are in it."""
+    """The page depends on no clock, path or random number."""
     pages = [write_run_page([record], tmp_path / name, image=IMAGE, label=4).read_bytes() for name in "ab"]
     assert pages[0] == pages[1]
 
 
 def test_a_walk_s_facts_stand_beside_the_sheet_s(tmp_path: Path, record: TrainingRecord) -> None:
-    """Those of one line have a row each; without a walk there is no such table."""
+    """Facts of one line have a row each; without a walk the page has no such table."""
     facts = [
         Fact(section=1, name="Shape", ours="(2,)", sheet="(2,)", exact=True),
         Fact(section=2, name="Loss", ours="0.3", sheet="0.2", note="within <3> seeds"),

@@ -41,7 +41,7 @@ def test_there_are_enough_seeds(dataset: str, engine: str, lab: str) -> None:
 
 
 def judge_apart(reference: Reference, count: int, accuracy_shift: float) -> dict[str, str]:
-    """Hold the last `count` seeds of a reference, moved, against the others; return the verdicts by metric."""
+    """Compare the last `count` seeds of a reference, shifted, with the rest; return the verdicts by metric."""
     rest = dataclasses.replace(
         reference,
         seeds=reference.seeds[:-count],
@@ -69,12 +69,12 @@ def test_a_loss_of_a_fifth_of_a_point_is_found(dataset: str, lab: str) -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_twenty_fresh_seeds_pass(lab: str) -> None:
-    """Twenty of MNIST's hundred seeds PASS beside the other eighty, in accuracy and in loss."""
+    """Twenty of MNIST's hundred seeds PASS when compared with the other eighty, in accuracy and in loss."""
     assert judge_apart(REFERENCES["mnist", "fused", lab], 20, 0.0) == {"accuracy": "PASS", "loss": "PASS"}
 
 
 def test_three_scattered_seeds_are_no_answer() -> None:
-    """Three seeds, spread four times as wide as a hundred are, are INCONCLUSIVE."""
+    """Three seeds, spread four times as widely as a hundred, are INCONCLUSIVE."""
     reference = REFERENCES["mnist", "fused", "mlp"]
     mean, loss = np.mean(reference.test_accuracy), np.mean(reference.test_loss)
     comparisons = compare_values(reference, [mean - 0.004, mean, mean + 0.004], [loss - 0.01, loss, loss + 0.01])

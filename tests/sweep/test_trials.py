@@ -47,7 +47,7 @@ def url(tmp_path: Path) -> str:
 def stub_training(
     monkeypatch: pytest.MonkeyPatch, record: TrainingRecord, validation: ValidationRecord
 ) -> list[TrainingConfig]:
-    """Have trainings make records without training; return the list of those that were asked for.
+    """Have trainings make records without training; return the list of the configurations asked for.
 
     A larger learning rate is better, and every seed a little better than the one before.
     """
@@ -72,7 +72,7 @@ def stub_training(
 
 
 def test_a_training_without_the_test_set_is_of_its_own_kind(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It trains as `train` does, to the same bits, never sees the test set, and its record passes for no other."""
+    """It ends in the same bits as `train`, never sees the test set, and its record has a kind of its own."""
     config = TrainingConfig(lab="perceptron", engine="fused", epochs=2)
     full = train(config, dataset=tiny)
     with monkeypatch.context() as patch:
@@ -91,7 +91,7 @@ def test_a_training_without_the_test_set_is_of_its_own_kind(tiny: Dataset, monke
 def test_a_sweep_trains_every_point_with_every_seed(
     url: str, tiny: Dataset, stub_training: list[TrainingConfig]
 ) -> None:
-    """Validation chooses, and only the chosen and the lab's own are then tested: each once."""
+    """Validation chooses, and only the chosen points and the lab's own are tested, each once."""
     plan = make_plan(tiny)
     study = open_sweep(url, "s", plan, POINTS, heartbeat=1)
     run_trials(url, "s", tiny, data="some/path", worker=0, heartbeat=1)
@@ -133,7 +133,7 @@ def test_a_sweep_trains_every_point_with_every_seed(
 
 
 def test_a_real_training_of_each_kind(url: str, tiny: Dataset) -> None:
-    """With nothing stubbed, a fused point and one that falls back to `epoch` have their records."""
+    """With nothing stubbed, a fused point and a point that falls back to `epoch` have their records."""
     plan = dataclasses.replace(make_plan(tiny, "optimizer=nadam", "hidden=16", "epochs=1"), seeds=[1])
     points: list[Any] = [{"epochs": 1, "hidden": "16"}, {"epochs": 1, "optimizer": "nadam"}]
     study = open_sweep(url, "s", plan, points, heartbeat=60)
@@ -163,7 +163,7 @@ def test_a_retried_trial_keeps_what_was_trained(url: str, tiny: Dataset, stub_tr
 
 
 def test_tpe_chooses_points_and_trains_none_twice(url: str, tiny: Dataset, stub_training: list[TrainingConfig]) -> None:
-    """A point that comes again has its figures from before, and says where they are."""
+    """A repeated point names the trial whose figures it has."""
     plan = make_plan(tiny, "learning_rate=0.3,0.4", sampler="tpe")
     study = open_sweep(url, "s", plan, [{}, {"learning_rate": 0.4}, None, None, None], heartbeat=1)
     run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
@@ -178,7 +178,7 @@ def test_tpe_chooses_points_and_trains_none_twice(url: str, tiny: Dataset, stub_
 
 
 def test_pruning_stops_what_lags_behind(url: str, tiny: Dataset, stub_training: list[TrainingConfig]) -> None:
-    """A point below the median is stopped in its first seed; the lab's own never is."""
+    """A point below the median is stopped in its first seed; the lab's own point never is."""
     plan = make_plan(tiny, "learning_rate=0.3,0.31,0.32,0.33,0.34,0.01", "epochs=5", prune=True)
     points: list[Any] = [{}, *({"learning_rate": rate, "epochs": 5} for rate in (0.3, 0.31, 0.32, 0.33, 0.34, 0.01))]
     study = open_sweep(url, "s", plan, points, heartbeat=1)
@@ -190,7 +190,7 @@ def test_pruning_stops_what_lags_behind(url: str, tiny: Dataset, stub_training: 
 
 
 def test_other_data_is_refused(url: str, tiny: Dataset) -> None:
-    """A machine that would train on something else does not take part."""
+    """A machine with other data does not take part."""
     plan = make_plan(tiny)
     changed = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
     open_sweep(url, "s", changed, POINTS, heartbeat=1)

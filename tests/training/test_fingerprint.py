@@ -1,4 +1,4 @@
-"""The fingerprint says what runs where, and its keys move with what moves figures, and with nothing else."""
+"""The fingerprint says what runs where, and its keys change with what moves figures, and with nothing else."""
 
 from __future__ import annotations
 
@@ -124,14 +124,14 @@ def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: A
 
 
 def test_it_is_the_threads_that_count(record: TrainingRecord) -> None:
-    """Two threads are two, whether said or left to TensorFlow, which takes one for each usable core."""
+    """Two threads are two, whether set or left to TensorFlow, which takes one for each usable core."""
     fields = vars(record.environment)
     two = make_keys(fields | {"intra_op_threads": 2, "usable_cores": 1})
     assert make_keys(fields)["numerics"] == two["numerics"]
 
 
 def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord) -> None:
-    """A driver moves neither key; it is in the record, to be looked up."""
+    """A driver changes neither key; the record names it."""
     fields = vars(record.environment)
     newer = dataclasses.replace(A_GPU, driver="560.2")
     another = dataclasses.replace(A_GPU, name="A100")
@@ -168,7 +168,7 @@ def test_says_which_field_differs(record: TrainingRecord) -> None:
     ],
 )
 def test_finds_the_widest_instructions(flags: str, name: str) -> None:
-    """The widest set whose flags are all there gives the name."""
+    """The name is that of the widest set whose flags are all there."""
     assert find_instruction_set(set(flags.split())) == name
 
 
@@ -195,7 +195,7 @@ CPU part\t: 0xd0c
 def test_reads_the_cpu_from_linux(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str | None, flags: set[str]
 ) -> None:
-    """Name and flags are the first processor's; one without a name has what Python knows, and never nothing."""
+    """Name and flags are the first processor's; without a name there, Python's name is taken."""
     (tmp_path / "cpuinfo").write_text(text)
     monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "cpuinfo")
     found, found_flags = fingerprint._read_cpu.__wrapped__()
@@ -226,7 +226,7 @@ def test_reads_the_commit_of_a_checkout(tmp_path: Path) -> None:
 
 
 def test_an_installed_package_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A virtual environment inside somebody's checkout is not taken for the project's; nor is git needed."""
+    """A virtual environment inside another project's checkout gives no commit; git is not needed."""
     assert read_commit(tmp_path / "site-packages" / "mnist_bench") is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read_commit(tmp_path) is None
@@ -245,7 +245,7 @@ def test_reads_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its absence is no error."""
+    """A missing nvidia-smi is no error."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert fingerprint._read_driver() is None
 
@@ -257,7 +257,7 @@ def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: p
 def test_names_the_gpus_without_tensorflow(
     visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that CUDA would show this process."""
+    """The GPUs are those that CUDA would show this process."""
     monkeypatch.setattr(fingerprint, "_ask", lambda _: "0, H100\n1, H200")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
@@ -266,13 +266,13 @@ def test_names_the_gpus_without_tensorflow(
 
 
 def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its absence is no error."""
+    """A missing nvidia-smi is no error."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert fingerprint.find_gpu_names() == []
 
 
 def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process on one core has one, however many the machine has; where nothing pins, it has all."""
+    """A process pinned to one core has one; without pinning it has all."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
     assert fingerprint.count_usable_cores() == 1
     monkeypatch.delattr(os, "sched_getaffinity")
@@ -285,7 +285,7 @@ def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
 
 
 def test_tensorflow_is_found_under_the_name_of_its_build() -> None:
-    """Without its import, as NumPy; what is not installed has no version."""
+    """Versions are found without an import; a package that is not installed has none."""
     assert find_package_version("tensorflow") == collect_environment(device="cpu", xla=False).tensorflow
     assert find_package_version("numpy") == np.__version__
     assert find_package_version("no-such-package") is None

@@ -35,7 +35,7 @@ def make_images(samples: int, inputs: int = 12) -> tuple[np.ndarray, np.ndarray]
 
 
 def test_orders_are_permutations_and_new_in_every_epoch() -> None:
-    """Each epoch visits every sample once, in an order of its own, which the seed gives again."""
+    """Each epoch visits every sample once, in an order of its own, which the seed repeats."""
     orders = list(islice(epoch_orders(1000, 1671), 4))
     for order in orders:
         assert order.dtype == np.int32
@@ -79,7 +79,7 @@ def test_evaluates_every_sample(samples: int) -> None:
 
 
 def test_a_saturated_output_has_a_finite_loss() -> None:
-    """A logit of a thousand gives the loss it should: neither infinity, nor a clipped one."""
+    """A logit of a thousand gives the right loss, neither infinite nor clipped."""
     images, labels = make_images(10)
     weights = [np.zeros((12, 10), np.float32), np.zeros(10, np.float32)]
     weights[1][0] = 1000

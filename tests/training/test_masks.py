@@ -1,4 +1,4 @@
-"""The dropout masks: as many zeros as the rate says, and none twice."""
+"""The dropout masks: as many zeros as the rate says, and no mask twice."""
 
 from __future__ import annotations
 

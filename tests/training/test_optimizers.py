@@ -1,4 +1,4 @@
-"""The fused engine's optimizers: Keras's own steps, in any network, and what is compiled only once."""
+"""The fused engine's optimizers: Keras's own steps in any network, compiled only once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def follow_in_float64(initial: Weights, prepared: Prepared, optimizer: str, rate
 
 
 def measure_distance(weights: Weights, expected: Weights, initial: Weights) -> float:
-    """Return how far apart two ends are, as a share of the way from the beginning, the greatest of the tensors."""
+    """Return the distance of two ends as a share of the way from the beginning, the largest over the tensors."""
     pairs = zip(weights, expected, initial, strict=True)
     return float(max(np.linalg.norm(a - b) / np.linalg.norm(b - c) for a, b, c in pairs))
 
@@ -118,7 +118,7 @@ def test_learning_rate_and_dropout_rate_need_no_new_program(prepared: Prepared) 
 
 
 def test_a_program_is_compiled_anew_under_other_modes() -> None:
-    """They are read when a program is compiled: one made without determinism must not serve where it is asked for."""
+    """A program compiled without determinism must not serve where determinism is asked for."""
     first, same, *rest = (
         _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=modes)
         for modes in ((True, True), (True, True), (False, True), (True, False))

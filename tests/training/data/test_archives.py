@@ -98,7 +98,7 @@ def test_reads_idx_folder(toy: Arrays, tmp_path: Path, mark: str, packed: bool) 
 
 
 def test_reads_gz_that_was_unpacked(toy: Arrays, tmp_path: Path) -> None:
-    """A file that is called .gz and is not gzipped is read as what it is."""
+    """A file that is called .gz but is not gzipped is read all the same."""
     write_folder(tmp_path, toy)
     for path in tmp_path.iterdir():
         path.rename(f"{path}.gz")
@@ -136,7 +136,7 @@ def test_refuses_pickles_unopened(toy: Arrays, tmp_path: Path, name: str) -> Non
 
 
 def drop(arrays: Arrays, name: str) -> dict[str, Any]:
-    """Return the arrays without one."""
+    """Return the arrays without the named one."""
     return {key: array for key, array in arrays._asdict().items() if key != name}
 
 
@@ -217,7 +217,7 @@ def test_refuses_flipped_bit(toy: Arrays) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(toy: Arrays, data: st.DataObject) -> None:
-    """Whatever bytes are overwritten or cut off, the arrays are the right shape or the error is ours."""
+    """Whatever bytes are overwritten or cut off, the arrays have the right shape or the error is ours."""
     whole = pack_npz(toy._asdict(), save=np.savez_compressed)
     content = bytearray(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
     # Half of the hits go to the headers and the directory, where they do the most.
@@ -274,7 +274,7 @@ def test_refuses_bad_idx(toy: Arrays, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_refuses_folder_without_a_file(toy: Arrays, tmp_path: Path, name: str) -> None:
-    """A folder that lacks one of the four says which, and by what names it was looked for."""
+    """The error names the missing file, and the names that were looked for."""
     write_folder(tmp_path, toy)
     stem = IDX_STEMS[name]
     next(tmp_path.glob(f"{stem}*")).unlink()
@@ -283,7 +283,7 @@ def test_refuses_folder_without_a_file(toy: Arrays, tmp_path: Path, name: str) -
 
 
 def test_refuses_folders_instead_of_files(toy: Arrays, tmp_path: Path) -> None:
-    """A folder where a file should be is no file."""
+    """A folder where a file should be is refused."""
     write_folder(tmp_path, toy)
     path = tmp_path / "t10k-labels-idx1-ubyte"
     path.unlink()
@@ -305,7 +305,7 @@ def test_refuses_folders_instead_of_files(toy: Arrays, tmp_path: Path) -> None:
     ids=["missing", "under a file", "long name", "newline", "nul", "fifo"],
 )
 def test_refuses_what_is_no_file(tmp_path: Path, path: str, words: str) -> None:
-    """What cannot be opened, or never ends, is one line that says so."""
+    """A file that cannot be opened, or never ends, is an error of one line."""
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=words) as caught:
@@ -319,7 +319,7 @@ def zeros_gz(megabytes: int) -> bytes:
 
 
 def test_gzip_bomb_is_not_unpacked(toy: Arrays, tmp_path: Path) -> None:
-    """Of a file that unpacks to 4 GB, no more is unpacked than it takes to refuse it."""
+    """Of a file of 4 GB only as much is unpacked as it takes to refuse the file."""
     write_folder(tmp_path, toy)
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(gzip.compress(pack_idx(toy.x_train)) + zeros_gz(4096))

@@ -72,7 +72,7 @@ def fail_with(error: Exception) -> Any:
 def test_source_is_taken_from_where_it_says(
     sources: list[Any], arrays: Arrays, source: str | Path, asked: tuple[Any, ...], named: tuple[str, str]
 ) -> None:
-    """Each word asks its own source, everything else is a path, and the data set says which it was."""
+    """Each word asks its own source, everything else is a path, and the data set names its source."""
     loaded = load_dataset(source)
     assert sources == [asked]
     assert (loaded.name, loaded.origin, loaded.digest) == (*named, digest_arrays(arrays))
@@ -102,7 +102,7 @@ def test_auto_falls_back_only_when_mnist_is_missing(sources: list[Any], monkeypa
 
 @pytest.mark.parametrize("error", [MissingError("not here"), DataError("damaged")], ids=["missing", "damaged"])
 def test_mnist_never_falls_back(sources: list[Any], monkeypatch: pytest.MonkeyPatch, error: DataError) -> None:
-    """Who asks for MNIST gets MNIST or an error."""
+    """Asking for MNIST gives MNIST or an error."""
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_mnist", fail_with(error))
     with pytest.raises(DataError, match=str(error)):
         load_dataset("mnist")
@@ -111,7 +111,7 @@ def test_mnist_never_falls_back(sources: list[Any], monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("source", ["minst", "MNIST", "", "no/such/file.npz"])
 def test_unknown_source_is_one_line(source: str) -> None:
-    """A word or path that is nothing is a DataError, which is a ValueError."""
+    """An unknown word or path is a DataError, which is a ValueError."""
     with pytest.raises(ValueError, match=r"expected") as caught:
         load_dataset(source)
     assert isinstance(caught.value, DataError)
@@ -142,7 +142,7 @@ def test_repr_is_short(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("name", ["x_train", "y_train", "x_test", "y_test"])
 def test_arrays_cannot_be_written(dataset: Dataset, name: str) -> None:
-    """Nobody changes the data under another training."""
+    """No training can change the data of another."""
     with pytest.raises(ValueError, match="read-only"):
         getattr(dataset, name)[0] = 0
     with pytest.raises(dataclasses.FrozenInstanceError):

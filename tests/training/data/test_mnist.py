@@ -166,7 +166,7 @@ def test_variable_comes_first(toy: Arrays, tmp_path: Path, keras_home: Path, mon
 def test_bad_variable_is_an_error(
     toy: Arrays, tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """A variable that names nothing good is never passed over for a good cache."""
+    """A variable that names no good data is an error, even if the cache is good."""
     save(keras_home / "datasets" / "mnist.npz", toy)
     (tmp_path / "empty folder").mkdir()
     (tmp_path / "damaged").write_bytes(b"damaged")
@@ -185,7 +185,7 @@ def test_empty_variable_counts_as_not_set(toy: Arrays, keras_home: Path, monkeyp
 
 
 def test_keras_cache_comes_second(toy: Arrays, keras_home: Path, serve: Callable[..., list[str]]) -> None:
-    """What Keras has downloaded is taken, and nothing is asked of the network."""
+    """The file in Keras's cache is taken, and the network is not asked."""
     requests = serve(send(b"never asked for"))
     path = save(keras_home / "datasets" / "mnist.npz", toy)
     arrays, origin = load_mnist()
@@ -245,7 +245,7 @@ def test_download_is_verified_kept_and_reported(
 
 
 def test_download_needs_no_cache(toy: Arrays, good: bytes, keras_home: Path, serve: Callable[..., list[str]]) -> None:
-    """Where Keras's cache cannot be written, the download serves this once."""
+    """Where Keras's cache cannot be written, the download is used once."""
     serve(send(good))
     keras_home.write_text("a file where the folder would be")
     assert_same(load_mnist()[0], toy)
@@ -279,7 +279,7 @@ BAD_ANSWERS: dict[str, tuple[Callable[[bytes], Callable[..., None]], str]] = {
 def test_bad_download_is_a_missing_mnist(
     good: bytes, keras_home: Path, serve: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Whatever else comes from the network is one line, and nothing of it is kept."""
+    """Any other answer from the network is an error of one line, and nothing is kept."""
     monkeypatch.setattr(mnist, "_MOST_BYTES", len(good))
     answer, words = BAD_ANSWERS[name]
     serve(answer(good))
@@ -291,7 +291,7 @@ def test_bad_download_is_a_missing_mnist(
 
 
 def test_no_network_is_one_line(keras_home: Path) -> None:
-    """Where nothing is named, cached or reachable, the line says all three, and what to do."""
+    """Without a named, cached or reachable MNIST, the line says all three, and what to do."""
     with pytest.raises(MissingError) as caught:
         load_mnist()
     assert str(caught.value) == (
@@ -303,7 +303,7 @@ def test_no_network_is_one_line(keras_home: Path) -> None:
 
 
 def test_silent_network_is_given_up(serve: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that takes the connection and never answers is waited for no longer than said."""
+    """A server that takes the connection and never answers is given up after the stated time."""
     hold = threading.Event()
     serve(lambda _: hold.wait(10) and None)
     monkeypatch.setattr(mnist, "_ANSWER_SECONDS", 0.1)
