@@ -135,7 +135,7 @@ def test_a_result_says_what_was_measured_and_what_to_do(
     """Figure and bound are in percentage points, the evidence states its power, the command doubles the seeds."""
     shifted = shift(draw("mlp", 100, seed=0)[:10], accuracy=-0.002)
     accuracy, loss = compare_accuracy({"mlp": train(record, "mlp", shifted)}, references, looks=3)
-    mean = float(np.mean([value for value, _ in shifted]))
+    mean = float(np.mean([it for it, _ in shifted]))
     change = 100 * (mean - float(np.mean(references["mlp"].test_accuracy)))
     assert accuracy.figure == f"{mean:.4f}, changed by {change:+.3f} points"
     assert accuracy.bound == "not worse than -0.150 points"
@@ -221,8 +221,8 @@ def test_departed_trainings_are_refused(
     record: TrainingRecord, references: dict[str, Reference], departure: dict[str, object]
 ) -> None:
     """A training of another model, or by another optimizer, is not held against the lab's."""
-    (training,) = train(record, "mlp", [(0.977, 0.08)])
-    departed = dataclasses.replace(training, config=dataclasses.replace(training.config, **departure))
+    (one,) = train(record, "mlp", [(0.977, 0.08)])
+    departed = dataclasses.replace(one, config=dataclasses.replace(one.config, **departure))
     (name,) = departure
     with pytest.raises(ValueError, match=f"mlp, seed 1671: {name} is .*, the reference's is the lab's, "):
         compare_accuracy({"mlp": [departed]}, references, looks=1)
@@ -254,7 +254,6 @@ def test_looks_end_with_the_last_seed(seeds: int, looks: list[int]) -> None:
 def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # noqa: FBT001
     """One REGRESSED or nothing INCONCLUSIVE ends the gate."""
     results = [
-        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(verdict), figure="", bound="")
-        for verdict in verdicts
+        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(it), figure="", bound="") for it in verdicts
     ]
     assert is_decided(results) is decided

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fixtures.records import make_history
 from mnist_bench.show.drawing import (
     TRAINING,
     VALIDATION,
@@ -48,7 +47,7 @@ def with_losses(record: TrainingRecord, **losses: Any) -> TrainingRecord:
 
 def find_curves(ax: Axes, colour: str) -> list[tuple[list[float], list[float]]]:
     """Return x and y of each curve of a colour."""
-    return [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines if line.get_color() == colour]
+    return [(list(it.get_xdata()), list(it.get_ydata())) for it in ax.lines if it.get_color() == colour]
 
 
 def find_legend(ax: Axes) -> list[str]:
@@ -78,14 +77,14 @@ def test_curves(record: TrainingRecord, ax: Axes, plot: Callable[..., Axes], nam
 
 
 def test_many_records_share_a_legend(record: TrainingRecord, ax: Axes) -> None:
-    """Each record has its curves, the legend has each kind once, and the test's line is at the mean."""
+    """Each has its curves, the legend has each kind once, and the test's line is at the mean."""
     plot_accuracy([record, dataclasses.replace(record, test_accuracy=0.8375)], ax)
     assert len(find_curves(ax, TRAINING)) == len(find_curves(ax, VALIDATION)) == 2
     assert find_legend(ax) == ["training (running mean)", "validation", "test, after the last epoch: 0.8875"]
 
 
 def test_a_loss_that_is_no_number_is_a_gap(record: TrainingRecord, ax: Axes) -> None:
-    """A training that diverged is drawn up to there, without a line for the missing test loss."""
+    """A training that diverged is drawn as far as it went, with no line for a test loss that it has not."""
     plot_loss([with_losses(record, loss=[1.5, None], val_loss=[None, None], test_loss=None)], ax)
     ((_, training),) = find_curves(ax, TRAINING)
     np.testing.assert_array_equal(training, [1.5, np.nan])
@@ -95,8 +94,9 @@ def test_a_loss_that_is_no_number_is_a_gap(record: TrainingRecord, ax: Axes) -> 
 
 def test_a_single_epoch_can_be_seen(record: TrainingRecord, ax: Axes) -> None:
     """A curve of one point has a mark."""
+    history = {name: getattr(record.history, name)[:1] for name in record.history.__dataclass_fields__}
     config = dataclasses.replace(record.config, epochs=1)
-    plot_loss([dataclasses.replace(record, config=config, history=make_history(1))], ax)
+    plot_loss([dataclasses.replace(record, config=config, history=type(record.history)(**history))], ax)
     assert [line.get_marker() for line in ax.lines][:2] == ["o", "o"]
 
 
@@ -111,16 +111,16 @@ def test_image(ax: Axes) -> None:
 
 def test_svg_is_the_same_for_the_same_records(record: TrainingRecord) -> None:
     """No date and no random identifier: the same records give the same bytes."""
-    first, second = (draw_svg(lambda ax: plot_loss([record], ax)) for _ in range(2))
-    assert first == second
-    assert draw_svg(lambda ax: plot_accuracy([record], ax)) != first
+    one, other = (draw_svg(lambda ax: plot_loss([record], ax)) for _ in range(2))
+    assert one == other
+    assert draw_svg(lambda ax: plot_accuracy([record], ax)) != one
 
 
 def test_svg_belongs_into_a_page(record: TrainingRecord) -> None:
-    """The SVG is one well-formed element that takes the page's text colour and keeps its text as text."""
+    """It is one well-formed element that takes the page's text colour and keeps its text as text."""
     svg = draw_svg(lambda ax: plot_loss([record], ax))
     assert svg.startswith("<svg")
-    texts = [element.text for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - ours
+    texts = [it.text for it in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - ours
     assert {"perceptron: loss", "epoch", "cross-entropy loss", "validation"} <= set(texts)
     assert "currentColor" in svg
     assert "#010203" not in svg
@@ -134,24 +134,24 @@ def test_svg_escapes_text(record: TrainingRecord) -> None:
 
 
 def test_pictures_of_one_page_share_no_id(record: TrainingRecord) -> None:
-    """Each picture has ids of its own, references follow them, and a label says in words what it shows."""
+    """Each has ids of its own, what refers to one goes with it, and it says in words what it shows."""
     svg = draw_svg(lambda ax: plot_loss([record], ax))
-    first, second = embed(svg, "one", "a <loss>"), embed(svg, "other", "the same")
-    ids = [set(re.findall(r'id="([^"]+)"', picture)) for picture in (first, second)]
+    one, other = embed(svg, "one", "a <loss>"), embed(svg, "other", "the same")
+    ids = [set(re.findall(r'id="([^"]+)"', it)) for it in (one, other)]
     assert ids[0]
     assert not ids[0] & ids[1]
-    for text, known in zip((first, second), ids, strict=True):
+    for text, known in zip((one, other), ids, strict=True):
         assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= known
-    assert ET.fromstring(first).get("aria-label") == "a <loss>"  # noqa: S314 - ours
+    assert ET.fromstring(one).get("aria-label") == "a <loss>"  # noqa: S314 - ours
 
 
 def test_panels_have_the_size_that_was_asked_for(record: TrainingRecord) -> None:
-    """Each panel has the given size, in the given number of columns."""
+    """Each of them, in as many columns."""
     svg = draw_panels([lambda ax: plot_loss([record], ax)] * 3, columns=2, size=(4.0, 2.0))
     assert re.search(r'viewBox="0 0 576 288"', svg)
 
 
 def test_a_picture_of_its_own_has_a_ground(record: TrainingRecord, tmp_path: Path) -> None:
-    """A picture outside a page has a background of its own."""
+    """A viewer has no page around it."""
     save_alone(draw_svg(lambda ax: plot_loss([record], ax)), tmp_path / "loss.svg")
     assert (tmp_path / "loss.svg").read_text().startswith('<svg color="#222" style="background:#fff"')

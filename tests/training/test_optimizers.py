@@ -10,7 +10,7 @@ import pytest
 
 from mnist_bench.checks.layers import oracle
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training import optimizers
+from mnist_bench.training import fused, optimizers
 from mnist_bench.training.backend import seed_everything, set_determinism
 from mnist_bench.training.engines import ENGINES, compile_model, train_model
 from mnist_bench.training.fused import FusedTrainer, _compile_epoch, forget_programs
@@ -75,11 +75,11 @@ def test_fused_takes_kerass_steps(prepared: Prepared, optimizer: str) -> None:
     """
     config = TrainingConfig(lab="mlp", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH, hidden=(24, 16))
     initial, fitted = train_in_order(prepared, config)
-    same, fused = train_in_order(prepared, dataclasses.replace(config, engine="fused"))
+    same, trained = train_in_order(prepared, dataclasses.replace(config, engine="fused"))
     assert all(np.array_equal(*pair) for pair in zip(initial, same, strict=True))
-    assert measure_distance(fused, fitted, initial) < 1e-3
+    assert measure_distance(trained, fitted, initial) < 1e-3
     followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)
-    assert measure_distance(fused, followed, initial) < 1e-3
+    assert measure_distance(trained, followed, initial) < 1e-3
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
@@ -135,10 +135,10 @@ def test_a_wrong_constant_would_show(prepared: Prepared, optimizer: str, monkeyp
     monkeypatch.setattr(optimizers, "_RHO", 0.8)
     monkeypatch.setattr(optimizers, "_BETA_1", 0.8)
     # Past the cache, whose programs have the right constants and serve the other tests.
-    monkeypatch.setattr("mnist_bench.training.fused._compile_epoch", _compile_epoch.__wrapped__)
+    monkeypatch.setattr(fused, "_compile_epoch", _compile_epoch.__wrapped__)
     config = TrainingConfig(
         lab="perceptron", engine="fused", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH
     )
-    initial, fused = train_in_order(prepared, config)
+    initial, trained = train_in_order(prepared, config)
     followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)
-    assert measure_distance(fused, followed, initial) > 1e-2
+    assert measure_distance(trained, followed, initial) > 1e-2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
-from mnist_bench.checks.sheet import walk
+from mnist_bench.checks.sheet import walk as replay
 from mnist_bench.checks.sheet.figures import check_sections
-from mnist_bench.checks.sheet.walk import Walk, explain_walk
+from mnist_bench.checks.sheet.walk import Walk, explain_walk, walk
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import dump_json, load_record
 
@@ -45,7 +45,7 @@ def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: An
 def tell_all(plan: Walk) -> tuple[list[Fact], list[TrainingRecord]]:
     """Walk and return all facts and records."""
     facts: list[Fact] = []
-    return facts, walk.walk(plan, facts.append)
+    return facts, walk(plan, facts.append)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_walk_is_the_sheet_s(walked: tuple[Path, list[Fact], list[TrainingRe
 
 
 def test_facts_are_those_of_the_records(walked: tuple[Path, list[Fact], list[TrainingRecord]]) -> None:
-    """Facts told during the training agree with the records in the folder; the structure is the sheet's."""
+    """What was told while it trained is what the records in the folder hold; the structure is the sheet's."""
     folder, facts, records = walked
     assert sorted(map(load_record, (folder / "out").glob("*.json")), key=repr) == sorted(records, key=repr)
     for section, record in zip((2, 3, 6), records, strict=True):
@@ -98,12 +98,12 @@ def test_facts_are_those_of_the_records(walked: tuple[Path, list[Fact], list[Tra
 def test_a_resumed_walk_tells_the_same(
     walked: tuple[Path, list[Fact], list[TrainingRecord]], tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --resume stored records are told again and nothing is trained; without it they are refused."""
+    """With records at hand nothing is trained, and every fact is told as it was; without --resume they are refused."""
     folder, facts, records = walked
-    monkeypatch.setattr(walk, "train", None)
+    monkeypatch.setattr(replay, "train", None)
     assert tell_all(make_walk(tiny, folder, [], resume=True)) == (facts, records)
     with pytest.raises(FileExistsError, match="exists already"):
-        walk.walk(make_walk(tiny, folder, [3]), facts.append)
+        walk(make_walk(tiny, folder, [3]), facts.append)
 
 
 @pytest.fixture
@@ -118,12 +118,12 @@ def trained(
         configs.append(config)
         return dataclasses.replace(records[config.lab], config=dataclasses.replace(config, epochs=2))
 
-    monkeypatch.setattr(walk, "train", train)
+    monkeypatch.setattr(replay, "train", train)
     return configs
 
 
 def test_a_section_alone_prepares_what_it_needs(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
-    """The results of dropout need its training, which runs but is not told; nothing else is trained."""
+    """The results of dropout need its training, which is then not told; nothing else is trained."""
     facts, records = tell_all(make_walk(tiny, tmp_path, [6]))
     assert [fact.name for fact in facts] == ["Test score/loss", "Test accuracy", "History keys"]
     assert [record.config.lab for record in records] == [config.lab for config in trained] == ["dropout"]
@@ -131,8 +131,8 @@ def test_a_section_alone_prepares_what_it_needs(trained: list[TrainingConfig], t
 
 
 def test_a_partly_resumed_walk_keeps_the_order(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
-    """Only missing trainings run; the records come in the sheet's order all the same."""
-    walk.walk(make_walk(tiny, tmp_path, [6]), lambda _: None)
+    """Only what is missing is trained; the records come in the sheet's order all the same."""
+    walk(make_walk(tiny, tmp_path, [6]), lambda _: None)
     _, records = tell_all(make_walk(tiny, tmp_path, [3, 6], resume=True))
     assert [config.lab for config in trained] == ["dropout", "mlp"]
     assert [record.config.lab for record in records] == ["mlp", "dropout"]
@@ -146,20 +146,20 @@ def test_a_partly_resumed_walk_keeps_the_order(trained: list[TrainingConfig], ti
 def test_who_trains(
     trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path, *, fast: bool, engines: list[str]
 ) -> None:
-    """The sheet's own engines train, or the fast one that ends in the same bits, with the given seed and source."""
-    walk.walk(make_walk(tiny, tmp_path, [], fast=fast, seed=7, source="./x.npz"), lambda _: None)
+    """The sheet's own engines, or the one that ends in the same bits; the seed and the source that were asked for."""
+    walk(make_walk(tiny, tmp_path, [], fast=fast, seed=7, source="./x.npz"), lambda _: None)
     assert [config.engine for config in trained] == engines
     assert {(config.seed, config.data) for config in trained} == {(7, "./x.npz")}
 
 
 def test_what_auto_found_is_what_is_trained(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
     """The record names the source, so that the stand-in is never called anything else."""
-    walk.walk(make_walk(tiny, tmp_path, [2]), lambda _: None)
+    walk(make_walk(tiny, tmp_path, [2]), lambda _: None)
     assert [config.data for config in trained] == ["tiny"]
 
 
 def test_a_section_that_trains_nothing_leaves_nothing(tiny: Dataset, tmp_path: Path) -> None:
-    """The sections on data and summaries make no folder."""
+    """Data and summary make no folder."""
     facts, records = tell_all(make_walk(tiny, tmp_path, [1, 4]))
     assert {fact.section for fact in facts} == {1, 4}
     assert records == []
@@ -167,7 +167,7 @@ def test_a_section_that_trains_nothing_leaves_nothing(tiny: Dataset, tmp_path: P
 
 
 def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
-    """The explanation has the data, the seed, the engines, and which engines give other bits."""
+    """The data, the seed, the engines, and which of them give other bits."""
     data, seed, training = explain_walk(make_walk(tiny, tmp_path, []))
     assert data == "Data: tiny, from a test."
     assert seed.startswith("Seed: 1671, by keras.utils.set_random_seed;")
@@ -184,8 +184,8 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
 
 
 def test_keras_2_is_said_to_draw_other_masks(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The explanation says that Keras 2 draws other masks only where dropout is trained quickly."""
-    monkeypatch.setattr(walk, "read_keras_version", lambda: "2.15.0")
+    """Only where dropout is trained quickly."""
+    monkeypatch.setattr(replay, "read_keras_version", lambda: "2.15.0")
     assert "other masks" in explain_walk(make_walk(tiny, tmp_path, [5]))[2]
     assert "other masks" not in explain_walk(make_walk(tiny, tmp_path, [2]))[2]
 
@@ -203,7 +203,7 @@ def test_the_reference_is_the_engine_s_own_if_there_is_one(
     epochs: int,
     found: str | None,
 ) -> None:
-    """Another engine's reference is used and named only if its own is missing, and never with other epochs."""
+    """Else another engine's, which is named; and never one of another number of epochs."""
     folder, _, (record, *_) = walked
     references = [
         Reference(
