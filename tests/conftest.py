@@ -14,7 +14,7 @@ import pytest
 from mnist_bench.records.environment import digest_arrays
 from mnist_bench.training.backend import without_autotuner, without_tf32
 from mnist_bench.training.data.archives import Arrays
-from mnist_bench.training.data.dataset import Dataset, load_dataset
+from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ def mnist_path() -> Path:
     """Where the real MNIST lies."""
     named = os.environ.get("MNIST_BENCH_DATA")
     if not named:
-        pytest.skip("MNIST_BENCH_DATA does not say where MNIST lies")
+        pytest.skip("MNIST_BENCH_DATA is not set: the real MNIST is not here to be read")
     return Path(named)
 
 
@@ -84,6 +84,12 @@ def tiny() -> Dataset:
     images = (patterns[labels] * rng.random((700, 28, 28))).astype(np.uint8)
     arrays = Arrays(images[:600], labels[:600], images[600:], labels[600:])
     return Dataset(name="tiny", origin="a test", digest=digest_arrays(arrays), **arrays._asdict())
+
+
+@pytest.fixture(scope="module")
+def prepared(tiny: Dataset) -> Prepared:
+    """The tiny set, as the lab prepares it."""
+    return prepare(tiny)
 
 
 @pytest.fixture(scope="session")

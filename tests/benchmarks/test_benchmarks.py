@@ -61,7 +61,7 @@ def test_it(name, measure):
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
-    """A function that runs a suite of two benchmarks by the conftest of benchmarks/; both are due."""
+    """A function that runs a suite of two benchmarks with the conftest of benchmarks/; both benchmarks are due."""
     pytester.makeconftest((BENCHMARKS / "conftest.py").read_text() + OVERRIDES)
     storage = pytester.mkdir("timings")
     write_manifest(["test_suite.py::test_it[a]", "test_suite.py::test_it[b]"], storage)
@@ -132,7 +132,7 @@ def test_a_saved_run_holds_the_figures(suite: Callable[..., Any], pytester: pyte
 
 
 def test_a_failed_run_is_not_saved(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
-    """Neither by name nor by itself; --benchmark-json, which is no baseline, says what failed."""
+    """No option saves a failed run; --benchmark-json, which is no baseline, says what failed."""
     for option in (("--benchmark-save", "it"), ("--benchmark-autosave",)):
         result = suite(*option, "--benchmark-json", "run.json", failing="b")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -144,7 +144,7 @@ def test_a_failed_run_is_not_saved(suite: Callable[..., Any], pytester: pytest.P
 
 
 def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
-    """By both criteria, against the run that pytest-benchmark compares with; a regression fails the session."""
+    """A run is judged by both criteria against the run compared with; a regression fails the session."""
     suite("--benchmark-save", "it", "--benchmark-save-data")
     same = suite("--benchmark-compare")
     assert same.ret == 0
@@ -157,17 +157,17 @@ def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
 
 
 def test_a_bare_compare_takes_the_run_of_this_tensorflow(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
-    """Not the newest of all, which may be of another version; where none is stored, the newest."""
+    """The newest run of this TensorFlow is taken; the newest of all where none is stored."""
     for tensorflow in (find_package_version("tensorflow"), "1.15.0"):
         suite("--benchmark-save", f"{collect_hardware().hardware_key}_tf{tensorflow}_keras3", "--benchmark-save-data")
-    ours, other = list_stored(pytester)
+    ours, foreign = list_stored(pytester)
     suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{ours.name}"])
     ours.unlink()
-    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{other.name}"])
+    suite("--benchmark-compare").stderr.fnmatch_lines([f"Comparing against benchmarks from: *{foreign.name}"])
 
 
 def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
-    """At the end, alone, and the faster measurement counts and is saved; what stays in doubt fails no session."""
+    """Doubtful benchmarks run again, alone, at the end; the faster run is saved; a lasting doubt fails nothing."""
     suite("--benchmark-save", "it", "--benchmark-save-data")
     spell = suite(
         "--benchmark-compare", "--benchmark-json", "run.json", seconds="3.0 if name == 'b' and len(CALLS) <= 2 else 2.0"
@@ -195,7 +195,7 @@ def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester:
 def test_what_the_native_gate_passes_in_silence_fails(
     options: tuple[str, ...], words: str, suite: Callable[..., Any]
 ) -> None:
-    """Where a comparison is asked for and something that is due was not measured, the session fails."""
+    """A comparison in which a due benchmark was not measured fails the session."""
     suite("--benchmark-save", "it", "--benchmark-save-data")
     result = suite("--benchmark-compare", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -211,7 +211,7 @@ def test_nothing_to_compare_with_fails(suite: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("known", [True, False], ids=["other hardware", "no hardware"])
 def test_other_hardware_is_refused(known: bool, suite: Callable[..., Any], pytester: pytest.Pytester) -> None:  # noqa: FBT001
-    """By name, before a test runs; so is a run that does not say where it was measured."""
+    """A run of other or unknown hardware is refused by name, before a test runs."""
     suite("--benchmark-save", "it")
     (path,) = list_stored(pytester)
     run = json.loads(path.read_text())

@@ -59,7 +59,7 @@ def test_the_table(
     """A row for each choice that the runs allow."""
     paths = [tmp_path / f"{number}.json" for number in range(4)]
     for number, path in enumerate(paths):
-        save(make_timing_run(*(it + number / 100 for it in CALM)), path)
+        save(make_timing_run(*(seconds + number / 100 for seconds in CALM)), path)
     monkeypatch.setattr("sys.argv", ["calibrate_gate.py", *map(str, paths)])
     script.main()
     rows = capsys.readouterr().out.splitlines()

@@ -35,7 +35,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def make_rows(benchmarks: Any, record: TrainingRecord) -> Any:
-    """A function that makes the rows, by claim, of the figures above; `flip` gives two labs each other's."""
+    """A function that makes the rows, by claim, of the figures above; `flip` exchanges the figures of two labs."""
     learning, claimrows = benchmarks("learning"), benchmarks("claimrows")
 
     def make_way(lab: str, figures: dict[int, tuple[float, ...]], seed: int) -> Any:
@@ -73,14 +73,14 @@ def make_rows(benchmarks: Any, record: TrainingRecord) -> Any:
             ]
         }
         eager = dataclasses.replace(record, final_digest=final_digest)
-        records = {(lab, engine): it for lab in LABS for engine, it in (("eager", eager), ("graph", record))}
+        records = {(lab, engine): trained for lab in LABS for engine, trained in (("eager", eager), ("graph", record))}
         return {row[0]: row[1:] for row in claimrows.make_rows(ways, bars, records, mnist=True)}
 
     return make
 
 
 def test_every_claim_has_its_row(make_rows: Any) -> None:
-    """As the figures above have it, each with its interval."""
+    """Each claim has a row with the figures above and their interval."""
     rows = make_rows()
     assert rows["the MLP learns faster than the perceptron"][1].startswith("ahead by 0.0300 (0.029")
     assert rows["fewer epochs are enough for it"] == (
@@ -105,7 +105,7 @@ def test_a_claim_that_fails_is_said_to(make_rows: Any) -> None:
 
 
 def test_a_record_of_other_data_is_refused(benchmarks: Any, tiny: Dataset, tmp_path: Path) -> None:
-    """What was measured is kept and taken again, on the same data only."""
+    """A stored measurement is read again, but only for the same data."""
     learning = benchmarks("learning")
     bar = learning.Bar(lab="mlp", seed=1, dataset=tiny.digest, accuracy=1, loss=1, bar_accuracy=1, bar_loss=1)
     path = tmp_path / "bar.json"

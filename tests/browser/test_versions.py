@@ -46,7 +46,7 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def address(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the page of the whole matrix lies, one version of which failed, and one of which is a plan."""
+    """The address of a page of the whole matrix; one version failed, and one is a plan."""
     records = make_versions(seeds=5)
     bare = [VersionRecord(version=records[name].version) for name in ("py312-tf218-keras310", "py313-tf221-keras315")]
     failure = Failure(layer="install", what="environment", reason="uv ended", lines=["no wheel"])
@@ -58,7 +58,7 @@ def address(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path_fac
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A Chromium without a window, as a container runs it."""
+    """Chromium without a window, as a container runs it."""
     with playwright.sync_playwright() as driver:
         flags = ["--no-sandbox", "--disable-gpu"]
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
@@ -88,7 +88,7 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
 
 
 def test_a_complaint_is_heard(browser: Any) -> None:
-    """What the other tests rely on: an error of a script and a warning reach the listener."""
+    """The other tests rely on this: an error of a script and a warning reach the listener."""
     page, heard = browser.new_page(), []
     page.on("console", lambda message: heard.append(message.type))
     page.on("pageerror", lambda error: heard.append(str(error)))
@@ -98,7 +98,7 @@ def test_a_complaint_is_heard(browser: Any) -> None:
 
 
 def test_every_link_leads_somewhere(visit: Callable[..., Any]) -> None:
-    """Each has one target, which can be seen once it was followed: what is folded opens."""
+    """Each link has one target, which is visible after the click: a folded part opens."""
     page = visit()
     parts = page.eval_on_selector_all("a[href^='#']", "all => all.map((it) => it.getAttribute('href'))")
     assert len(parts) > 150
@@ -120,7 +120,7 @@ def test_a_verdict_leads_to_its_evidence(visit: Callable[..., Any]) -> None:
 
 
 def test_everything_that_folds_unfolds(visit: Callable[..., Any]) -> None:
-    """By a click, and back."""
+    """A click unfolds each folded part, and another click folds it."""
     page = visit()
     for box in page.locator("main > section > details").all():
         for state in (True, False):
@@ -131,7 +131,7 @@ def test_everything_that_folds_unfolds(visit: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark(visit: Callable[..., Any], scheme: str) -> None:
-    """As the reader's system has it, and the other way at a click; the button says what it does."""
+    """The page follows the reader's system; a click changes the colours, and the button says what a click does."""
     page = visit(color_scheme=scheme)
     grounds = []
     for _ in range(3):
@@ -144,17 +144,17 @@ def test_light_and_dark(visit: Callable[..., Any], scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read(visit: Callable[..., Any], scheme: str) -> None:
-    """Against its ground it has a contrast of 4.5 at least, also in the pictures and in what is folded."""
+    """Text has a contrast of 4.5 at least, also in the pictures and in folded parts."""
     page = visit(color_scheme=scheme)
     page.eval_on_selector_all("details", "all => all.forEach((it) => { it.open = true; })")
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 1000
     keys = "●◆■"  # beside a word each, so they are held to what WCAG asks of graphics
-    assert [it for it in contrasts if it[0] < (3 if it[2] in keys else 4.5)] == []
+    assert [contrast for contrast in contrasts if contrast[0] < (3 if contrast[2] in keys else 4.5)] == []
 
 
 def test_rows_can_be_chosen(visit: Callable[..., Any]) -> None:
-    """By words and by what they say; the heading of an axis without rows goes, too."""
+    """Rows are chosen by words and by verdict; an axis without rows loses its heading, too."""
     page = visit()
     rows = page.locator("[data-row]:visible")
     whole = rows.count()
@@ -179,7 +179,7 @@ def test_a_telephone_has_no_page_to_push(visit: Callable[..., Any], scheme: str)
 
 
 def test_without_scripts_the_page_is_whole(visit: Callable[..., Any]) -> None:
-    """What only a script could serve is not offered; verdicts, pictures and parts are there."""
+    """What needs a script is not offered; verdicts, pictures and parts are visible."""
     page = visit(java_script_enabled=False)
     assert not page.locator("#theme").is_visible()
     assert not page.locator("#find").is_visible()
@@ -189,7 +189,7 @@ def test_without_scripts_the_page_is_whole(visit: Callable[..., Any]) -> None:
 
 
 def test_the_keyboard_finds_its_way(visit: Callable[..., Any]) -> None:
-    """The first stop skips to the verdicts, can be seen, and so can every later one."""
+    """The first tab stop skips to the verdicts; every tab stop can be seen."""
     page = visit()
     for _ in range(12):
         page.keyboard.press("Tab")
@@ -205,7 +205,7 @@ def test_the_keyboard_finds_its_way(visit: Callable[..., Any]) -> None:
 
 
 def test_it_prints(visit: Callable[..., Any]) -> None:
-    """On light paper, without what only a screen can do, and no table is cut off."""
+    """A printed page is light, leaves out what needs a screen, and cuts off no table."""
     page = visit(color_scheme="dark", viewport={"width": 1050, "height": 700})
     content = page.pdf(prefer_css_page_size=True, print_background=True)
     assert content.startswith(b"%PDF-")

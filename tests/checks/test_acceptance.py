@@ -1,4 +1,4 @@
-"""Records become baselines by the rules, or against them with the file saying so; two baselines are compared."""
+"""Records become baselines by the rules, or against the rules with a note in the file; baselines are compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHY = "new hardware"
 
 @pytest.fixture(autouse=True)
 def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
-    """The verdicts of contracts that do not pass, by name; the others do, without training anything."""
+    """The verdicts of contracts that do not pass, by name; all others pass, without training anything."""
     verdicts: dict[str, Verdict] = {}
 
     def check(name: str, engine: str) -> CheckResult:
@@ -57,7 +57,7 @@ def source(mlp: TrainingRecord, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of the baselines, which is not there yet."""
+    """The folder of the baselines, which does not exist yet."""
     return tmp_path / "baselines"
 
 
@@ -74,12 +74,12 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
 
 
 def set_commit(record: Any, commit: str | None) -> Any:
-    """Return the record as one of another commit."""
+    """Return the record as a record of another commit."""
     return dataclasses.replace(record, environment=dataclasses.replace(record.environment, commit=commit))
 
 
 def test_sound_records_are_accepted(source: Path, folder: Path, mlp: TrainingRecord) -> None:
-    """They become the reference, with who accepted them, when and why, and nothing was forced."""
+    """Sound records become the reference, with who accepted them, when and why, and nothing was forced."""
     path = accuracy_path(folder, "digits", "mlp")
     assert accept_folder(source, folder, why=WHY) == [path]
     (reference,) = load(path, AccuracyBaseline).references
@@ -107,7 +107,7 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
     first, second, third = accept_folder(source, folder, why=WHY)
     assert first == second == accuracy_path(folder, "digits", "mlp")
     references = load(first, AccuracyBaseline).references
-    assert [(it.engine, it.seeds) for it in references] == [("epoch", [1, 2]), ("fused", [3])]
+    assert [(reference.engine, reference.seeds) for reference in references] == [("epoch", [1, 2]), ("fused", [3])]
     accepted = load(third, ProbeRecord)
     assert accepted.acceptance == references[0].acceptance
     assert dataclasses.replace(accepted, acceptance=None) == probe
@@ -116,25 +116,25 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
 @pytest.mark.parametrize(
     ("change", "objection"),
     [
-        (lambda it: set_commit(it, "0123abc+dirty"), "the working tree was dirty"),
+        (lambda record: set_commit(record, "0123abc+dirty"), "the working tree was dirty"),
         (
-            lambda it: dataclasses.replace(it, test_accuracy=0.9699),
+            lambda record: dataclasses.replace(record, test_accuracy=0.9699),
             "mlp is below its threshold in 1 of 3 trainings, such as seed 3",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, learning_rate=0.2)),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, learning_rate=0.2)),
             "mlp was trained with learning_rate 0.2, not the lab's 0.1",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, batch_size=64)),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, batch_size=64)),
             "mlp was trained with batch_size 64, not the lab's 128",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, hidden=(64,))),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, hidden=(64,))),
             "mlp was trained with hidden (64,), not the lab's (128, 128)",
         ),
         (
-            lambda it: dataclasses.replace(it, config=dataclasses.replace(it.config, optimizer="adam")),
+            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, optimizer="adam")),
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
     ],
@@ -147,7 +147,7 @@ def test_a_broken_rule_is_refused_or_written_down(
     change: Callable[[TrainingRecord], TrainingRecord],
     objection: str,
 ) -> None:
-    """One such record among sound ones is enough; --force accepts them all, and the file says against what."""
+    """One record that breaks a rule refuses all; --force accepts them, and the file names the rule."""
     put(source, change(mlp), seed=3)
     with pytest.raises(ValueError, match=re.escape(f"{source}: not accepted: {objection} (--force says so")):
         accept_folder(source, folder, why=WHY)
@@ -181,7 +181,7 @@ def test_a_contract_that_fails_is_refused_or_written_down(
 def test_a_known_regression_is_no_objection(
     source: Path, folder: Path, contracts: dict[str, Verdict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the list covers the broken contract, its records may be a reference; where it has gone, they may not."""
+    """A listed regression does not keep records from becoming a reference; a listed one that has gone does."""
     monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "3.15.1"})
     with pytest.raises(ValueError, match=re.escape("contract/new-order[epoch] fails here")):
         accept_folder(source, folder, why=WHY)
@@ -192,7 +192,7 @@ def test_a_known_regression_is_no_objection(
 def test_every_contract_of_every_engine_is_asked(
     source: Path, folder: Path, mlp: TrainingRecord, probe: ProbeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of trainings and those of probes, each once."""
+    """The contracts of all engines of trainings and probes are checked, each once."""
     put(source, mlp, seed=3, engine="fused")
     put(source, probe, engine="graph")
     asked: list[tuple[str, str]] = []
@@ -219,7 +219,7 @@ def test_a_probe_of_a_dirty_tree_is_refused_or_written_down(tmp_path: Path, fold
 
 @pytest.mark.parametrize("commit", [None, "0123abc"], ids=["wheel", "clean"])
 def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: TrainingRecord, commit: str | None) -> None:
-    """Nor is a wheel, which has no tree."""
+    """A clean tree is accepted, and so is a wheel, which has no tree."""
     put(tmp_path / "records", set_commit(mlp, commit))
     assert len(accept_folder(tmp_path / "records", folder, why=WHY)) == 1
 
@@ -230,11 +230,11 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
     [
         (lambda _: {"test_loss": None}, "mlp: the training of seed 3 diverged"),
         (
-            lambda it: {"environment": dataclasses.replace(it.environment, numerics_key="other")},
+            lambda record: {"environment": dataclasses.replace(record.environment, numerics_key="other")},
             "records of one reference differ in their numerics key",
         ),
         (
-            lambda it: {"dataset": dataclasses.replace(it.dataset, digest="other")},
+            lambda record: {"dataset": dataclasses.replace(record.dataset, digest="other")},
             "records of one reference differ in their dataset",
         ),
     ],
@@ -248,7 +248,7 @@ def test_what_cannot_be_a_reference_is_refused_whole(
     message: str,
     force: bool,  # noqa: FBT001 - parametrised
 ) -> None:
-    """Nothing of the folder is accepted, not even another engine's sound records, and --force does not help."""
+    """A folder with such a record is refused, sound records of other engines included, even with --force."""
     put(source, mlp, seed=3, engine="eager")
     put(source, dataclasses.replace(mlp, **change(mlp)), seed=3)
     with pytest.raises(ValueError, match=message):
@@ -285,7 +285,7 @@ def test_a_baseline_of_other_data_is_left_alone(source: Path, folder: Path, mlp:
     ids=["truncated", "kind", "schema"],
 )
 def test_a_file_that_is_no_record_is_named(source: Path, folder: Path, content: str, message: str) -> None:
-    """One bad file in the folder is one too many."""
+    """One bad file refuses the whole folder."""
     (source / "bad.json").write_text(content)
     with pytest.raises(RecordError, match=re.escape(f"{source / 'bad.json'}: {message}")):
         accept_folder(source, folder, why=WHY, force=True)
@@ -299,21 +299,21 @@ def test_a_file_that_is_no_record_is_named(source: Path, folder: Path, content: 
 def test_a_record_of_what_there_is_not_is_named(
     source: Path, folder: Path, mlp: TrainingRecord, field: str, message: str
 ) -> None:
-    """Its lab and engine are those of this version, or the file is bad input."""
+    """A record of an unknown lab or engine is bad input."""
     path = put(source, mlp, **{field: "none"})
     with pytest.raises(RecordError, match=re.escape(f"{path}: $.config: {message}")):
         accept_folder(source, folder, why=WHY)
 
 
 def test_nothing_to_accept(tmp_path: Path, folder: Path) -> None:
-    """A folder without records, or none at all, is an error."""
+    """A folder without records, and no folder at all, are errors."""
     for source in (tmp_path, tmp_path / "none"):
         with pytest.raises(RecordError, match=re.escape(f"{source}: no records (*.json) there")):
             accept_folder(source, folder, why=WHY)
 
 
 def test_a_reason_is_asked_for_first(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the contracts, which take a while."""
+    """A missing reason is an error before the contracts run, which take a while."""
     monkeypatch.setattr(acceptance, "check_contract", None)
     with pytest.raises(ValueError, match="needs a reason"):
         accept_folder(source, folder, why=" ")
@@ -352,7 +352,7 @@ def test_two_references_are_compared_by_the_statistics(tmp_path: Path, mlp: Trai
 
 
 def test_the_same_baselines_give_the_same_lines(tmp_path: Path, mlp: TrainingRecord) -> None:
-    """Nothing in them is left to chance, not even the p-values of small changes."""
+    """Nothing in the lines is left to chance, not even the p-values of small changes."""
     base = write_baseline(tmp_path / "a", mlp, draw(0))
     news = [write_baseline(tmp_path / f"{mean}", mlp, draw(1, mean=mean)) for mean in (0.9762, 0.9765, 0.9768)]
     lines = [[*diff_baselines(base, new)] for new in news]
@@ -360,7 +360,7 @@ def test_the_same_baselines_give_the_same_lines(tmp_path: Path, mlp: TrainingRec
 
 
 def test_the_references_in_force_are_compared(tmp_path: Path, mlp: TrainingRecord) -> None:
-    """What was superseded no longer counts."""
+    """Superseded references do not count."""
     base = write_baseline(tmp_path / "a", mlp, draw(0, mean=0.99))
     write_baseline(tmp_path / "a", mlp, draw(0))
     accuracy, _ = diff_baselines(base, write_baseline(tmp_path / "b", mlp, draw(1)))
@@ -370,7 +370,7 @@ def test_the_references_in_force_are_compared(tmp_path: Path, mlp: TrainingRecor
 def test_references_of_other_epochs_are_not_compared(
     tmp_path: Path, mlp: TrainingRecord, record: TrainingRecord
 ) -> None:
-    """Neither number is worse than the other: the line says so."""
+    """The line says that references of other epochs are not comparable."""
     short = dataclasses.replace(record, config=dataclasses.replace(record.config, lab="mlp"))
     paths = write_baseline(tmp_path / "a", mlp, draw(0)), write_baseline(tmp_path / "b", short, draw(1))
     assert list(diff_baselines(*paths)) == ["epoch: not comparable: trained for 20 and for 2 epochs"]
@@ -378,8 +378,8 @@ def test_references_of_other_epochs_are_not_compared(
 
 def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
     """The first stage that differs is named."""
-    other = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
-    paths = put(tmp_path / "a", probe), put(tmp_path / "b", other)
+    changed = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
+    paths = put(tmp_path / "a", probe), put(tmp_path / "b", changed)
     assert list(diff_baselines(*paths)) == [
         "first stage that differs: forward, moved by 0.5 of its size; 0 of 1 stages alike"
     ]
@@ -392,7 +392,7 @@ def test_baselines_of_different_kinds_are_refused(
     probe: ProbeRecord,
     swapped: bool,  # noqa: FBT001 - parametrised
 ) -> None:
-    """A probe says nothing beside a reference, whichever comes first."""
+    """A probe is not compared with a reference, whichever comes first."""
     paths = [put(tmp_path / "a", probe), write_baseline(tmp_path / "b", mlp, draw(0))]
     paths = paths[::-1] if swapped else paths
     with pytest.raises(ValueError, match=f"{paths[0]} and {paths[1]} are of different kinds: "):
@@ -402,16 +402,19 @@ def test_baselines_of_different_kinds_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: {"config": dataclasses.replace(it.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
-        (lambda it: {"dataset": dataclasses.replace(it.dataset, source="mnist")}, "dataset: 'digits' and 'mnist'"),
-        (lambda it: {"dataset": dataclasses.replace(it.dataset, digest="0")}, "dataset_digest: '"),
+        (lambda record: {"config": dataclasses.replace(record.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
+        (
+            lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")},
+            "dataset: 'digits' and 'mnist'",
+        ),
+        (lambda record: {"dataset": dataclasses.replace(record.dataset, digest="0")}, "dataset_digest: '"),
     ],
     ids=["lab", "dataset", "digest"],
 )
 def test_baselines_of_other_labs_or_data_are_refused(
     tmp_path: Path, mlp: TrainingRecord, change: Callable[[TrainingRecord], dict[str, Any]], message: str
 ) -> None:
-    """The field in which they differ is named."""
+    """The field in which the baselines differ is named."""
     base = write_baseline(tmp_path / "a", mlp, draw(0))
     new = write_baseline(tmp_path / "b", dataclasses.replace(mlp, **change(mlp)), draw(0))
     with pytest.raises(ValueError, match=re.escape(f"{base} and {new} differ in their {message}")):
@@ -419,7 +422,7 @@ def test_baselines_of_other_labs_or_data_are_refused(
 
 
 def test_a_damaged_baseline_is_named_whatever_its_path(tmp_path: Path, mlp: TrainingRecord) -> None:
-    """Even in a folder that is called like a kind of baseline."""
+    """A damaged file is named even in a folder that is called like a kind of baseline."""
     base = write_baseline(tmp_path / "accuracy-baseline", mlp, draw(0))
     new = tmp_path / "accuracy-baseline" / "new.json"
     new.write_text("{")

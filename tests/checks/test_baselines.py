@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
     AccuracyBaseline,
@@ -40,7 +41,7 @@ ACCURACIES = {1: 0.9258, 2: 0.9251, 3: 0.9263}
 
 
 def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **changes: Any) -> list[TrainingRecord]:
-    """Return the records of trainings that reached these accuracies, by their seeds."""
+    """Return the records of trainings that reached these accuracies, by seed."""
     config = dataclasses.replace(record.config, **changes)
     return [
         dataclasses.replace(
@@ -64,7 +65,7 @@ def baseline(record: TrainingRecord, tmp_path: Path) -> Path:
 
 
 def find(record: TrainingRecord, folder: Path, *, engine: str = "epoch") -> Reference | None:
-    """Find the reference that a record would be held against."""
+    """Find the reference that a record would be compared with."""
     return find_reference(folder, "digits", "perceptron", engine, digest=record.dataset.digest)
 
 
@@ -94,7 +95,7 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
 def test_nothing_is_there_where_nothing_was_accepted(
     record: TrainingRecord, probe: ProbeRecord, tmp_path: Path
 ) -> None:
-    """No folder, no file and no reference of the engine are all no baseline, not an error."""
+    """A missing folder, file or reference of the engine is no baseline, not an error."""
     assert find(record, tmp_path / "none") is None
     accept_accuracy(train(record), tmp_path, ACCEPTANCE)
     assert find(record, tmp_path, engine="fused") is None
@@ -102,26 +103,26 @@ def test_nothing_is_there_where_nothing_was_accepted(
 
 
 def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, baseline: Path) -> None:
-    """The last one of an engine is in force; the earlier ones stay in the file, as they were."""
+    """The last reference of an engine is in force; earlier ones stay in the file, unchanged."""
     (old,) = load(baseline, AccuracyBaseline).references
     again = dataclasses.replace(ACCEPTANCE, why="the second")
     assert accept_accuracy(train(record, {7: 0.93}), baseline.parents[2], again) == baseline
     accept_accuracy(train(record, {8: 0.94}, engine="fused"), baseline.parents[2], ACCEPTANCE)
-    kept, new, other = load(baseline, AccuracyBaseline).references
+    kept, new, fused = load(baseline, AccuracyBaseline).references
     assert kept == old
     assert (new.seeds, new.acceptance.why) == ([7], "the second")
     assert find(record, baseline.parents[2]) == new
-    assert find(record, baseline.parents[2], engine="fused") == other
+    assert find(record, baseline.parents[2], engine="fused") == fused
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: {"config": dataclasses.replace(it.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
-        (lambda it: {"config": dataclasses.replace(it.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
-        (lambda it: {"dataset": dataclasses.replace(it.dataset, source="mnist")}, "dataset: "),
+        (lambda record: {"config": dataclasses.replace(record.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
+        (lambda record: {"config": dataclasses.replace(record.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
+        (lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")}, "dataset: "),
         (
-            lambda it: {"environment": dataclasses.replace(it.environment, numerics_key="other")},
+            lambda record: {"environment": dataclasses.replace(record.environment, numerics_key="other")},
             "numerics key: '0123456789abcdef' and 'other'",
         ),
     ],
@@ -130,7 +131,7 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
 def test_records_that_do_not_belong_together_are_refused(
     record: TrainingRecord, tmp_path: Path, change: Callable[[TrainingRecord], dict[str, Any]], message: str
 ) -> None:
-    """One of them is of something else: the error says of what, and nothing is written."""
+    """If one record differs, the error names the field, and nothing is written."""
     *some, last = train(record)
     last = dataclasses.replace(last, **change(last))
     with pytest.raises(ValueError, match=re.escape(f"records of one reference differ in their {message}")):
@@ -139,19 +140,15 @@ def test_records_that_do_not_belong_together_are_refused(
 
 
 def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: Path) -> None:
-    """A training of one epoch is no seed of a reference of two."""
-    columns = {name: [getattr(record.history, name)[0]] for name in record.history.__dataclass_fields__}
-    short = dataclasses.replace(
-        record,
-        config=dataclasses.replace(record.config, epochs=1),
-        history=dataclasses.replace(record.history, **columns),
-    )
+    """A training of one epoch cannot be a seed of a reference of two epochs."""
+    config = dataclasses.replace(record.config, epochs=1)
+    short = dataclasses.replace(record, config=config, history=make_history(1))
     with pytest.raises(ValueError, match="differ in their epochs: 2 and 1"):
         accept_accuracy([*train(record), short], tmp_path, ACCEPTANCE)
 
 
 def test_a_diverged_training_is_no_reference(record: TrainingRecord, tmp_path: Path) -> None:
-    """Its lab and seed are named."""
+    """The error names lab and seed."""
     *some, last = train(record)
     with pytest.raises(ValueError, match="perceptron: the training of seed 3 diverged"):
         accept_accuracy([*some, dataclasses.replace(last, test_loss=None)], tmp_path, ACCEPTANCE)
@@ -163,53 +160,63 @@ def test_a_seed_counts_once(record: TrainingRecord, tmp_path: Path) -> None:
         accept_accuracy([*train(record), *train(record, {2: 0.925})], tmp_path, ACCEPTANCE)
 
 
+def set_fields(**fields: Any) -> Callable[[dict[str, Any]], object]:
+    """Return a function that sets fields of a document."""
+    return lambda document: document.update(fields)
+
+
+def set_in_reference(**fields: Any) -> Callable[[dict[str, Any]], object]:
+    """Return a function that sets fields of a document's first reference."""
+    return lambda document: document["references"][0].update(fields)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda it: it.update(schema_version=0), "schema_version is 0, this version reads 1"),
-        (lambda it: it.pop("schema_version"), "$: Object missing required field `schema_version`"),
-        (lambda it: it.update(kind="probe"), "kind is 'probe', expected 'accuracy-baseline'"),
-        (lambda it: it.update(lab=3), "$.lab: Expected `str`, got `int`"),
-        (lambda it: it.update(notes=""), "$: Object contains unknown field `notes`"),
-        (lambda it: it.update(references=[]), "$: references: there are none"),
-        (lambda it: it["references"][0].pop("acceptance"), "$.references[0]: Object missing required field"),
-        (lambda it: it["references"][0].update(epochs=0), "$.references[0]: epochs: 0 is less than 1"),
+        (set_fields(schema_version=0), "schema_version is 0, this version reads 1"),
+        (lambda document: document.pop("schema_version"), "$: Object missing required field `schema_version`"),
+        (set_fields(kind="probe"), "kind is 'probe', expected 'accuracy-baseline'"),
+        (set_fields(lab=3), "$.lab: Expected `str`, got `int`"),
+        (set_fields(notes=""), "$: Object contains unknown field `notes`"),
+        (set_fields(references=[]), "$: references: there are none"),
         (
-            lambda it: it["references"][0]["test_accuracy"].append(0.9),
+            lambda document: document["references"][0].pop("acceptance"),
+            "$.references[0]: Object missing required field",
+        ),
+        (set_in_reference(epochs=0), "$.references[0]: epochs: 0 is less than 1"),
+        (
+            set_in_reference(test_accuracy=[0.9, 0.9, 0.9, 0.9]),
             "$.references[0]: columns of different lengths, or empty ones: {'seeds': 3, 'test_accuracy': 4,",
         ),
         (
-            lambda it: [it["references"][0][name].clear() for name in ("seeds", "test_accuracy", "test_loss")],
+            set_in_reference(seeds=[], test_accuracy=[], test_loss=[]),
             "$.references[0]: columns of different lengths, or empty ones: {'seeds': 0,",
         ),
-        (lambda it: it["references"][0].update(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 is there twice"),
-        (lambda it: it["references"][0].update(seeds=[1, 2, 3.5]), "$.references[0].seeds[2]: Expected `int`"),
+        (set_in_reference(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 is there twice"),
+        (set_in_reference(seeds=[1, 2, 3.5]), "$.references[0].seeds[2]: Expected `int`"),
+        (set_in_reference(test_loss=[1, 1, None]), "$.references[0].test_loss[2]: Expected `float`"),
         (
-            lambda it: it["references"][0].update(test_loss=[1, 1, None]),
-            "$.references[0].test_loss[2]: Expected `float`",
-        ),
-        (
-            lambda it: it["references"][0].update(test_loss=[1, -1, 1]),
+            set_in_reference(test_loss=[1, -1, 1]),
             "$.references[0]: test_loss of seed 2: -1.0 is negative or not finite",
         ),
         (
-            lambda it: it["references"][0].update(test_accuracy=[0.9, 0.9, 92.5]),
+            set_in_reference(test_accuracy=[0.9, 0.9, 92.5]),
             "$.references[0]: test_accuracy of seed 3: 92.5 is outside 0 to 1",
         ),
         (
-            lambda it: it["references"][0].update(test_accuracy=[-0.1, 0.9, 0.9]),
+            set_in_reference(test_accuracy=[-0.1, 0.9, 0.9]),
             "$.references[0]: test_accuracy of seed 1: -0.1 is outside 0 to 1",
         ),
-        (lambda it: it["references"][0].update(test_loss=[1, 1, float("nan")]), "not JSON: JSON is malformed"),
-        (lambda it: it.update(lab="mlp"), "lab is 'mlp', expected 'perceptron'"),
-        (lambda it: it.update(dataset="mnist"), "dataset is 'mnist', expected 'digits'"),
-        (lambda it: it.update(dataset_digest="0"), "dataset_digest is '0', expected '"),
+        (set_in_reference(test_loss=[1, 1, float("nan")]), "not JSON: JSON is malformed"),
+        (set_fields(lab="mlp"), "lab is 'mlp', expected 'perceptron'"),
+        (set_fields(dataset="mnist"), "dataset is 'mnist', expected 'digits'"),
+        (set_fields(dataset_digest="0"), "dataset_digest is '0', expected '"),
     ],
 )
 def test_a_baseline_edited_by_hand_is_named(
     record: TrainingRecord, baseline: Path, damage: Callable[[dict[str, Any]], object], message: str
 ) -> None:
-    """One line names file and field; nothing is judged by it, and nothing accepted into it."""
+    """One line names file and field; the file is neither judged by nor added to."""
     edit(baseline, damage)
     content = baseline.read_bytes()
     for use in (
@@ -224,7 +231,7 @@ def test_a_baseline_edited_by_hand_is_named(
 
 @pytest.mark.parametrize("size", [0, 1, 100, -2])
 def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, size: int) -> None:
-    """However much of it is left."""
+    """A file cut off at any length is an error that names it."""
     baseline.write_bytes(baseline.read_bytes()[:size])
     with pytest.raises(RecordError, match=re.escape(f"{baseline}: not JSON: Input data was truncated")):
         find(record, baseline.parents[2])
@@ -241,17 +248,17 @@ def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:
 
 
 def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) -> None:
-    """It is found by a probe of the same key, and by no other."""
+    """A probe is found by a probe of the same key, and by no other."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
     assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "0123456789abcdef.json"
     assert path == probe_path(tmp_path, probe)
     assert find_probe(tmp_path, probe) == dataclasses.replace(probe, acceptance=ACCEPTANCE)
-    other = dataclasses.replace(probe.environment, numerics_key="other")
-    assert find_probe(tmp_path, dataclasses.replace(probe, environment=other)) is None
+    environment = dataclasses.replace(probe.environment, numerics_key="other")
+    assert find_probe(tmp_path, dataclasses.replace(probe, environment=environment)) is None
 
 
 def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path) -> None:
-    """Each earlier one lies beside it, byte for byte, where it is no baseline."""
+    """Each earlier probe is kept byte for byte next to the new one, under a name that is no baseline."""
     contents = []
     for digest in "abc":
         stages = [dataclasses.replace(probe.stages[0], digest=digest)]
@@ -276,28 +283,28 @@ def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path
 def test_a_probe_of_something_else_is_named(
     probe: ProbeRecord, tmp_path: Path, part: str, field: str, value: Any, message: str
 ) -> None:
-    """A file that is not what its place says is an error with its name, not a difference of bits."""
+    """A file that does not fit its place is an error with its name, not a difference of bits."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
-    edit(path, lambda it: it[part].update({field: value}))
+    edit(path, lambda document: document[part].update({field: value}))
     with pytest.raises(ValueError, match="^" + re.escape(f"{path}: {message}")):
         find_probe(tmp_path, probe)
 
 
 def test_baselines_of_both_kinds(baseline: Path, probe: ProbeRecord) -> None:
-    """They are listed in order, accuracies first, and read as what they are; other files are left alone."""
+    """Both kinds are listed in order, accuracies first; other files are ignored."""
     folder = baseline.parents[2]
     path = accept_probe(probe, folder, ACCEPTANCE)
     (folder / "README.md").write_text("no baseline")
     (folder / "other.json").write_text("{}")
     assert list(list_baselines(folder)) == [baseline, path]
-    assert [type(load(it, *baselines.FORMS)) for it in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
+    assert [type(load(path, *baselines.FORMS)) for path in list_baselines(folder)] == [AccuracyBaseline, ProbeRecord]
     with pytest.raises(RecordError, match=re.escape(f"{folder / 'other.json'}: $: Object missing required field")):
         load(folder / "other.json", *baselines.FORMS)
 
 
 @pytest.mark.parametrize("place", [".", "accuracy", "accuracy/digits"])
 def test_a_file_in_the_place_of_a_folder_is_an_error(record: TrainingRecord, tmp_path: Path, place: str) -> None:
-    """It is named, and stays as it is."""
+    """The file is named, and stays unchanged."""
     path = tmp_path / "baselines" / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("a file")
@@ -309,7 +316,7 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(record: TrainingRecord, tmp
 def test_a_folder_that_cannot_be_written_is_an_error(
     record: TrainingRecord, baseline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was there is there still, and nothing else."""
+    """The folder's content stays as it was."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(baseline.parent))
@@ -323,7 +330,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(
 
 
 def test_an_acceptance_says_who_when_and_why() -> None:
-    """It is by this user on this machine, now, in UTC."""
+    """An acceptance names this user on this machine, and the time in UTC."""
     acceptance = make_acceptance("new hardware", ["the working tree was dirty"])
     assert acceptance.who == f"{getpass.getuser()}@{platform.node()}"
     age = dt.datetime.now(dt.timezone.utc) - dt.datetime.fromisoformat(acceptance.when)
@@ -334,7 +341,7 @@ def test_an_acceptance_says_who_when_and_why() -> None:
 
 @pytest.mark.parametrize("why", ["", " \n"])
 def test_no_acceptance_without_a_reason(why: str) -> None:
-    """Whoever reviews the file needs one."""
+    """An acceptance without a reason is refused: a reviewer needs it."""
     with pytest.raises(ValueError, match="a baseline needs a reason"):
         make_acceptance(why)
 
@@ -352,7 +359,7 @@ def test_a_user_without_a_name_can_accept(monkeypatch: pytest.MonkeyPatch, error
 
 @pytest.mark.parametrize("checkout", [True, False], ids=["checkout", "wheel"])
 def test_the_shipped_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkout: bool) -> None:  # noqa: FBT001
-    """They lie beside the package in a checkout, and within it in a wheel."""
+    """The baselines lie next to the package in a checkout, and within the package in a wheel."""
     package = tmp_path / "mnist_bench"
     (tmp_path / "baselines" if checkout else package).mkdir()
     monkeypatch.setattr(files, "PACKAGE", package)
@@ -360,11 +367,11 @@ def test_the_shipped_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_shipped_baselines_are_valid() -> None:
-    """Every file that comes with the package can be read and lies where it belongs."""
+    """Every shipped file can be read and lies where it belongs."""
     folder = baselines.find_folder()
     for path in list_baselines(folder):
-        it = load(path, *baselines.FORMS)
-        if isinstance(it, AccuracyBaseline):
-            assert accuracy_path(folder, it.dataset, it.lab) == path
+        record = load(path, *baselines.FORMS)
+        if isinstance(record, AccuracyBaseline):
+            assert accuracy_path(folder, record.dataset, record.lab) == path
         else:
-            assert probe_path(folder, it) == path
+            assert probe_path(folder, record) == path

@@ -1,4 +1,4 @@
-"""Known regressions: listed ones are KNOWN, those that have gone are REGRESSED, all else stays as it is."""
+"""Known regressions: a listed one is KNOWN, a listed one that has gone is REGRESSED, all other results stay."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def make_result(verdict: Verdict, name: str = "contract/new-order[epoch]") -> Ch
 
 
 def apply(result: CheckResult, *, engine: str = "epoch", keras: str = "3.5.0") -> CheckResult:
-    """Hold a result against the list of one entry."""
+    """Apply the list of one entry to a result."""
     return apply_known(result, engine, {"tensorflow": "2.21.0", "keras": keras}, [FROZEN])
 
 
 def test_a_listed_regression_is_known() -> None:
-    """It is green, still tells its figure and bound, and gives the entry's reason and link as evidence."""
+    """The result is green, keeps figure and bound, and has the entry's reason and link as evidence."""
     result = apply(make_result(Verdict.REGRESSED))
     assert result == dataclasses.replace(
         make_result(Verdict.KNOWN), evidence=f"frozen shuffle: {FROZEN.reason} {FROZEN.link}"
@@ -52,7 +52,7 @@ def test_a_listed_regression_is_known() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.IDENTICAL])
 def test_a_listed_regression_that_has_gone_has_regressed(verdict: Verdict) -> None:
-    """The list is strict: the check fails until someone narrows the entry, and says where."""
+    """The list is strict: the check fails, and says where to narrow the entry."""
     result = apply(make_result(verdict))
     assert result.verdict is Verdict.REGRESSED
     assert not result.holds
@@ -62,7 +62,7 @@ def test_a_listed_regression_that_has_gone_has_regressed(verdict: Verdict) -> No
 
 @pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.NO_BASELINE])
 def test_a_listed_check_without_an_answer_stays_without(verdict: Verdict) -> None:
-    """The list excuses a regression, not a check that did not answer."""
+    """The list excuses a regression, not a check without an answer."""
     assert apply(make_result(verdict)) == make_result(verdict)
 
 
@@ -113,12 +113,14 @@ def test_a_package_that_is_not_there_excuses_nothing() -> None:
 def test_the_first_entry_that_covers_is_found() -> None:
     """Several entries may be about one check, each for its versions."""
     older = dataclasses.replace(FROZEN, name="older", versions="<3")
-    found = [find_known("contract/new-order", "epoch", {"keras": it}, [older, FROZEN]) for it in ("2.9", "3.1")]
+    found = [
+        find_known("contract/new-order", "epoch", {"keras": version}, [older, FROZEN]) for version in ("2.9", "3.1")
+    ]
     assert found == [older, FROZEN]
 
 
 def test_the_shipped_list_is_about_what_there_is() -> None:
-    """Its entries name contracts, engines and packages that exist, and say why and where."""
+    """The entries name contracts, engines and packages that exist, with reason and link."""
     known = load_known()
     assert known
     assert len({entry.name for entry in known}) == len(known)
@@ -134,7 +136,7 @@ def test_the_shipped_list_is_about_what_there_is() -> None:
 
 @pytest.mark.parametrize(("keras", "verdict"), [("2.15.0", "REGRESSED"), ("3.0.5", "KNOWN"), ("3.15.1", "KNOWN")])
 def test_the_shipped_list_knows_the_frozen_shuffle(keras: str, verdict: str) -> None:
-    """Keras 3's order that is the same in every epoch is known; the same in Keras 2 would be new."""
+    """The frozen shuffle of Keras 3 is known; the same in Keras 2 would be new."""
     result = apply_known(make_result(Verdict.REGRESSED), "epoch", {"keras": keras}, load_known())
     assert result.verdict is Verdict(verdict)
 
@@ -153,13 +155,13 @@ def test_a_wrong_entry_is_named(tmp_path: Path, field: str, value: Any, message:
     """One line names the file, the entry and the field."""
     entry = dataclasses.asdict(FROZEN) | {field: value}
     path = tmp_path / "known.json"
-    path.write_text(json.dumps([{name: it for name, it in entry.items() if it is not ...}]))
+    path.write_text(json.dumps([{name: content for name, content in entry.items() if content is not ...}]))
     with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):
         load_known(path)
 
 
 def test_no_list_is_no_empty_list(tmp_path: Path) -> None:
-    """A missing file is an error, and named."""
+    """A missing file is an error that names it."""
     with pytest.raises(RecordError, match=re.escape(f"{tmp_path / 'none'}: No such file")):
         load_known(tmp_path / "none")
 

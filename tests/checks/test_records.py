@@ -1,4 +1,4 @@
-"""Two probes tell which stage of training moved first, by how much, and why they may; others are refused."""
+"""Two probes tell which stage of training moved first, by how much, and why; unlike probes are refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "size"),
+    ("first", "second", "size"),
     [
         ([0.0, 1.0], [0.0, 1.001], 0.001 / 1.001),
         ([-4.0], [4.0], 2.0),
@@ -85,9 +85,11 @@ def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
     ],
     ids=["relative", "sign", "zeros", "none", "number", "overflow"],
 )
-def test_the_size_of_a_difference(probe: ProbeRecord, one: list[float], other: list[float], size: float | None) -> None:
-    """It is relative to the largest value, and there is none where the numbers of values differ."""
-    a, b = (change(probe, gradient=values) for values in (one, other))
+def test_the_size_of_a_difference(
+    probe: ProbeRecord, first: list[float], second: list[float], size: float | None
+) -> None:
+    """The size is relative to the largest value; where the numbers of values differ, it is None."""
+    a, b = (change(probe, gradient=values) for values in (first, second))
     b = dataclasses.replace(b, stages=[*b.stages[:2], dataclasses.replace(b.stages[2], digest="other")])
     (difference,) = compare_probes(a, b)
     assert difference == Difference("gradient", size if size is None else pytest.approx(size))
@@ -95,10 +97,10 @@ def test_the_size_of_a_difference(probe: ProbeRecord, one: list[float], other: l
 
 
 def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
-    """It stands where its own side has it, whichever that is, and is counted with the others."""
+    """A stage that one probe lacks is a difference at its place in the other probe."""
     mask = Stage(name="dropout mask", digest="a mask", values=[1.0])
-    first, *others = change(probe, gradient=[0.5, -1.0]).stages
-    longer = dataclasses.replace(probe, stages=[first, mask, *others])
+    first, *rest = change(probe, gradient=[0.5, -1.0]).stages
+    longer = dataclasses.replace(probe, stages=[first, mask, *rest])
     assert compare_probes(probe, longer) == [
         Difference("dropout mask", None, "second"),
         Difference("gradient", 0.5),
@@ -112,10 +114,10 @@ def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
 
 
 def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
-    """Nothing in common is no agreement."""
-    other = dataclasses.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
-    assert len(compare_probes(probe, other)) == 4
-    assert describe_difference(probe, other).endswith("0 of 4 stages alike")
+    """Probes without a common stage differ in every stage."""
+    changed = dataclasses.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
+    assert len(compare_probes(probe, changed)) == 4
+    assert describe_difference(probe, changed).endswith("0 of 4 stages alike")
 
 
 @pytest.mark.parametrize(
@@ -132,35 +134,35 @@ def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
     ],
 )
 def test_probes_of_other_trainings_are_refused(probe: ProbeRecord, field: str, value: Any, message: str) -> None:
-    """What must be equal is named, with both values."""
-    other = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
+    """The field that must be equal is named, with both values."""
+    changed = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
     with pytest.raises(ValueError, match=f"probes that differ in their {message}"):
-        compare_probes(probe, other)
+        compare_probes(probe, changed)
 
 
 @pytest.mark.parametrize(("field", "value"), [("source", "mnist"), ("digest", "0" * 64)])
 def test_probes_of_other_data_are_refused(probe: ProbeRecord, field: str, value: str) -> None:
     """Data is known by its source and by its digest."""
-    other = dataclasses.replace(probe, dataset=dataclasses.replace(probe.dataset, **{field: value}))
+    changed = dataclasses.replace(probe, dataset=dataclasses.replace(probe.dataset, **{field: value}))
     with pytest.raises(ValueError, match=f"their dataset {field} cannot be compared: .* and '{value}'"):
-        compare_probes(probe, other)
+        compare_probes(probe, changed)
 
 
 @pytest.mark.parametrize(("field", "value"), [("engine", "fused"), ("data", "elsewhere"), ("device", "gpu")])
 def test_probes_of_other_engines_are_compared(probe: ProbeRecord, field: str, value: str) -> None:
-    """How the training ran is what is under test."""
-    other = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
-    assert compare_probes(probe, other) == []
+    """Engine, data path and device may differ: they are what is under test."""
+    changed = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
+    assert compare_probes(probe, changed) == []
 
 
 def test_what_may_explain_a_difference_is_named(probe: ProbeRecord) -> None:
-    """Fields of the numerics key that differ stand behind it with both values; other fields do not."""
+    """Fields of the numerics key that differ follow with both values; other fields do not."""
     environment = dataclasses.replace(
         probe.environment, keras="2.15.0", flags={"XLA_FLAGS": "--x"}, python="3.10.0", numpy="1.22.0"
     )
-    other = dataclasses.replace(change(probe, data_order=[1.0, 2.0, 3.0]), environment=environment)
+    changed = dataclasses.replace(change(probe, data_order=[1.0, 2.0, 3.0]), environment=environment)
     because = "; flags {} and {'XLA_FLAGS': '--x'}; keras '3.15.1' and '2.15.0'"
-    assert describe_difference(probe, other).endswith(f"2 of 3 stages alike{because}")
+    assert describe_difference(probe, changed).endswith(f"2 of 3 stages alike{because}")
     same = dataclasses.replace(probe, environment=environment)
     assert describe_difference(probe, same) == f"identical in all 3 stages{because}"
 
@@ -179,14 +181,20 @@ def test_a_probe_is_read_back(probe: ProbeRecord, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda it: it.pop("stages"), "$: Object missing required field `stages`"),
-        (lambda it: it["stages"].clear(), "$: stages must be there, each once, not []"),
-        (lambda it: it["stages"].append(it["stages"][0]), "$: stages must be there, each once, not ['initial"),
-        (lambda it: it["stages"][1].pop("digest"), "$.stages[1]: Object missing required field `digest`"),
-        (lambda it: it["stages"][1].update(values=["1"]), "$.stages[1].values[0]: Expected `float`, got `str`"),
-        (lambda it: it["stages"][1].update(values=[float("nan")]), "not JSON: JSON is malformed"),
-        (lambda it: it.update(schema_version=0), "schema_version is 0, this version reads 1"),
-        (lambda it: it.update(kind="training"), "kind is 'training', expected 'probe'"),
+        (lambda document: document.pop("stages"), "$: Object missing required field `stages`"),
+        (lambda document: document["stages"].clear(), "$: stages must be there, each once, not []"),
+        (
+            lambda document: document["stages"].append(document["stages"][0]),
+            "$: stages must be there, each once, not ['initial",
+        ),
+        (lambda document: document["stages"][1].pop("digest"), "$.stages[1]: Object missing required field `digest`"),
+        (
+            lambda document: document["stages"][1].update(values=["1"]),
+            "$.stages[1].values[0]: Expected `float`, got `str`",
+        ),
+        (lambda document: document["stages"][1].update(values=[float("nan")]), "not JSON: JSON is malformed"),
+        (lambda document: document.update(schema_version=0), "schema_version is 0, this version reads 1"),
+        (lambda document: document.update(kind="training"), "kind is 'training', expected 'probe'"),
     ],
     ids=["missing", "empty", "twice", "digest", "type", "nan", "schema", "kind"],
 )

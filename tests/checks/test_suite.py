@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks import baselines, suite
+from mnist_bench.checks.layers import contracts, reproducibility, structure
 from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.workers.pool import Failed, Finished
@@ -41,7 +44,7 @@ def plan(tiny: Dataset, tmp_path: Path) -> suite.Plan:
 
 def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that cannot be had ends the suite before anything runs, on a GPU or elsewhere."""
-    monkeypatch.setattr(suite.structure, "check_layers", lambda _: pytest.fail("it ran"))
+    monkeypatch.setattr(structure, "check_layers", lambda _: pytest.fail("it ran"))
     with pytest.raises(ValueError, match="unknown device 'tpu'"):
         next(suite.run_suite(dataclasses.replace(plan, device="tpu"), lambda _: None))
 
@@ -49,12 +52,11 @@ def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatc
 def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
     """Return a record of the mlp, in full, on the tiny data, with this accuracy and a loss that goes with it."""
     config = TrainingConfig(lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny")
-    columns = {name: [0.5] * 20 for name in record.history.__dataclass_fields__}
     return dataclasses.replace(
         record,
         config=config,
         dataset=dataclasses.replace(record.dataset, source="tiny"),
-        history=type(record.history)(**columns),
+        history=make_history(20),
         test_accuracy=accuracy,
         test_loss=0.0768 - 3 * (accuracy - MEAN),
     )
@@ -71,11 +73,11 @@ def normal_quantile(number: int, count: int) -> float:
 def reference(plan: suite.Plan, record: TrainingRecord) -> None:
     """An accuracy baseline of 100 seeds, spread as the mlp's are."""
     records = [make_record(record, 10_001 + n, MEAN + SD * normal_quantile(n, 100)) for n in range(100)]
-    baselines.accept_accuracy(records, plan.baselines, baselines.make_acceptance("a test"))
+    baselines.accept_accuracy(records, plan.baselines, make_acceptance("a test"))
 
 
 def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPatch, spread: float = 1.0) -> list[int]:
-    """Have the suite's trainings give the reference's distribution, shifted; return the seeds they were asked for."""
+    """Have the suite's trainings give the reference's distribution, shifted; return the seeds that were asked for."""
     asked: list[int] = []
 
     def run(campaign: object, *, jobs: int) -> Iterator[Event]:
@@ -136,7 +138,7 @@ def test_three_wide_seeds_are_inconclusive(
 
 
 def test_without_a_reference_nothing_is_trained(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No reference is NO_BASELINE, at once."""
+    """A missing reference is NO_BASELINE, at once."""
     monkeypatch.setattr(suite, "run_campaign", lambda *_, **__: pytest.fail("trained"))
     assert check(plan) == {"accuracy/mlp-fused": Verdict.NO_BASELINE}
 
@@ -163,7 +165,7 @@ def test_bits_come_first(
     record: TrainingRecord,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The same bits are IDENTICAL and end there; other bits name the first stage that moved."""
+    """The same bits are IDENTICAL, and no statistics follow; other bits name the first stage that moved."""
     config = dataclasses.replace(record.config, lab="mlp", engine="fused")
     stages = [Stage(name=name, digest=name, values=[1.0]) for name in ("data order", "update")]
     base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
@@ -180,13 +182,13 @@ def test_bits_come_first(
 
 
 def test_fast_layers_hold(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fast layers are all there, and all hold for the fused engine; tests of their own have every contract."""
+    """The fast layers are complete, and all hold for the fused engine; tests/suite checks every contract."""
     few = ("every-sample-once", "new-order")
-    monkeypatch.setattr(suite.contracts, "CONTRACTS", {name: suite.contracts.CONTRACTS[name] for name in few})
+    monkeypatch.setattr(contracts, "CONTRACTS", {name: contracts.CONTRACTS[name] for name in few})
     # The worker would load the data by name, and `tiny` has none.
-    train = suite.reproducibility.train
+    train = reproducibility.train
     monkeypatch.setattr(
-        suite.reproducibility,
+        reproducibility,
         "_train_apart",
         lambda configs: [train(config, dataset=plan.dataset).final_digest for config in configs],
     )

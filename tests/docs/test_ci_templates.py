@@ -1,4 +1,4 @@
-"""The CI files for others: what their steps run is what the command offers, and they end as they should."""
+"""The CI files for others: every step calls the command as the command is, and ends as it should."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ esac
 
 
 class Ran(NamedTuple):
-    """What the steps of a job left: their exit statuses, what they called, what they printed."""
+    """What the steps of a job left: their exit statuses, their calls and their output."""
 
     statuses: list[int]
     calls: list[list[str]]
@@ -48,7 +48,7 @@ class Ran(NamedTuple):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the steps run; `bin` has the stubs, by which all is well."""
+    """The folder in which the steps run; `bin` has the stubs, with which every check passes."""
     (tmp_path / "bin").mkdir()
     for name in ("python", "mnist-bench"):
         (tmp_path / "bin" / name).write_text(STUB)
@@ -70,16 +70,18 @@ def run_steps(folder: Path, steps: Iterable[str], variables: Mapping[str, str]) 
         for step in steps
     ]
     calls = [line.removesuffix("\t").split("\t") for line in log.read_text().splitlines()]
-    return Ran([it.returncode for it in done], calls, "".join(it.stdout + it.stderr for it in done))
+    return Ran(
+        [process.returncode for process in done], calls, "".join(process.stdout + process.stderr for process in done)
+    )
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with the expressions of GitHub Actions filled in; one that is not known is an error."""
+    """Return a text with the expressions of GitHub Actions filled in; an unknown expression is an error."""
     return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: values[match[1]], text)
 
 
 def run_github(folder: Path, job: str, *, measured: str = "success") -> Ran:
-    """Run the steps of a job of the GitHub workflow, of the matrix its first line."""
+    """Run the steps of a job of the GitHub workflow, with the first line of the matrix."""
     first = GITHUB["jobs"]["measure"]["strategy"]["matrix"]["include"][0]
     values = {**{f"matrix.{name}": value for name, value in first.items()}, "needs.measure.result": measured}
     steps = [step for step in GITHUB["jobs"][job]["steps"] if "run" in step]
@@ -87,11 +89,13 @@ def run_github(folder: Path, job: str, *, measured: str = "success") -> Ran:
     for step in steps:
         variables |= step.get("env", {})
     filled = {name: fill(value, values) for name, value in variables.items()}
-    return run_steps(folder, [it["run"] for it in steps], {**filled, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")})
+    return run_steps(
+        folder, [step["run"] for step in steps], {**filled, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
+    )
 
 
 def run_gitlab(folder: Path, job: str) -> Ran:
-    """Run the script of a job of the GitLab pipeline, of the matrix its first line."""
+    """Run the script of a job of the GitLab pipeline, with the first line of the matrix."""
     first = GITLAB["measure"]["parallel"]["matrix"][0] if job == "measure" else {}
     variables = {**GITLAB["variables"], **first, "CI_PROJECT_DIR": str(folder)}
     return run_steps(folder, ["\n".join(GITLAB[job]["script"])], variables)
@@ -119,7 +123,7 @@ def parse(words: list[str]) -> None:
 
 
 def check_calls(ran: Ran) -> list[list[str]]:
-    """Check that the real command reads all that was called of it; return that."""
+    """Check that the real command can read all calls; return the calls."""
     calls = [words for program, *words in ran.calls if program == "mnist-bench"]
     for words in calls:
         parse(words)
@@ -143,13 +147,13 @@ def test_a_version_is_measured(folder: Path, run: Any) -> None:
     assert check[:6] == ["check", "--fast", "--engine", "graph", "--data", "mnist"]
     versions = ["--tensorflow", "2.21.0", "--keras", "2.21.0", "--python", "3.12"]
     assert add == ["matrix", "add", "base", *versions, "--out", "records"]
-    here = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
-    assert accuracy == ["matrix", "run", "base", *here, "--seeds", "15", "--jobs", "2"]
-    assert times == ["matrix", "run", "base", *here, "--layers", "times"]
+    options = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
+    assert accuracy == ["matrix", "run", "base", *options, "--seeds", "15", "--jobs", "2"]
+    assert times == ["matrix", "run", "base", *options, "--layers", "times"]
 
 
 def test_a_check_that_fails_does_not_stop_the_measuring(folder: Path) -> None:
-    """The job is red, and there is a record to compare all the same."""
+    """The job fails, but leaves a record to compare."""
     (folder / "bin" / "check").write_text("1")
     github = run_github(folder, "measure")
     assert github.statuses == [0, 1, 0]
@@ -163,7 +167,7 @@ def test_a_check_that_fails_does_not_stop_the_measuring(folder: Path) -> None:
 
 @pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
 def test_each_version_is_compared_with_the_base(folder: Path, run: Any) -> None:
-    """All is well: status 0, a table a version in the summary, the page and the figures."""
+    """All is well: status 0, a table for each version in the summary, the page and the figures."""
     measure_all(folder)
     ran = run(folder, "report")
     assert set(ran.statuses) == {0}, ran.out
@@ -195,7 +199,7 @@ def test_each_version_is_compared_with_the_base(folder: Path, run: Any) -> None:
 def test_the_worst_comparison_is_the_status(
     folder: Path, run: Any, newest: int, following: int, status: int, said: str
 ) -> None:
-    """A regression above all others, and no failure is lost behind a version that is well."""
+    """The worst status of all comparisons is the job's; a regression outranks the others."""
     measure_all(folder)
     (folder / "bin" / "newest").write_text(str(newest))
     (folder / "bin" / "next").write_text(str(following))
@@ -216,7 +220,7 @@ def test_nothing_to_compare_is_inconclusive(folder: Path, run: Any) -> None:
 
 
 def test_a_version_without_a_record_is_not_forgotten(folder: Path) -> None:
-    """On GitHub the report itself says so, for it may be all that a branch's protection asks for."""
+    """On GitHub the report says so itself: a branch's protection may require the report alone."""
     measure_all(folder)
     assert run_github(folder, "report", measured="failure").statuses[-1] == 3
     (folder / "bin" / "next").write_text("1")
@@ -228,7 +232,7 @@ def test_a_version_without_a_record_is_not_forgotten(folder: Path) -> None:
     [("github-actions.yml", GITHUB["env"]["BASE"]), ("gitlab-ci.yml", GITLAB["variables"]["BASE"])],
 )
 def test_the_names_can_be_added(tmp_path: Path, file: str, base: str) -> None:
-    """Those of the matrix, the nightly one that is commented out with them, are names of `matrix add`."""
+    """The names of the matrix, the nightly one in comments included, can be given to `matrix add`."""
     text = (DOCS / "ci" / file).read_text(encoding="utf-8")
     names = re.findall(r"- { (?:name|NAME): ([^,]+), ", text)
     assert names == [base, "next", "newest", "nightly"]
@@ -239,7 +243,7 @@ def test_the_names_can_be_added(tmp_path: Path, file: str, base: str) -> None:
 
 @pytest.mark.parametrize("line", list_documented())
 def test_the_documented_commands_are_there(line: str) -> None:
-    """Each command line of docs/ci.md is one that the command reads."""
+    """The command reads each command line of docs/ci.md."""
     _, *words = shlex.split(line)
     parse(words)
 

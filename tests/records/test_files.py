@@ -1,4 +1,4 @@
-"""A file is there whole or not at all, and none is lost without a word."""
+"""A file is written whole or not at all, and none is lost silently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_writes_bytes_into_a_new_folder(tmp_path: Path) -> None:
-    """The content arrives byte for byte, its folder is made, and nothing else is left there."""
+    """The content arrives byte for byte in a new folder, which holds nothing else."""
     path = tmp_path / "new" / "folder" / "file.json"
     write_atomically(path, b"\x00\r\n\xff")
     assert path.read_bytes() == b"\x00\r\n\xff"
@@ -23,14 +23,14 @@ def test_writes_bytes_into_a_new_folder(tmp_path: Path) -> None:
 
 
 def test_the_file_can_be_read_by_others(tmp_path: Path) -> None:
-    """A record is no secret, although the temporary file that it was is one."""
+    """A record can be read by every user, although its temporary file could not."""
     path = tmp_path / "file"
     write_atomically(path, b"")
     assert path.stat().st_mode & 0o777 == 0o644
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
-    """A file that is there stays as it is, the error names it, and no temporary file stays."""
+    """An existing file stays as it is, the error names it, and no temporary file stays."""
     path = tmp_path / "file"
     write_atomically(path, b"first")
     with pytest.raises(FileExistsError, match="file"):
@@ -40,7 +40,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_overwrites_when_asked(tmp_path: Path) -> None:
-    """A file is replaced by another one, whose readers never see a half: those of the old one keep it."""
+    """A file is replaced as a whole: readers of the old file keep the old content."""
     path = tmp_path / "file"
     write_atomically(path, b"first")
     with path.open("rb") as reader:
@@ -67,7 +67,9 @@ def test_a_failed_write_leaves_what_was_there(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"second", overwrite=overwrite)
-    assert [(it.name, it.read_bytes()) for it in tmp_path.iterdir()] == ([("file", b"first")] if overwrite else [])
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == (
+        [("file", b"first")] if overwrite else []
+    )
 
 
 def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
@@ -78,13 +80,13 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_only_a_file_of_one_s_own_is_replaced(tmp_path: Path) -> None:
-    """It bears the mark near its beginning; another is left as it is, and named."""
+    """A file with the mark near its beginning is replaced; any other file stays, and is named."""
     path = tmp_path / "page.html"
     replace_own(path, b"<mark> first", mark="<mark>")
     replace_own(path, b"<mark> second", mark="<mark>")
     assert path.read_bytes() == b"<mark> second"
-    for other in (b"somebody's", b" " * 5000 + b"<mark>"):
-        path.write_bytes(other)
+    for content in (b"somebody's", b" " * 5000 + b"<mark>"):
+        path.write_bytes(content)
         with pytest.raises(FileExistsError, match=r"page\.html exists already, and was not written by this command"):
             replace_own(path, b"<mark> third", mark="<mark>")
-        assert path.read_bytes() == other
+        assert path.read_bytes() == content

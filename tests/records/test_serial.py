@@ -1,4 +1,4 @@
-"""Whatever stands in a file, it is read as a valid record, or one line says which field of which file is wrong."""
+"""Any file is read as a valid record, or one line says which field of which file is wrong."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def find_places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, 
 
 
 def find_fault(text: str | bytes, kind: str) -> str:
-    """Return the fault that is found in a record's text; none where it is read, and written again as it was."""
+    """Return the fault in a record's text; "" where the text is read, and written again as it was."""
     try:
         got = decode(text, KINDS[kind], origin="a.json")
     except RecordError as error:
@@ -90,7 +90,7 @@ def check_fault(fault: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sound_record_has_no_fault(kind: str, records: dict[str, Any]) -> None:
-    """What the tests below damage is read."""
+    """The records that the tests below damage are valid."""
     assert find_fault(dump_json(records[kind]), kind) == ""
 
 
@@ -128,7 +128,7 @@ def test_any_damage_to_the_bytes_is_read_or_named(kind: str, records: dict[str, 
 @example(text=b"[" * 100_000)
 @settings(max_examples=40, deadline=None)
 def test_anything_else_is_named(kind: str, text: str | bytes) -> None:
-    """What never was a record is none."""
+    """A text that never was a record is refused."""
     fault = find_fault(text, kind)
     assert fault
     check_fault(fault)
@@ -145,25 +145,25 @@ def test_a_field_of_any_name_keeps_to_its_line(name: str, records: dict[str, Any
 
 
 def test_the_schema_is_looked_at_first(records: dict[str, Any]) -> None:
-    """What another version wrote is told by its version, not by the fields that it has more."""
+    """A record of another schema version is refused for that, not for its additional fields."""
     fields = json.loads(dump_json(records["training"])) | {"schema_version": 2, "news": 1}
     assert find_fault(json.dumps(fields), "training") == "a.json: schema_version is 2, this version reads 1"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_several_kinds(kind: str, records: dict[str, Any], tmp_path: Path) -> None:
-    """The field `kind` says which of them it is; another kind is named with those that would do."""
+    """The field `kind` decides which form is read; another kind is refused with the allowed ones."""
     path = tmp_path / "it.json"
     path.write_text(dump_json(records[kind]))
     assert load(path, *KINDS.values()) == records[kind]
-    others = {name: form for name, form in KINDS.items() if name != kind}
-    expected = " or ".join(map(repr, others))
+    forms = {name: form for name, form in KINDS.items() if name != kind}
+    expected = " or ".join(map(repr, forms))
     with pytest.raises(RecordError, match=re.escape(f"{path}: kind is {kind!r}, expected {expected}")):
-        load(path, *others.values())
+        load(path, *forms.values())
 
 
 def test_json_that_is_no_record(tmp_path: Path) -> None:
-    """Any type can be read from a file, and its faults are named like a record's."""
+    """Any type can be read from a file, and its faults are named as a record's are."""
     path = tmp_path / "it.json"
     path.write_text('{"a": [1, 2]}')
     assert load_json(path, dict[str, list[int]]) == {"a": [1, 2]}
@@ -213,7 +213,7 @@ def test_unknown_fields_are_refused_at_every_depth(place: str | None) -> None:
 
 
 def test_fields_of_another_program_are_skipped() -> None:
-    """They are skipped where the record says so, and in its parts they are refused all the same."""
+    """Unknown fields are skipped where the record says so, and refused in its parts all the same."""
     assert convert({"part": {"size": 1}, "more": 2}, Open, origin="x") == Open(part=Inner(size=1.0))
     with pytest.raises(RecordError, match="unknown field `more`"):
         convert({"part": {"size": 1, "more": 2}}, Open, origin="x")
@@ -221,7 +221,7 @@ def test_fields_of_another_program_are_skipped() -> None:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_record_is_saved_whole(tmp_path: Path, overwrite: bool) -> None:  # noqa: FBT001 - pytest gives it by name
-    """A saved record is read back equal; one that is there is replaced only on request."""
+    """A saved record is read back equal; an existing file is replaced only on request."""
     path = tmp_path / "new" / "record.json"
     save(Inner(size=0.5), path, overwrite=overwrite)
     assert load_json(path, Inner) == Inner(size=0.5)

@@ -1,4 +1,4 @@
-"""Records go to JSON and back unchanged, and one that is not right says which field of which file."""
+"""Records go to JSON and back unchanged; for a wrong record the error names file and field."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_round_trip(record: TrainingRecord) -> None:
 
 
 def test_json_has_one_form(record: TrainingRecord) -> None:
-    """Keys are sorted at every level, the text ends in one newline, and holds the two fields that head it."""
+    """Keys are sorted at every level, the text ends in one newline, and kind and schema version are there."""
     text = dump_json(record)
     fields = json.loads(text)
     assert text == json.dumps(fields, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -203,7 +203,7 @@ def test_a_damaged_file_is_named(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """No file, and a folder in its place, are errors of a record, too."""
+    """A missing file, and a folder in its place, are errors of a record, too."""
     with pytest.raises(RecordError, match=re.escape(f"{tmp_path / 'none'}: No such file")):
         load_record(tmp_path / "none")
     with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: Is a directory")):
@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [NAN, INFINITY, -0.5], ids=["nan", "inf", "negative"])
 @pytest.mark.parametrize("field", ["test_accuracy", "test_loss"])
 def test_no_record_is_made_of_bad_figures(record: TrainingRecord, field: str, bad: float) -> None:
-    """What JSON could not hold, or no training gives, never becomes a record."""
+    """Figures that JSON cannot hold, or that no training gives, never become a record."""
     with pytest.raises(ValueError, match=f"{field} {bad!r} is outside 0 to"):
         dataclasses.replace(record, **{field: bad})
 
@@ -235,7 +235,7 @@ def test_no_bad_history(record: TrainingRecord, field: str, bad: float) -> None:
 
 
 def test_records_are_frozen(record: TrainingRecord) -> None:
-    """A record cannot be changed after the fact, and takes no positions for names."""
+    """A record cannot be changed, and takes no positional arguments."""
     with pytest.raises(AttributeError, match="cannot assign to field"):
         record.test_accuracy = 1.0  # type: ignore[misc]
     with pytest.raises(TypeError):
@@ -243,7 +243,7 @@ def test_records_are_frozen(record: TrainingRecord) -> None:
 
 
 def test_the_defaults_are_the_labs() -> None:
-    """What the lab sheet sets is what an unsaid configuration has."""
+    """The defaults of a configuration are the lab sheet's."""
     config = TrainingConfig(lab="mlp")
     assert (config.batch_size, config.learning_rate, config.validation_split) == (128, 0.1, 0.2)
     assert (config.seed, config.epochs, config.data, config.deterministic) == (1671, None, "auto", True)
@@ -271,14 +271,14 @@ def test_a_record_from_elsewhere_cannot_put_html_into_a_notebook(record: Trainin
 
 
 def test_the_published_schema_is_current() -> None:
-    """docs/record.schema.json is what the records say."""
+    """docs/record.schema.json is that of the records."""
     command = "from mnist_bench.records import training as r; print(r.dump_json(r.make_schema()), end='')"
     how = f'make it anew: python -c "{command}" > docs/record.schema.json'
     assert SCHEMA.read_text(encoding="utf-8") == dump_json(make_schema()), how
 
 
 def test_the_schema_holds_of_records_and_of_nothing_else(record: TrainingRecord) -> None:
-    """A record's JSON validates; without a field, with one too many or with a wrong one it does not."""
+    """A record's JSON is valid; without a field, with an additional or with a wrong one it is not."""
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -1,4 +1,4 @@
-"""Verdicts have exit statuses, the worst one speaks for all, and nothing checked is never green."""
+"""Verdicts have exit statuses, the worst verdict decides, and nothing checked is never green."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def make_result(verdict: Verdict) -> CheckResult:
     ],
 )
 def test_each_verdict_has_its_exit_status(verdict: Verdict, status: int) -> None:
-    """A single check ends with the status of its verdict, and holds where that is 0."""
+    """A single check ends with the status of its verdict, and holds if the status is 0."""
     assert EXIT_STATUS[verdict] == status
     assert exit_status([make_result(verdict)]) == status
     assert make_result(verdict).holds is (status == 0)
 
 
 def test_every_verdict_has_an_exit_status() -> None:
-    """None is left out, and 2, which is for bad usage, is no verdict's."""
+    """No verdict is left out, and none has 2, which is for bad usage."""
     assert set(EXIT_STATUS) == set(Verdict)
     assert 2 not in EXIT_STATUS.values()
 
@@ -54,9 +54,9 @@ def test_every_verdict_has_an_exit_status() -> None:
     ],
 )
 def test_the_worst_verdict_speaks_for_all(verdicts: str, said: str, status: int) -> None:
-    """A regression is heard above a missing answer, and both above what is green, in any order."""
-    them = [Verdict(verdict) for verdict in verdicts.split()]
-    for order in (them, them[::-1]):
+    """A regression outranks a missing answer, and both outrank green verdicts, in any order."""
+    group = [Verdict(verdict) for verdict in verdicts.split()]
+    for order in (group, group[::-1]):
         assert conclude(order) is Verdict(said)
         assert exit_status(map(make_result, order)) == status
 

@@ -23,7 +23,7 @@ FIGURES = {"loss": 0.5, "accuracy": 0.75, "val_loss": float("nan"), "val_accurac
 
 
 def make_story(record: TrainingRecord) -> list[Event]:
-    """Return the events of one training that finishes and of one that does not."""
+    """Return the events of one training that finishes and of another that does not."""
     epochs = [EpochEnded(0, epoch, FIGURES) for epoch in range(20)]
     failed = Failed(1, CONFIG, "a reason", bad_input=False, details="")
     return [Started(0, "digits"), *epochs, Finished(0, record), Started(1, "digits"), failed]
@@ -57,7 +57,7 @@ def test_plain_lines_where_there_is_no_terminal(record: TrainingRecord, capsys: 
 def test_bars_in_a_terminal(
     record: TrainingRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A terminal gets a bar for each training, with its accuracy; one that never started has none."""
+    """A terminal gets a bar for each training, with its accuracy; a training that never started has no bar."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
@@ -75,7 +75,7 @@ def test_bars_in_a_terminal(
 
 
 def test_a_download_shows_nothing_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Progress is for terminals; a total that is not known is no error."""
+    """Progress is for terminals; an unknown total is no error."""
     with show_download() as update:
         update(10, None)
         update(20, 100)
@@ -84,7 +84,7 @@ def test_a_download_shows_nothing_where_there_is_no_terminal(capsys: pytest.Capt
 
 
 def test_the_table_says_what_came_of_it(record: TrainingRecord) -> None:
-    """A row a training: model, parameters, accuracy against its threshold, loss, seconds, verdict."""
+    """A row for each training: model, parameters, accuracy and threshold, loss, seconds, verdict."""
     low = dataclasses.replace(record, test_accuracy=0.9199, test_loss=None)
     text = print_table([record, low], width=120)
     assert text[0].split() == [
@@ -135,6 +135,6 @@ def test_the_table_fits_into_80_columns(record: TrainingRecord) -> None:
 
 
 def test_one_epoch_shows_its_own_seconds(record: TrainingRecord) -> None:
-    """Without a median of later epochs the first one's seconds stand there."""
+    """Without later epochs, and so without their median, the first epoch's seconds are shown."""
     seconds = dataclasses.replace(record.seconds, epoch=None, first_epoch=1.25)
     assert "1.250" in print_table([dataclasses.replace(record, seconds=seconds)], width=120)[3]

@@ -1,4 +1,4 @@
-"""The lab's notebook: clean, whole, the same every time, and it runs from its first cell to its last."""
+"""The lab's notebook: clean, whole, the same every time, and it runs from the first cell to the last."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def find_parameters(written: Any) -> Any:
 
 
 def test_the_notebook_is_clean(written: Any) -> None:
-    """It is valid, has no outputs and no counts, texts and code in turn, and nothing of this project."""
+    """The notebook is valid, without outputs and counts, text and code in turn, and nothing of this project."""
     nbformat.validate(written)
     kinds = [cell.cell_type for cell in written.cells]
     assert kinds[0] == "markdown"
@@ -51,7 +51,7 @@ def test_the_notebook_is_clean(written: Any) -> None:
 
 
 def test_the_notebook_is_the_lab(written: Any) -> None:
-    """Its parameters are the lab's, its seed the one that was asked for, and its headings count to 6."""
+    """The parameters are the lab's, the seed is the given one, and the headings count to 6."""
     values = {
         node.targets[0].id: node.value.value
         for node in ast.parse(find_parameters(written).source).body
@@ -83,7 +83,7 @@ def test_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    """A file that is there stays as it is."""
+    """An existing file stays as it is."""
     path = tmp_path / "mine.ipynb"
     path.write_text("precious")
     with pytest.raises(FileExistsError, match=r"mine.ipynb exists already: choose another name"):
@@ -96,21 +96,21 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     [("lab.py", 1, "'.*lab.py': its name must end in .ipynb"), ("lab.ipynb", -1, "seed -1 is not allowed")],
 )
 def test_what_is_not_allowed_is_named(tmp_path: Path, name: str, seed: int, message: str) -> None:
-    """Another ending, and a seed that NumPy does not take, which would fail in the notebook only."""
+    """Another file ending is refused, and so is a seed that NumPy does not take."""
     with pytest.raises(ValueError, match=message):
         write_notebook(tmp_path / name, seed=seed)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_nbformat_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has not installed it is told how to."""
+    """The error says how to install nbformat."""
     monkeypatch.setitem(sys.modules, "nbformat", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'mnist-bench\[notebook\]'"):
         make_notebook(seed=1)
 
 
 def test_a_template_without_its_seed_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A notebook that would train another seed than was asked for is not made."""
+    """A template without the seed's line is an error: its notebook would train another seed."""
     text = notebook._TEXT.read_text(encoding="utf-8").replace("SEED = 1671", "SEED = int('1671')")
     monkeypatch.setattr(notebook, "_TEXT", tmp_path / "notebook.md")
     (tmp_path / "notebook.md").write_text(text, encoding="utf-8")
@@ -119,7 +119,7 @@ def test_a_template_without_its_seed_is_noticed(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_notebook_runs(written: Any, tiny: Dataset, tmp_path: Path) -> None:
-    """Its cells run one after another without the network, and print the lab's parameters and test figures."""
+    """The cells run in order without the network, and print the lab's parameters and test figures."""
     nbclient = pytest.importorskip("nbclient", reason="the extra `notebook` is not installed")
     pytest.importorskip("ipykernel", reason="the extra `notebook` is not installed")
     names = ("x_train", "y_train", "x_test", "y_test")
@@ -135,7 +135,7 @@ def test_the_notebook_runs(written: Any, tiny: Dataset, tmp_path: Path) -> None:
     assert "Training data input shape: (600, 28, 28)" in text
     assert "Input data ready" in text
     # Keras 2 writes 7850, Keras 3 7,850.
-    totals = [it.replace(",", "") for it in re.findall(r"Total params:\D*([\d,]+)", text)]
+    totals = [total.replace(",", "") for total in re.findall(r"Total params:\D*([\d,]+)", text)]
     assert totals == ["7850", "118282", "118282"]
     assert len(re.findall(r"Test accuracy: 0\.\d{4}", text)) == 3
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]

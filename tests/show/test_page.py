@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from fixtures.pages import Page
 from mnist_bench.checks.sheet.facts import Fact
 from mnist_bench.records.environment import Gpu
 from mnist_bench.show.page import write_run_page
@@ -20,54 +19,6 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
 
 IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
-VOID = {"meta", "link", "br", "hr", "img", "input"}
-# Attributes through which a page loads something.
-LOADING = {"src", "srcset", "href", "xlink:href", "data", "poster", "action", "background"}
-
-
-class Page(HTMLParser):
-    """What is in a page: its text, its tags, and what it loads; tags that do not match are errors."""
-
-    def __init__(self, html: str) -> None:
-        """Read the page."""
-        super().__init__()
-        self.text, self.tags, self.loads, self.open = "", [], [], []
-        self.rows: list[list[str]] = []
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag and what it loads."""
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-        self.loads += [value or "" for name, value in attrs if name in LOADING]
-        self.loads += re.findall(r"url\(([^)]*)\)", " ".join(value or "" for _, value in attrs))
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag that is closed at once."""
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        """Check that the tag closes the one that is open."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Note text; that of a style may load something, too."""
-        if self.open and self.open[-1] == "style":
-            assert "@import" not in data
-            self.loads += re.findall(r"url\(([^)]*)\)", data)
-            return
-        self.text += data
-        if {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data
 
 
 def write_page(folder: Path, *records: TrainingRecord) -> Page:
@@ -101,24 +52,25 @@ def page(folder: Path, record: TrainingRecord) -> Page:
 
 @pytest.mark.usefixtures("page")
 def test_pictures_lie_beside_the_page(folder: Path) -> None:
-    """The sample and two curves a lab, each a picture on its own ground."""
+    """The sample and two curves for each lab are files, each picture on its own background."""
     names = ["mlp-accuracy", "mlp-loss", "perceptron-accuracy", "perceptron-loss", "sample"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(["index.html", *(f"{it}.svg" for it in names)])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["index.html", *(f"{name}.svg" for name in names)])
     for name in names:
         svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
         assert svg.startswith('<svg color="#222" style="background:#fff"')
 
 
 def test_the_page_needs_nothing_else(page: Page) -> None:
-    """It loads nothing from anywhere: no script, and only its own parts and data as addresses."""
+    """The page loads nothing: it has no script, and only its own parts and data as addresses."""
     assert page.loads
-    assert [it for it in page.loads if not it.strip("'\"").startswith(("#", "data:"))] == []
+    assert [address for address in page.loads if not address.startswith("data:")] == []
+    assert [link for link in page.links if not link.startswith("#")] == []
     assert not {"script", "iframe", "object", "embed", "img"} & set(page.tags)
     assert page.tags.count("svg") == 5
 
 
 def test_the_page_has_a_row_a_training(page: Page) -> None:
-    """Its table has the figures of each record, and no lab sheet's beside those of the stand-in."""
+    """The table has the figures of each record, and the lab sheet's only on MNIST."""
     head, *rows = page.rows
     columns = "model, verdict, test accuracy, threshold, test loss, parameters, epochs, s/epoch, engine, seed"
     assert head == columns.split(", ")
@@ -130,13 +82,13 @@ def test_the_page_has_a_row_a_training(page: Page) -> None:
 
 
 def test_the_page_says_that_the_stand_in_is_not_mnist(page: Page) -> None:
-    """Nobody takes the figures for MNIST's."""
+    """The page warns that the figures are not MNIST's."""
     assert "Not MNIST." in page.text
     assert "cannot be compared with the lab sheet's" in page.text
 
 
 def test_the_page_says_where_it_ran(page: Page, record: TrainingRecord) -> None:
-    """Versions, processor and both keys are there."""
+    """The page has versions, processor and both keys."""
     environment = record.environment
     for text in ("TensorFlow 2.21.0, Keras 3.15.1, Python 3.11.7, on cpu; 2026-01-01", "A CPU, avx2, 2 of 2 cores"):
         assert text in page.text
@@ -145,7 +97,7 @@ def test_the_page_says_where_it_ran(page: Page, record: TrainingRecord) -> None:
 
 
 def test_mnist_stands_beside_the_lab_sheet(tmp_path: Path, record: TrainingRecord) -> None:
-    """On MNIST there is no warning, but the sheet's accuracy to compare with."""
+    """On MNIST the page has no warning, but the sheet's accuracy to compare with."""
     page = write_page(tmp_path, as_mnist(record))
     assert "Not MNIST" not in page.text
     assert dict(zip(*page.rows, strict=True))["lab sheet"] == "0.9257"
@@ -153,7 +105,7 @@ def test_mnist_stands_beside_the_lab_sheet(tmp_path: Path, record: TrainingRecor
 
 
 def test_a_training_that_diverged_has_a_page(tmp_path: Path, record: TrainingRecord) -> None:
-    """Without a test loss and without a median of seconds there is a row nevertheless."""
+    """A training without a test loss and without a median of seconds has a row, too."""
     seconds = dataclasses.replace(record.seconds, epoch=None)
     bad = dataclasses.replace(record, test_loss=None, seconds=seconds)
     row = dict(zip(*write_page(tmp_path, bad).rows, strict=True))
@@ -174,19 +126,19 @@ def test_text_of_a_record_stays_text(tmp_path: Path, record: TrainingRecord) -> 
 
 
 def test_a_page_replaces_that_of_an_earlier_run(tmp_path: Path, record: TrainingRecord) -> None:
-    """The page is of the records that it is given, whatever was there."""
+    """The page shows the given records only, whatever the folder held."""
     (tmp_path / "index.html").write_text("old")
     assert "old" not in write_page(tmp_path, record).text.split()
 
 
 def test_the_same_records_give_the_same_page(tmp_path: Path, record: TrainingRecord) -> None:
-    """No clock, no path and no chance are in it."""
+    """The page depends on no clock, path or random number."""
     pages = [write_run_page([record], tmp_path / name, image=IMAGE, label=4).read_bytes() for name in "ab"]
     assert pages[0] == pages[1]
 
 
 def test_a_walk_s_facts_stand_beside_the_sheet_s(tmp_path: Path, record: TrainingRecord) -> None:
-    """Those of one line have a row each; without a walk there is no such table."""
+    """Facts of one line have a row each; without a walk the page has no such table."""
     facts = [
         Fact(section=1, name="Shape", ours="(2,)", sheet="(2,)", exact=True),
         Fact(section=2, name="Loss", ours="0.3", sheet="0.2", note="within <3> seeds"),

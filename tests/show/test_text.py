@@ -1,4 +1,4 @@
-"""Results as lines, JSON, Markdown and JUnit XML: nothing is lost, and nothing breaks the form it stands in."""
+"""Results as lines, JSON, Markdown and JUnit XML: nothing is lost, and no text breaks the form."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def split_row(line: str) -> list[str]:
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.IDENTICAL])
 def test_a_green_check_is_one_line(verdict: Verdict) -> None:
-    """It says verdict, check, figure and bound."""
+    """The line has verdict, check, figure and bound."""
     assert format_line(make(verdict)).split() == [verdict.value, "contract/new-order[epoch]", "12%", "(<", "50%)"]
 
 
 @pytest.mark.parametrize("verdict", ["KNOWN", "REGRESSED", "MISSING", "INCONCLUSIVE", "NO_BASELINE"])
 def test_any_other_check_shows_more(verdict: str) -> None:
-    """Below its line stand the evidence, line by line, and the command that shows more, both indented."""
+    """Evidence and command follow below the line, both indented."""
     _, *below = format_line(make(Verdict(verdict), evidence="why\nand how")).splitlines()
     assert below == [f"{'':13}{text}" for text in ("why", "and how", "mnist-bench check")]
     assert "\n" not in format_line(make(Verdict(verdict), evidence="", command=""))
@@ -69,13 +69,13 @@ def test_any_other_check_shows_more(verdict: str) -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_the_statistics_speak_for_a_pass(metric: str) -> None:
-    """What a PASS could have seen belongs to it."""
+    """The evidence of a PASS, what it could have seen, is shown."""
     line = format_line(make(Verdict.PASS, name=f"accuracy/{metric}[mlp-epoch]"))
     assert line.splitlines()[1:] == [f"{'':13}why"]
 
 
 def test_the_summary_counts() -> None:
-    """The worst verdict comes first, then how many said what; verdicts that none said are left out."""
+    """The worst verdict comes first, then the count of each verdict that occurs."""
     results = [make(Verdict.PASS), make(Verdict.NO_BASELINE), make(Verdict.PASS)]
     assert format_summary(results) == "NO_BASELINE: 2 PASS, 1 NO_BASELINE"
     for verdict in Verdict:
@@ -84,7 +84,7 @@ def test_the_summary_counts() -> None:
 
 @pytest.mark.parametrize("form", [format_summary, format_json, format_markdown])
 def test_no_results_are_no_report(form: object) -> None:
-    """Nothing was checked: no report says otherwise."""
+    """Without results there is no report: nothing was checked."""
     assert callable(form)
     with pytest.raises(ValueError, match="no checks ran"):
         form([])
@@ -92,7 +92,7 @@ def test_no_results_are_no_report(form: object) -> None:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_json_says_it_all(verdict: Verdict) -> None:
-    """It holds the verdict, the exit status and every field of every check."""
+    """The JSON holds the verdict, the exit status and every field of every check."""
     results = [make(Verdict.IDENTICAL), make(verdict)]
     report = json.loads(format_json(results))
     assert report["exit_status"] == exit_status(results)
@@ -101,18 +101,20 @@ def test_json_says_it_all(verdict: Verdict) -> None:
 
 
 def test_markdown_is_a_table() -> None:
-    """A row a check, below a line that sums up and above what is not green with its command."""
+    """A row for each check, below a summary and above the commands of checks that are not green."""
     first, _, *table = format_markdown(ALL).splitlines()
     assert first == f"**{format_summary(ALL)}**"
     rows = [split_row(line) for line in table[: 2 + len(ALL)]]
     assert rows[:2] == [["verdict", "check", "figure", "bound"], ["---"] * 4]
-    assert rows[2:] == [[it.verdict.value, f"`{it.name}`", "12%", "&lt; 50%"] for it in ALL]
+    assert rows[2:] == [[result.verdict.value, f"`{result.name}`", "12%", "&lt; 50%"] for result in ALL]
     details = [line for line in table[2 + len(ALL) :] if line]
-    assert details == [f"- `{it.name}`: why `mnist-bench check`" for it in ALL if it.verdict is not Verdict.PASS]
+    assert details == [
+        f"- `{result.name}`: why `mnist-bench check`" for result in ALL if result.verdict is not Verdict.PASS
+    ]
 
 
 def test_a_markdown_cell_stays_one() -> None:
-    """Pipes are escaped, lines joined, and what looks like HTML is shown as it stands."""
+    """Pipes are escaped, lines are joined, and HTML is shown as text."""
     report = format_markdown([make(Verdict.REGRESSED, name="a/b[c|d]", figure=NASTY, bound="x\\", evidence="p|q\n<i>")])
     row = report.splitlines()[4]
     verdict, name, figure, bound = split_row(row)
@@ -123,10 +125,10 @@ def test_a_markdown_cell_stays_one() -> None:
 
 
 def test_junit_counts_what_it_holds() -> None:
-    """A regression is a failure, no answer an error, a known regression skipped; the rest passed."""
+    """A regression is a failure, no answer an error, a known regression skipped; all else passed."""
     suite = ET.fromstring(format_junit(ALL))  # noqa: S314 - our own
     assert suite.attrib == {"name": "mnist-bench", "tests": "7", "failures": "1", "errors": "3", "skipped": "1"}
-    found = {case.get("name"): (case.get("classname"), [it.tag for it in case]) for case in suite}
+    found = {case.get("name"): (case.get("classname"), [part.tag for part in case]) for case in suite}
     assert found == {
         "identical[case]": ("mnist_bench.layer", ["system-out"]),
         "pass[case]": ("mnist_bench.layer", ["system-out"]),
@@ -139,7 +141,7 @@ def test_junit_counts_what_it_holds() -> None:
 
 
 def test_junit_says_why() -> None:
-    """A failure holds figure, bound, evidence and the command that shows more; a pass its figure and bound."""
+    """A failure holds figure, bound, evidence and command; a pass holds figure and bound."""
     suite = ET.fromstring(format_junit([make(Verdict.REGRESSED), make(Verdict.PASS)]))  # noqa: S314 - our own
     failure, said = suite[0][0], suite[1][0]
     assert (failure.get("message"), failure.text) == ("REGRESSED: 12% (< 50%)", "why\nmnist-bench check")
@@ -160,9 +162,9 @@ def test_junit_holds_any_text() -> None:
 @given(results=results_of_any_text)
 @settings(max_examples=50, deadline=None)
 def test_no_text_breaks_a_report(results: list[CheckResult]) -> None:
-    """Whatever the checks say, the XML has a case for each and the table a row of four cells."""
+    """Whatever the checks say, the XML has a case and the table a row of four cells for each."""
     suite = ET.fromstring(format_junit(results).encode())  # noqa: S314 - our own
-    assert [it.tag for it in suite] == ["testcase"] * len(results)
+    assert [case.tag for case in suite] == ["testcase"] * len(results)
     rows = format_markdown(results).split("\n")[4 : 4 + len(results)]
     assert [len(split_row(row)) for row in rows] == [4] * len(results)
 

@@ -15,5 +15,5 @@ pytestmark = pytest.mark.usefixtures("prompt_fit", "float32")
 
 
 def test_engine_follows_the_oracle(mnist_lab: str, mnist_engine: str, mnist_hold: Callable[..., None]) -> None:
-    """Given weights, batches and masks, the weights after each step are the oracle's but for rounding."""
+    """Given weights, batches and masks, the weights after each step are the oracle's, apart from rounding."""
     mnist_hold(arithmetic.check_arithmetic(mnist_lab, mnist_engine), engine=mnist_engine)

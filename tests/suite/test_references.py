@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.accuracy import compare_values
-from mnist_bench.checks.baselines import AccuracyBaseline, Reference, find_folder, list_baselines, load_baseline
+from mnist_bench.checks.baselines import FORMS, AccuracyBaseline, Reference, find_folder, list_baselines
+from mnist_bench.records.serial import load
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.labs import LABS
 
@@ -18,12 +19,12 @@ ENOUGH = {("mnist", "fused"): 100, ("mnist", "epoch"): 30, ("digits", "fused"): 
 
 def collect_references() -> dict[tuple[str, str, str], Reference]:
     """Return the references in force by data set, engine and lab."""
-    stored = [load_baseline(path) for path in list_baselines(find_folder())]
+    stored = [load(path, *FORMS) for path in list_baselines(find_folder())]
     return {
-        (it.dataset, reference.engine, it.lab): reference
-        for it in stored
-        if isinstance(it, AccuracyBaseline)
-        for reference in it.references
+        (baseline.dataset, reference.engine, baseline.lab): reference
+        for baseline in stored
+        if isinstance(baseline, AccuracyBaseline)
+        for reference in baseline.references
     }
 
 
@@ -40,7 +41,7 @@ def test_there_are_enough_seeds(dataset: str, engine: str, lab: str) -> None:
 
 
 def judge_apart(reference: Reference, count: int, accuracy_shift: float) -> dict[str, str]:
-    """Hold the last `count` seeds of a reference, moved, against the others; return the verdicts by metric."""
+    """Compare the last `count` seeds of a reference, shifted, with the rest; return the verdicts by metric."""
     rest = dataclasses.replace(
         reference,
         seeds=reference.seeds[:-count],
@@ -68,12 +69,12 @@ def test_a_loss_of_a_fifth_of_a_point_is_found(dataset: str, lab: str) -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_twenty_fresh_seeds_pass(lab: str) -> None:
-    """Twenty of MNIST's hundred seeds PASS beside the other eighty, in accuracy and in loss."""
+    """Twenty of MNIST's hundred seeds PASS when compared with the other eighty, in accuracy and in loss."""
     assert judge_apart(REFERENCES["mnist", "fused", lab], 20, 0.0) == {"accuracy": "PASS", "loss": "PASS"}
 
 
 def test_three_scattered_seeds_are_no_answer() -> None:
-    """Three seeds, spread four times as wide as a hundred are, are INCONCLUSIVE."""
+    """Three seeds, spread four times as widely as a hundred, are INCONCLUSIVE."""
     reference = REFERENCES["mnist", "fused", "mlp"]
     mean, loss = np.mean(reference.test_accuracy), np.mean(reference.test_loss)
     comparisons = compare_values(reference, [mean - 0.004, mean, mean + 0.004], [loss - 0.01, loss, loss + 0.01])

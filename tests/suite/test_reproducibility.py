@@ -44,8 +44,8 @@ def test_fit_engines_end_in_the_same_bits(mnist_lab: str, tiny: Dataset) -> None
             records[engine] = train(TrainingConfig(lab=mnist_lab, engine=engine, epochs=2), dataset=tiny)
     if mnist_lab == "dropout" and read_versions()["keras"].startswith("2."):
         assert records.pop("eager").final_digest != records["graph"].final_digest
-    first, *others = records.values()
-    for record in others:
+    first, *rest = records.values()
+    for record in rest:
         assert record.final_digest == first.final_digest
         assert record.history.accuracy == first.history.accuracy
         assert record.history.val_accuracy == first.history.val_accuracy

@@ -34,7 +34,7 @@ def test_the_table_names_the_data_and_what_the_test_set_did(swept: SweepRecord) 
 
 
 def test_the_page_is_whole_and_self_contained(swept: SweepRecord, tmp_path: Path) -> None:
-    """It names the stand-in, holds its pictures, escapes what it is given, and loads nothing."""
+    """The page names the stand-in, holds its pictures, escapes its texts and loads nothing."""
     page = write_sweep(swept, tmp_path).read_text()
     assert "Not MNIST" in page
     assert page.count("<svg") == len(draw_all(swept)) - 1  # the overview of all factors is a file of its own

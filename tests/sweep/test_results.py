@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_the_ranking_is_by_mean_validation_accuracy(swept: SweepRecord) -> None:
-    """The best first; the test's figures stand beside those that were chosen, and rank nothing."""
+    """The best comes first; test figures stand next to the chosen ones, and rank nothing."""
     assert [(row.number, round(row.mean, 4), row.test_accuracies) for row in rank_rows(swept)] == [
         (1, 0.97, [0.91, 0.93]),
         (0, 0.95, [0.91, 0.93]),
@@ -29,7 +29,7 @@ def test_the_ranking_is_by_mean_validation_accuracy(swept: SweepRecord) -> None:
 
 
 def test_a_factors_effect_is_that_of_its_own_points(swept: SweepRecord) -> None:
-    """One at a time, a level has its point's seeds, the lab's own level the lab's; importance is the range."""
+    """One at a time, a level has the seeds of its point, the lab's level those of the lab; importance is the range."""
     effects = {effect.factor: effect.accuracies for effect in find_effects(swept)}
     assert {name: list(its) for name, its in effects.items()} == {
         "epochs": [20],
@@ -43,7 +43,7 @@ def test_a_factors_effect_is_that_of_its_own_points(swept: SweepRecord) -> None:
 
 
 def test_points_all_over_the_space_have_fanova(swept: SweepRecord) -> None:
-    """The factor that decides has nearly all of the variance; too few points have none, and it is said."""
+    """The deciding factor has nearly all of the variance; with too few points the table says so."""
     few = dataclasses.replace(swept, plan=dataclasses.replace(swept.plan, sampler="grid"))
     assert measure_importances(few) == ("too few points or factors for fANOVA", {})
     space = make_space("mlp", ["learning_rate=0.1,0.2,0.3,0.4", "batch_size=32,64,128"])
@@ -63,7 +63,7 @@ def test_points_all_over_the_space_have_fanova(swept: SweepRecord) -> None:
 
 
 def test_the_csv_has_a_line_a_training(swept: SweepRecord) -> None:
-    """With rank, settings, seed, figures, and which data."""
+    """Each line has rank, settings, seed, figures and data set."""
     head, first, *rest = format_csv(swept).splitlines()
     assert head.startswith("rank,trial,data,lab,engine,epochs,learning_rate,hidden,dropout,optimizer,batch_size,seed,")
     assert first.startswith("1,1,digits,mlp,epoch,20,0.3,128x128,0.0,sgd,128,1671,7850,0.969")

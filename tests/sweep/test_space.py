@@ -1,4 +1,4 @@
-"""The space of a sweep: what is read, which points are tried, and what training each means."""
+"""The space of a sweep: which levels are read, which points are tried, and what training each point means."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_a_bad_level_is_named_with_what_is_allowed(lab: str, text: str, message:
 
 
 def test_a_factor_twice_is_an_error() -> None:
-    """Its levels would be hidden, one set by the other."""
+    """One setting would hide the other."""
     with pytest.raises(ValueError, match="epochs is varied twice"):
         make_space("mlp", ["epochs=1", "epochs=2"])
 
 
 @pytest.mark.parametrize("lab", LABS)
 def test_the_homework_can_be_trained(lab: str) -> None:
-    """Without a factor the lab sheet's own are varied, each around the lab's level, and every point is allowed."""
+    """Without a factor the lab sheet's own are varied around the lab's levels, and every point is allowed."""
     space = make_space(lab, [])
     assert set(space.levels) == ({"hidden", "dropout"} if lab != "perceptron" else set()) | {
         "epochs",
@@ -89,16 +89,16 @@ def test_the_homework_can_be_trained(lab: str) -> None:
 
 
 def test_one_at_a_time_goes_once_around_the_labs_own_point() -> None:
-    """The lab's own point comes first and once; every other one differs from it in one factor."""
+    """The lab's own point comes first and once; every other point differs in one factor."""
     space = make_space("mlp", ["learning_rate=0.1,0.3", "hidden=128,64", "batch_size=128"])
     points = list_points(space, "one-at-a-time", None, make_rng())
     assert points == [{}, {"learning_rate": 0.3}, {"hidden": "64x64"}]
     departures = [find_departures(make_config(space, point or {}, seed=1, data="auto")) for point in points]
-    assert [list(it) for it in departures] == [[], ["learning_rate"], ["hidden"]]
+    assert [list(departure) for departure in departures] == [[], ["learning_rate"], ["hidden"]]
 
 
 def test_the_grid_has_every_combination_once() -> None:
-    """The lab's own is not there twice, under another name."""
+    """The lab's own point is not repeated under another name."""
     space = make_space("mlp", ["learning_rate=0.1,0.3", "optimizer=sgd,adam"])
     points = list_points(space, "grid", None, make_rng())
     assert points == [
@@ -110,7 +110,7 @@ def test_the_grid_has_every_combination_once() -> None:
 
 
 def test_random_points_are_drawn_once_each() -> None:
-    """As many as were asked for, all different, and the same from the same generator."""
+    """The points are as many as asked for, all different, and the same for the same generator."""
     space = make_space("mlp", ["learning_rate=0.01,0.03,0.3", "batch_size=32,64,256", "epochs=1,2,3"])
     points = list_points(space, "random", 9, make_rng())
     assert len(points) == 10
@@ -120,7 +120,7 @@ def test_random_points_are_drawn_once_each() -> None:
 
 
 def test_tpe_chooses_when_it_has_something_to_go_by() -> None:
-    """Its first ten points are random ones, the others are left to it."""
+    """The first ten points are random; TPE chooses the rest."""
     space = make_space("mlp", ["learning_rate=0.01,0.03,0.3", "batch_size=32,64,256", "epochs=1,2,3"])
     points = list_points(space, "tpe", 15, make_rng())
     assert (len(points), points[0], points.count(None)) == (16, {}, 5)
@@ -136,13 +136,13 @@ def test_tpe_chooses_when_it_has_something_to_go_by() -> None:
     ],
 )
 def test_a_bad_sampler_is_an_error(sampler: str, trials: int | None, message: str) -> None:
-    """So is a number of trials for one that takes none."""
+    """An unknown sampler is an error, and so is a number of trials for a sampler that takes none."""
     with pytest.raises(ValueError, match=message):
         list_points(make_space("mlp", ["epochs=1"]), sampler, trials, make_rng())
 
 
 def test_an_optimizer_takes_kerass_learning_rate_unless_the_point_has_one() -> None:
-    """The lab's 0.1 is for gradient descent: Adam diverges at it. The words say whose rate it is."""
+    """The lab's 0.1 is for SGD, and Adam diverges at it, so Keras's rate is used and named."""
     space = make_space("mlp", ["optimizer=adam", "learning_rate=0.01"])
     rates = [
         make_config(space, point, seed=1, data="auto").learning_rate
@@ -156,13 +156,13 @@ def test_an_optimizer_takes_kerass_learning_rate_unless_the_point_has_one() -> N
 
 @pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) - {"sgd"}))
 def test_the_default_rate_is_kerass(name: str) -> None:
-    """What Keras takes where it is told nothing."""
+    """The rate is the one that Keras uses by default."""
     optimizer = getattr(load_keras().optimizers, OPTIMIZERS[name])()
     assert float(np.asarray(optimizer.learning_rate)) == pytest.approx(DEFAULT_RATE)
 
 
 def test_the_engine_is_fused_where_it_can_be() -> None:
-    """What it does not know is left to `epoch`, and the configuration says so; asked for it, it refuses."""
+    """A point that fused cannot train falls back to `epoch` in its configuration, or is refused on request."""
     space = make_space("mlp", ["optimizer=sgd,rmsprop,adam,nadam"])
     engines = {name: make_config(space, {"optimizer": name}, seed=1, data="auto").engine for name in OPTIMIZERS}
     assert {name for name, engine in engines.items() if engine == "fused"} == {"sgd", "rmsprop", "adam"}

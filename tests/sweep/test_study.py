@@ -1,4 +1,4 @@
-"""The shared queue of trials: every place worked off once, by whoever is there, whatever is lost on the way."""
+"""The shared queue of trials: every place is worked off once, by any process, whatever is lost on the way."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server of our own, on a free port, which goes when the tests do."""
+    """The address of a PostgreSQL server of our own, on a free port, which ends with the tests."""
     pytest.importorskip("psycopg")
     folders = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))), os.environ.get("PATH", "")]
     pg_ctl = shutil.which("pg_ctl", path=os.pathsep.join(folders))
@@ -106,7 +106,7 @@ def count_begun(folder: Path) -> Counter[str]:
 
 
 def test_every_trial_is_worked_off_once(url: str) -> None:
-    """Its objective's value, facts and reports stand in its slot; an error fails one trial, and names itself."""
+    """A trial's value, facts and reports are in its slot; an error fails one trial, and is named."""
     study = open_study(url, "s", IDENTITY, POINTS, heartbeat=1)
 
     def objective(trial: Any) -> float:
@@ -127,7 +127,7 @@ def test_every_trial_is_worked_off_once(url: str) -> None:
 
 
 def test_joining_again_adds_nothing(url: str) -> None:
-    """Whoever comes with the same identity finds the queue that is there."""
+    """A process with the same identity finds the existing queue."""
     for _ in range(2):
         study = open_study(url, "s", IDENTITY, POINTS, heartbeat=1)
     assert len(study.trials) == len(POINTS)
@@ -135,7 +135,7 @@ def test_joining_again_adds_nothing(url: str) -> None:
 
 
 def test_another_identity_is_refused_and_nothing_changes(url: str, tmp_path: Path) -> None:
-    """The error names the first thing in which the studies differ; the database keeps its bytes."""
+    """The error names the first difference between the studies; the database keeps its bytes."""
     open_study(url, "s", IDENTITY, POINTS, heartbeat=1)
     before = (tmp_path / "study.db").read_bytes()
     message = r"study 's' is another one: its levels is \[1, 2.5, '64x64'\], not \[1\]; --study takes another name"
@@ -145,18 +145,18 @@ def test_another_identity_is_refused_and_nothing_changes(url: str, tmp_path: Pat
 
 
 def test_a_study_of_another_program_is_refused(url: str) -> None:
-    """One with trials and without our marks is left as it is."""
+    """A study with trials and without our marks stays as it is."""
     import optuna
 
-    other = optuna.create_study(storage=url, study_name="s")
-    other.optimize(lambda _: 1.0, n_trials=1)
+    study = optuna.create_study(storage=url, study_name="s")
+    study.optimize(lambda _: 1.0, n_trials=1)
     with pytest.raises(ValueError, match="study 's' was not made by this program"):
         open_study(url, "s", IDENTITY, POINTS)
-    assert (len(other.trials), other.user_attrs) == (1, {})
+    assert (len(study.trials), study.user_attrs) == (1, {})
 
 
 def test_a_study_that_is_not_there_is_named(url: str) -> None:
-    """A worker does not make one."""
+    """A worker does not create a study."""
     with pytest.raises(StudyMissingError, match="no study 's' there"):
         join_study(url, "s")
 
@@ -172,7 +172,7 @@ def test_a_study_that_is_not_there_is_named(url: str) -> None:
     ids=["nonsense", "no-folder", "read-only", "unreachable"],
 )
 def test_a_storage_that_cannot_be_used_is_one_line(tmp_path: Path, address: str, message: str) -> None:
-    """It names the storage, without its password, and what is wrong with it."""
+    """The error names the storage, without its password, and the reason."""
     if address.startswith("postgresql"):
         pytest.importorskip("psycopg")
     open_study(f"sqlite:///{tmp_path}/old.db", "s", IDENTITY, POINTS)
@@ -183,7 +183,7 @@ def test_a_storage_that_cannot_be_used_is_one_line(tmp_path: Path, address: str,
 
 
 def test_a_missing_optuna_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is named."""
+    """The error names the extra."""
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'mnist-bench\[sweep\]'"):
         open_study("sqlite://", "s", IDENTITY, POINTS)
@@ -191,7 +191,7 @@ def test_a_missing_optuna_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_two_processes_share_a_study(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """Both work, and no trial is worked off twice, whichever database is between them."""
+    """Both processes work, and no trial is worked off twice, with either database."""
     address = request.getfixturevalue("postgresql" if kind == "postgresql" else "url")
     study = open_study(address, "s", IDENTITY, POINTS, heartbeat=1)
     workers = [start_worker(address, tmp_path / "begun", 0.5) for _ in range(2)]
@@ -203,7 +203,7 @@ def test_two_processes_share_a_study(kind: str, request: pytest.FixtureRequest, 
 
 
 def test_a_killed_workers_trial_is_tried_again(url: str, tmp_path: Path) -> None:
-    """Its heartbeat stops, the other one takes the place over: nothing is lost, and nothing counted twice."""
+    """Without its heartbeat the trial goes to another worker: nothing is lost or counted twice."""
     study = open_study(url, "s", IDENTITY, POINTS[:3], heartbeat=1)
     victim = start_worker(url, tmp_path / "victim", 60)
     wait_for_file(tmp_path / "victim")
@@ -221,7 +221,7 @@ def test_a_killed_workers_trial_is_tried_again(url: str, tmp_path: Path) -> None
 
 
 def test_a_trial_without_a_heartbeat_is_tried_again(url: str) -> None:
-    """A worker that was killed between taking a trial and its first sign of life loses nothing, either."""
+    """A worker killed between taking a trial and its first heartbeat loses nothing, either."""
     study = open_study(url, "s", IDENTITY, POINTS[:1], heartbeat=1)
     with pytest.warns(UserWarning, match="Heartbeat"):
         study.ask()
@@ -230,7 +230,7 @@ def test_a_trial_without_a_heartbeat_is_tried_again(url: str) -> None:
 
 
 def test_a_trial_that_was_given_to_another_does_not_count(url: str) -> None:
-    """A process that was only slow finds its trial taken, and goes on with what is left."""
+    """A slow process finds its trial taken, and goes on with the rest."""
     import optuna
 
     study = open_study(url, "s", IDENTITY, POINTS[:2], heartbeat=1)
@@ -251,7 +251,7 @@ def test_a_trial_that_was_given_to_another_does_not_count(url: str) -> None:
 
 
 def test_a_surplus_trial_has_no_place(url: str) -> None:
-    """Of two processes that saw the last trial wait, the second takes one that nobody queued: it is not run."""
+    """Two processes may both see the last trial waiting: the second takes a trial that is not queued, and skips it."""
     study = open_study(url, "s", IDENTITY, POINTS[:1], heartbeat=1)
     calls = []
 

@@ -13,7 +13,7 @@ from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import RecordError, decode, dump_json
 from mnist_bench.records.training import TrainingRecord
-from mnist_bench.sweep import trials as sweeps
+from mnist_bench.sweep import trials
 from mnist_bench.sweep.records import SweepPlan, SweepRecord
 from mnist_bench.sweep.results import choose_trials
 from mnist_bench.sweep.space import make_space
@@ -47,7 +47,7 @@ def url(tmp_path: Path) -> str:
 def stub_training(
     monkeypatch: pytest.MonkeyPatch, record: TrainingRecord, validation: ValidationRecord
 ) -> list[TrainingConfig]:
-    """Have trainings make records without training; return the list of those that were asked for.
+    """Have trainings make records without training; return the list of the configurations asked for.
 
     A larger learning rate is better, and every seed a little better than the one before.
     """
@@ -64,15 +64,15 @@ def stub_training(
         figures = {accuracy_field: accuracy - 0.1} if accuracy_field else {}
         return dataclasses.replace(form, config=config, history=history, **figures)
 
-    monkeypatch.setattr(sweeps, "train", lambda config, **_: make(record, "test_accuracy", config))
+    monkeypatch.setattr(trials, "train", lambda config, **_: make(record, "test_accuracy", config))
     monkeypatch.setattr(
-        sweeps, "train_untested", lambda config, *, on_epoch=None, **_: make(validation, None, config, on_epoch)
+        trials, "train_untested", lambda config, *, on_epoch=None, **_: make(validation, None, config, on_epoch)
     )
     return asked
 
 
 def test_a_training_without_the_test_set_is_of_its_own_kind(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It trains as `train` does, to the same bits, never sees the test set, and its record passes for no other."""
+    """It ends in the same bits as `train`, never sees the test set, and its record has a kind of its own."""
     config = TrainingConfig(lab="perceptron", engine="fused", epochs=2)
     full = train(config, dataset=tiny)
     with monkeypatch.context() as patch:
@@ -91,11 +91,11 @@ def test_a_training_without_the_test_set_is_of_its_own_kind(tiny: Dataset, monke
 def test_a_sweep_trains_every_point_with_every_seed(
     url: str, tiny: Dataset, stub_training: list[TrainingConfig]
 ) -> None:
-    """Validation chooses, and only the chosen and the lab's own are then tested: each once."""
+    """Validation chooses, and only the chosen points and the lab's own are tested, each once."""
     plan = make_plan(tiny)
     study = open_sweep(url, "s", plan, POINTS, heartbeat=1)
     run_trials(url, "s", tiny, data="some/path", worker=0, heartbeat=1)
-    assert [(it.epochs, it.learning_rate, it.seed) for it in stub_training] == [
+    assert [(config.epochs, config.learning_rate, config.seed) for config in stub_training] == [
         (200, 0.1, 1671),
         (200, 0.1, 1672),
         (1, 0.1, 1671),
@@ -103,10 +103,10 @@ def test_a_sweep_trains_every_point_with_every_seed(
         (200, 0.3, 1671),
         (200, 0.3, 1672),
     ]
-    assert {it.data for it in stub_training} == {"some/path"}
+    assert {config.data for config in stub_training} == {"some/path"}
     record = make_record(study, None)
     assert [trial.state for trial in record.trials] == ["complete"] * 3
-    assert [[it.val_accuracy for it in trial.trainings] for trial in record.trials] == [
+    assert [[training.val_accuracy for training in trial.trainings] for trial in record.trials] == [
         [0.6, pytest.approx(0.61)],
         [0.6, pytest.approx(0.61)],
         [0.8, pytest.approx(0.81)],
@@ -118,9 +118,14 @@ def test_a_sweep_trains_every_point_with_every_seed(
     stub_training.clear()
     for _ in range(2):  # the second finds nothing left to do
         run_trials(url, "s-test", tiny, data="some/path", worker=0, heartbeat=1)
-    assert [(it.learning_rate, it.seed) for it in stub_training] == [(0.3, 1671), (0.3, 1672), (0.1, 1671), (0.1, 1672)]
+    assert [(config.learning_rate, config.seed) for config in stub_training] == [
+        (0.3, 1671),
+        (0.3, 1672),
+        (0.1, 1671),
+        (0.1, 1672),
+    ]
     record = make_record(study, tests)
-    assert [(it.number, [one.test_accuracy for one in it.trainings]) for it in record.tested] == [
+    assert [(trial.number, [training.test_accuracy for training in trial.trainings]) for trial in record.tested] == [
         (2, [pytest.approx(0.7), pytest.approx(0.71)]),
         (0, [pytest.approx(0.5), pytest.approx(0.51)]),
     ]
@@ -128,14 +133,14 @@ def test_a_sweep_trains_every_point_with_every_seed(
 
 
 def test_a_real_training_of_each_kind(url: str, tiny: Dataset) -> None:
-    """With nothing stubbed, a fused point and one that falls back to `epoch` have their records."""
+    """With nothing stubbed, a fused point and a point that falls back to `epoch` have their records."""
     plan = dataclasses.replace(make_plan(tiny, "optimizer=nadam", "hidden=16", "epochs=1"), seeds=[1])
     points: list[Any] = [{"epochs": 1, "hidden": "16"}, {"epochs": 1, "optimizer": "nadam"}]
     study = open_sweep(url, "s", plan, points, heartbeat=60)
     run_trials(url, "s", tiny, data="digits", worker=0, heartbeat=60)
     first, second = make_record(study, None).trials
     assert (first.reason, second.reason) == (None, None)
-    assert [it.trainings[0].config.engine for it in (first, second)] == ["fused", "epoch"]
+    assert [trial.trainings[0].config.engine for trial in (first, second)] == ["fused", "epoch"]
     assert first.trainings[0].parameters == 785 * 16 + 17 * 10
     assert first.trainings[0].dataset.digest == tiny.digest
 
@@ -146,25 +151,25 @@ def test_a_retried_trial_keeps_what_was_trained(url: str, tiny: Dataset, stub_tr
     study = open_sweep(url, "s", plan, POINTS[:1], heartbeat=1)
     run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
     done = study.trials[0].user_attrs
-    other = open_sweep(url, "t", plan, [], heartbeat=1)
+    again = open_sweep(url, "t", plan, [], heartbeat=1)
     attrs = {"slot": 0, "point": {}, "record 1671": done["record 1671"]}
-    other.set_user_attr("slots", 1)
-    other.enqueue_trial({}, user_attrs=attrs)
+    again.set_user_attr("slots", 1)
+    again.enqueue_trial({}, user_attrs=attrs)
     stub_training.clear()
     run_trials(url, "t", tiny, data="x", worker=0, heartbeat=1)
-    assert [it.seed for it in stub_training] == [1672]
-    (trial,) = make_record(other, None).trials
-    assert [it.config.seed for it in trial.trainings] == SEEDS
+    assert [config.seed for config in stub_training] == [1672]
+    (trial,) = make_record(again, None).trials
+    assert [training.config.seed for training in trial.trainings] == SEEDS
 
 
 def test_tpe_chooses_points_and_trains_none_twice(url: str, tiny: Dataset, stub_training: list[TrainingConfig]) -> None:
-    """A point that comes again has its figures from before, and says where they are."""
+    """A repeated point names the trial whose figures it has."""
     plan = make_plan(tiny, "learning_rate=0.3,0.4", sampler="tpe")
     study = open_sweep(url, "s", plan, [{}, {"learning_rate": 0.4}, None, None, None], heartbeat=1)
     run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
     record = make_record(study, None)
     assert all(trial.point is not None and trial.state == "complete" for trial in record.trials)
-    assert len({it.learning_rate for it in stub_training}) == len(stub_training) / len(SEEDS)
+    assert len({config.learning_rate for config in stub_training}) == len(stub_training) / len(SEEDS)
     repeated = [trial for trial in record.trials if trial.repeats is not None]
     assert len(repeated) >= 1
     for trial in repeated:
@@ -173,22 +178,22 @@ def test_tpe_chooses_points_and_trains_none_twice(url: str, tiny: Dataset, stub_
 
 
 def test_pruning_stops_what_lags_behind(url: str, tiny: Dataset, stub_training: list[TrainingConfig]) -> None:
-    """A point below the median is stopped in its first seed; the lab's own never is."""
+    """A point below the median is stopped in its first seed; the lab's own point never is."""
     plan = make_plan(tiny, "learning_rate=0.3,0.31,0.32,0.33,0.34,0.01", "epochs=5", prune=True)
     points: list[Any] = [{}, *({"learning_rate": rate, "epochs": 5} for rate in (0.3, 0.31, 0.32, 0.33, 0.34, 0.01))]
     study = open_sweep(url, "s", plan, points, heartbeat=1)
     run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
-    *others, last = make_record(study, None).trials
-    assert {trial.state for trial in others} == {"complete"}
+    *rest, last = make_record(study, None).trials
+    assert {trial.state for trial in rest} == {"complete"}
     assert (last.state, last.trainings, last.val_accuracy) == ("pruned", [], [pytest.approx(0.51)] * 3)
-    assert [it.seed for it in stub_training if it.learning_rate == 0.01] == [1671]
+    assert [config.seed for config in stub_training if config.learning_rate == 0.01] == [1671]
 
 
 def test_other_data_is_refused(url: str, tiny: Dataset) -> None:
-    """A machine that would train on something else does not take part."""
+    """A machine with other data does not take part."""
     plan = make_plan(tiny)
-    other = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
-    open_sweep(url, "s", other, POINTS, heartbeat=1)
+    changed = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
+    open_sweep(url, "s", changed, POINTS, heartbeat=1)
     with pytest.raises(ValueError, match="study 's' is of other data than x: mnist, 0"):
         run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
     with pytest.raises(ValueError, match="study 's' is another one: its dataset is"):

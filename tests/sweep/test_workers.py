@@ -1,4 +1,4 @@
-"""Worker processes of a sweep: started with their order, started again where one is lost, ended with the call."""
+"""Worker processes of a sweep: started with their order, restarted when lost, ended with the call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pat
 
 
 def test_a_worker_has_its_order_on_standard_input(stub: Callable[[str], Path]) -> None:
-    """Its arguments, which anyone may read, hold no password."""
+    """The arguments of a worker, which anyone may read, hold no password."""
     folder, looks = stub("exit 0"), []
     work_off(ORDER, jobs=1, watch=lambda: looks.append(1))
     assert Order(**json.loads((folder / "order0").read_bytes())) == ORDER
@@ -44,21 +44,21 @@ def test_a_worker_has_its_order_on_standard_input(stub: Callable[[str], Path]) -
 
 
 def test_a_killed_worker_is_started_again(stub: Callable[[str], Path]) -> None:
-    """Its trial is another matter: the study sees to that."""
+    """Only the worker is restarted: the study takes care of its trial."""
     folder = stub("[ $n -lt 2 ] && kill -9 $$\nexit 0")
     work_off(ORDER, jobs=1, watch=lambda: None)
     assert sorted(path.name for path in folder.glob("order*")) == ["order0", "order1", "order2"]
 
 
 def test_workers_that_are_always_lost_end_the_sweep(stub: Callable[[str], Path]) -> None:
-    """After six times nothing is left to chance; the last words are passed on."""
+    """After six losses the sweep ends with the worker's last words."""
     stub("echo out of memory >&2\nexit 9")
     with pytest.raises(WorkersLostError, match=r"lost 6 times; the last ended with exit code 9: out of memory"):
         work_off(ORDER, jobs=1, watch=lambda: None)
 
 
 def test_bad_input_that_a_worker_finds_is_bad_input(stub: Callable[[str], Path]) -> None:
-    """It is not tried again."""
+    """Bad input is not tried again."""
     folder = stub("echo no such study >&2\nexit 2")
     with pytest.raises(ValueError, match=r"^no such study$"):
         work_off(ORDER, jobs=1, watch=lambda: None)
@@ -66,7 +66,7 @@ def test_bad_input_that_a_worker_finds_is_bad_input(stub: Callable[[str], Path])
 
 
 def test_no_worker_outlives_the_call(stub: Callable[[str], Path]) -> None:
-    """Also where the caller is interrupted."""
+    """Workers end also where the caller is interrupted."""
     folder = stub("echo $$ > pid\nexec sleep 60")
 
     def interrupt() -> None:

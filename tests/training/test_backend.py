@@ -1,4 +1,4 @@
-"""TensorFlow behind one door: late, quiet, and clear about what is missing."""
+"""TensorFlow is imported in one place: late, quietly, and with a clear message if it is missing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_device_that_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("enabled", [True, False], ids=["on", "off"])
 def test_tf32_is_off_for_a_while(enabled: bool) -> None:  # noqa: FBT001 - parametrised
-    """Products are float32's inside, and what they were behind, an error inside or not."""
+    """Inside, products are float32's; afterwards the setting is back, also after an error."""
     experimental = backend.load_tensorflow().config.experimental
     before = experimental.tensor_float_32_execution_enabled()
     experimental.enable_tensor_float_32_execution(enabled)
@@ -82,7 +82,7 @@ def test_tf32_is_off_for_a_while(enabled: bool) -> None:  # noqa: FBT001 - param
 def test_a_worker_takes_a_gpus_memory_as_it_needs_it(
     given: str | None, seen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TensorFlow's default, all of it at once, would leave none for the others; a user's own choice stands."""
+    """By default TensorFlow would take all memory; the user's own choice is kept."""
     name = "TF_FORCE_GPU_ALLOW_GROWTH"
     monkeypatch.setenv(name, given or "")  # so that it is put back
     if given is None:
@@ -102,7 +102,7 @@ def test_determinism_is_what_was_asked_for(on: bool) -> None:  # noqa: FBT001 - 
 
 
 def test_determinism_that_stays_off_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that TensorFlow ignores does not pass for one that it heard."""
+    """A call that TensorFlow ignores is an error."""
     monkeypatch.setattr(backend, "is_deterministic", lambda: False)
     with pytest.raises(RuntimeError, match="op determinism was turned on but is not"):
         backend.set_determinism(on=True)

@@ -1,4 +1,4 @@
-"""Many trainings into one folder: what is there is kept, and only taken for what it is."""
+"""Many trainings into one folder: existing records are kept, and only taken for what they are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find_names(folder: Path) -> list[str]:
 
 @pytest.mark.usefixtures("stub_workers")
 def test_each_training_leaves_a_record(tmp_path: Path, tiny: Dataset) -> None:
-    """A file a training, called after it, there already when its event comes; a failed one has none."""
+    """Each training leaves a file before its event; a failed training leaves none."""
     folder = tmp_path / "new" / "folder"
     campaign = plan_campaign(make_configs(11, 3, 12), folder, tiny)
     assert campaign.done == {}
@@ -44,14 +44,14 @@ def test_each_training_leaves_a_record(tmp_path: Path, tiny: Dataset) -> None:
 
 
 def test_workers_load_the_source_that_was_found(tmp_path: Path, tiny: Dataset) -> None:
-    """`auto` becomes what it found here, a path stays a path, and epochs are filled in."""
+    """`auto` becomes the source found here, a path stays a path, and epochs are filled in."""
     configs = [TrainingConfig(lab="perceptron"), TrainingConfig(lab="mlp", data="some/path")]
     campaign = plan_campaign(configs, tmp_path, tiny)
     assert [(config.data, config.epochs) for config in campaign.todo] == [("tiny", 200), ("some/path", 20)]
 
 
 def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset, stub_workers: Path) -> None:
-    """Stopped in the middle of a training, it has the records of the others; --resume trains only the rest."""
+    """A run stopped in a training keeps the other records; --resume trains only the rest."""
     configs = make_configs(11, 12, 1, 13)
     events = run_campaign(plan_campaign(configs, tmp_path / "out", tiny))
     for event in events:
@@ -76,7 +76,7 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset
 
 
 def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
-    """Without --resume nothing is trained over them, and the message says what to do."""
+    """Without --resume existing records are an error that says what to do."""
     save(record, tmp_path / record_name(record.config))
     with pytest.raises(FileExistsError, match=r"seed1671\.json exists already: --resume .* --out"):
         plan_campaign([record.config], tmp_path, tiny)
@@ -93,12 +93,12 @@ def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, recor
         ({"hidden": (64,)}, r"its hidden is None, not \(64,\)"),
         ({"optimizer": "adam"}, "its optimizer is 'sgd', not 'adam'"),
     ],
-    ids=lambda it: next(iter(it)) if isinstance(it, dict) else "",
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_record_of_another_configuration_is_refused(
     tmp_path: Path, tiny: Dataset, record: TrainingRecord, change: dict[str, Any], message: str
 ) -> None:
-    """--resume takes no record for what it is not: the message names the file, the field and both values."""
+    """--resume refuses another configuration: the message names file, field and both values."""
     path = tmp_path / record_name(record.config)
     save(record, path)
     config = dataclasses.replace(record.config, **change)
@@ -107,7 +107,7 @@ def test_a_record_of_another_configuration_is_refused(
 
 
 def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
-    """A file that somebody has renamed is not believed."""
+    """A renamed file is refused."""
     save(record, tmp_path / "mlp-fused-seed7.json")
     config = dataclasses.replace(record.config, lab="mlp", engine="fused", seed=7)
     with pytest.raises(ValueError, match=r"mlp-fused-seed7\.json: cannot resume, its lab is 'perceptron', not 'mlp'"):
@@ -115,7 +115,7 @@ def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, r
 
 
 def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
-    """A stand-in's record does not go on as MNIST's."""
+    """A stand-in's record is not continued on MNIST."""
     dataset = dataclasses.replace(record.dataset, digest="0" * 64)
     save(dataclasses.replace(record, dataset=dataset), tmp_path / record_name(record.config))
     with pytest.raises(ValueError, match=r"cannot resume, it was trained on other data \(digits\)"):
@@ -125,7 +125,7 @@ def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record
 def test_where_data_lies_and_which_device_was_auto_may_change(
     tmp_path: Path, tiny: Dataset, record: TrainingRecord
 ) -> None:
-    """The digest says which data it was, wherever it lies; so the record is taken."""
+    """The digest identifies the data, wherever it lies, so the record is taken."""
     save(record, tmp_path / record_name(record.config))
     config = dataclasses.replace(record.config, data="elsewhere", device="cpu")
     campaign = plan_campaign([config], tmp_path, tiny, resume=True)
@@ -133,7 +133,7 @@ def test_where_data_lies_and_which_device_was_auto_may_change(
 
 
 def test_a_damaged_record_is_named(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
-    """--resume does not step over it."""
+    """--resume does not skip a damaged record."""
     path = tmp_path / record_name(record.config)
     path.write_text("{")
     with pytest.raises(RecordError, match=f"{path.name}: not JSON"):
@@ -141,7 +141,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, tiny: Dataset, record: Traini
 
 
 def test_a_bad_configuration_trains_nothing(tmp_path: Path, tiny: Dataset) -> None:
-    """One of many that is not allowed is found before the first one trains, and leaves no folder."""
+    """A configuration that is not allowed is found before any training, and no folder is made."""
     configs = [TrainingConfig(lab="perceptron"), TrainingConfig(lab="mlp", epochs=0)]
     with pytest.raises(ValueError, match="epochs 0 is not allowed"):
         plan_campaign(configs, tmp_path / "out", tiny)
@@ -151,7 +151,7 @@ def test_a_bad_configuration_trains_nothing(tmp_path: Path, tiny: Dataset) -> No
 def test_a_folder_that_cannot_be_written_is_found_before_training(
     tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file in its place, and a folder without permission, are errors now and not after an hour."""
+    """A file in the folder's place and missing permission are errors before the first training."""
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OSError, match="file"):

@@ -14,7 +14,6 @@ from mnist_bench.checks.layers import oracle, tracers
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training import engines
 from mnist_bench.training.backend import load_keras, seed_everything, set_determinism
-from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import (
     ENGINES,
     EpochFigures,
@@ -39,16 +38,10 @@ BATCH, STEPS = 64, 8
 KINK_FREE_SEED = 0
 
 
-@pytest.fixture(scope="module")
-def prepared(tiny: Dataset) -> Prepared:
-    """The tiny set, as the lab prepares it."""
-    return prepare(tiny)
-
-
 def train_unshuffled(
     prepared: Prepared, config: TrainingConfig, weights: Weights
 ) -> tuple[Weights, list[EpochFigures]]:
-    """Train a lab for one epoch from these weights; return its final ones and the figures of the epoch."""
+    """Train a lab for one epoch from these weights; return the final weights and the figures of the epoch."""
     engine = ENGINES[config.engine]
     set_determinism(on=engine.deterministic)
     seed_everything(config.seed)
@@ -61,7 +54,7 @@ def train_unshuffled(
 
 
 def make_weights(lab: str, seed: int = KINK_FREE_SEED) -> Weights:
-    """Draw what Keras starts from, the same for every version of it."""
+    """Draw initial weights as Keras does, the same for every version of Keras."""
     rng = np.random.default_rng(seed)
     weights = []
     for inputs, outputs in pairwise((784, *LABS[lab].hidden, 10)):
@@ -71,7 +64,7 @@ def make_weights(lab: str, seed: int = KINK_FREE_SEED) -> Weights:
 
 
 def make_batches(prepared: Prepared) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Cut the training data into an epoch's batches, in the order in which it lies."""
+    """Cut the training data into an epoch's batches, in the order of the data."""
     starts = range(0, len(prepared.x_train), BATCH)
     return [(prepared.x_train[at : at + BATCH], prepared.y_train[at : at + BATCH]) for at in starts]
 
@@ -115,7 +108,7 @@ def test_an_epoch_in_a_given_order_follows_the_oracle(
 
 
 def test_fused_dropout_follows_the_oracle(prepared: Prepared) -> None:
-    """With the masks that it draws, the fused engine's epoch of the dropout lab is the oracle's, too."""
+    """With its own masks, the fused engine's epoch of the dropout lab is the oracle's, too."""
     initial, batches = make_weights("dropout"), make_batches(prepared)
     config = TrainingConfig(lab="dropout", engine="fused", batch_size=BATCH)
     drawn = draw_masks(LABS["dropout"], steps=STEPS, batch_size=BATCH, seed=(config.seed, 0))
@@ -152,7 +145,7 @@ def test_the_callback_sees_the_weights_of_its_epoch(prepared: Prepared, engine: 
         assert figures.val_seconds > 0
     # The second epoch went the same way, from the weights that the callback had set.
     assert seen[0][1] == seen[1][1]
-    assert [it.tobytes() for it in model.get_weights()] == [it.tobytes() for it in initial]
+    assert [weight.tobytes() for weight in model.get_weights()] == [weight.tobytes() for weight in initial]
 
 
 @pytest.mark.parametrize("engine", ["graph", "fused"])
@@ -173,11 +166,11 @@ def test_without_validation_samples_there_are_no_validation_figures(tiny: Datase
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_models_are_compiled_as_the_engine_says(engine: str) -> None:
-    """Eager or not, XLA or not, steps an execution: pinned, and never left to Keras's own choice."""
-    it, config = ENGINES[engine], TrainingConfig(lab="perceptron", engine=engine, learning_rate=0.25)
-    set_determinism(on=it.deterministic)
+    """Eager, XLA and steps per execution are set by the engine, never left to Keras."""
+    chosen, config = ENGINES[engine], TrainingConfig(lab="perceptron", engine=engine, learning_rate=0.25)
+    set_determinism(on=chosen.deterministic)
     model = build_model(LABS["perceptron"])
-    compile_model(model, it, config, samples=48_000)
+    compile_model(model, chosen, config, samples=48_000)
     assert bool(model.run_eagerly) is (engine == "eager")
     jit_compile = model.jit_compile if hasattr(model, "jit_compile") else model._jit_compile  # Keras 2.8
     assert bool(jit_compile) is (engine == "xla")
@@ -203,7 +196,7 @@ def test_xla_that_keras_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("keras", ["3.0.5", "3.6.0"])
-def test_epoch_refuses_a_keras_that_loses_losses(monkeypatch: pytest.MonkeyPatch, keras: str) -> None:
+def test_epoch_refuses_a_keras_that_reports_wrong_losses(monkeypatch: pytest.MonkeyPatch, keras: str) -> None:
     """The message names the engine to use instead."""
     message = f"engine epoch: Keras {keras} reports wrong losses .* use engine graph"
     with pytest.raises(ValueError, match=message):
@@ -214,7 +207,7 @@ def test_epoch_refuses_a_keras_that_loses_losses(monkeypatch: pytest.MonkeyPatch
     ("keras", "engine"), [("2.15.0", "epoch"), ("3.7.0", "epoch"), ("3.6.0", "graph"), ("3.6.0", "fused")]
 )
 def test_no_other_keras_and_engine_is_refused(monkeypatch: pytest.MonkeyPatch, keras: str, engine: str) -> None:
-    """One step at a time is right in all of them."""
+    """Other versions and other engines are compiled."""
     compile_under(monkeypatch, keras, engine)
 
 
@@ -226,7 +219,7 @@ def compile_under(monkeypatch: pytest.MonkeyPatch, keras: str, engine: str) -> N
 
 
 def test_fused_refuses_two_dropout_rates(prepared: Prepared) -> None:
-    """A model that it cannot train as it stands is an error and not trained in another way."""
+    """A model that the fused engine cannot train is an error."""
     layers = load_keras().layers
     stack = [layers.Input((784,)), layers.Dropout(0.1), layers.Dense(10), layers.Dropout(0.2), layers.Softmax()]
     model = load_keras().Sequential(stack)
@@ -236,7 +229,7 @@ def test_fused_refuses_two_dropout_rates(prepared: Prepared) -> None:
 
 
 def test_figures_have_the_columns_of_a_history() -> None:
-    """What an engine reports of an epoch is what a record keeps of it, and the seconds of processor time."""
+    """An engine reports the columns that a record keeps, and the seconds of processor time."""
     from mnist_bench.records.training import History
 
     figures = EpochFigures(loss=1, accuracy=0, val_loss=1, val_accuracy=0, seconds=1, val_seconds=1, cpu_seconds=1)

@@ -1,4 +1,4 @@
-"""The fingerprint says what runs where, and its keys move with what moves figures, and with nothing else."""
+"""The fingerprint says what runs where, and its keys change with what moves figures, and with nothing else."""
 
 from __future__ import annotations
 
@@ -68,8 +68,7 @@ def test_says_what_runs_here(here: EnvironmentRecord) -> None:
     assert here.cpu
     assert here.instruction_set != "unknown"
     assert (here.device, here.gpus, here.xla) == ("cpu", [], False)
-    fields = {name: getattr(here, name) for name in here.__dataclass_fields__}
-    assert make_keys(fields) == {"numerics": here.numerics_key, "hardware": here.hardware_key}
+    assert make_keys(vars(here)) == {"numerics": here.numerics_key, "hardware": here.hardware_key}
 
 
 def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,17 +76,17 @@ def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
     set_determinism(on=True)
-    one = collect_environment(device="cpu", xla=True)
-    assert (one.onednn, one.op_determinism, one.xla) == ("0", True, True)
-    assert one.flags["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
+    first = collect_environment(device="cpu", xla=True)
+    assert (first.onednn, first.op_determinism, first.xla) == ("0", True, True)
+    assert first.flags["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
     monkeypatch.delenv("XLA_FLAGS")
     set_determinism(on=False)
-    other = collect_environment(device="cpu", xla=False)
-    assert (other.onednn, other.op_determinism, other.xla) == ("default", False, False)
-    assert "XLA_FLAGS" not in other.flags
-    assert other.numerics_key != one.numerics_key
-    assert other.hardware_key == one.hardware_key
+    second = collect_environment(device="cpu", xla=False)
+    assert (second.onednn, second.op_determinism, second.xla) == ("default", False, False)
+    assert "XLA_FLAGS" not in second.flags
+    assert second.numerics_key != first.numerics_key
+    assert second.hardware_key == first.hardware_key
 
 
 @pytest.mark.parametrize(
@@ -119,37 +118,37 @@ def test_reads_the_state_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_which_field_moves_which_key(record: TrainingRecord, name: str, value: Any, moved: set[str]) -> None:
     """Each field moves the keys that it should, and no other."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    fields = vars(record.environment)
     before, after = make_keys(fields), make_keys(fields | {name: value})
     assert {key for key in before if before[key] != after[key]} == moved
 
 
 def test_it_is_the_threads_that_count(record: TrainingRecord) -> None:
-    """Two threads are two, whether said or left to TensorFlow, which takes one for each usable core."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    """Two threads are two, whether set or left to TensorFlow, which takes one for each usable core."""
+    fields = vars(record.environment)
     two = make_keys(fields | {"intra_op_threads": 2, "usable_cores": 1})
     assert make_keys(fields)["numerics"] == two["numerics"]
 
 
 def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord) -> None:
-    """A driver moves neither key; it is in the record, to be looked up."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
+    """A driver changes neither key; the record names it."""
+    fields = vars(record.environment)
     newer = dataclasses.replace(A_GPU, driver="560.2")
-    other = dataclasses.replace(A_GPU, name="A100")
-    one, two, three = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, other))
-    assert one == two
-    assert one["numerics"] != three["numerics"]
-    assert one["hardware"] != three["hardware"]
+    another = dataclasses.replace(A_GPU, name="A100")
+    first, second, third = (make_keys(fields | {"gpus": [gpu]}) for gpu in (A_GPU, newer, another))
+    assert first == second
+    assert first["numerics"] != third["numerics"]
+    assert first["hardware"] != third["hardware"]
 
 
 def test_says_which_field_differs(record: TrainingRecord) -> None:
     """Two environments that may not be compared are told apart by the names and values that differ."""
-    one = record.environment
-    other = dataclasses.replace(one, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
+    environment = record.environment
+    changed = dataclasses.replace(environment, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
     gpus = {"gpu_names": ([], ["H200"])}
-    assert explain_keys(one, one, NUMERICS_FIELDS) == {}
-    assert explain_keys(one, other, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus
-    assert explain_keys(one, other, HARDWARE_FIELDS) == {"cpu": ("A CPU", "Another CPU")} | gpus
+    assert explain_keys(environment, environment, NUMERICS_FIELDS) == {}
+    assert explain_keys(environment, changed, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus
+    assert explain_keys(environment, changed, HARDWARE_FIELDS) == {"cpu": ("A CPU", "Another CPU")} | gpus
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_says_which_field_differs(record: TrainingRecord) -> None:
     ],
 )
 def test_finds_the_widest_instructions(flags: str, name: str) -> None:
-    """The widest set whose flags are all there gives the name."""
+    """The name is that of the widest set whose flags are all there."""
     assert find_instruction_set(set(flags.split())) == name
 
 
@@ -196,7 +195,7 @@ CPU part\t: 0xd0c
 def test_reads_the_cpu_from_linux(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str | None, flags: set[str]
 ) -> None:
-    """Name and flags are the first processor's; one without a name has what Python knows, and never nothing."""
+    """Name and flags are the first processor's; without a name there, Python's name is taken."""
     (tmp_path / "cpuinfo").write_text(text)
     monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "cpuinfo")
     found, found_flags = fingerprint._read_cpu.__wrapped__()
@@ -227,7 +226,7 @@ def test_reads_the_commit_of_a_checkout(tmp_path: Path) -> None:
 
 
 def test_an_installed_package_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A virtual environment inside somebody's checkout is not taken for the project's; nor is git needed."""
+    """A virtual environment inside another project's checkout gives no commit; git is not needed."""
     assert read_commit(tmp_path / "site-packages" / "mnist_bench") is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read_commit(tmp_path) is None
@@ -246,7 +245,7 @@ def test_reads_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its absence is no error."""
+    """A missing nvidia-smi is no error."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert fingerprint._read_driver() is None
 
@@ -258,7 +257,7 @@ def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: p
 def test_names_the_gpus_without_tensorflow(
     visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that CUDA would show this process."""
+    """The GPUs are those that CUDA would show this process."""
     monkeypatch.setattr(fingerprint, "_ask", lambda _: "0, H100\n1, H200")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
@@ -267,13 +266,13 @@ def test_names_the_gpus_without_tensorflow(
 
 
 def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its absence is no error."""
+    """A missing nvidia-smi is no error."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert fingerprint.find_gpu_names() == []
 
 
 def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process on one core has one, however many the machine has; where nothing pins, it has all."""
+    """A process pinned to one core has one; without pinning it has all."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
     assert fingerprint.count_usable_cores() == 1
     monkeypatch.delattr(os, "sched_getaffinity")
@@ -282,12 +281,11 @@ def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:
     """The keys of one environment are pinned: another meaning of a key orphans every stored baseline."""
-    fields = {field: getattr(record.environment, field) for field in record.environment.__dataclass_fields__}
-    assert make_keys(fields) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
+    assert make_keys(vars(record.environment)) == {"numerics": "db3e573abd745bcc", "hardware": "8fa4633540bce915"}
 
 
 def test_tensorflow_is_found_under_the_name_of_its_build() -> None:
-    """Without its import, as NumPy; what is not installed has no version."""
+    """Versions are found without an import; a package that is not installed has none."""
     assert find_package_version("tensorflow") == collect_environment(device="cpu", xla=False).tensorflow
     assert find_package_version("numpy") == np.__version__
     assert find_package_version("no-such-package") is None

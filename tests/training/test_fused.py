@@ -9,22 +9,15 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.layers import oracle
-from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.data.dataset import Prepared
 
     Weights = list[np.ndarray]
 
 pytestmark = pytest.mark.usefixtures("float32")
-
-
-@pytest.fixture(scope="module")
-def prepared(tiny: Dataset) -> Prepared:
-    """The tiny set, as the lab prepares it."""
-    return prepare(tiny)
 
 
 def make_weights(*sizes: int, seed: int = 0) -> Weights:
@@ -42,14 +35,14 @@ def make_images(samples: int, inputs: int = 12) -> tuple[np.ndarray, np.ndarray]
 
 
 def test_orders_are_permutations_and_new_in_every_epoch() -> None:
-    """Each epoch visits every sample once, in an order of its own, which the seed gives again."""
+    """Each epoch visits every sample once, in an order of its own, which the seed repeats."""
     orders = list(islice(epoch_orders(1000, 1671), 4))
     for order in orders:
         assert order.dtype == np.int32
         assert sorted(order) == list(range(1000))
     assert len({order.tobytes() for order in orders}) == 4
     again = list(islice(epoch_orders(1000, 1671), 4))
-    assert [it.tobytes() for it in again] == [it.tobytes() for it in orders]
+    assert [order.tobytes() for order in again] == [order.tobytes() for order in orders]
     assert next(epoch_orders(1000, 1672)).tobytes() != orders[0].tobytes()
 
 
@@ -67,10 +60,12 @@ def test_an_epoch_takes_the_samples_in_their_order(samples: int) -> None:
     for got, expected in zip(trained, ends[-1], strict=True):
         np.testing.assert_allclose(got.numpy(), expected, rtol=1e-4, atol=1e-6)
     before = zip([weights, *ends[:-1]], batches, parts, strict=True)
-    losses = [(oracle.loss(it, *batch), oracle.accuracy(it, *batch), len(part)) for it, batch, part in before]
+    losses = [
+        (oracle.loss(weights, *batch), oracle.accuracy(weights, *batch), len(part)) for weights, batch, part in before
+    ]
     sizes = [size for *_, size in losses]
-    assert loss == pytest.approx(np.average([it[0] for it in losses], weights=sizes), rel=1e-5)
-    assert hits == pytest.approx(np.average([it[1] for it in losses], weights=sizes))
+    assert loss == pytest.approx(np.average([figures[0] for figures in losses], weights=sizes), rel=1e-5)
+    assert hits == pytest.approx(np.average([figures[1] for figures in losses], weights=sizes))
 
 
 @pytest.mark.parametrize("samples", [1000, 2300, 30], ids=["chunk", "remainder", "less-than-a-chunk"])
@@ -84,7 +79,7 @@ def test_evaluates_every_sample(samples: int) -> None:
 
 
 def test_a_saturated_output_has_a_finite_loss() -> None:
-    """A logit of a thousand gives the loss it should: neither infinity, nor a clipped one."""
+    """A logit of a thousand gives the right loss, neither infinite nor clipped."""
     images, labels = make_images(10)
     weights = [np.zeros((12, 10), np.float32), np.zeros(10, np.float32)]
     weights[1][0] = 1000

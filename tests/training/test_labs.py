@@ -79,7 +79,7 @@ def test_flops_are_those_of_the_matrix_products() -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_a_plain_configuration_means_the_lab(lab: str) -> None:
-    """Nothing departs, also where the lab's own values are said in full; the parameters are counted as Keras does."""
+    """Nothing departs, even where the lab's own values are given; parameters are counted as Keras does."""
     own = LABS[lab]
     said = TrainingConfig(lab=lab, hidden=own.hidden, dropout=own.dropout, epochs=own.epochs)
     for config in (TrainingConfig(lab=lab), said):

@@ -1,4 +1,4 @@
-"""The dropout masks: as many zeros as the rate says, and none twice."""
+"""The dropout masks: as many zeros as the rate says, and no mask twice."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def test_masks_drop_three_in_ten() -> None:
     assert (np.abs(kept.mean(axis=(0, 1, 2)) - 0.7) < 5 * np.sqrt(0.21 / sizes["units"])).all()
     flat = kept.reshape(-1, batch * 128)
     # Two independent masks agree in 0.7**2 + 0.3**2 of their places; the same one, or the opposite, in others.
-    for number, one in enumerate(flat):
-        for other in flat[number + 1 :]:
-            assert abs((one == other).mean() - 0.58) < 5 * np.sqrt(0.58 * 0.42 / one.size)
+    for number, first in enumerate(flat):
+        for second in flat[number + 1 :]:
+            assert abs((first == second).mean() - 0.58) < 5 * np.sqrt(0.58 * 0.42 / first.size)
     again = draw_masks(lab, steps=steps, batch_size=batch, seed=(1671, 0))
     assert all(np.array_equal(*pair) for pair in zip(again, epochs[0], strict=True))
 

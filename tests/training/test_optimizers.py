@@ -1,4 +1,4 @@
-"""The fused engine's optimizers: Keras's own steps, in any network, and what is compiled only once."""
+"""The fused engine's optimizers: Keras's own steps in any network, compiled only once."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ import pytest
 
 from mnist_bench.checks.layers import oracle
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training import fused as fused_engine
-from mnist_bench.training import optimizers
+from mnist_bench.training import fused, optimizers
 from mnist_bench.training.backend import seed_everything, set_determinism
-from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import ENGINES, compile_model, train_model
 from mnist_bench.training.fused import FusedTrainer, _compile_epoch, forget_programs
 from mnist_bench.training.labs import build_model, configure_lab
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset, Prepared
+    from mnist_bench.training.data.dataset import Prepared
 
     Weights = list[np.ndarray]
 
 pytestmark = pytest.mark.usefixtures("float32")
 
 EPOCHS, BATCH = 2, 64
-
-
-@pytest.fixture(scope="module")
-def prepared(tiny: Dataset) -> Prepared:
-    """The tiny set, as the lab prepares it."""
-    return prepare(tiny)
 
 
 def train_in_order(prepared: Prepared, config: TrainingConfig) -> tuple[Weights, Weights]:
@@ -69,7 +61,7 @@ def follow_in_float64(initial: Weights, prepared: Prepared, optimizer: str, rate
 
 
 def measure_distance(weights: Weights, expected: Weights, initial: Weights) -> float:
-    """Return how far apart two ends are, as a share of the way from the beginning, the greatest of the tensors."""
+    """Return the distance of two ends as a share of the way from the beginning, the largest over the tensors."""
     pairs = zip(weights, expected, initial, strict=True)
     return float(max(np.linalg.norm(a - b) / np.linalg.norm(b - c) for a, b, c in pairs))
 
@@ -83,11 +75,11 @@ def test_fused_takes_kerass_steps(prepared: Prepared, optimizer: str) -> None:
     """
     config = TrainingConfig(lab="mlp", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH, hidden=(24, 16))
     initial, fitted = train_in_order(prepared, config)
-    same, fused = train_in_order(prepared, dataclasses.replace(config, engine="fused"))
+    same, trained = train_in_order(prepared, dataclasses.replace(config, engine="fused"))
     assert all(np.array_equal(*pair) for pair in zip(initial, same, strict=True))
-    assert measure_distance(fused, fitted, initial) < 1e-3
+    assert measure_distance(trained, fitted, initial) < 1e-3
     followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)
-    assert measure_distance(fused, followed, initial) < 1e-3
+    assert measure_distance(trained, followed, initial) < 1e-3
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
@@ -126,15 +118,15 @@ def test_learning_rate_and_dropout_rate_need_no_new_program(prepared: Prepared) 
 
 
 def test_a_program_is_compiled_anew_under_other_modes() -> None:
-    """They are read when a program is compiled: one made without determinism must not serve where it is asked for."""
-    one, same, *others = (
+    """A program compiled without determinism must not serve where determinism is asked for."""
+    first, same, *rest = (
         _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=modes)
         for modes in ((True, True), (True, True), (False, True), (True, False))
     )
-    assert one is same
-    assert len({one, *others}) == 3
+    assert first is same
+    assert len({first, *rest}) == 3
     forget_programs()
-    assert _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=(True, True)) is not one
+    assert _compile_epoch(dropout=True, batch_size=7, optimizer="sgd", modes=(True, True)) is not first
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", "adam"])
@@ -143,10 +135,10 @@ def test_a_wrong_constant_would_show(prepared: Prepared, optimizer: str, monkeyp
     monkeypatch.setattr(optimizers, "_RHO", 0.8)
     monkeypatch.setattr(optimizers, "_BETA_1", 0.8)
     # Past the cache, whose programs have the right constants and serve the other tests.
-    monkeypatch.setattr(fused_engine, "_compile_epoch", _compile_epoch.__wrapped__)
+    monkeypatch.setattr(fused, "_compile_epoch", _compile_epoch.__wrapped__)
     config = TrainingConfig(
         lab="perceptron", engine="fused", optimizer=optimizer, learning_rate=0.001, batch_size=BATCH
     )
-    initial, fused = train_in_order(prepared, config)
+    initial, trained = train_in_order(prepared, config)
     followed = follow_in_float64(initial, prepared, optimizer, config.learning_rate)
-    assert measure_distance(fused, followed, initial) > 1e-2
+    assert measure_distance(trained, followed, initial) > 1e-2

@@ -25,7 +25,7 @@ CONFIG = TrainingConfig(lab="perceptron", epochs=3, batch_size=64)
 
 @pytest.fixture(scope="module")
 def seen() -> list[tuple[int, EpochFigures]]:
-    """What the callback of `trained` was called with."""
+    """The arguments that the callback of `trained` was called with."""
     return []
 
 
@@ -37,7 +37,7 @@ def trained(tiny: Dataset, seen: list[tuple[int, EpochFigures]]) -> TrainingReco
 
 @pytest.mark.parametrize("lab", LABS)
 def test_epochs_are_filled_in(lab: str) -> None:
-    """Without a number of epochs it is the lab's, and nothing else changes."""
+    """A missing number of epochs becomes the lab's, and nothing else changes."""
     config = TrainingConfig(lab=lab)
     assert check_config(config) == dataclasses.replace(config, epochs=LABS[lab].epochs)
     assert check_config(CONFIG) == CONFIG
@@ -67,7 +67,7 @@ def test_epochs_are_filled_in(lab: str) -> None:
     ],
 )
 def test_what_is_not_allowed_is_named(field: str, value: Any, message: str) -> None:
-    """The message names the field, its value and what is allowed; `train` gives it, too, before anything else."""
+    """The message names the field, its value and what is allowed; `train` checks this first."""
     config = dataclasses.replace(CONFIG, **{field: value})
     for check in (check_config, train):
         with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is compared in full
@@ -77,7 +77,7 @@ def test_what_is_not_allowed_is_named(field: str, value: Any, message: str) -> N
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_the_ends_of_the_seeds_are_allowed(seed: int) -> None:
-    """NumPy takes them, so they can be used."""
+    """The smallest and largest seeds of NumPy can be used."""
     config = dataclasses.replace(CONFIG, seed=seed)
     assert check_config(config) == config
     backend.seed_everything(seed)
@@ -100,14 +100,14 @@ def test_a_record_says_what_was_done(trained: TrainingRecord, tiny: Dataset) -> 
 
 
 def test_a_history_has_an_entry_an_epoch(trained: TrainingRecord, seen: list[tuple[int, EpochFigures]]) -> None:
-    """Every column is as long as the training, and holds what the callback was told as it went on."""
+    """Every column has an entry for each epoch, as told to the callback."""
     assert [number for number, _ in seen] == [0, 1, 2]
     for name in trained.history.__dataclass_fields__:
         assert getattr(trained.history, name) == [getattr(figures, name) for _, figures in seen]
 
 
 def test_it_learns(trained: TrainingRecord) -> None:
-    """The loss falls, and the images it never saw are told apart."""
+    """The loss falls, and unseen images are told apart."""
     losses = [loss for loss in trained.history.val_loss if loss is not None]
     assert losses == sorted(losses, reverse=True)
     assert trained.test_accuracy > 0.9
@@ -117,7 +117,7 @@ def test_it_learns(trained: TrainingRecord) -> None:
 
 
 def test_seconds_are_those_of_each_phase(trained: TrainingRecord) -> None:
-    """The first epoch stands apart, the others give their median, and none of them counts its validation."""
+    """The first epoch stands apart, the others give their median, and validation is not counted."""
     seconds, history = trained.seconds, trained.history
     assert seconds.first_epoch == history.seconds[0]
     assert seconds.epoch == statistics.median(history.seconds[1:])
@@ -126,17 +126,17 @@ def test_seconds_are_those_of_each_phase(trained: TrainingRecord) -> None:
 
 
 def test_the_same_seed_gives_the_same_bits_in_one_process(trained: TrainingRecord, tiny: Dataset) -> None:
-    """Whatever was trained in between, a seed's digests and figures come again; another seed has others."""
-    other = train(dataclasses.replace(CONFIG, seed=1672), dataset=tiny)
+    """A seed's digests and figures repeat, whatever was trained in between; another seed has others."""
+    reseeded = train(dataclasses.replace(CONFIG, seed=1672), dataset=tiny)
     again = train(CONFIG, dataset=tiny)
-    assert trained.initial_digest == again.initial_digest != other.initial_digest
-    assert trained.final_digest == again.final_digest != other.final_digest
+    assert trained.initial_digest == again.initial_digest != reseeded.initial_digest
+    assert trained.final_digest == again.final_digest != reseeded.final_digest
     assert (trained.test_loss, trained.test_accuracy) == (again.test_loss, again.test_accuracy)
-    assert trained.history.val_loss == again.history.val_loss != other.history.val_loss
+    assert trained.history.val_loss == again.history.val_loss != reseeded.history.val_loss
 
 
 def test_the_fused_engine_starts_where_keras_does(trained: TrainingRecord, tiny: Dataset) -> None:
-    """It starts from Keras's weights, and visits the samples in its own order; its record says XLA."""
+    """Training starts from Keras's weights, in the engine's own order; the record says XLA."""
     record = train(dataclasses.replace(CONFIG, engine="fused"), dataset=tiny)
     assert record.initial_digest == trained.initial_digest
     assert record.final_digest != trained.final_digest
@@ -144,7 +144,7 @@ def test_the_fused_engine_starts_where_keras_does(trained: TrainingRecord, tiny:
 
 
 def test_one_epoch_has_no_steady_seconds(tiny: Dataset) -> None:
-    """With compilation in the only epoch there is no median of the others."""
+    """After a single epoch there is no median of later epochs."""
     record = train(TrainingConfig(lab="perceptron", engine="graph", epochs=1), dataset=tiny)
     assert len(record.history.loss) == 1
     assert record.seconds.epoch is None
@@ -174,7 +174,7 @@ def test_determinism_is_set_before_training(
     asked: bool,  # noqa: FBT001 - parametrised
     on: bool,  # noqa: FBT001 - parametrised
 ) -> None:
-    """It is on where the configuration asks for it and the engine can bear it, and else turned off."""
+    """Determinism is on where the configuration asks for it and the engine allows it, else off."""
 
     def stop(*, on: bool) -> None:
         raise RuntimeError(f"determinism {on}")
@@ -187,7 +187,7 @@ def test_determinism_is_set_before_training(
 
 @pytest.mark.parametrize("engine", ["graph", "fused"])
 def test_a_training_that_diverges_has_a_record(tiny: Dataset, engine: str) -> None:
-    """A loss that is no number stands as None: the record can be written, and says so."""
+    """A loss that is no number is None, so the record can be written."""
     config = TrainingConfig(lab="perceptron", engine=engine, epochs=2, learning_rate=1e38)
     record = train(config, dataset=tiny)
     assert record.history.val_loss[-1] is None
@@ -196,7 +196,7 @@ def test_a_training_that_diverges_has_a_record(tiny: Dataset, engine: str) -> No
 
 
 def test_loads_the_data_that_the_configuration_names(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a data set at hand it is loaded; a bad split of it is an error."""
+    """Without a data set given, it is loaded; a bad split is an error."""
     asked = []
     monkeypatch.setattr("mnist_bench.training.runner.load_dataset", lambda source: asked.append(source) or tiny)
     config = TrainingConfig(lab="perceptron", epochs=1, data="somewhere", validation_split=0.9999)

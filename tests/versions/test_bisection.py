@@ -100,17 +100,17 @@ def test_bits_and_accuracy_are_held_against_the_good_one(record: TrainingRecord)
     config = dataclasses.replace(record.config, lab="mlp")
 
     def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
-        it = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
+        version = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
         for seed in range(seeds):
-            one = dataclasses.replace(config, seed=seed)
+            seeded = dataclasses.replace(config, seed=seed)
             fields = {"final_digest": digest, "test_accuracy": accuracy + seed * 1e-4}
-            it = add_training(it, dataclasses.replace(record, config=one, **fields))
+            version = add_training(version, dataclasses.replace(record, config=seeded, **fields))
         stages = [Stage(name="forward", digest=digest, values=[0.5])]
         probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
-        return put(it, probes=[probe])
+        return put(version, probes=[probe])
 
     good = make("a", 0.977)
-    bits, accuracy = (Question(check=it, lab="mlp", engine="epoch") for it in ("bits", "accuracy"))
+    bits, accuracy = (Question(check=check, lab="mlp", engine="epoch") for check in ("bits", "accuracy"))
     assert ask(bits, good, good) is True
     assert ask(bits, make("b", 0.977), good) is False
     assert ask(bits, VersionRecord(version=good.version), good) is None

@@ -41,8 +41,8 @@ def test_the_same_ends_are_alike_whatever_else_moved(records: dict[str, VersionR
     """A stage of the probe that moved no training, such as a prediction, parts nobody."""
     record = records[NAMES[1]]
     moved = [
-        dataclasses.replace(it, stages=[dataclasses.replace(stage, digest="x") for stage in it.stages])
-        for it in record.probes
+        dataclasses.replace(probe, stages=[dataclasses.replace(stage, digest="x") for stage in probe.stages])
+        for probe in record.probes
     ]
     records[NAMES[1]] = dataclasses.replace(record, probes=moved)
     assert group_records(records, "mlp", "fit") == [NAMES[:2], NAMES[2:]]
@@ -60,17 +60,17 @@ def test_a_stand_in_is_the_same_way(records: dict[str, VersionRecord]) -> None:
 
 def test_another_machine_is_a_group_of_its_own(records: dict[str, VersionRecord]) -> None:
     """Its bits say nothing of the version."""
-    other = dataclasses.replace(records[NAMES[1]].environment, instruction_set="avx512")
-    records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], environment=other)
+    environment = dataclasses.replace(records[NAMES[1]].environment, instruction_set="avx512")
+    records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], environment=environment)
     assert group_records(records, "mlp", "fit") == [NAMES[:1], NAMES[1:2], NAMES[2:]]
 
 
 def test_probes_of_another_length_are_not_alike(records: dict[str, VersionRecord]) -> None:
     """Of bare probes they are told apart, and are no error."""
-    records.update({name: dataclasses.replace(it, accuracy=[]) for name, it in records.items()})
+    records.update({name: dataclasses.replace(record, accuracy=[]) for name, record in records.items()})
     record = records[NAMES[1]]
     config = dataclasses.replace(record.probes[0].config, epochs=9)
-    probes = [dataclasses.replace(it, config=config) for it in record.probes[:1]]
+    probes = [dataclasses.replace(probe, config=config) for probe in record.probes[:1]]
     records[NAMES[1]] = dataclasses.replace(record, probes=probes)
     assert group_records(records, "mlp", "fit")[:2] == [NAMES[:1], NAMES[1:2]]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.versions.comparison import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str = "a") -> VersionRecord:
     """Return the record of a version with one probe, one check, a time and these trainings of the mlp."""
-    it = VersionRecord(version=find_version("py312-tf219"), environment=record.environment, dataset=record.dataset)
+    version = VersionRecord(version=find_version("py312-tf219"), environment=record.environment, dataset=record.dataset)
     config = dataclasses.replace(record.config, lab="mlp")
     stages = [Stage(name=name, digest=f"{name}{digest}", values=[0.5]) for name in ("forward", "gradient")]
     probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
@@ -41,10 +42,10 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
             test_loss=1.05 - accuracy,
             final_digest=f"{seed}{digest}",
         )
-        it = add_training(it, training)
+        version = add_training(version, training)
     times = [EpochTimes(lab="mlp", engine="epoch", hardware_key="a", seconds=[9.0, 2.0, 2.0])]
     install = Install(seconds=1.0, bytes=10**9, packages={})
-    return put(it, probes=[probe], times=times, imports=[2.0], install=install, checks={"epoch": [make_check()]})
+    return put(version, probes=[probe], times=times, imports=[2.0], install=install, checks={"epoch": [make_check()]})
 
 
 def make_check(verdict: Verdict = Verdict.PASS) -> CheckResult:
@@ -77,7 +78,7 @@ def test_the_same_bits_need_no_statistics(base: VersionRecord) -> None:
 def test_other_bits_and_the_same_accuracy(base: VersionRecord, record: TrainingRecord) -> None:
     """The first stage that differs is named, and the statistics say that nothing is worse, or that they cannot."""
     compared = compare_versions(base, make_version(record, GOOD, digest="b"))
-    accuracy = next(it for it in compared.results if it.name == "accuracy/accuracy[mlp-epoch]")
+    accuracy = next(result for result in compared.results if result.name == "accuracy/accuracy[mlp-epoch]")
     assert accuracy.verdict is Verdict.PASS
     assert "first stage that differs: forward" in accuracy.evidence
     assert "interval" in accuracy.evidence
@@ -95,14 +96,14 @@ def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, reco
     for field in ("test_loss", "test_accuracy", "final_digests"):
         values = [*getattr(results, field)]
         values[0], values[1] = values[1], values[0]
-        other = put(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
-        assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
-        assert "IDENTICAL" not in verdicts(compare_versions(base, other)).values()
+        changed = put(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
+        assert verdicts(compare_versions(base, changed)).keys() >= ends.keys()
+        assert "IDENTICAL" not in verdicts(compare_versions(base, changed)).values()
 
 
 def test_a_worse_accuracy_is_found(base: VersionRecord, record: TrainingRecord) -> None:
     """A loss of half a point in each of seven seeds is REGRESSED: seven are enough to say so."""
-    worse = make_version(record, [it - 0.005 for it in GOOD], digest="b")
+    worse = make_version(record, [accuracy - 0.005 for accuracy in GOOD], digest="b")
     compared = compare_versions(base, worse)
     assert verdicts(compared)["accuracy/accuracy[mlp-epoch]"] == "REGRESSED"
     assert exit_status(compared.results) == 1
@@ -120,11 +121,9 @@ def test_too_few_seeds_are_no_answer(record: TrainingRecord) -> None:
 def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRecord) -> None:
     """One training in full that diverged, or fell below the lab's threshold, is a regression with any seeds."""
     (results,) = make_version(record, [0.95], digest="b").accuracy
-    columns = {name: [0.5] * 20 for name in results.history.__dataclass_fields__}
-    history = dataclasses.replace(results.history, **columns)
     now, before = (
-        put(base, accuracy=[dataclasses.replace(it, epochs=20, history=history)])
-        for it in (dataclasses.replace(results, test_loss=[None]), *base.accuracy)
+        put(base, accuracy=[dataclasses.replace(trained, epochs=20, history=make_history(20))])
+        for trained in (dataclasses.replace(results, test_loss=[None]), *base.accuracy)
     )
     now = put(now, probes=[])
     assert verdicts(compare_versions(before, now)) == {
@@ -145,7 +144,7 @@ def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRec
 )
 def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, now: Verdict, verdict: str) -> None:
     """What does not hold now, or did not before, is a line of its own that says what it was."""
-    sides = [put(base, checks={"epoch": [make_check(it)]}) for it in (before, now)]
+    sides = [put(base, checks={"epoch": [make_check(verdict)]}) for verdict in (before, now)]
     compared = compare_versions(*sides)
     assert verdicts(compared)["contract/new-order[epoch]"] == verdict
     assert f"{before.value} in base: 0.12" in compared.results[0].bound
@@ -166,19 +165,19 @@ def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
 
 def test_moved_bits_of_what_was_not_trained_are_a_note(base: VersionRecord, record: TrainingRecord) -> None:
     """There is nothing to judge them by; they are told, and do not hide behind a green line."""
-    sides = [put(it, accuracy=[]) for it in (base, make_version(record, GOOD, digest="b"))]
+    sides = [put(version, accuracy=[]) for version in (base, make_version(record, GOOD, digest="b"))]
     compared = compare_versions(*sides)
     assert list(verdicts(compared)) == ["checks/others"]
     assert any(note.startswith("mlp-epoch: first stage that differs: forward") for note in compared.notes)
-    bare = [put(it, checks={}) for it in sides]
+    bare = [put(version, checks={}) for version in sides]
     compared = compare_versions(*bare)
     assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
 
 
 def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:
     """The probe follows few epochs: the same stages with other final weights are not the same training."""
-    other = put(make_version(record, GOOD, digest="b"), probes=base.probes)
-    accuracy = compare_versions(base, other).results[1]
+    changed = put(make_version(record, GOOD, digest="b"), probes=base.probes)
+    accuracy = compare_versions(base, changed).results[1]
     assert accuracy.evidence.endswith("the final weights differ in 7 of 7 seeds, such as 0")
 
 
@@ -186,13 +185,13 @@ def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
     """What one version trained by `epoch` and the other, which cannot, by `graph`: their bits are the same."""
     probe, results = base.probes[0], base.accuracy[0]
     config = dataclasses.replace(probe.config, engine="graph")
-    other = put(
+    stand_in = put(
         base,
         probes=[dataclasses.replace(probe, config=config)],
         accuracy=[dataclasses.replace(results, engine="graph")],
     )
-    assert verdicts(compare_versions(base, other))["bits/mlp-epoch"] == "IDENTICAL"
-    assert verdicts(compare_versions(other, base))["bits/mlp-graph"] == "IDENTICAL"
+    assert verdicts(compare_versions(base, stand_in))["bits/mlp-epoch"] == "IDENTICAL"
+    assert verdicts(compare_versions(stand_in, base))["bits/mlp-graph"] == "IDENTICAL"
 
 
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
@@ -204,8 +203,8 @@ def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecor
     assert "epoch of mlp-epoch: 1.50 times as long (2.000 s, 3.000 s); unpaired: a lead only" in notes
     assert "import: 0.50 times as long (2.000 s, 1.000 s); unpaired: a lead only" in notes
     assert any(note.startswith("new has the known regression 'frozen shuffle' in epoch: https") for note in notes)
-    other = put(base, environment=dataclasses.replace(record.environment, cpu="Another"))
-    assert "times cannot be compared: another cpu" in compare_versions(base, other).notes
+    moved = put(base, environment=dataclasses.replace(record.environment, cpu="Another"))
+    assert "times cannot be compared: another cpu" in compare_versions(base, moved).notes
 
 
 @pytest.mark.parametrize(
@@ -219,12 +218,12 @@ def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) 
     """Other data or another length of training is refused, and named."""
     if field == "digest":
         dataset = dataclasses.replace(base.dataset, digest="other")
-        other = dataclasses.replace(base, dataset=dataset, probes=[])
+        changed = dataclasses.replace(base, dataset=dataset, probes=[])
     else:
         (results,) = base.accuracy
-        other = put(base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)])
+        changed = put(base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)])
     with pytest.raises(ValueError, match=re.escape(message)):
-        compare_versions(base, other)
+        compare_versions(base, changed)
 
 
 def test_folders_are_compared_by_name(base: VersionRecord) -> None:
@@ -243,10 +242,10 @@ def test_folders_are_compared_by_name(base: VersionRecord) -> None:
 
 def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingRecord) -> None:
     """Alone, they are compared whatever trained them: IDENTICAL or REGRESSED, with a note for each stage."""
-    (one,), (other,) = base.probes, make_version(record, GOOD, digest="b").probes
-    fused = dataclasses.replace(one, config=dataclasses.replace(one.config, engine="fused"))
-    assert verdicts(compare_probe_records(one, fused)) == {"bits/mlp-fused": "IDENTICAL"}
-    compared = compare_probe_records(one, other)
+    (probe,), (changed,) = base.probes, make_version(record, GOOD, digest="b").probes
+    fused = dataclasses.replace(probe, config=dataclasses.replace(probe.config, engine="fused"))
+    assert verdicts(compare_probe_records(probe, fused)) == {"bits/mlp-fused": "IDENTICAL"}
+    compared = compare_probe_records(probe, changed)
     assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
     assert len(compared.notes) == 2
 

@@ -79,9 +79,9 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
         "graph": ["contract/new-order[graph]"],
     }
     assert record.checks["epoch"][0].evidence == ""
-    assert [(it.config.lab, it.config.engine) for it in record.probes] == [("mlp", "epoch"), ("mlp", "fused")]
-    assert [(it.lab, it.seeds, it.epochs) for it in record.accuracy] == [("mlp", [1671, 1672], 2)]
-    assert [(it.engine, len(it.seconds)) for it in record.times] == [("epoch", 11)]
+    assert [(probe.config.lab, probe.config.engine) for probe in record.probes] == [("mlp", "epoch"), ("mlp", "fused")]
+    assert [(results.lab, results.seeds, results.epochs) for results in record.accuracy] == [("mlp", [1671, 1672], 2)]
+    assert [(times.engine, len(times.seconds)) for times in record.times] == [("epoch", 11)]
     assert (folder / ".work" / ".gitignore").read_text() == "*\n"
     before = (folder / "mine.json").stat().st_mtime_ns
     assert run(wanted) == record
@@ -115,7 +115,7 @@ def test_a_run_that_is_broken_off_goes_on(bench: Bench, folder: Path, run: Calla
 
 
 @pytest.mark.parametrize(
-    ("breaks", "layer", "what", "left"),
+    ("breaks", "layer", "names", "left"),
     [
         ("pip", "install", ["environment"], set()),
         ("environment", "import", ["seconds"], {"install"}),
@@ -124,18 +124,19 @@ def test_a_run_that_is_broken_off_goes_on(bench: Bench, folder: Path, run: Calla
     ],
 )
 def test_what_fails_is_a_result(
-    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, what: list[str], left: set[str]
+    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, names: list[str], left: set[str]
 ) -> None:
     """It is recorded with its last lines, the other layers go on if they can, and only --retry tries it anew."""
     (stub_version / "breaks").write_text(breaks)
     record = run()
-    assert [(it.layer, it.what) for it in record.failures] == [(layer, it) for it in what]
+    assert [(failure.layer, failure.what) for failure in record.failures] == [(layer, name) for name in names]
     assert record.status == ("failed" if layer in ("install", "import") else "partial")
     for failure in record.failures:
         assert failure.reason.endswith("ended with exit code 1: ~/a: no such thing")
         assert failure.lines == ["one line", "~/a: no such thing"]
-    there = {"install": record.install, "import": record.imports, **{it: getattr(record, it) for it in LAYERS[2:]}}
-    assert {name for name, value in there.items() if value} == left
+    found = {"install": record.install, "import": record.imports}
+    found |= {name: getattr(record, name) for name in LAYERS[2:]}
+    assert {name for name, value in found.items() if value} == left
     (stub_version / "breaks").unlink()
     assert run() == record
     again = run(retry=True)
@@ -168,8 +169,8 @@ def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_versio
     (stub_version / "no-epoch").touch()
     record = run(dataclasses.replace(WANTED, layers=("probes", "accuracy")))
     assert [failure.what for failure in record.failures] == ["mlp-epoch", "mlp-epoch"]
-    assert [(it.config.lab, it.config.engine) for it in record.probes] == [("mlp", "graph")]
-    assert [(it.engine, it.seeds) for it in record.accuracy] == [("graph", [1671, 1672])]
+    assert [(probe.config.lab, probe.config.engine) for probe in record.probes] == [("mlp", "graph")]
+    assert [(results.engine, results.seeds) for results in record.accuracy] == [("graph", [1671, 1672])]
     assert find_missing(record, dataclasses.replace(WANTED, layers=("probes", "accuracy"))) == {}
 
 

@@ -90,7 +90,8 @@ def test_a_pair_is_measured_once_and_called_by_its_versions(
 ) -> None:
     """The record has no path of this machine in it, and the second time it is read."""
     record = measure()
-    assert [it.name for it in (plans[0].python_a.parents[1], plans[0].python_b.parents[1])] == [BASE.name, NEW.name]
+    folders = plans[0].python_a.parents[1], plans[0].python_b.parents[1]
+    assert [folder.name for folder in folders] == [BASE.name, NEW.name]
     assert (record.python_a, record.python_b, record.verdict) == (BASE.name, NEW.name, "slower")
     assert measure() == record == load(pair_path(tmp_path / "versions", NEW.name), AbRecord)
     assert len(plans) == 1
@@ -150,8 +151,8 @@ def test_the_command_goes_on_past_what_fails(
     answer = command("matrix", "pairs", "py312-tf216", "py312-tf217", *options)
     assert answer.status == 0
     assert [line.split(";")[0] for line in answer.out.splitlines()] == [
-        "py312-tf216, beside py311-tf215: slower",
-        "py312-tf217, beside py312-tf216: slower",
+        "py312-tf216, compared with py311-tf215: slower",
+        "py312-tf217, compared with py312-tf216: slower",
     ]
     assert len(plans) == 2
     refused = command("matrix", "pairs", "py310-tf28", *options)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.records.serial import RecordError, convert, dump_folded
 from mnist_bench.versions.records import (
     Failure,
-    SeedResults,
     VersionRecord,
     add_training,
     load_version,
@@ -67,18 +67,17 @@ def test_a_training_that_does_not_belong(
     empty: VersionRecord, record: TrainingRecord, change: str, message: str
 ) -> None:
     """A seed twice, other data, another environment or another length is refused, and named."""
-    other = reseed(record, 1671 if change == "seed" else 1672)
+    training = reseed(record, 1671 if change == "seed" else 1672)
     if change == "numerics_key":
         environment = dataclasses.replace(record.environment, numerics_key="other")
-        other = dataclasses.replace(other, environment=environment)
+        training = dataclasses.replace(training, environment=environment)
     if change == "dataset":
-        other = dataclasses.replace(other, dataset=dataclasses.replace(record.dataset, digest="other"))
+        training = dataclasses.replace(training, dataset=dataclasses.replace(record.dataset, digest="other"))
     if change == "epochs":
-        history = type(record.history)(**{name: [0.5] for name in record.history.__dataclass_fields__})
-        config = dataclasses.replace(other.config, epochs=1)
-        other = dataclasses.replace(other, config=config, history=history)
+        config = dataclasses.replace(training.config, epochs=1)
+        training = dataclasses.replace(training, config=config, history=make_history(1))
     with pytest.raises(ValueError, match=re.escape(message)):
-        add_training(add_training(empty, record), other)
+        add_training(add_training(empty, record), training)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +93,8 @@ def test_results_that_cannot_be(
 ) -> None:
     """A file edited by hand is found out."""
     (results,) = add_training(empty, record).accuracy
-    columns = {name: getattr(results, name) for name in results.__dataclass_fields__}
     with pytest.raises(ValueError, match=re.escape(message)):
-        SeedResults(**{**columns, **fields})
+        dataclasses.replace(results, **fields)
 
 
 def test_the_status_follows_the_failures(empty: VersionRecord) -> None:

@@ -28,7 +28,7 @@ def expand(text: str) -> list[str]:
     names = []
     for item in re.split(r",(?![^{]*\})", text):
         parts = [part.split(",") for part in re.split(r"[{}]", item.strip())]
-        names += ["".join(it) for it in itertools.product(*parts)]
+        names += ["".join(combination) for combination in itertools.product(*parts)]
     return names
 
 
@@ -72,7 +72,7 @@ def test_tox_has_the_same_pins(tox: configparser.RawConfigParser, name: str) -> 
                 pins.add(requirement)
     wanted = set(list_requirements(find_version(name)))
     if "keras==2" in " ".join(wanted):  # which TensorFlow itself requires
-        wanted = {it for it in wanted if not it.startswith("keras")}
+        wanted = {requirement for requirement in wanted if not requirement.startswith("keras")}
     assert pins == wanted
 
 
@@ -148,7 +148,7 @@ def test_nothing_lies_between_two_pythons() -> None:
 )
 def test_the_axis_of_a_version(name: str, axis: str) -> None:
     """A Keras of its time belongs to TensorFlow's, a pinned one to Keras's, and one on several Pythons to Python's."""
-    specs = [find_version(it) for it in MATRIX]
+    specs = [find_version(name) for name in MATRIX]
     assert find_axis(find_version(name), specs) == axis
     # Alone, another Python is not there.
     assert find_axis(find_version(name), []) == ("keras" if axis == "python" else axis)

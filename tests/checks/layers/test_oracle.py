@@ -235,9 +235,9 @@ def test_float32_comes_in_and_float64_goes_out() -> None:
     narrow = oracle.gradients(weights, x, y, masks)
     weights, masks = ([tensor.astype(np.float64) for tensor in group] for group in (weights, masks))
     wide = oracle.gradients(weights, x.astype(np.float64), y.astype(np.float64), masks)
-    for one, other in zip(narrow, wide, strict=True):
-        assert one.dtype == np.float64
-        np.testing.assert_array_equal(one, other)
+    for slope, wide_slope in zip(narrow, wide, strict=True):
+        assert slope.dtype == np.float64
+        np.testing.assert_array_equal(slope, wide_slope)
 
 
 def test_accuracy_is_the_share_of_right_answers() -> None:
@@ -284,7 +284,7 @@ def test_a_planted_gradient_error_is_found(
 
 
 def test_tolerance_of_a_hidden_kernel_is_that_of_storing_it() -> None:
-    """It is 4 u sqrt(steps) |W| / |W - W_0|, within a quarter: the other roundings add little."""
+    """The tolerance is 4 u sqrt(steps) |W| / |W - W_0|, within a quarter: other roundings add little."""
     initial, *_ = make_run("mlp", 4)
     for reference in make_references("mlp", 4):
         for place in (0, 2):
@@ -295,7 +295,7 @@ def test_tolerance_of_a_hidden_kernel_is_that_of_storing_it() -> None:
 
 
 def test_noise_bounds_a_sum_that_drifts() -> None:
-    """Added one by one in float32, positive terms err by a tenth of the bound or more, and not beyond it."""
+    """Positive terms added one by one in float32 err by a tenth of the bound or more, never by more than the bound."""
     terms = np.random.default_rng(0).uniform(1, 2, (200, 1000)).astype(np.float32)
     left = oracle._Noisy(terms.astype(np.float64), np.zeros((200, 1000)))
     right = oracle._Noisy(np.ones((1000, 1)), np.zeros((1000, 1)))
@@ -318,7 +318,7 @@ def test_noise_of_the_weights_reaches_the_gradients(monkeypatch: pytest.MonkeyPa
 
 
 def test_excess_is_that_of_the_worst_tensor() -> None:
-    """One tensor at three times its tolerance is not made up for by another."""
+    """A tensor at three times its tolerance decides, whatever the other tensors do."""
     initial = [np.zeros((1, 1)), np.zeros(1)]
     reference = oracle.Reference(1, [np.ones((1, 1)), np.ones(1)], [1e-6, 1e-5], np.inf)
     found = [reference.weights[0] + 3e-6, reference.weights[1]]
@@ -334,15 +334,15 @@ def test_a_unit_at_its_kink_ends_certainty() -> None:
     assert reference.clearance < 0.1
     assert later.clearance == reference.clearance
     weights[1][0] -= 2e-9
-    (other,) = oracle.follow(weights, [(x, y)], RATE)
-    jump = max(oracle.relative_departures(other.weights, reference.weights, weights))
+    (jumped,) = oracle.follow(weights, [(x, y)], RATE)
+    jump = max(oracle.relative_departures(jumped.weights, reference.weights, weights))
     assert jump > 100 * max(reference.tolerances)
     with pytest.raises(ValueError, match="relu may have flipped by step 1"):
-        oracle.excess(other.weights, reference, weights)
+        oracle.excess(jumped.weights, reference, weights)
 
 
 def test_a_dropped_unit_at_its_kink_does_not_matter() -> None:
-    """Neither does a unit that is exactly 0 because its inputs are."""
+    """Certainty survives a dropped unit at its kink, and a unit that is exactly 0 because its inputs are."""
     weights, x, y, _ = make_small(6, (6, 5, 4))
     weights[1][0] -= (x @ weights[0] + weights[1])[0, 0] - 1e-9
     mask = np.ones((len(x), 5))

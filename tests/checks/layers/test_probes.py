@@ -82,7 +82,7 @@ def test_initialiser_and_what_a_tracer_sees_move_their_own_stages(
 def test_a_larger_learning_rate_shows_first_in_the_update(
     base: ProbeRecord, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gradient is what it was; the update and what follows from it are not."""
+    """The gradient stays the same; the update and all later stages differ."""
     step = probes._one_step
 
     def larger(lab: object, config: TrainingConfig, *rest: object) -> object:

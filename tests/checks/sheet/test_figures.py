@@ -13,7 +13,7 @@ from mnist_bench.training.labs import LABS
 
 
 def test_the_sections_cover_every_lab() -> None:
-    """Six, in order; each lab is defined, trained and evaluated once, in that order, by an engine that there is."""
+    """Six sections in order define, train and evaluate each lab once, by an engine that exists."""
     assert list(SECTIONS) == [1, 2, 3, 4, 5, 6]
     for lab in LABS:
         sections = [section for section in SECTIONS.values() if section.lab == lab]
@@ -32,7 +32,7 @@ def test_the_printed_layers_add_up(lab: str) -> None:
 
 @pytest.mark.parametrize("lab", LABS)
 def test_the_printed_epochs_are_plausible(lab: str) -> None:
-    """From the first epoch to the lab's last, and the validation loss falls by more than a typing error's worth."""
+    """The lines run from the first epoch to the lab's last, and the losses fall as losses of a training do."""
     lines = EPOCH_LINES[lab]
     assert (min(lines), max(lines)) == (1, LABS[lab].epochs)
     assert list(lines) == sorted(lines)
@@ -43,13 +43,13 @@ def test_the_printed_epochs_are_plausible(lab: str) -> None:
 
 
 def test_sections_are_chosen_in_the_sheet_s_order() -> None:
-    """Whatever the order they are asked for in; all of them for none."""
+    """Sections come in the sheet's order, whatever the order asked for; no choice means all of them."""
     assert [section.number for section in check_sections([5, 2, 5])] == [2, 5]
     assert check_sections([]) == list(SECTIONS.values())
 
 
 @pytest.mark.parametrize("number", [0, 7, -1])
 def test_a_section_that_is_not_there_is_named(number: int) -> None:
-    """The message says which there are."""
+    """An unknown section is an error that names the existing ones."""
     with pytest.raises(ValueError, match=re.escape(f"section {number}: the sheet has 1 to 6")):
         check_sections([2, number])

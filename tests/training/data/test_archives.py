@@ -23,22 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TOY_SHAPES = {"x_train": (60, 28, 28), "y_train": (60,), "x_test": (10, 28, 28), "y_test": (10,)}
 IDX_STEMS = {
     "x_train": "train-images",
     "y_train": "train-labels",
     "x_test": "t10k-images",
     "y_test": "t10k-labels",
 }
-
-
-@pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> Arrays:
-    """Four small arrays, which the readers then take for the full size."""
-    for name, shape in TOY_SHAPES.items():
-        monkeypatch.setitem(SHAPES, name, shape)
-    generator = np.random.default_rng(0)
-    return Arrays(*(generator.integers(0, 10, shape, dtype=np.uint8) for shape in TOY_SHAPES.values()))
 
 
 def pack_npz(arrays: dict[str, Any], *, save: Callable[..., None] = np.savez) -> bytes:
@@ -79,10 +69,10 @@ def write_folder(folder: Path, arrays: Arrays, *, mark: str = "-", packed: bool 
 
 def assert_same(found: Arrays, expected: Arrays) -> None:
     """Assert equal values, shapes and dtypes."""
-    for one, other in zip(found, expected, strict=True):
-        assert (one.shape, one.dtype) == (other.shape, other.dtype)
-        assert one.flags.c_contiguous
-        np.testing.assert_array_equal(one, other)
+    for array, known in zip(found, expected, strict=True):
+        assert (array.shape, array.dtype) == (known.shape, known.dtype)
+        assert array.flags.c_contiguous
+        np.testing.assert_array_equal(array, known)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -108,7 +98,7 @@ def test_reads_idx_folder(toy: Arrays, tmp_path: Path, mark: str, packed: bool) 
 
 
 def test_reads_gz_that_was_unpacked(toy: Arrays, tmp_path: Path) -> None:
-    """A file that is called .gz and is not gzipped is read as what it is."""
+    """A file that is called .gz but is not gzipped is read all the same."""
     write_folder(tmp_path, toy)
     for path in tmp_path.iterdir():
         path.rename(f"{path}.gz")
@@ -134,7 +124,7 @@ class Trap:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("name", TOY_SHAPES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_refuses_pickles_unopened(toy: Arrays, tmp_path: Path, name: str) -> None:
     """An object array is refused, and nothing in it runs."""
     trap = np.empty(1, object)
@@ -146,7 +136,7 @@ def test_refuses_pickles_unopened(toy: Arrays, tmp_path: Path, name: str) -> Non
 
 
 def drop(arrays: Arrays, name: str) -> dict[str, Any]:
-    """Return the arrays without one."""
+    """Return the arrays without the named one."""
     return {key: array for key, array in arrays._asdict().items() if key != name}
 
 
@@ -227,7 +217,7 @@ def test_refuses_flipped_bit(toy: Arrays) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(toy: Arrays, data: st.DataObject) -> None:
-    """Whatever bytes are overwritten or cut off, the arrays are the right shape or the error is ours."""
+    """Whatever bytes are overwritten or cut off, the arrays have the right shape or the error is ours."""
     whole = pack_npz(toy._asdict(), save=np.savez_compressed)
     content = bytearray(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
     # Half of the hits go to the headers and the directory, where they do the most.
@@ -241,7 +231,7 @@ def test_any_damage_is_refused_or_harmless(toy: Arrays, data: st.DataObject) -> 
         lines = str(error).splitlines()
     else:
         lines = ["read"]
-        assert [array.shape for array in arrays] == list(TOY_SHAPES.values())
+        assert [array.shape for array in arrays] == [array.shape for array in toy]
     assert len(lines) == 1
 
 
@@ -282,9 +272,9 @@ def test_refuses_bad_idx(toy: Arrays, tmp_path: Path, name: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", TOY_SHAPES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_refuses_folder_without_a_file(toy: Arrays, tmp_path: Path, name: str) -> None:
-    """A folder that lacks one of the four says which, and by what names it was looked for."""
+    """The error names the missing file, and the names that were looked for."""
     write_folder(tmp_path, toy)
     stem = IDX_STEMS[name]
     next(tmp_path.glob(f"{stem}*")).unlink()
@@ -293,7 +283,7 @@ def test_refuses_folder_without_a_file(toy: Arrays, tmp_path: Path, name: str) -
 
 
 def test_refuses_folders_instead_of_files(toy: Arrays, tmp_path: Path) -> None:
-    """A folder where a file should be is no file."""
+    """A folder where a file should be is refused."""
     write_folder(tmp_path, toy)
     path = tmp_path / "t10k-labels-idx1-ubyte"
     path.unlink()
@@ -315,7 +305,7 @@ def test_refuses_folders_instead_of_files(toy: Arrays, tmp_path: Path) -> None:
     ids=["missing", "under a file", "long name", "newline", "nul", "fifo"],
 )
 def test_refuses_what_is_no_file(tmp_path: Path, path: str, words: str) -> None:
-    """What cannot be opened, or never ends, is one line that says so."""
+    """A file that cannot be opened, or never ends, is an error of one line."""
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=words) as caught:
@@ -329,7 +319,7 @@ def zeros_gz(megabytes: int) -> bytes:
 
 
 def test_gzip_bomb_is_not_unpacked(toy: Arrays, tmp_path: Path) -> None:
-    """Of a file that unpacks to 4 GB, no more is unpacked than it takes to refuse it."""
+    """Of a file of 4 GB only as much is unpacked as it takes to refuse the file."""
     write_folder(tmp_path, toy)
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(gzip.compress(pack_idx(toy.x_train)) + zeros_gz(4096))
@@ -359,8 +349,8 @@ def measure_refusal(read: Callable[[], object], words: str) -> int:
 
 def test_digest_is_of_the_bytes_in_order() -> None:
     """The digest is that of the bytes as one stream in C order, whatever the layout."""
-    one, other = np.arange(6, dtype=np.uint8).reshape(2, 3), np.array([7], np.uint8)
+    matrix, vector = np.arange(6, dtype=np.uint8).reshape(2, 3), np.array([7], np.uint8)
     known = "9c7fc87d776e826fc713f4a80359bc7b0ecbdd0ff7d4b0652ad6667dd3c97bcd"
-    assert digest_arrays([one, other]) == known
-    assert digest_arrays([np.asfortranarray(one), other]) == known
-    assert digest_arrays([other, one]) != known
+    assert digest_arrays([matrix, vector]) == known
+    assert digest_arrays([np.asfortranarray(matrix), vector]) == known
+    assert digest_arrays([vector, matrix]) != known

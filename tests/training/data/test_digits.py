@@ -34,7 +34,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def makings(made: Arrays, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A list that grows by one whenever the stand-in would be made; what was made once stands for it."""
+    """A list that grows by one whenever the stand-in would be made; the stand-in made once is used instead."""
     calls: list[str] = []
 
     def remake() -> Arrays:
@@ -97,7 +97,7 @@ def test_test_images_are_of_other_drawings(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_enlarging_keeps_the_corners_and_flat_images() -> None:
-    """Cubic convolution passes through the pixels it was given, and makes nothing of a flat image."""
+    """Cubic convolution passes through the given pixels, and leaves a flat image flat."""
     drawings = np.random.default_rng(0).integers(0, 17, (5, 8, 8), dtype=np.uint8)
     enlarged = digits._enlarge(drawings)
     np.testing.assert_array_equal(enlarged[:, ::27, ::27], drawings[:, ::7, ::7].astype(int) * 255 // 16)
@@ -122,7 +122,7 @@ def test_identity_changes_nothing_but_the_contrast() -> None:
 
 
 def test_far_away_is_paper() -> None:
-    """A map that looks beyond every edge finds nothing, and does not fail."""
+    """A map that looks beyond every edge finds empty paper, and does not fail."""
     enlarged = np.full((1, 28, 28), 255, np.uint8)
     far = np.array([[1 << 16], [0], [100 << 16]])
     assert not digits._distort(enlarged, np.array([0]), (far, far)).any()
@@ -157,7 +157,7 @@ def flip(path: Path) -> None:
 def test_damaged_cache_is_made_anew(
     makings: list[str], cache: Path, damage: Callable[[Path], object], words: str
 ) -> None:
-    """A damaged file in the cache is told of, and replaced by a good one."""
+    """A damaged file in the cache is reported, and replaced by a good one."""
     load_digits()
     (path,) = cache.iterdir()
     damage(path)
@@ -168,7 +168,7 @@ def test_damaged_cache_is_made_anew(
 
 
 def test_cache_that_cannot_be_written_breaks_nothing(makings: list[str], cache: Path) -> None:
-    """A file where the cache folder should be costs the cache and no more."""
+    """A file in the place of the cache folder costs the cache only."""
     cache.write_text("")
     for _ in range(2):
         arrays, origin = load_digits()
@@ -178,7 +178,7 @@ def test_cache_that_cannot_be_written_breaks_nothing(makings: list[str], cache: 
 
 
 def test_cache_that_cannot_be_looked_into_breaks_nothing(makings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache folder that may not even be searched is told of."""
+    """A cache folder that may not be searched is reported."""
 
     def forbid(self: Path) -> bool:
         raise PermissionError(13, "Permission denied", str(self))
@@ -190,7 +190,7 @@ def test_cache_that_cannot_be_looked_into_breaks_nothing(makings: list[str], mon
 
 
 def test_other_bytes_are_refused(made: Arrays, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in that came out differently is neither used nor kept, and what made it is named."""
+    """A stand-in of other bytes is neither used nor kept, and the error names the versions that made it."""
     monkeypatch.setattr(digits, "make_digits", lambda: made._replace(y_test=made.y_test[::-1]))
     with pytest.raises(
         DataError, match=rf"made with Python 3.*NumPy {np.__version__}, scikit-learn .*expected {DIGEST}"

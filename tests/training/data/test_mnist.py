@@ -6,7 +6,6 @@ import gzip
 import http.server
 import importlib.util
 import io
-import os
 import struct
 import threading
 from pathlib import Path
@@ -23,7 +22,6 @@ from mnist_bench.training.data.mnist import MissingError, find_keras_file, load_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REAL = os.environ.get("MNIST_BENCH_DATA")
 NOWHERE = "http://127.0.0.1:9/mnist.npz"  # the discard port: nothing listens, so the refusal is immediate
 
 
@@ -37,24 +35,12 @@ def keras_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch) -> Arrays:
+def toy(toy: Arrays, monkeypatch: pytest.MonkeyPatch) -> Arrays:
     """Four small arrays, which then pass for MNIST."""
-    shapes = {"x_train": (60, 28, 28), "y_train": (60,), "x_test": (10, 28, 28), "y_test": (10,)}
-    generator = np.random.default_rng(0)
-    arrays = Arrays(*(generator.integers(0, 10, shape, dtype=np.uint8) for shape in shapes.values()))
-    for (name, shape), array in zip(shapes.items(), arrays, strict=True):
-        monkeypatch.setitem(SHAPES, name, shape)
-        monkeypatch.setitem(mnist.ARRAY_DIGESTS, name, digest_arrays(array))
-    monkeypatch.setattr(mnist, "DIGEST", digest_arrays(arrays))
-    return arrays
-
-
-@pytest.fixture
-def real() -> Path:
-    """The path of the real MNIST."""
-    if not REAL:
-        pytest.skip("MNIST_BENCH_DATA is not set: the real MNIST is not here to be read")
-    return Path(REAL)
+    for name, array in toy._asdict().items():
+        monkeypatch.setitem(mnist.ARRAY_DIGESTS, name, digest_arrays([array]))
+    monkeypatch.setattr(mnist, "DIGEST", digest_arrays(toy))
+    return toy
 
 
 @pytest.fixture
@@ -116,18 +102,18 @@ def assert_same(found: Arrays, expected: Arrays) -> None:
     assert digest_arrays(found) == digest_arrays(expected)
 
 
-def test_real_mnist_is_accepted(real: Path) -> None:
+def test_real_mnist_is_accepted(mnist_path: Path) -> None:
     """The real MNIST has the pinned digests, as a whole and array by array."""
-    arrays = read_mnist(real)
+    arrays = read_mnist(mnist_path)
     assert digest_arrays(arrays) == mnist.DIGEST
-    assert [digest_arrays(array) for array in arrays] == list(mnist.ARRAY_DIGESTS.values())
+    assert [digest_arrays([array]) for array in arrays] == list(mnist.ARRAY_DIGESTS.values())
     assert arrays.y_train[:5].tolist() == [5, 0, 4, 1, 9]
 
 
-def test_real_mnist_is_accepted_as_idx(real: Path, tmp_path: Path) -> None:
+def test_real_mnist_is_accepted_as_idx(mnist_path: Path, tmp_path: Path) -> None:
     """The same arrays as IDX files, of which some are gzipped, are MNIST too."""
     stems = ("train-images", "train-labels", "t10k-images", "t10k-labels")
-    for stem, array in zip(stems, read_mnist(real), strict=True):
+    for stem, array in zip(stems, read_mnist(mnist_path), strict=True):
         content = struct.pack(f">{1 + array.ndim}I", 0x0800 + array.ndim, *array.shape) + array.tobytes()
         path = tmp_path / f"{stem}-idx{array.ndim}-ubyte"
         if "t10k" in stem:
@@ -137,9 +123,9 @@ def test_real_mnist_is_accepted_as_idx(real: Path, tmp_path: Path) -> None:
     assert digest_arrays(read_mnist(tmp_path)) == mnist.DIGEST
 
 
-def test_real_mnist_with_one_flipped_label_is_refused(real: Path, tmp_path: Path) -> None:
+def test_real_mnist_with_one_flipped_label_is_refused(mnist_path: Path, tmp_path: Path) -> None:
     """One wrong label in 60,000 is found, and the array is named."""
-    arrays = read_mnist(real)
+    arrays = read_mnist(mnist_path)
     arrays.y_train[12345] ^= 1
     path = save(tmp_path / "flipped.npz", arrays)
     with pytest.raises(DataError, match=r"flipped.npz': not MNIST: array 'y_train' has SHA-256 .*; expected 1feba77c"):
@@ -180,7 +166,7 @@ def test_variable_comes_first(toy: Arrays, tmp_path: Path, keras_home: Path, mon
 def test_bad_variable_is_an_error(
     toy: Arrays, tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """A variable that names nothing good is never passed over for a good cache."""
+    """A variable that names no good data is an error, even if the cache is good."""
     save(keras_home / "datasets" / "mnist.npz", toy)
     (tmp_path / "empty folder").mkdir()
     (tmp_path / "damaged").write_bytes(b"damaged")
@@ -199,7 +185,7 @@ def test_empty_variable_counts_as_not_set(toy: Arrays, keras_home: Path, monkeyp
 
 
 def test_keras_cache_comes_second(toy: Arrays, keras_home: Path, serve: Callable[..., list[str]]) -> None:
-    """What Keras has downloaded is taken, and nothing is asked of the network."""
+    """The file in Keras's cache is taken, and the network is not asked."""
     requests = serve(send(b"never asked for"))
     path = save(keras_home / "datasets" / "mnist.npz", toy)
     arrays, origin = load_mnist()
@@ -259,7 +245,7 @@ def test_download_is_verified_kept_and_reported(
 
 
 def test_download_needs_no_cache(toy: Arrays, good: bytes, keras_home: Path, serve: Callable[..., list[str]]) -> None:
-    """Where Keras's cache cannot be written, the download serves this once."""
+    """Where Keras's cache cannot be written, the download is used once."""
     serve(send(good))
     keras_home.write_text("a file where the folder would be")
     assert_same(load_mnist()[0], toy)
@@ -293,7 +279,7 @@ BAD_ANSWERS: dict[str, tuple[Callable[[bytes], Callable[..., None]], str]] = {
 def test_bad_download_is_a_missing_mnist(
     good: bytes, keras_home: Path, serve: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Whatever else comes from the network is one line, and nothing of it is kept."""
+    """Any other answer from the network is an error of one line, and nothing is kept."""
     monkeypatch.setattr(mnist, "_MOST_BYTES", len(good))
     answer, words = BAD_ANSWERS[name]
     serve(answer(good))
@@ -305,7 +291,7 @@ def test_bad_download_is_a_missing_mnist(
 
 
 def test_no_network_is_one_line(keras_home: Path) -> None:
-    """Where nothing is named, cached or reachable, the line says all three, and what to do."""
+    """Without a named, cached or reachable MNIST, the line says all three, and what to do."""
     with pytest.raises(MissingError) as caught:
         load_mnist()
     assert str(caught.value) == (
@@ -317,7 +303,7 @@ def test_no_network_is_one_line(keras_home: Path) -> None:
 
 
 def test_silent_network_is_given_up(serve: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that takes the connection and never answers is waited for no longer than said."""
+    """A server that takes the connection and never answers is given up after the stated time."""
     hold = threading.Event()
     serve(lambda _: hold.wait(10) and None)
     monkeypatch.setattr(mnist, "_ANSWER_SECONDS", 0.1)

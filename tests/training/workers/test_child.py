@@ -26,7 +26,7 @@ with open_events() as tell:
 
 
 def test_events_stand_alone_on_the_output() -> None:
-    """What anything else prints, from Python or beneath it, goes to standard error."""
+    """All other output, from Python or beneath it, goes to standard error."""
     answer = subprocess.run([sys.executable, "-c", PRINTS], capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout) == {"event": "ready", "value": 1}
     assert "greeting" in answer.stderr
@@ -35,7 +35,7 @@ def test_events_stand_alone_on_the_output() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux pins")
 def test_all_threads_are_moved() -> None:
-    """A thread that runs already is moved, too."""
+    """A running thread is moved, too."""
     code = (
         "import os, threading, mnist_bench.training.workers.child as p; done = threading.Event();"
         "t = threading.Thread(target=done.wait); t.start();"
@@ -48,14 +48,14 @@ def test_all_threads_are_moved() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux pins")
 def test_a_core_that_is_not_there_is_an_error() -> None:
-    """Nothing is measured on other cores than those that were asked for."""
+    """A missing core is an error: nothing is measured on other cores."""
     with pytest.raises(OSError, match="Invalid argument"):
         pin_all_threads([100_000])
 
 
 @pytest.mark.parametrize(("code", "words"), [(-9, "was killed by SIGKILL"), (3, "ended with exit code 3")])
 def test_an_end_in_words(code: int, words: str) -> None:
-    """A signal by its name, an exit by its code."""
+    """A signal is told by its name, an exit by its code."""
     assert describe_exit(code) == words
 
 

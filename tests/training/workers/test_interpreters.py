@@ -13,7 +13,7 @@ from mnist_bench.training.workers.interpreters import CommandError, check_python
 
 
 def test_an_interpreter_is_found_by_path_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The path comes back absolute, and as it was: an environment is known by the link that it is."""
+    """The path is absolute and not resolved: an environment is known by its link."""
     link = tmp_path / "venv" / "bin" / "python"
     link.parent.mkdir(parents=True)
     link.symlink_to(sys.executable)
@@ -24,12 +24,12 @@ def test_an_interpreter_is_found_by_path_and_by_folder(tmp_path: Path, monkeypat
 
 
 def test_an_interpreter_is_found_by_a_commands_name() -> None:
-    """As a shell would."""
+    """A name is found on PATH, as a shell does."""
     assert find_python("sh").name == "sh"
 
 
 def test_what_is_no_interpreter_is_named(tmp_path: Path) -> None:
-    """A path that is not there, a folder without one, a file that cannot be run."""
+    """A missing path, a folder without one and a file that cannot be run are refused."""
     with pytest.raises(ValueError, match="none: no such interpreter, and no such folder"):
         find_python(str(tmp_path / "none"))
     with pytest.raises(ValueError, match="no interpreter in that folder"):
@@ -50,7 +50,7 @@ def test_what_is_no_interpreter_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_an_interpreter_that_cannot_be_used_is_refused(tmp_path: Path, script: str, message: str) -> None:
-    """One line says which, what it lacks, and how it gets that."""
+    """One line names the interpreter, what it lacks, and how to get that."""
     program = make_program(tmp_path / "python", script)
     with pytest.raises(ValueError, match=f"^{program}: .*{message}") as caught:
         check_python(program)
@@ -58,12 +58,12 @@ def test_an_interpreter_that_cannot_be_used_is_refused(tmp_path: Path, script: s
 
 
 def test_this_interpreter_can_be_used() -> None:
-    """TensorFlow is installed, or these tests would not run."""
+    """This interpreter has TensorFlow."""
     check_python(Path(sys.executable))
 
 
 def test_a_command_that_fails_leaves_its_last_lines() -> None:
-    """Few, short, and without this user's folders, for they go into a record."""
+    """The lines are few, short, and without this user's folders, for they go into a record."""
     code = f"import sys; sys.exit('x\\n' * 50 + '{Path.home()}/a' + 'y' * 999)"
     with pytest.raises(CommandError, match=r"python.* -c .*ended with exit code 1") as caught:
         run_command([sys.executable, "-c", code])
@@ -81,11 +81,11 @@ def test_a_command_that_is_killed_or_not_there() -> None:
 
 
 def test_a_command_has_no_variables_of_this_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Not its packages; but pyenv's interpreters are on its path."""
+    """The command sees no packages of this environment; pyenv's interpreters are on its path."""
     (tmp_path / "versions" / "3.12.1" / "bin").mkdir(parents=True)
     monkeypatch.setenv("PYTHONPATH", "/nothing")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     code = "import os; print(os.environ.get('PYTHONPATH'), os.environ['PATH'])"
-    here, path = run_command([sys.executable, "-c", code]).split(maxsplit=1)
-    assert here == "None"
+    packages, path = run_command([sys.executable, "-c", code]).split(maxsplit=1)
+    assert packages == "None"
     assert path.strip().split(os.pathsep)[-1] == str(tmp_path / "versions" / "3.12.1" / "bin")

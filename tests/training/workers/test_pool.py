@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: all of them end in a record or a reason, whatever happens to a worker."""
+"""Trainings in processes of their own: each ends in a record or a reason, whatever happens to a worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_configs(*seeds: int) -> list[TrainingConfig]:
 
 
 def find_children() -> set[int]:
-    """Return the processes that this one has started and that are still there, where Linux tells."""
+    """Return the processes that this process has started and that still run, where Linux tells."""
     children: set[int] = set()
     for path in TASKS.glob("*/children"):
         with contextlib.suppress(FileNotFoundError):  # a thread may end meanwhile
@@ -38,7 +38,7 @@ def find_children() -> set[int]:
 
 
 def end_of(events: list[Event], task: int) -> Event:
-    """Return the last event of a task, after checking that nothing came behind it."""
+    """Return the last event of a task, after checking that no other follows."""
     own = [event for event in events if event.task == task]
     assert not any(isinstance(event, (Finished, Failed)) for event in own[:-1])
     return own[-1]
@@ -47,7 +47,7 @@ def end_of(events: list[Event], task: int) -> Event:
 @pytest.mark.parametrize("jobs", [1, 2, 8])
 @pytest.mark.usefixtures("stub_workers")
 def test_every_training_tells_its_story(jobs: int) -> None:
-    """Each starts, ends its epochs and finishes, with its own configuration in its record."""
+    """Each training starts, ends its epochs and finishes, with its own configuration in its record."""
     configs = make_configs(11, 12, 13)
     events = list(train_all(configs, jobs=jobs))
     for task, config in enumerate(configs):
@@ -68,7 +68,7 @@ def test_nothing_to_train_starts_nothing() -> None:
 
 
 def test_a_worker_serves_one_training_after_another(stub_workers: Path) -> None:
-    """TensorFlow is imported once a worker: two workers for six trainings are two processes."""
+    """A worker imports TensorFlow once: two workers for six trainings are two processes."""
     list(train_all(make_configs(*range(11, 17)), jobs=2))
     pids = [path.read_text() for path in stub_workers.glob("*.pid")]
     assert len(pids) == 6
@@ -76,7 +76,7 @@ def test_a_worker_serves_one_training_after_another(stub_workers: Path) -> None:
 
 
 def test_results_arrive_as_they_finish(stub_workers: Path) -> None:
-    """A training that takes long holds no other one back."""
+    """A long training holds no other training back."""
     events = []
     for event in train_all(make_configs(1, 11, 12), jobs=2):
         events.append(event)
@@ -87,7 +87,7 @@ def test_results_arrive_as_they_finish(stub_workers: Path) -> None:
 
 
 def test_a_killed_worker_loses_its_own_training_only(stub_workers: Path) -> None:
-    """The one that was killed in its middle is named; those before, beside and after it finish."""
+    """The killed training is named; those before, next to and after it finish."""
     configs = make_configs(11, 1, 12, 13)
     events = []
     for event in train_all(configs, jobs=1):
@@ -104,7 +104,7 @@ def test_a_killed_worker_loses_its_own_training_only(stub_workers: Path) -> None
 
 @pytest.mark.usefixtures("stub_workers")
 def test_many_losses_are_each_named() -> None:
-    """Every worker that dies is started again for the next training."""
+    """Every lost worker is started again for the next training."""
     events = list(train_all(make_configs(2, 11, 2, 2, 12), jobs=2))
     kinds = [type(end_of(events, task)) for task in range(5)]
     assert kinds == [Failed, Finished, Failed, Failed, Finished]
@@ -131,7 +131,7 @@ def test_what_a_library_prints_is_no_event() -> None:
 
 @pytest.mark.usefixtures("stub_workers")
 def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
-    """What is no record fails its training, hangs nothing, and leaves the next one unharmed."""
+    """An answer that is no record fails its training, hangs nothing, and leaves the next training unharmed."""
     events = list(train_all(make_configs(6, 11)))
     failed = end_of(events, 0)
     assert isinstance(failed, Failed)
@@ -141,7 +141,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
 
 @pytest.mark.usefixtures("stub_workers")
 def test_a_bad_configuration_is_bad_input() -> None:
-    """What `check_config` refuses is told apart from what goes wrong in training."""
+    """A configuration that `check_config` refuses is told apart from a failure in training."""
     (failed,) = train_all([TrainingConfig(lab="cnn")])
     assert isinstance(failed, Failed)
     assert failed.reason == "unknown lab 'cnn': choose from perceptron, mlp, dropout"
@@ -149,7 +149,7 @@ def test_a_bad_configuration_is_bad_input() -> None:
 
 
 def test_a_worker_that_does_not_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python that is not there, and one that ends at once, fail every training and hang none."""
+    """A missing Python, and one that ends at once, fail every training and hang none."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     (failed,) = train_all(make_configs(11))
     assert isinstance(failed, Failed)
@@ -163,7 +163,7 @@ def test_a_worker_that_does_not_start_is_named(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.skipif(not list(TASKS.glob("*/children")), reason="only Linux tells the children")
 def test_no_worker_outlives_the_call(stub_workers: Path) -> None:
-    """A caller that stops early leaves no process behind, whether it was training or about to."""
+    """A caller that stops early leaves no process behind, in training or before it."""
     before = find_children()
     events = train_all(make_configs(5, 5, 11), jobs=2)
     while not isinstance(next(events), EpochEnded):
@@ -195,7 +195,7 @@ def test_cores_are_shared(
 @pytest.mark.parametrize("seeds", [(11,), (11, 12), (11, 12, 13)])
 @pytest.mark.usefixtures("stub_workers")
 def test_the_last_training_has_the_cores_of_the_first(monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...]) -> None:
-    """A worker's share does not grow where few trainings are left: other threads are other bits."""
+    """A worker's share stays the same when few trainings are left: other threads are other bits."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     start, given = pool._Worker.__init__, []
 
@@ -218,9 +218,9 @@ def test_where_nothing_can_be_pinned_nothing_is(monkeypatch: pytest.MonkeyPatch)
 def test_a_worker_pins_itself(
     cores: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It does so before it reads a request, and so before TensorFlow counts its cores."""
+    """A worker is pinned before it reads a request, and so before TensorFlow counts its cores."""
     pinned: list[list[int]] = []
-    monkeypatch.setattr(os, "sched_setaffinity", lambda _, it: pinned.append(list(it)), raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: pinned.append(list(cores)), raising=False)
     monkeypatch.setattr(sys, "argv", ["serve", *cores])
     monkeypatch.setattr(sys, "stdin", [json.dumps(vars(TrainingConfig(lab="cnn")))])
     stdout = os.dup(1)

@@ -70,7 +70,7 @@ def test_the_digest_is_of_all_that_is_shown(
     pairs = {"py312-tf216": make_ab()}
     collections = [make_collection(records.values()), make_collection(records.values(), pairs)]
     collections.append(make_collection(list(records.values())[1:]))
-    assert len({it.digest for it in collections}) == 3
+    assert len({collection.digest for collection in collections}) == 3
     assert make_collection(reversed(records.values())).digest == collections[0].digest
 
 
@@ -107,9 +107,9 @@ def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
 
 def test_two_records_of_one_version_are_refused(records: dict[str, VersionRecord], tmp_path: Path) -> None:
     """Both files are named."""
-    one, other = (write(tmp_path / name, records) for name in ("a", "b"))
+    first, second = (write(tmp_path / name, records) for name in ("a", "b"))
     with pytest.raises(ValueError, match=r"a/py311-tf215\.json and .*b/py311-tf215\.json are both records of"):
-        load_collection([one, other])
+        load_collection([first, second])
 
 
 @pytest.mark.parametrize("of_pair", [False, True], ids=["record", "pair"])
@@ -117,15 +117,15 @@ def test_other_data_is_refused(
     records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], tmp_path: Path, *, of_pair: bool
 ) -> None:
     """One page never mixes data sets; the message names both files and both sets."""
-    other = dataclasses.replace(records["py311-tf215"].dataset, source="mnist")
+    mnist = dataclasses.replace(records["py311-tf215"].dataset, source="mnist")
     if of_pair:
         folder = write(tmp_path, records)
         pair = make_ab(python_b="py312-tf216")
-        pair = dataclasses.replace(pair, workload=dataclasses.replace(pair.workload, dataset=other))
+        pair = dataclasses.replace(pair, workload=dataclasses.replace(pair.workload, dataset=mnist))
         write(folder / "pairs", {"py312-tf216": pair})  # type: ignore[dict-item]
         second = r"pairs/py312-tf216\.json"
     else:
-        changed: dict[str, Any] = {"dataset": other, "probes": []}
+        changed: dict[str, Any] = {"dataset": mnist, "probes": []}
         records["py312-tf216"] = dataclasses.replace(records["py312-tf216"], **changed)
         folder, second = write(tmp_path, records), r"py312-tf216\.json"
     with pytest.raises(

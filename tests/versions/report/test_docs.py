@@ -38,11 +38,11 @@ def test_the_committed_results_are_those_of_the_records() -> None:
     if not (ROOT / "docs" / "design.md").is_file():
         pytest.skip("the docs are in a checkout only")
     folder = ROOT / "baselines" / "versions"
-    there = list(folder.glob("*.json"))
-    facts = collect_facts(load_collection([folder]) if there else make_collection([]))
+    paths = list(folder.glob("*.json"))
+    facts = collect_facts(load_collection([folder]) if paths else make_collection([]))
     assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == format_results(facts), AGAIN
     picture = ROOT / "docs" / "images" / "versions.svg"
-    assert picture.exists() == any(it.lab == "mlp" for it in facts.trained), AGAIN
+    assert picture.exists() == any(sample.lab == "mlp" for sample in facts.trained), AGAIN
     if picture.exists():  # its bytes depend on matplotlib's version, its stamp does not
         assert make_stamp(facts) in picture.read_text(encoding="utf-8"), AGAIN
 
@@ -88,8 +88,8 @@ def test_the_picture_stands_alone(facts: Facts) -> None:
 
 def test_a_stamp_changes_with_the_records(facts: Facts, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
     """So a picture of other records is found out."""
-    others = collect_facts(make_collection(make_versions([OLD, NEW], seeds=6).values()))
-    assert make_stamp(others) != make_stamp(facts) == make_stamp(facts)
+    changed = collect_facts(make_collection(make_versions([OLD, NEW], seeds=6).values()))
+    assert make_stamp(changed) != make_stamp(facts) == make_stamp(facts)
 
 
 def test_only_its_own_files_are_replaced(facts: Facts, tmp_path: Path) -> None:

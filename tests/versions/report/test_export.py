@@ -21,12 +21,12 @@ NAME = "py312-tf219"
 @pytest.fixture
 def measured(record: TrainingRecord) -> VersionRecord:
     """A version's record with two seeds of the perceptron, and everything else once."""
-    other = dataclasses.replace(
+    reseeded = dataclasses.replace(
         record, config=dataclasses.replace(record.config, seed=1672), test_accuracy=0.9175, test_loss=0.5
     )
-    it = VersionRecord(version=find_version(NAME), environment=record.environment)
+    version = VersionRecord(version=find_version(NAME), environment=record.environment)
     return put(
-        add_training(add_training(it, record), other),
+        add_training(add_training(version, record), reseeded),
         imports=[2.0, 3.0, 2.5],
         install=Install(seconds=None, bytes=1_500_000, packages={}),
         times=[EpochTimes(lab="mlp", engine="graph", hardware_key="fedc", seconds=[0.5, 0.25, 0.125, 0.375])],
@@ -41,7 +41,7 @@ def change_seeds(record: VersionRecord, **fields: Any) -> VersionRecord:
 def test_each_figure_has_its_name_value_and_range(measured: VersionRecord) -> None:
     """Of seeds the mean, of times the median, of several values the lowest and the highest."""
     figures = collect_figures({NAME: measured})
-    found = {(it.benchmark, it.measure): (it.value, it.low, it.high) for it in figures}
+    found = {(figure.benchmark, figure.measure): (figure.value, figure.low, figure.high) for figure in figures}
     assert found == {
         (NAME, "import-time"): (2.5, 2.0, 3.0),
         (NAME, "environment-size"): (1.5, None, None),
@@ -50,12 +50,12 @@ def test_each_figure_has_its_name_value_and_range(measured: VersionRecord) -> No
         (f"{NAME}/mlp-graph/digits", "first-epoch"): (0.5, None, None),
         (f"{NAME}/mlp-graph/digits", "steady-epoch"): (0.25, 0.125, 0.375),
     }
-    assert {it.measure for it in figures} == set(UNITS)
+    assert {figure.measure for figure in figures} == set(UNITS)
 
 
 def test_each_figure_says_what_it_is(measured: VersionRecord) -> None:
     """How many values of what, and the software; of times the hardware, too."""
-    about = {it.measure: it.about for it in collect_figures({NAME: measured})}
+    about = {figure.measure: figure.about for figure in collect_figures({NAME: measured})}
     software = "; TensorFlow 2.21.0, Keras 3.15.1"
     assert about["test-loss"] == f"mean of 2 seeds of 2 epochs{software}"
     assert about["environment-size"] == f"all its files{software}"
@@ -65,13 +65,13 @@ def test_each_figure_says_what_it_is(measured: VersionRecord) -> None:
 
 def test_trainings_have_no_version_in_their_names(measured: VersionRecord) -> None:
     """A chart of trainings goes on across an upgrade, which is what it is to show."""
-    assert "perceptron-epoch/digits" in {it.benchmark for it in collect_figures({"": change_seeds(measured)})}
+    assert "perceptron-epoch/digits" in {figure.benchmark for figure in collect_figures({"": change_seeds(measured)})}
 
 
 def test_one_epoch_is_no_steady_one(measured: VersionRecord) -> None:
     """Nothing stands for what was not measured."""
     times = [dataclasses.replace(measured.times[0], seconds=[0.5])]
-    measures = [it.measure for it in collect_figures({NAME: dataclasses.replace(measured, times=times)})]
+    measures = [figure.measure for figure in collect_figures({NAME: dataclasses.replace(measured, times=times)})]
     assert "first-epoch" in measures
     assert "steady-epoch" not in measures
 
@@ -95,9 +95,9 @@ def test_what_is_no_figure_is_refused(measured: VersionRecord, value: float) -> 
 def test_mixed_data_is_refused(measured: VersionRecord) -> None:
     """A stand-in's figures never stand beside MNIST's, and two data sets of one name are two."""
     assert measured.dataset is not None
-    other = dataclasses.replace(measured, dataset=dataclasses.replace(measured.dataset, digest="f" * 64))
+    changed = dataclasses.replace(measured, dataset=dataclasses.replace(measured.dataset, digest="f" * 64))
     with pytest.raises(ValueError, match=r"records of different data .*: digits \(.{12}\), digits \(ffffffffffff\)"):
-        collect_figures({NAME: measured, "other": other})
+        collect_figures({NAME: measured, "other": changed})
 
 
 def test_no_figures_are_refused(measured: VersionRecord) -> None:

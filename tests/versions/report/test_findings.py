@@ -28,7 +28,7 @@ def test_versions_of_the_same_bits_are_one_sample(records: dict[str, VersionReco
     """It is marked where the versions have what the pictures are about."""
     facts = collect_facts(make_collection(records.values()))
     assert facts.mark == "frozen shuffle"
-    assert [(it.lab, it.names, it.marked) for it in facts.trained] == [
+    assert [(sample.lab, sample.names, sample.marked) for sample in facts.trained] == [
         ("mlp", NAMES[:2], False),
         ("mlp", NAMES[2:], True),
     ]
@@ -41,7 +41,7 @@ def test_the_sample_has_the_most_seeds(records: dict[str, VersionRecord]) -> Non
     fewer = dataclasses.replace(results, **columns)
     records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], accuracy=[fewer])
     facts = collect_facts(make_collection(records.values()))
-    assert [len(it.results.seeds) for it in facts.trained] == [7, 7]
+    assert [len(sample.results.seeds) for sample in facts.trained] == [7, 7]
 
 
 def test_without_a_regression_nothing_is_marked(records: dict[str, VersionRecord]) -> None:
@@ -49,7 +49,7 @@ def test_without_a_regression_nothing_is_marked(records: dict[str, VersionRecord
     for names in (NAMES[:2], NAMES[2:]):
         facts = collect_facts(make_collection([records[name] for name in names]))
         assert facts.mark == ""
-        assert not any(it.marked for it in facts.trained)
+        assert not any(sample.marked for sample in facts.trained)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_known_regression_in_plain_words(make_versions: MakeVersions) -> None:
     assert headline.sentence.startswith(FROZEN)
     assert headline.tone == "known"
     # The same records without the verdict: not a word of it.
-    records = {name: dataclasses.replace(it, checks={}) for name, it in make_versions([OLD, NEW]).items()}
+    records = {name: dataclasses.replace(record, checks={}) for name, record in make_versions([OLD, NEW]).items()}
     assert "shuffle" not in read(records).sentence
 
 
@@ -67,7 +67,7 @@ def test_a_known_regression_in_plain_words(make_versions: MakeVersions) -> None:
 def test_what_no_list_knows_comes_first(make_versions: MakeVersions, bad: tuple[str, ...], said: str) -> None:
     """Its tone is the worst, and it stands before what is known."""
     records = make_versions([OLD, NEW])
-    headline = read({name: add_bad(it) if name in bad else it for name, it in records.items()})
+    headline = read({name: add_bad(record) if name in bad else record for name, record in records.items()})
     assert headline.sentence.startswith(said)
     assert FROZEN in headline.sentence
     assert headline.tone == "bad"
@@ -105,7 +105,7 @@ def test_the_figures(make_versions: MakeVersions, make_ab: Callable[..., AbRecor
     records = make_versions([OLD, NEW, "py312-tf217", "py312-tf218"])
     failure = Failure(layer="install", what="environment", reason="no", lines=[])
     records["py312-tf218"] = put(VersionRecord(version=records["py312-tf218"].version), failures=[failure])
-    figures = {it.label: it.value for it in read(records, {NEW: make_ab(python_b=NEW)}).figures}
+    figures = {figure.label: figure.value for figure in read(records, {NEW: make_ab(python_b=NEW)}).figures}
     values, labels = list(figures.values()), list(figures)
     assert labels[0] == "versions measured, 1 could not be installed"
     assert labels[1] == "different results, bit for bit, of 3 versions (mlp, fit)"

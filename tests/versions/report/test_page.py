@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.pages import Page
 from mnist_bench.records.environment import DatasetRecord, Gpu
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.records import Failure, VersionRecord, put
@@ -25,47 +25,6 @@ if TYPE_CHECKING:
     MakeVersions = Callable[..., dict[str, VersionRecord]]
 
 OLD, NEW = "py311-tf215", "py312-tf216"
-VOID = {"meta", "link", "br", "input"}
-
-
-class Page(HTMLParser):
-    """What is in a page: tags, text, ids, links, and what it would load; tags that do not match are errors."""
-
-    def __init__(self, html: str) -> None:
-        """Read the page."""
-        super().__init__()
-        self.text, self.tags, self.ids, self.open = "", [], [], []
-        self.links: list[str] = []
-        self.loads: list[str] = re.findall(r"""(?:src|srcset|poster)=["']([^"']*)""", html)
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag, its id, and where it leads."""
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value)
-            if name in ("href", "xlink:href"):
-                (self.links if tag == "a" or (value or "").startswith("#") else self.loads).append(value or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a tag that is closed at once."""
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        """Check that the tag closes the one that is open."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Note text that a person reads."""
-        if not {"style", "script"} & set(self.open):
-            self.text += data
 
 
 def read(records: dict[str, VersionRecord], pairs: dict[str, AbRecord] | None = None, **options: Any) -> Page:
@@ -84,7 +43,7 @@ def page(make_versions: MakeVersions) -> Page:
 
 def test_the_page_needs_nothing_else(page: Page) -> None:
     """It loads nothing from anywhere, and has one script, its own."""
-    assert [it for it in page.loads if it != "data:,"] == []
+    assert [address for address in page.loads if address != "data:,"] == []
     assert page.tags.count("script") == 1
     assert not {"iframe", "object", "embed", "img"} & set(page.tags)
 
@@ -92,10 +51,10 @@ def test_the_page_needs_nothing_else(page: Page) -> None:
 def test_every_link_has_its_target(page: Page) -> None:
     """Within the page; ids are there once, also those of the pictures."""
     assert len(page.ids) == len(set(page.ids))
-    inside = [it[1:] for it in page.links if it.startswith("#")]
+    inside = [link[1:] for link in page.links if link.startswith("#")]
     assert len(inside) > 20
     assert set(inside) <= set(page.ids)
-    assert [it for it in page.links if not it.startswith(("#", "https://github.com/"))] == []
+    assert [link for link in page.links if not link.startswith(("#", "https://github.com/"))] == []
 
 
 def test_the_order_is_that_of_a_reader_with_a_minute(page: Page) -> None:
@@ -140,7 +99,7 @@ def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: s
     )
     changes = {name: fields.get(name, []) for name in names}
     records = make_versions([OLD, NEW], seeds=2)
-    page = read({name: dataclasses.replace(it, **changes) for name, it in records.items()})
+    page = read({name: dataclasses.replace(record, **changes) for name, record in records.items()})
     if empty in ("probes", "imports", "install", "environment"):
         assert "Every version, every check" in page.text
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from matplotlib.figure import Figure
 
+from fixtures.records import make_history
 from mnist_bench.show.drawing import draw_svg
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.plots import (
@@ -46,13 +47,13 @@ def names(ax: Axes) -> list[str]:
 
 def points(ax: Axes, kind: int) -> list[list[tuple[float, float]]]:
     """Return the points of the lines in the colour of a kind."""
-    lines = [it for it in ax.lines if it.get_color() == MARKS[kind][0]]
-    return [[(float(x), float(y)) for x, y in zip(*it.get_data(), strict=True)] for it in lines]
+    lines = [line for line in ax.lines if line.get_color() == MARKS[kind][0]]
+    return [[(float(x), float(y)) for x, y in zip(*line.get_data(), strict=True)] for line in lines]
 
 
 def segments(ax: Axes) -> list[Any]:
     """Return the intervals that are drawn."""
-    return [it.round(3).tolist() for lines in ax.collections for it in lines.get_segments()]
+    return [segment.round(3).tolist() for lines in ax.collections for segment in lines.get_segments()]
 
 
 def test_a_cloud_has_every_seed(ax: Axes) -> None:
@@ -71,7 +72,7 @@ def test_times_of_one_row_stand_beside_each_other(ax: Axes) -> None:
     assert names(ax) == ["old", "new"]
     assert ax.get_xlim()[0] == 0
     assert points(ax, 0) == [[(5.5, pytest.approx(-0.12)), (5.5, pytest.approx(0.88))]]
-    assert [[x for x, _ in it] for it in segments(ax)] == [[2, 9], [2, 9]]
+    assert [[x for x, _ in segment] for segment in segments(ax)] == [[2, 9], [2, 9]]
 
 
 def test_ratios_stand_beside_one(ax: Axes, make_ab: Callable[..., AbRecord]) -> None:
@@ -80,10 +81,10 @@ def test_ratios_stand_beside_one(ax: Axes, make_ab: Callable[..., AbRecord]) -> 
     assert few.wall.low is None
     plot_ratios({"py312-tf216": whole, "py312-tf217": few}, ax)
     assert names(ax) == ["py312-tf216", "py312-tf217"]
-    drawn = [it for kind in (0, 1) for it in points(ax, kind)]
+    drawn = [line for kind in (0, 1) for line in points(ax, kind)]
     assert [(whole.wall.estimate, -0.12)] in drawn
     assert [(few.cpu.estimate, 1.12)] in drawn
-    assert sum(len(it) == 2 for it in drawn) == 3  # one is the line at 1
+    assert sum(len(line) == 2 for line in drawn) == 3  # one is the line at 1
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
@@ -103,8 +104,7 @@ def test_curves_have_gaps_where_a_loss_was_not_finite(
 def test_one_epoch_is_a_dot(ax: Axes, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
     """A line of one point would not be seen."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
-    history = dataclasses.replace(results.history, **{it: [0.5] for it in results.history.__dataclass_fields__})
-    plot_curves([(dataclasses.replace(results, epochs=1, history=history), 0)], "loss", ax)
+    plot_curves([(dataclasses.replace(results, epochs=1, history=make_history(1)), 0)], "loss", ax)
     assert ax.lines[0].get_marker() == "o"
 
 

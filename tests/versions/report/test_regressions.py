@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.report.regressions import find_regressions, measure_costs
 
@@ -28,8 +29,8 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
 def set_verdict(record: VersionRecord, verdict: Verdict) -> VersionRecord:
     """Return the record with another verdict on the order of the data."""
     checks = [
-        dataclasses.replace(it, verdict=verdict) if it.name.startswith("contract/") else it
-        for it in record.checks["epoch"]
+        dataclasses.replace(check, verdict=verdict) if check.name.startswith("contract/") else check
+        for check in record.checks["epoch"]
     ]
     return dataclasses.replace(record, checks={"epoch": checks})
 
@@ -60,7 +61,7 @@ def test_one_that_no_list_knows_comes_first(records: dict[str, VersionRecord]) -
     assert first.reason == "9 layers, against 6"
     assert second.known
     records[NAMES[2]] = set_verdict(records[NAMES[2]], Verdict.REGRESSED)
-    assert not any(it.known for it in find_regressions(records))
+    assert not any(regression.known for regression in find_regressions(records))
 
 
 def test_who_was_not_checked_neither_has_nor_lacks_it(records: dict[str, VersionRecord]) -> None:
@@ -75,7 +76,7 @@ def test_who_was_not_checked_neither_has_nor_lacks_it(records: dict[str, Version
 def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
     """Two versions of the same bits count once: seven seeds a side, of one kind of bits each."""
     costs = measure_costs(find_regressions(records)[0], records)
-    assert [(it.lab, it.metric, it.seeds, it.samples) for it in costs] == [
+    assert [(cost.lab, cost.metric, cost.seeds, cost.samples) for cost in costs] == [
         ("mlp", "accuracy", (7, 7), (1, 1)),
         ("mlp", "loss", (7, 7), (1, 1)),
     ]
@@ -89,7 +90,7 @@ def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
 def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) -> None:
     """They are no further seeds: their interval does not shrink as that of fourteen would."""
     (results,) = records[NAMES[3]].accuracy
-    moved = dataclasses.replace(results, final_digests=[f"x{it}" for it in results.seeds])
+    moved = dataclasses.replace(results, final_digests=[f"x{seed}" for seed in results.seeds])
     before = measure_costs(find_regressions(records)[0], records)[0]
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[moved])
     after = measure_costs(find_regressions(records)[0], records)[0]
@@ -100,8 +101,7 @@ def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) 
 def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
     """A training that was cut short is no sample of the lab's."""
     (results,) = records[NAMES[3]].accuracy
-    history = dataclasses.replace(results.history, **{it: [0.5] for it in results.history.__dataclass_fields__})
-    short = dataclasses.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
+    short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[short])
     assert measure_costs(find_regressions(records)[0], records) == []
 
@@ -121,4 +121,4 @@ def test_a_training_that_diverged_has_no_loss_to_count(records: dict[str, Versio
         (results,) = records[name].accuracy
         losses = [None, *results.test_loss[1:]]
         records[name] = dataclasses.replace(records[name], accuracy=[dataclasses.replace(results, test_loss=losses)])
-    assert [it.seeds for it in measure_costs(find_regressions(records)[0], records)] == [(7, 7), (7, 6)]
+    assert [cost.seeds for cost in measure_costs(find_regressions(records)[0], records)] == [(7, 7), (7, 6)]

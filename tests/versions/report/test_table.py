@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.records import Failure, VersionRecord, put
 from mnist_bench.versions.report.collection import make_collection
@@ -102,15 +103,14 @@ def test_what_is_missing_is_said(
 def test_a_training_below_the_threshold_is_bad_without_a_predecessor(records: dict[str, VersionRecord]) -> None:
     """A disaster needs nothing beside it, and the same bits do not excuse it."""
     (results,) = records[NEW].accuracy
-    columns = {name: [0.5] * 20 for name in results.history.__dataclass_fields__}
     bad = dataclasses.replace(
         results,
         epochs=20,
         test_accuracy=[0.5] * 7,
         test_loss=[None] * 7,
-        history=dataclasses.replace(results.history, **columns),
+        history=make_history(20),
     )
-    changed = {name: dataclasses.replace(it, accuracy=[bad]) for name, it in records.items()}
+    changed = {name: dataclasses.replace(record, accuracy=[bad]) for name, record in records.items()}
     for row in make_rows(make_collection(changed.values())):
         assert (row.cells["accuracy"].word, row.cells["loss"].word) == ("REGRESSED", "REGRESSED")
 
@@ -120,8 +120,7 @@ def test_trainings_of_another_length_are_no_answer(
 ) -> None:
     """They are not compared: the fields say why, in amber; a pair of times is one nevertheless."""
     (results,) = records[NEW].accuracy
-    history = dataclasses.replace(results.history, **{it: [0.5] for it in results.history.__dataclass_fields__})
-    changed = dataclasses.replace(results, epochs=1, history=history, final_digests=["x"] * 7)
+    changed = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
     row = make_row(records, accuracy=[changed])
     assert row.compared is None
     assert words(row)[4:] == ["INCONCLUSIVE"] * 4
@@ -132,9 +131,9 @@ def test_trainings_of_another_length_are_no_answer(
 
 def test_bits_of_two_machines_do_not_compare(records: dict[str, VersionRecord]) -> None:
     """Other bits there are no news of the version."""
-    other = dataclasses.replace(records[NEW].environment, instruction_set="avx512")
+    environment = dataclasses.replace(records[NEW].environment, instruction_set="avx512")
     assert explain_machines(records[OLD], records[NEW]) == ""
-    row = make_row(records, environment=other)
+    row = make_row(records, environment=environment)
     assert (row.cells["bits"].word, row.cells["bits"].tone) == ("INCONCLUSIVE", "open")
     assert "instruction_set 'avx2' and 'avx512'" in row.cells["bits"].figure
 

@@ -63,10 +63,10 @@ def test_bencher() -> None:
 def test_every_format_fits_its_schema(name: str) -> None:
     """With every measure, and every figure once."""
     about = "mean of 7 seeds"
-    figures = [Figure(benchmark="b", measure=it, value=2.0, low=1.0, high=3.0, about=about) for it in UNITS]
+    figures = [Figure(benchmark="b", measure=measure, value=2.0, low=1.0, high=3.0, about=about) for measure in UNITS]
     document = json.loads(FORMATS[name]([*FIGURES, *figures]))
     check_schema(name, document)
-    names = [it["name"] for it in document] if isinstance(document, list) else list(document)
+    names = [entry["name"] for entry in document] if isinstance(document, list) else list(document)
     assert len(set(names)) == len(names)
 
 
