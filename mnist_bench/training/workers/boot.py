@@ -1,4 +1,4 @@
-"""The start of a child process: `PYTHON boot.py MODULE` gives any interpreter this package and runs the module's main.
+"""The start of a child process: `PYTHON boot.py MODULE LIFELINE` runs the `main` of a module of this package.
 
 The interpreter may be that of an environment under test: nothing is installed there, and the package is loaded from
 where this file lies without a new folder on the interpreter's path. A package of the same name that is installed
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+import threading
 from pathlib import Path
 
 __all__ = ["main"]
@@ -25,7 +27,15 @@ def main() -> None:
         sys.exit(f"{here.parents[1]}: the package mnist_bench is not there")
     module = sys.modules["mnist_bench"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    importlib.import_module(f"mnist_bench.{sys.argv.pop(1)}").main()
+    name, lifeline = sys.argv.pop(1), int(sys.argv.pop(1))
+    threading.Thread(target=_end_with_parent, args=[lifeline], daemon=True).start()
+    importlib.import_module(f"mnist_bench.{name}").main()
+
+
+def _end_with_parent(lifeline: int) -> None:
+    """End this process when the parent has closed its end of a pipe, on purpose or because it was killed."""
+    os.read(lifeline, 1)
+    os._exit(1)  # from a thread, and without waiting for TensorFlow
 
 
 if __name__ == "__main__":

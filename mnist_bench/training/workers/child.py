@@ -51,7 +51,9 @@ class Child:
             cores: The cores that the process is pinned to before it imports TensorFlow; None leaves all.
             folder: Its working folder; None means this process's own.
         """
-        command = [str(python or sys.executable), str(_BOOT), module]
+        # The child ends when the other end of this pipe is closed: by `close`, or because this process is gone.
+        lifeline, self._lifeline = os.pipe()
+        command = [str(python or sys.executable), str(_BOOT), module, str(lifeline)]
         if cores is not None:
             command += ["--cores", ",".join(map(str, cores))]
         variables = dict(os.environ) if python is None else drop_own_variables()
@@ -67,10 +69,16 @@ class Child:
                 text=True,
                 cwd=folder,
                 env=variables,
+                pass_fds=[lifeline],
+                # A group of its own, so that a wrapper script is killed together with the interpreter that it started.
+                start_new_session=True,
             )
         except OSError:
             self._log.close()
+            os.close(self._lifeline)
             raise
+        finally:
+            os.close(lifeline)
 
     def __enter__(self) -> Child:  # noqa: PYI034 - Self is in no standard library before 3.11
         """Return the child."""
@@ -114,8 +122,9 @@ class Child:
         return self._process.poll()
 
     def kill(self) -> None:
-        """Kill the process; whoever reads then learns that it has ended."""
-        self._process.kill()
+        """Kill the process and those that it has started; whoever reads then learns that it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill the process, wait for its end and let go of its pipes and log."""
@@ -125,6 +134,7 @@ class Child:
         assert self._process.stdout is not None  # noqa: S101
         self._process.stdout.close()
         self._log.close()
+        os.close(self._lifeline)
 
     def read_log(self) -> str:
         """Return the end of what the process has printed to standard error."""

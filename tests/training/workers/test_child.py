@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -118,7 +120,8 @@ def test_the_package_is_loaded_from_where_it_lies(tmp_path: Path) -> None:
     (tmp_path / "mnist_bench").mkdir()
     (tmp_path / "mnist_bench" / "__init__.py").write_text("raise SystemExit('the installed one')")
     code = (
-        f"import sys, runpy; sys.path.append({str(tmp_path)!r}); sys.argv = ['boot.py', 'probe'];"
+        f"import sys, runpy; sys.path.append({str(tmp_path)!r}); import os;"
+        "sys.argv = ['boot.py', 'probe', str(os.pipe()[0])];"
         "import importlib; plain = importlib.import_module;"
         "importlib.import_module = lambda name: type('M', (), {'main': staticmethod(lambda: print(name, sys.modules"
         "['mnist_bench'].__file__, importlib.util.find_spec('serve')))});"
@@ -126,3 +129,54 @@ def test_the_package_is_loaded_from_where_it_lies(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["mnist_bench.probe", str(Path(boot.__file__).parents[2] / "__init__.py"), "None"]
+
+
+WAITS = "import pathlib, os, sys, time; pathlib.Path({path!r}).write_text(str(os.getpid())); time.sleep(60)"
+
+
+def wait_for(path: Path) -> int:
+    """Return the process id that a program writes to a file."""
+    while not path.exists() or not path.read_text():
+        time.sleep(0.01)
+    return int(path.read_text())
+
+
+def check_ended(pid: int) -> None:
+    """Wait until a process is gone; one that has ended and that nobody waits for counts as gone."""
+    status = Path(f"/proc/{pid}/status")
+    deadline = time.monotonic() + 10
+    while status.exists() and "State:\tZ" not in status.read_text():
+        assert time.monotonic() < deadline, f"process {pid} still runs"
+        time.sleep(0.01)
+
+
+def test_a_wrapper_ends_with_its_interpreter(tmp_path: Path) -> None:
+    """A script that starts an interpreter is killed together with it, and nothing is read for ever."""
+    code = WAITS.format(path=str(tmp_path / "pid"))
+    with make_child(tmp_path, f"{sys.executable} -c {shlex.quote(code)}\ntrue") as child:
+        pid = wait_for(tmp_path / "pid")
+        child.kill()
+        check_ended(pid)
+        assert child.read() is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells of other processes")
+def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves the parent no time to end its children: they notice, whatever they are doing."""
+    # In place of the package's module a program that waits.
+    (tmp_path / "run.py").write_text(
+        "import importlib, runpy, sys, types\n"
+        f"module = types.SimpleNamespace(main=lambda: exec({WAITS.format(path=str(tmp_path / 'pid'))!r}))\n"
+        "importlib.import_module = lambda _: module\n"
+        "del sys.argv[0]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    python = make_program(tmp_path / "python", f'exec {sys.executable} {tmp_path}/run.py "$@"')
+    code = (
+        "import time; from mnist_bench.training.workers.child import Child;"
+        f"child = Child('x', python={str(python)!r}); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+        pid = wait_for(tmp_path / "pid")
+        parent.kill()
+    check_ended(pid)
