@@ -25,19 +25,7 @@ if TYPE_CHECKING:
 
 WHY = "new hardware"
 
-
-@pytest.fixture(autouse=True)
-def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
-    """The verdicts of contracts that do not pass, by name; all others pass, without training anything."""
-    verdicts: dict[str, Verdict] = {}
-
-    def check(name: str, engine: str) -> CheckResult:
-        verdict = verdicts.get(name, Verdict.PASS)
-        return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdict, figure="1", bound="0")
-
-    monkeypatch.setattr(acceptance, "check_contract", check)
-    monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "2.15.0"})
-    return verdicts
+pytestmark = pytest.mark.usefixtures("contracts")
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.checks import acceptance, baselines
-from mnist_bench.checks.layers.contracts import CONTRACTS
+from mnist_bench.checks import baselines
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import save
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,18 +20,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.training import TrainingRecord
 
-
-@pytest.fixture(autouse=True)
-def contracts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Verdict]:
-    """The verdicts of all contracts by name, without a training."""
-    verdicts = dict.fromkeys(CONTRACTS, Verdict.PASS)
-
-    def check(name: str, engine: str) -> CheckResult:
-        return CheckResult(name=f"contract/{name}[{engine}]", verdict=verdicts[name], figure="1", bound="0")
-
-    monkeypatch.setattr(acceptance, "check_contract", check)
-    monkeypatch.setattr(acceptance, "read_versions", lambda: {"keras": "2.15.0"})
-    return verdicts
+pytestmark = pytest.mark.usefixtures("contracts")
 
 
 @pytest.fixture
