@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.checks import baselines
-from mnist_bench.checks.accuracy import compare_values, format_metric
+from mnist_bench.checks.accuracy import compare_values, format_metric, judge_threshold
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.records import ProbeRecord, describe_difference
-from mnist_bench.checks.thresholds import judge_threshold
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.serial import RecordError, load

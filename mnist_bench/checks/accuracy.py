@@ -1,4 +1,7 @@
-"""Verdicts: what records say when they are held against a bound or a baseline. Never imports Keras."""
+"""Verdicts on accuracy and loss: new seeds against a reference, any training against the lab's threshold. No Keras.
+
+A threshold needs no baseline, and catches disasters only.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from mnist_bench.stats.sequential import (
     judge,
     loss_margin,
 )
-from mnist_bench.training.labs import find_departures
+from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
     from mnist_bench.stats.sequential import Decision
 
 __all__ = [
+    "check_threshold",
     "compare_accuracy",
     "compare_values",
     "format_metric",
     "is_decided",
+    "judge_threshold",
     "make_comparisons",
     "make_metric_result",
     "plan_looks",
@@ -38,6 +43,38 @@ __all__ = [
 
 # Accuracies are told in percentage points, as people speak of them; each metric has digits enough for its margin.
 _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
+
+
+def judge_threshold(record: TrainingRecord) -> Verdict:
+    """Return PASS if the record's test accuracy reaches the lab's threshold, else REGRESSED.
+
+    NO_BASELINE if the model or its training is not the lab's: the threshold does not apply then. Fewer epochs are the
+    lab's training, cut short, and judged.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    if find_departures(record.config).keys() - {"epochs"}:
+        return Verdict.NO_BASELINE
+    holds = record.test_accuracy >= check_lab(record.config.lab).threshold
+    return Verdict.PASS if holds else Verdict.REGRESSED
+
+
+def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
+    """Check that every one of a lab's trainings reaches the lab's threshold.
+
+    Raises:
+        ValueError: There is no such lab.
+    """
+    config = records[0].config
+    lowest = min(records, key=lambda record: record.test_accuracy)
+    return CheckResult(
+        name=f"accuracy/threshold[{config.lab}-{config.engine}]",
+        verdict=judge_threshold(lowest),
+        figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}",
+        bound=f"≥ {check_lab(config.lab).threshold:.2f}",
+        command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {lowest.config.seed}",
+    )
 
 
 def plan_looks(seeds: int) -> list[int]:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks import baselines
-from mnist_bench.checks.accuracy import compare_accuracy, is_decided, plan_looks
+from mnist_bench.checks.accuracy import check_threshold, compare_accuracy, is_decided, plan_looks
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.fast import run_fast_checks
 from mnist_bench.checks.layers.probes import probe
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
-from mnist_bench.checks.thresholds import check_threshold
 from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.serial import load

@@ -69,9 +69,9 @@ def lab(
 
 def _walk(plan: Walk, *, json: bool) -> int:
     """Walk, show each fact as it comes, write the page, and return the exit status."""
+    from mnist_bench.checks.accuracy import judge_threshold
     from mnist_bench.checks.sheet.figures import SAMPLE
     from mnist_bench.checks.sheet.walk import explain_walk, walk
-    from mnist_bench.checks.thresholds import judge_threshold
     from mnist_bench.records.serial import dump_json
     from mnist_bench.records.verdicts import Verdict
     from mnist_bench.show.page import write_run_page

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mnist_bench.checks.thresholds import judge_threshold
+from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
 from mnist_bench.training.workers.pool import EpochEnded, Finished, Started

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.checks.thresholds import judge_threshold
+from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.files import write_atomically
 from mnist_bench.show import drawing
 from mnist_bench.training.labs import LABS
