@@ -1,4 +1,4 @@
-"""The lab's pictures, drawn from records: each function takes data and axes, and returns the axes."""
+"""How every picture is drawn: the palette, the style, and SVG for a page or a file of its own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from mnist_bench.records.training import TrainingRecord
 
 __all__ = [
     "TEST",
@@ -27,9 +23,6 @@ __all__ = [
     "draw_panels",
     "draw_svg",
     "embed",
-    "plot_accuracy",
-    "plot_image",
-    "plot_loss",
     "save_alone",
     "stand_alone",
 ]
@@ -59,58 +52,6 @@ _STYLE: Any = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-
-
-def plot_image(image: npt.NDArray[np.uint8], label: int, ax: Axes) -> Axes:
-    """Draw one image, (28, 28) uint8, in grey, its label in the title."""
-    ax.imshow(image, cmap="gray")
-    ax.set(title=f"training image 2: a {label}", xlabel="column", ylabel="row")
-    ax.grid(visible=False)
-    return ax
-
-
-def plot_accuracy(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
-    """Draw training and validation accuracy by epoch for each record, and the mean test accuracy."""
-    _plot_curves(records, "accuracy", ax)
-    test = sum(record.test_accuracy for record in records) / len(records)
-    ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
-    ax.set(ylabel="accuracy", title=f"{records[0].config.lab}: accuracy")
-    ax.legend(loc="lower right")
-    return ax
-
-
-def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
-    """Draw training and validation loss by epoch for each record, and the mean test loss."""
-    _plot_curves(records, "loss", ax)
-    losses = [record.test_loss for record in records if record.test_loss is not None]
-    if losses:
-        test = sum(losses) / len(losses)
-        ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
-    ax.set(ylabel="cross-entropy loss", title=f"{records[0].config.lab}: loss", ylim=(0, None))
-    ax.legend(loc="upper right")
-    return ax
-
-
-def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    for number, record in enumerate(records):
-        training = getattr(record.history, metric)
-        validation = getattr(record.history, f"val_{metric}")
-        epochs = range(1, len(training) + 1)
-        style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(records) ** 0.5)}
-        if len(epochs) == 1:
-            style["marker"] = "o"
-        labels = ("training (running mean)", "validation") if not number else (None, None)
-        ax.plot(epochs, _with_gaps(training), color=TRAINING, label=labels[0], **style)
-        ax.plot(epochs, _with_gaps(validation), color=VALIDATION, label=labels[1], **style)
-    ax.set_xlabel("epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _with_gaps(column: Sequence[float | None]) -> list[float]:
-    """Return the column with a gap where a loss was not finite."""
-    return [float("nan") if figure is None else figure for figure in column]
 
 
 def draw_svg(draw: Callable[[Axes], Any], *, size: tuple[float, float] = (5.2, 3.4)) -> str:
