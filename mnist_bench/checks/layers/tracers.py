@@ -66,18 +66,8 @@ def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: in
     """Make the input of an engine from (n, inputs) uint8 pixels and (n,) labels, the last ones for validation."""
     x, y = pixels.astype(np.float32) / np.float32(255), np.eye(CLASSES, dtype=np.float32)[labels]
     split = len(x) - validation
-    return Prepared(
-        pixels=pixels,
-        x_fit=x,
-        y_fit=y,
-        x_train=x[:split],
-        y_train=y[:split],
-        x_validation=x[split:],
-        y_validation=y[split:],
-        x_test=x[split:],
-        y_test=y[split:],
-        validation_split=validation / len(x),
-    )
+    last = x[split:], y[split:]
+    return Prepared.split_at(split, validation / len(x), pixels=pixels, fit=(x, y), test=last)
 
 
 @without_tf32()

@@ -103,6 +103,39 @@ class Prepared:
     y_test: npt.NDArray[np.float32]
     validation_split: float
 
+    @classmethod
+    def split_at(
+        cls,
+        split: int,
+        validation_split: float,
+        *,
+        pixels: npt.NDArray[np.uint8],
+        fit: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+        test: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+    ) -> Prepared:
+        """Return the data with the first `split` samples to train on and all later ones to validate on.
+
+        Args:
+            split: Training samples.
+            validation_split: The part from which Keras computes the same split.
+            pixels: (n, inputs), the inputs of `fit` before they were scaled.
+            fit: Inputs (n, inputs) and one-hot labels (n, 10).
+            test: The same of the test set.
+        """
+        (x, y), (x_test, y_test) = fit, test
+        return cls(
+            pixels=pixels,
+            x_fit=x,
+            y_fit=y,
+            x_train=x[:split],
+            y_train=y[:split],
+            x_validation=x[split:],
+            y_validation=y[split:],
+            x_test=x_test,
+            y_test=y_test,
+            validation_split=validation_split,
+        )
+
 
 def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress | None = None) -> Dataset:
     """Load a data set and verify it.
@@ -150,18 +183,12 @@ def prepare(dataset: Dataset, validation_split: float = 0.2) -> Prepared:
     split = math.floor(count * (1.0 - validation_split)) if 0 < validation_split < 1 else 0
     if not 0 < split < count:
         raise ValueError(f"validation_split {validation_split!r} leaves nothing on one side of {count} images")
-    x_fit, y_fit = _scale(dataset.x_train), _encode(dataset.y_train)
-    return Prepared(
+    return Prepared.split_at(
+        split,
+        validation_split,
         pixels=dataset.x_train.reshape(count, -1),
-        x_fit=x_fit,
-        y_fit=y_fit,
-        x_train=x_fit[:split],
-        y_train=y_fit[:split],
-        x_validation=x_fit[split:],
-        y_validation=y_fit[split:],
-        x_test=_scale(dataset.x_test),
-        y_test=_encode(dataset.y_test),
-        validation_split=validation_split,
+        fit=(_scale(dataset.x_train), _encode(dataset.y_train)),
+        test=(_scale(dataset.x_test), _encode(dataset.y_test)),
     )
 
 
