@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
 
-__all__ = ["Plan", "check_fast_layers", "check_results", "run_suite"]
+__all__ = ["CheckPlan", "check_fast_layers", "check_results", "run_suite"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CheckPlan:
     """What to check.
 
     Attributes:
@@ -60,7 +60,7 @@ class Plan:
     device: str = "auto"
 
 
-def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult]:
+def run_suite(plan: CheckPlan, show: Callable[[Event], None]) -> Iterator[CheckResult]:
     """Run every check and yield its result.
 
     Args:
@@ -85,14 +85,14 @@ def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult
     yield from check_results(plan, moved, show)
 
 
-def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
+def check_fast_layers(plan: CheckPlan) -> Iterator[CheckResult]:
     """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account."""
     known, versions = load_known(), read_versions()
     for result in run_fast_checks(plan.labs, plan.engine, plan.dataset, plan.source, device=plan.device):
         yield apply_known(result, plan.engine, versions, known)
 
 
-def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
+def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
     """Return IDENTICAL where every stage has the baseline's bits; else None, and why in words."""
     now = probe(TrainingConfig(lab=lab, engine=plan.engine, device=plan.device), plan.dataset)
     before = baselines.find_probe(plan.baselines, now)
@@ -109,7 +109,7 @@ def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
     ), ""
 
 
-def _explain_no_probe(plan: Plan, now: ProbeRecord) -> str:
+def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
     """Say that no probe baseline fits this environment, and what the nearest one differs in."""
     folder = baselines.probe_path(plan.baselines, now).parent
     others = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
@@ -121,7 +121,7 @@ def _explain_no_probe(plan: Plan, now: ProbeRecord) -> str:
     return f"bits: not comparable with any baseline; the nearest differs in {words}"
 
 
-def check_results(plan: Plan, moved: dict[str, str], show: Callable[[Event], None]) -> Iterator[CheckResult]:
+def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event], None]) -> Iterator[CheckResult]:
     """Train new seeds of the labs whose bits moved, look by look, and yield what the statistics say.
 
     Args:
@@ -155,7 +155,7 @@ def check_results(plan: Plan, moved: dict[str, str], show: Callable[[Event], Non
 
 
 def _train(
-    plan: Plan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
+    plan: CheckPlan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
 ) -> tuple[dict[str, list[TrainingRecord]], list[CheckResult]]:
     """Return the records of the first `seeds` seeds of each lab, training those that are not there yet."""
     configs = [
@@ -175,7 +175,7 @@ def _train(
     return groups, failed
 
 
-def _make_no_baseline(plan: Plan, lab: str, reason: str) -> CheckResult:
+def _make_no_baseline(plan: CheckPlan, lab: str, reason: str) -> CheckResult:
     return CheckResult(
         name=f"accuracy/{lab}-{plan.engine}",
         verdict=Verdict.NO_BASELINE,

@@ -142,13 +142,13 @@ def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> float |
     starts = range(0, steps * batch_size, batch_size)
     batches = [(prepared.x_train[i : i + batch_size], prepared.y_train[i : i + batch_size]) for i in starts]
     scaled = [[np.asarray(layer[step]) for layer in masks] for step in range(steps)]
-    *_, reference = oracle.follow(initial, batches, config.learning_rate, scaled)
-    if not reference.certain:
+    *_, expected = oracle.follow(initial, batches, config.learning_rate, scaled)
+    if not expected.certain:
         return None
     trained = trainee.model.get_weights()
     # An error in every gradient of a tensor is an error in its movement.
     trained[0] = trained[0] + planted * (trained[0] - initial[0])
-    return oracle.excess(trained, reference, initial)
+    return oracle.excess(trained, expected, initial)
 
 
 def make_images(samples: int, seed: int) -> Prepared:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIDENCE",
     "ROUNDOFF",
-    "Reference",
+    "Expected",
     "accuracy",
     "excess",
     "follow",
@@ -44,7 +44,7 @@ CONFIDENCE = 4.0
 
 
 @dataclass(frozen=True)
-class Reference:
+class Expected:
     """Where the weights belong after a number of steps, and how far from there float32 may take them.
 
     Attributes:
@@ -114,7 +114,7 @@ def sgd_step(weights: Tensors, gradients: Tensors, learning_rate: float) -> list
 
 def follow(
     weights: Tensors, batches: Batches, learning_rate: float, masks: Iterable[Tensors] | None = None
-) -> Iterator[Reference]:
+) -> Iterator[Expected]:
     """Train by gradient descent, and yield after each step the weights and how near an engine in float32 must stay.
 
     Each step adds to the mean square error of a weight, and never takes away: the rounding of the stored
@@ -142,23 +142,23 @@ def follow(
         errors = [CONFIDENCE * float(np.sqrt(variance.sum())) for variance in variances]
         # The learning rate itself is rounded once, which scales the whole movement: hence the last term.
         pairs = zip(errors, _moved(current, initial), strict=True)
-        yield Reference(step, current, [error / moved + ROUNDOFF for error, moved in pairs], clearance)
+        yield Expected(step, current, [error / moved + ROUNDOFF for error, moved in pairs], clearance)
 
 
-def relative_departures(weights: Tensors, reference: Tensors, initial: Tensors) -> list[float]:
-    """Compute how far each tensor is from the reference, relative to how far the reference has moved.
+def relative_departures(weights: Tensors, expected: Tensors, initial: Tensors) -> list[float]:
+    """Compute how far each tensor is from the expected one, relative to how far the expected one has moved.
 
     A relative error of 1e-3 in all gradients of one tensor is a departure of 1e-3 of that tensor, however
     small the tensor and its gradient are. Norms are Frobenius's.
 
     Raises:
-        ValueError: If a tensor of the reference has not moved: there is nothing to measure against.
+        ValueError: An expected tensor has not moved: there is nothing to measure against.
     """
-    triples = zip(_float64(weights), _float64(reference), _moved(reference, initial), strict=True)
+    triples = zip(_float64(weights), _float64(expected), _moved(expected, initial), strict=True)
     return [float(np.linalg.norm(weight - target)) / moved for weight, target, moved in triples]
 
 
-def excess(weights: Tensors, reference: Reference, initial: Tensors) -> float:
+def excess(weights: Tensors, expected: Expected, initial: Tensors) -> float:
     """Compute the largest departure in multiples of its tolerance: at most 1 if an engine follows.
 
     NaN weights give NaN, of which that is false.
@@ -166,10 +166,10 @@ def excess(weights: Tensors, reference: Reference, initial: Tensors) -> float:
     Raises:
         ValueError: If a unit may have crossed its kink, or if a tensor has not moved.
     """
-    if not reference.certain:
-        raise ValueError(f"a relu may have flipped by step {reference.step!r}: clearance {reference.clearance!r}")
-    departures = relative_departures(weights, reference.weights, initial)
-    return float(np.max(np.divide(departures, reference.tolerances)))
+    if not expected.certain:
+        raise ValueError(f"a relu may have flipped by step {expected.step!r}: clearance {expected.clearance!r}")
+    departures = relative_departures(weights, expected.weights, initial)
+    return float(np.max(np.divide(departures, expected.tolerances)))
 
 
 def _float64(tensors: Iterable[Tensor]) -> list[Array]:
@@ -200,8 +200,8 @@ def _softmax(logits: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
-def _moved(reference: Tensors, initial: Tensors) -> list[float]:
-    pairs = zip(_float64(reference), _float64(initial), strict=True)
+def _moved(weights: Tensors, initial: Tensors) -> list[float]:
+    pairs = zip(_float64(weights), _float64(initial), strict=True)
     moved = [float(np.linalg.norm(weight - start)) for weight, start in pairs]
     if 0.0 in moved:
         raise ValueError(f"tensor {moved.index(0.0)!r} has not moved: nothing to measure a departure against")

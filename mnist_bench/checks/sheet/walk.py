@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     Tell: TypeAlias = Callable[[Fact], None]
 
-__all__ = ["Walk", "explain_walk", "walk"]
+__all__ = ["WalkPlan", "explain_walk", "walk"]
 
 _FAST = "epoch"  # Keras's own `fit`, and the same bits as both engines of the sheet
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
+class WalkPlan:
     """What to walk, and how.
 
     Attributes:
@@ -63,7 +63,7 @@ class Walk:
     epochs: int | None = None
 
 
-def explain_walk(plan: Walk) -> list[str]:
+def explain_walk(plan: WalkPlan) -> list[str]:
     """Return what a reader should know before the first section, a line each."""
     configs = _make_configs(plan)
     lines = [f"Data: {plan.dataset.label}, from {plan.dataset.origin}."]
@@ -84,7 +84,7 @@ def explain_walk(plan: Walk) -> list[str]:
     return [*lines, *(f"Section 5 trains {lab}; without it the epochs are not shown." for lab in quiet)]
 
 
-def walk(plan: Walk, tell: Tell) -> list[TrainingRecord]:
+def walk(plan: WalkPlan, tell: Tell) -> list[TrainingRecord]:
     """Walk the sections, and train what they need; each record is kept as its training ends.
 
     Args:
@@ -111,7 +111,7 @@ def walk(plan: Walk, tell: Tell) -> list[TrainingRecord]:
 class _Walker:
     """A walk under way, with the records that there are so far."""
 
-    def __init__(self, plan: Walk, tell: Tell, records: dict[str, TrainingRecord]) -> None:
+    def __init__(self, plan: WalkPlan, tell: Tell, records: dict[str, TrainingRecord]) -> None:
         self.records = records
         self._plan, self._tell = plan, tell
         self._mnist = not plan.dataset.is_standin
@@ -174,13 +174,13 @@ class _Walker:
         return None
 
 
-def _make_configs(plan: Walk) -> list[TrainingConfig]:
+def _make_configs(plan: WalkPlan) -> list[TrainingConfig]:
     """Return the trainings that the sections need, each once, in the order of the sections."""
     needy = [section for section in plan.sections if {"epochs", "test", "history"} & set(section.shows)]
     return list({section.lab: _make_config(plan, section) for section in needy}.values())
 
 
-def _make_config(plan: Walk, section: Section) -> TrainingConfig:
+def _make_config(plan: WalkPlan, section: Section) -> TrainingConfig:
     engine = _FAST if plan.fast else section.engine
     # The source that was found, whatever `auto` would find later.
     source = plan.dataset.name if plan.source == "auto" else plan.source

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
-from mnist_bench.checks.sheet import walk as replay
 from mnist_bench.checks.sheet.figures import check_sections
-from mnist_bench.checks.sheet.walk import Walk, explain_walk, walk
+from mnist_bench.checks.sheet.walk import WalkPlan, explain_walk, walk
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import dump_json, load_record
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 KERAS_2 = metadata.version("keras").startswith("2.")
 
 
-def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: Any) -> Walk:
+def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: Any) -> WalkPlan:
     """Return a walk of two epochs without baselines."""
     values: dict[str, Any] = {
         "sections": check_sections(sections),
@@ -39,10 +38,10 @@ def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: An
         "baselines": folder / "none",
         "epochs": 2,
     }
-    return Walk(**values | options)
+    return WalkPlan(**values | options)
 
 
-def tell_all(plan: Walk) -> tuple[list[Fact], list[TrainingRecord]]:
+def tell_all(plan: WalkPlan) -> tuple[list[Fact], list[TrainingRecord]]:
     """Walk and return all facts and records."""
     facts: list[Fact] = []
     return facts, walk(plan, facts.append)
@@ -100,7 +99,7 @@ def test_a_resumed_walk_tells_the_same(
 ) -> None:
     """With records at hand nothing is trained, and every fact is told as it was; without --resume they are refused."""
     folder, facts, records = walked
-    monkeypatch.setattr(replay, "train", None)
+    monkeypatch.setattr("mnist_bench.checks.sheet.walk.train", None)
     assert tell_all(make_walk(tiny, folder, [], resume=True)) == (facts, records)
     with pytest.raises(FileExistsError, match="exists already"):
         walk(make_walk(tiny, folder, [3]), facts.append)
@@ -118,7 +117,7 @@ def trained(
         configs.append(config)
         return dataclasses.replace(records[config.lab], config=dataclasses.replace(config, epochs=2))
 
-    monkeypatch.setattr(replay, "train", train)
+    monkeypatch.setattr("mnist_bench.checks.sheet.walk.train", train)
     return configs
 
 
@@ -185,7 +184,7 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
 
 def test_keras_2_is_said_to_draw_other_masks(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only where dropout is trained quickly."""
-    monkeypatch.setattr(replay, "read_keras_version", lambda: "2.15.0")
+    monkeypatch.setattr("mnist_bench.checks.sheet.walk.read_keras_version", lambda: "2.15.0")
     assert "other masks" in explain_walk(make_walk(tiny, tmp_path, [5]))[2]
     assert "other masks" not in explain_walk(make_walk(tiny, tmp_path, [2]))[2]
 
