@@ -52,8 +52,9 @@ def lab(
         return
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.sheet.figures import check_sections
+    from mnist_bench.checks.sheet.walk import WalkPlan
 
-    plan = Walk(
+    plan = WalkPlan(
         sections=check_sections(section or []),
         dataset=load_data(data),
         source=data,

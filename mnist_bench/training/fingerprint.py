@@ -28,6 +28,9 @@ __all__ = [
 # Variables that change which arithmetic TensorFlow does, beside TF_ENABLE_ONEDNN_OPTS.
 _FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
 
+# Where a CPU's flags stand: on Linux (x86, ARM) and on macOS.
+_FLAG_FIELDS = ("flags", "Features", "machdep.cpu.features", "machdep.cpu.leaf7_features")
+
 # From the widest down; a name stands for all the CPU flags beside it.
 _INSTRUCTION_SETS = {
     "amx": ("amx_tile",),
@@ -154,18 +157,15 @@ def _read_precision(keras: Any) -> str:
 
 @functools.cache
 def _read_cpu() -> tuple[str, set[str]]:
-    """Return the CPU's name and flags: from Linux itself where there is one, else from py-cpuinfo."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line.partition(":") for line in cpuinfo.read_text().split("\n\n")[0].splitlines()]
-        fields = {name.strip(): value.strip() for name, _, value in lines}
-        flags = fields.get("flags") or fields.get("Features") or ""
-        return fields.get("model name") or platform.processor() or "unknown", set(flags.split())
-    # It starts processes of its own and takes a second, so it is the second choice.
-    from cpuinfo import get_cpu_info
-
-    info = get_cpu_info()
-    return info.get("brand_raw", "unknown"), set(info.get("flags", ()))
+    """Return the CPU's name and flags, as Linux and macOS tell them; elsewhere the name that Python knows."""
+    try:
+        path = Path("/proc/cpuinfo")
+        text = path.read_text().partition("\n\n")[0] if path.exists() else _ask(["sysctl", "machdep.cpu"])
+    except (OSError, subprocess.SubprocessError):
+        text = ""
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    name = fields.get("model name") or fields.get("machdep.cpu.brand_string") or platform.processor() or "unknown"
+    return name, set(" ".join(fields.get(field, "") for field in _FLAG_FIELDS).lower().split())
 
 
 def _collect_gpus(tf: Any) -> list[Gpu]:

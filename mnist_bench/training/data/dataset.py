@@ -159,8 +159,11 @@ def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress 
     if source == "auto":
         try:
             return _make_dataset("mnist", *load_mnist(progress))
-        except MissingError:  # a damaged MNIST is an error, and no reason to measure something else
-            return _make_dataset("digits", *load_digits())
+        except MissingError as missing:  # a damaged MNIST is an error, and no reason to measure something else
+            try:
+                return _make_dataset("digits", *load_digits())
+            except DataError as error:
+                raise DataError(f"{missing}; {error}") from error
     return _make_dataset("mnist", read_mnist(Path(source)), str(source))
 
 

@@ -111,7 +111,8 @@ def _load_drawings() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     try:
         from sklearn.datasets import load_digits as load_drawings
     except ImportError as error:
-        raise DataError("the digits are made from scikit-learn's; pip install scikit-learn") from error
+        hint = "pip install 'mnist-bench[standin]'"
+        raise DataError(f"the stand-in is made from scikit-learn's digits: {error}: {hint}") from error
     bunch = load_drawings()
     images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.uint8)
     digest = digest_arrays([images, labels])

@@ -104,6 +104,15 @@ def test_auto_falls_back_only_when_mnist_is_missing(sources: list[Any], monkeypa
     assert sources == [("digits",)]
 
 
+@pytest.mark.usefixtures("sources")
+def test_auto_without_either_says_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is neither MNIST nor what makes the stand-in, one line says what to do about each."""
+    monkeypatch.setattr(f"{MODULE}.load_mnist", fail_with(MissingError("no MNIST")))
+    monkeypatch.setattr(f"{MODULE}.load_digits", fail_with(DataError("no scikit-learn")))
+    with pytest.raises(DataError, match=r"^no MNIST; no scikit-learn$"):
+        load_dataset()
+
+
 @pytest.mark.parametrize("error", [MissingError("not here"), DataError("damaged")], ids=["missing", "damaged"])
 def test_mnist_never_falls_back(sources: list[Any], monkeypatch: pytest.MonkeyPatch, error: DataError) -> None:
     """Who asks for MNIST gets MNIST or an error."""

@@ -211,7 +211,7 @@ def test_other_drawings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_scikit_learn_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without scikit-learn and without a cache the message says what to install."""
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(DataError, match="pip install scikit-learn") as caught:
+    with pytest.raises(DataError, match=r"sklearn.*pip install 'mnist-bench\[standin\]'$") as caught:
         load_digits()
     assert isinstance(caught.value.__cause__, ImportError)
 
