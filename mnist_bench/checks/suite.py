@@ -1,4 +1,4 @@
-"""The checks in their order, the sharpest first: what `mnist-bench check` runs where there is no checkout."""
+"""The checks in their order, the sharpest first: what `mnist-bench check` runs, with or without a checkout."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class CheckPlan:
     Attributes:
         labs: Keys of `LABS`.
         engine: A key of `ENGINES`.
-        seeds: New seeds to train at most, where the bits differ from the baseline's.
+        seeds: The most new seeds to train, if the bits differ from the baseline's.
         jobs: Worker processes.
         dataset: The data, loaded.
         source: The same data, for workers to load.
         baselines: The folder of the baselines.
-        folder: Where the trainings' records are kept; those that are there already are not trained again.
+        folder: Where the trainings' records are kept; a training with a record there is not repeated.
         device: `auto`, `cpu` or `gpu`.
     """
 
@@ -65,11 +65,11 @@ def run_suite(plan: CheckPlan, show: Callable[[Event], None]) -> Iterator[CheckR
 
     Args:
         plan: What to check.
-        show: Told the events of the trainings.
+        show: Called with each event of the trainings.
 
     Yields:
-        Structure, contracts, arithmetic, reproducibility; then, for each lab, that its bits are the
-        baseline's or, where they are not, how its accuracy and loss compare.
+        Structure, contracts, arithmetic, reproducibility; then, for each lab, that the bits are the baseline's or, if
+        they are not, how accuracy and loss compare.
 
     Raises:
         DeviceError: The device cannot be used.
@@ -93,7 +93,7 @@ def check_fast_layers(plan: CheckPlan) -> Iterator[CheckResult]:
 
 
 def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
-    """Return IDENTICAL where every stage has the baseline's bits; else None, and why in words."""
+    """Return IDENTICAL if every stage has the baseline's bits; else None, and the reason in words."""
     now = probe(TrainingConfig(lab=lab, engine=plan.engine, device=plan.device), plan.dataset)
     before = baselines.find_probe(plan.baselines, now)
     if before is None:
@@ -110,14 +110,14 @@ def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
 
 
 def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
-    """Say that no probe baseline fits this environment, and what the nearest one differs in."""
+    """Say that no probe baseline fits this environment, and how the nearest baseline differs."""
     folder = baselines.probe_path(plan.baselines, now).parent
-    others = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
-    differences = [explain_keys(other.environment, now.environment, NUMERICS_FIELDS) for other in others]
+    probes = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
+    differences = [explain_keys(probe.environment, now.environment, NUMERICS_FIELDS) for probe in probes]
     if not differences:
         return "bits: no baseline for this lab and engine"
     nearest = min(differences, key=len)
-    words = ", ".join(f"{name} {there!r} there, {here!r} here" for name, (there, here) in nearest.items())
+    words = ", ".join(f"{name} (baseline {base!r}, here {here!r})" for name, (base, here) in nearest.items())
     return f"bits: not comparable with any baseline; the nearest differs in {words}"
 
 
@@ -126,8 +126,8 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
 
     Args:
         plan: What to check.
-        moved: The labs, each with the words on its bits.
-        show: Told the events of the trainings.
+        moved: The labs, each with the words on how the bits compare.
+        show: Called with each event of the trainings.
     """
     references: dict[str, Reference] = {}
     for lab, reason in moved.items():
@@ -157,7 +157,7 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
 def _train(
     plan: CheckPlan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
 ) -> tuple[dict[str, list[TrainingRecord]], list[CheckResult]]:
-    """Return the records of the first `seeds` seeds of each lab, training those that are not there yet."""
+    """Return the records of the first `seeds` seeds of each lab; train the seeds that have no record yet."""
     configs = [
         TrainingConfig(lab=lab, engine=plan.engine, seed=seed, data=plan.source, device=plan.device)
         for lab in labs

@@ -196,8 +196,8 @@ def test_where_all_diverged_there_is_nothing_left_to_compare(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"seed": 5}, "mlp, seed 5: it is in the reference, too"),
-        ({"seed": 2000}, "mlp, seed 2000: it is there twice among the new trainings"),
+        ({"seed": 5}, "mlp, seed 5: the reference has this seed, too"),
+        ({"seed": 2000}, "mlp, seed 2000: two of the new trainings have this seed"),
         ({"engine": "fused"}, "mlp, seed 1671: engine is 'fused', the reference's 'epoch'"),
         ({"lab": "dropout"}, "mlp, seed 1671: lab is 'dropout', the reference's 'mlp'"),
     ],
