@@ -27,13 +27,13 @@ __all__ = [
     "stand_alone",
 ]
 
-# Okabe and Ito's palette: told apart with every kind of colour vision, on light ground and on dark.
+# The palette of Okabe and Ito: distinct for every kind of colour vision, on light and on dark ground.
 TRAINING, VALIDATION, TEST = "#0072b2", "#d55e00", "#009e73"
 
-# An id, and what refers to one.
+# An id, and what refers to an id.
 _ID = re.compile(r"""(\bid="|href="#|url\(#)([^")]+)""")
 
-# Stands for the colour of the text around the picture, light or dark; `draw_svg` puts that in its place.
+# Stands for the colour of the text around the picture, light or dark, which replaces it in the SVG.
 _INK = "#010203"
 _STYLE: Any = {
     "axes.edgecolor": _INK,
@@ -58,19 +58,19 @@ def draw_svg(draw: Callable[[Axes], Any], *, size: tuple[float, float] = (5.2, 3
     """Draw on fresh axes and return the picture as an `<svg>` element that takes the page's text colour.
 
     Args:
-        draw: A function of axes, such as one of the others here.
+        draw: A function of axes.
         size: Width and height in inches.
     """
     return _draw_figure(lambda figure: draw(figure.add_subplot()), size)
 
 
 def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int, size: tuple[float, float] = (3.6, 2.8)) -> str:
-    """Draw each function on axes of its own, in rows of `columns`, and return one `<svg>` element as `draw_svg`.
+    """Draw each function on axes of its own, in rows of `columns`; return one `<svg>` element, as `draw_svg`.
 
     Args:
         draws: Functions of axes.
-        columns: Panels a row.
-        size: Width and height of one of them in inches.
+        columns: Panels in a row.
+        size: Width and height of a panel in inches.
     """
     rows = -(-len(draws) // columns)
 
@@ -82,12 +82,12 @@ def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int, size: t
 
 
 def embed(svg: str, name: str, description: str) -> str:
-    """Return a picture for a page with others: its ids are its own, and it is described to those who cannot see it.
+    """Return a picture for a page with several: with ids of its own, and a description for screen readers.
 
     Args:
         svg: An `<svg>` element.
-        name: Of the picture, one a page.
-        description: What it shows, as plain text.
+        name: The name of the picture, unique in the page.
+        description: What the picture shows, as plain text.
     """
     own = _ID.sub(lambda match: f"{match[1]}{name}-{match[2]}", svg)
     label = html.escape(description, quote=True)
@@ -95,7 +95,7 @@ def embed(svg: str, name: str, description: str) -> str:
 
 
 def stand_alone(svg: str) -> str:
-    """Return a picture for a file of its own, which has no page to take the colour of its text from."""
+    """Return a picture for a file of its own, with colours, as there is no page around the picture."""
     return svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
 
 

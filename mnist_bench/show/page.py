@@ -32,14 +32,14 @@ def write_run_page(
     label: int,
     facts: Sequence[Fact] = (),
 ) -> Path:
-    """Write the lab's plots and the page of a run, which replace those of an earlier run there.
+    """Write the plots and the page of a run; both replace those of an earlier run in the folder.
 
     Args:
         records: The run's records, all on one data set.
-        folder: Where to write `index.html`, `sample.svg` and for each lab two curves.
-        image: Sample image number 2 of the training set, (28, 28) uint8.
-        label: Its label.
-        facts: What the lab sheet is compared with, where it was walked; the page shows those of one line.
+        folder: Where to write `index.html`, `sample.svg` and two curves for each lab.
+        image: Image number 2 of the training set, (28, 28) uint8.
+        label: The label of the image.
+        facts: The comparison with the lab sheet, after a walk; the page shows the facts of one line.
 
     Returns:
         The path of the page.
@@ -67,7 +67,7 @@ def _group_by_lab(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingR
 
 
 def plot_image(image: npt.NDArray[np.uint8], label: int, ax: Axes) -> Axes:
-    """Draw one image, (28, 28) uint8, in grey, its label in the title."""
+    """Draw one image, (28, 28) uint8, in grey, with the label in the title."""
     ax.imshow(image, cmap="gray")
     ax.set(title=f"training image 2: a {label}", xlabel="column", ylabel="row")
     ax.grid(visible=False)
@@ -119,7 +119,7 @@ def _with_gaps(column: Sequence[float | None]) -> list[float]:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return the page that a template of ours makes of these values; its filter `svg` takes a picture in."""
+    """Return the page that a template of ours makes of these values; the filter `svg` embeds a picture."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -135,7 +135,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def _inline(svg: str) -> Any:
-    """Mark a picture as HTML: matplotlib has escaped whatever text is in it."""
+    """Mark a picture as HTML: matplotlib has escaped the text in the picture."""
     import markupsafe
 
     return markupsafe.Markup(svg)  # noqa: S704 - our own drawing
