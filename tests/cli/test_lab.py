@@ -89,7 +89,7 @@ def test_the_lab_is_walked(command: Callable[..., Any], tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"index.html", "sample.svg", "mlp-loss.svg", "dropout-epoch-seed1671.json"} <= names
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert "Beside the lab sheet" in page
+    assert "Compared with the lab sheet" in page
     assert "Not MNIST." in page
 
 

@@ -158,7 +158,7 @@ def test_a_walk_s_facts_stand_beside_the_sheet_s(tmp_path: Path, record: Trainin
         ["2", "Loss", "0.3within <3> seeds", "0.2"],
         ["3", "Layer", "none", "Dense"],
     ]
-    assert "Beside the lab sheet" not in write_page(tmp_path, record).text
+    assert "Compared with the lab sheet" not in write_page(tmp_path, record).text
 
 
 @pytest.fixture
