@@ -1,4 +1,4 @@
-"""The fingerprint of this process: its machine, its software and what changes its arithmetic."""
+"""The fingerprint of this process: the machine, the software, and the settings that change the arithmetic."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = [
     "find_package_version",
 ]
 
-# Variables that change which arithmetic TensorFlow does, beside TF_ENABLE_ONEDNN_OPTS.
+# Variables that change TensorFlow's arithmetic, in addition to TF_ENABLE_ONEDNN_OPTS.
 _FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
 
-# Where a CPU's flags stand: on Linux (x86, ARM) and on macOS.
+# The fields with a CPU's flags, on Linux (x86, ARM) and on macOS.
 _FLAG_FIELDS = ("flags", "Features", "machdep.cpu.features", "machdep.cpu.leaf7_features")
 
-# From the widest down; a name stands for all the CPU flags beside it.
+# From the widest down; each name requires all of its CPU flags.
 _INSTRUCTION_SETS = {
     "amx": ("amx_tile",),
     "avx512_bf16": ("avx512f", "avx512_bf16"),
@@ -49,8 +49,8 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
     """Collect the fingerprint of this process.
 
     Args:
-        device: `cpu` or `gpu`, as `backend.choose_device` returned it.
-        xla: Whether XLA compiles the training step: pinned by the engine, so it is known.
+        device: `cpu` or `gpu`, as `backend.choose_device` returned.
+        xla: Whether XLA compiles the training step, which the engine determines.
     """
     tf, keras = load_tensorflow(), load_keras()
     fields: dict[str, Any] = {
@@ -93,9 +93,9 @@ def collect_machine() -> dict[str, Any]:
 
 
 def find_package_version(package: str) -> str | None:
-    """Return the version of an installed package without importing it; of TensorFlow, whichever build is there."""
+    """Return the version of an installed package, without an import; for TensorFlow, of any of its builds."""
     names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
-    # By the names' normal form: TensorFlow 2.21's wheel calls itself tensorflow_cpu.
+    # Names are compared in their normal form: the wheel of TensorFlow 2.21 is named tensorflow_cpu.
     installed: dict[str, str] = {_normalize(found.name): found.version for found in importlib.metadata.distributions()}
     return next((installed[name] for name in names if name in installed), None)
 
@@ -106,7 +106,7 @@ def _normalize(name: str) -> str:
 
 
 def find_gpu_names() -> list[str]:
-    """Return the names of the GPUs that NVIDIA's driver shows this process, without TensorFlow; none without it."""
+    """Return the names of the GPUs that NVIDIA's driver shows to this process, without TensorFlow."""
     try:
         lines = _ask(["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"]).splitlines()
     except (OSError, subprocess.SubprocessError):
@@ -115,7 +115,7 @@ def find_gpu_names() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return list(names.values())
-    # As CUDA reads it: what stands behind an index that does not exist is not seen either.
+    # As CUDA does: everything behind an index that does not exist is invisible, too.
     return [names[index] for index in itertools.takewhile(names.__contains__, visible.split(","))]
 
 
@@ -135,7 +135,7 @@ def count_usable_cores() -> int:
 
 
 def read_commit(folder: Path) -> str | None:
-    """Return the git commit of the checkout that `folder` is in, `+dirty` behind it; None for a wheel."""
+    """Return the git commit of the checkout around `folder`, with `+dirty` if it has changes; None for a wheel."""
     if "site-packages" in folder.parts:
         return None
     try:
@@ -157,7 +157,7 @@ def _read_precision(keras: Any) -> str:
 
 @functools.cache
 def _read_cpu() -> tuple[str, set[str]]:
-    """Return the CPU's name and flags, as Linux and macOS tell them; elsewhere the name that Python knows."""
+    """Return the CPU's name and flags, on Linux and macOS; on other systems the name that Python knows."""
     try:
         path = Path("/proc/cpuinfo")
         text = path.read_text().partition("\n\n")[0] if path.exists() else _ask(["sysctl", "machdep.cpu"])

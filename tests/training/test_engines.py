@@ -191,7 +191,7 @@ def test_xla_that_keras_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         compile_(**options | {"jit_compile": False})
 
     monkeypatch.setattr(model, "compile", refuse)
-    with pytest.raises(RuntimeError, match="engine xla: jit_compile=True was asked for, Keras made it False"):
+    with pytest.raises(RuntimeError, match="engine xla: asked for jit_compile=True, but Keras set it to False"):
         compile_model(model, ENGINES["xla"], config, samples=100)
 
 
