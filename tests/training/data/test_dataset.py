@@ -247,8 +247,8 @@ def test_split_rounds_as_keras_does(dataset: Dataset, count: int, split: float, 
 
 @pytest.mark.parametrize("split", [0, 1, -0.1, 1.5, 0.999, 1e-18, float("nan"), float("inf")])
 def test_split_without_two_sides_is_refused(dataset: Dataset, split: float) -> None:
-    """A split that leaves nothing to train on or to validate on is an error that names it."""
-    with pytest.raises(ValueError, match=f"validation_split {split!r} leaves nothing"):
+    """A split that leaves one side to train on or to validate on is an error that names it."""
+    with pytest.raises(ValueError, match=f"validation_split {split!r} leaves one side"):
         prepare(dataset, split)
 
 

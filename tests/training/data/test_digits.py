@@ -161,7 +161,7 @@ def test_damaged_cache_is_made_anew(
     load_digits()
     (path,) = cache.iterdir()
     damage(path)
-    with pytest.warns(RuntimeWarning, match=f"{words}.*the stand-in is made anew"):
+    with pytest.warns(RuntimeWarning, match=f"{words}.*the stand-in is made again"):
         arrays, _ = load_digits()
     assert digest_arrays(arrays) == digest_arrays(read_arrays(path)) == DIGEST
     assert makings == ["made", "made"]
@@ -184,7 +184,7 @@ def test_cache_that_cannot_be_looked_into_breaks_nothing(makings: list[str], mon
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "exists", forbid)
-    with pytest.warns(RuntimeWarning, match=r"Permission denied.*made anew"):
+    with pytest.warns(RuntimeWarning, match=r"Permission denied.*made again"):
         load_digits()
     assert makings == ["made"]
 
