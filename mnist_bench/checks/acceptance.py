@@ -1,4 +1,4 @@
-"""Accepting records as baselines: the rules, and what two baselines say beside each other."""
+"""Records become baselines: the rules for that, and how two baselines differ."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.checks import baselines
-from mnist_bench.checks.accuracy import compare_values, format_metric
+from mnist_bench.checks.accuracy import compare_values, format_metric, judge_threshold
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.records import ProbeRecord, describe_difference
-from mnist_bench.checks.thresholds import judge_threshold
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.serial import RecordError, load
@@ -38,24 +37,24 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
 
     Args:
         source: The folder of records.
-        folder: The baselines.
-        why: The reason, for whoever reviews the file.
-        force: Whether to accept against the rules; the file says which were broken.
+        folder: The folder of the baselines.
+        why: The reason, for the reviewer of the file.
+        force: Whether to accept records that break a rule; the file names the broken rules.
 
     Returns:
         The baselines written.
 
     Raises:
-        RecordError: The folder holds no records, or one that is not valid, or a baseline is not.
-        ValueError: No reason is given, a rule is broken and `force` is off, or the records do not belong
-            together or to the baseline that is there. Nothing has been written then.
+        RecordError: The folder holds no record or an invalid record, or a baseline is invalid.
+        ValueError: No reason is given, a rule is broken and `force` is off, or the records belong neither together nor
+            to the present baseline. Nothing has been written then.
     """
     acceptance = make_acceptance(why)
     probes, groups = _sort_out(source)
     trainings = [record for group in groups for record in group]
     commits = [probe.environment.commit for probe in probes]
     engines = {probe.config.engine for probe in probes} | {record.config.engine for record in trainings}
-    # Refuse what does not belong together before the first of them is written, and before the contracts run.
+    # Refuse records that do not belong together before the first is written, and before the contracts run.
     for group in groups:
         baselines.plan_accuracy(group, folder, acceptance)
     objections = find_objections(trainings, commits, sorted(engines))
@@ -69,18 +68,18 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
 def find_objections(
     trainings: Sequence[TrainingRecord], commits: Sequence[str | None], engines: Sequence[str]
 ) -> list[str]:
-    """Return why records should not become baselines.
+    """Return why records should not become baselines: each broken rule in words.
 
     Args:
-        trainings: Training records: not the lab's training, or below the lab's threshold.
-        commits: Commits of the other records: of a dirty working tree, as those of the trainings.
-        engines: Engines of all of them: a contract that one of them breaks here.
+        trainings: Training records; each must be the lab's training, and reach the lab's threshold.
+        commits: Commits of the other records; no working tree may have been dirty.
+        engines: Engines of all records; each must keep every contract here.
     """
     everywhere = [*commits, *(record.environment.commit for record in trainings)]
     dirty = any(commit is not None and commit.endswith("+dirty") for commit in everywhere)
     return [
         *(["the working tree was dirty"] if dirty else []),
-        # Each once, however many seeds it is true of.
+        # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
         *_find_low(trainings),
         *_find_broken(engines),
@@ -91,8 +90,8 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
     """Yield lines that compare two baselines of the same kind.
 
     Raises:
-        RecordError: One of them is not valid.
-        ValueError: They are of different kinds, labs or data.
+        RecordError: A baseline is invalid.
+        ValueError: The baselines are of different kinds, labs or data.
     """
     old, now = (load(path, *baselines.FORMS) for path in (base, new))
     if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
@@ -104,7 +103,7 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
         sides = getattr(old, name), getattr(now, name)
         if sides[0] != sides[1]:
             raise ValueError(f"{base} and {new} differ in their {name}: {sides[0]!r} and {sides[1]!r}")
-    first, second = ({it.engine: it for it in side.references} for side in (old, now))
+    first, second = ({reference.engine: reference for reference in side.references} for side in (old, now))
     for engine in sorted({*first, *second}):
         if engine not in second or engine not in first:
             yield f"{engine}: only in {base if engine in first else new}"
@@ -123,7 +122,7 @@ def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iter
 
 
 def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
-    """Return the probes of a folder, and its trainings by lab and engine."""
+    """Return the probes of a folder, and the trainings by lab and engine."""
     paths = sorted(source.glob("*.json"))
     if not paths:
         raise RecordError(f"{source}: no records (*.json) there")
@@ -140,7 +139,7 @@ def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord
 
 
 def _check_names(path: Path, config: TrainingConfig) -> None:
-    """Refuse a record of a lab or an engine that there is not."""
+    """Refuse a record of an unknown lab or engine."""
     try:
         check_lab(config.lab)
         check_engine(config.engine)
@@ -149,17 +148,17 @@ def _check_names(path: Path, config: TrainingConfig) -> None:
 
 
 def _find_departures(record: TrainingRecord) -> Iterator[str]:
-    """Yield what a training did otherwise than the lab, whose trainings it would be held against."""
+    """Yield how a training departs from the lab's, with which it would be compared."""
     for name, (value, wanted) in find_departures(record.config).items():
         yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
     for lab in dict.fromkeys(record.config.lab for record in trainings):
-        them = [record for record in trainings if record.config.lab == lab]
-        low = [record.config.seed for record in them if judge_threshold(record) is Verdict.REGRESSED]
+        trained = [record for record in trainings if record.config.lab == lab]
+        low = [record.config.seed for record in trained if judge_threshold(record) is Verdict.REGRESSED]
         if low:
-            yield f"{lab} is below its threshold in {len(low)} of {len(them)} trainings, such as seed {low[0]}"
+            yield f"{lab} is below its threshold in {len(low)} of {len(trained)} trainings, such as seed {low[0]}"
 
 
 def _find_broken(engines: Sequence[str]) -> Iterator[str]:

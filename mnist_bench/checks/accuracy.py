@@ -1,4 +1,7 @@
-"""Verdicts: what records say when they are held against a bound or a baseline. Never imports Keras."""
+"""Verdicts on accuracy and loss: new seeds against a reference, each training against the lab's threshold.
+
+A threshold needs no baseline, and catches disasters only. Nothing here imports Keras.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from mnist_bench.stats.sequential import (
     judge,
     loss_margin,
 )
-from mnist_bench.training.labs import find_departures
+from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,26 +30,60 @@ if TYPE_CHECKING:
     from mnist_bench.stats.sequential import Decision
 
 __all__ = [
+    "check_threshold",
     "compare_accuracy",
     "compare_values",
     "format_metric",
     "is_decided",
+    "judge_threshold",
     "make_comparisons",
     "make_metric_result",
     "plan_looks",
 ]
 
-# Accuracies are told in percentage points, as people speak of them; each metric has digits enough for its margin.
+# Accuracies are given in percentage points, as people speak of them; each metric has enough digits for its margin.
 _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
 
 
+def judge_threshold(record: TrainingRecord) -> Verdict:
+    """Return PASS if the record's test accuracy reaches the lab's threshold, else REGRESSED.
+
+    NO_BASELINE if the model or its training is not the lab's: the threshold does not apply then. Fewer epochs are the
+    lab's training, cut short, and judged.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    if find_departures(record.config).keys() - {"epochs"}:
+        return Verdict.NO_BASELINE
+    holds = record.test_accuracy >= check_lab(record.config.lab).threshold
+    return Verdict.PASS if holds else Verdict.REGRESSED
+
+
+def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
+    """Check that all trainings of a lab reach the lab's threshold.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    config = records[0].config
+    lowest = min(records, key=lambda record: record.test_accuracy)
+    return CheckResult(
+        name=f"accuracy/threshold[{config.lab}-{config.engine}]",
+        verdict=judge_threshold(lowest),
+        figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}",
+        bound=f"≥ {check_lab(config.lab).threshold:.2f}",
+        command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {lowest.config.seed}",
+    )
+
+
 def plan_looks(seeds: int) -> list[int]:
-    """Return after how many seeds to look, when `seeds` may be trained at most."""
+    """Return after how many seeds to look at the results, if at most `seeds` may be trained."""
     return [*(look for look in LOOKS if look < seeds), seeds]
 
 
 def is_decided(results: Sequence[CheckResult]) -> bool:
-    """Return whether more seeds are not asked for: something has regressed, or nothing is inconclusive."""
+    """Return whether no more seeds are needed: something has regressed, or nothing is inconclusive."""
     verdicts = {result.verdict for result in results}
     return Verdict.REGRESSED in verdicts or Verdict.INCONCLUSIVE not in verdicts
 
@@ -61,8 +98,8 @@ def make_comparisons(
         references: The reference of each lab.
 
     Raises:
-        ValueError: A lab has no new trainings, or one of them is not to be compared with the reference: its
-            seed is there twice or is one of the reference's, or its lab, engine or epochs are others.
+        ValueError: A lab has no new trainings, or a training cannot be compared with the reference: the seed occurs
+            twice or in the reference, or lab, engine or epochs are not those of the reference.
     """
     comparisons = {}
     for lab, trained in records.items():
@@ -75,12 +112,12 @@ def make_comparisons(
 
 
 def compare_values(reference: Reference, accuracies: Sequence[float], losses: Sequence[float]) -> dict[str, Comparison]:
-    """Return what the statistics compare of one lab: its `accuracy` and its `loss`.
+    """Return what the statistics compare of one lab: `accuracy` and `loss`.
 
     Args:
         reference: The reference.
         accuracies: Test accuracies of other seeds.
-        losses: Their test losses.
+        losses: Test losses of the same seeds.
     """
     return {
         "accuracy": Comparison(reference.test_accuracy, accuracies, "lower", ACCURACY_MARGIN),
@@ -102,7 +139,7 @@ def compare_accuracy(
     Args:
         records: The new trainings of each lab.
         references: The reference of each lab.
-        looks: How many looks were planned in all.
+        looks: How many looks are planned in all.
 
     Raises:
         ValueError: As `make_comparisons`.
@@ -111,7 +148,8 @@ def compare_accuracy(
     for lab, trained in diverged.items():
         _check_trainings(lab, trained, references[lab])
     results = [_make_diverged(trained) for trained in diverged.values()]
-    comparisons = make_comparisons({lab: it for lab, it in records.items() if lab not in diverged}, references)
+    finite = {lab: trained for lab, trained in records.items() if lab not in diverged}
+    comparisons = make_comparisons(finite, references)
     if not comparisons:
         return results
     # The same records give the same verdict: the random splits have a fixed seed.
@@ -163,7 +201,7 @@ def _make_diverged(records: Sequence[TrainingRecord]) -> CheckResult:
 
 
 def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> None:
-    """Refuse trainings that the reference cannot be held against."""
+    """Refuse trainings that cannot be compared with the reference."""
     if not trained:
         raise ValueError(f"{lab}: there are no new trainings")
     seen: set[int] = set()
@@ -177,9 +215,9 @@ def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Ref
             if name != "epochs":
                 raise ValueError(f"{what}: {name} is {value!r}, the reference's is the lab's, {sheet!r}")
         if config.seed in seen:
-            raise ValueError(f"{what}: it is there twice among the new trainings")
+            raise ValueError(f"{what}: two of the new trainings have this seed")
         if config.seed in reference.seeds:
-            raise ValueError(f"{what}: it is in the reference, too: the new seeds must be new")
+            raise ValueError(f"{what}: the reference has this seed, too: the new seeds must be new")
         seen.add(config.seed)
 
 

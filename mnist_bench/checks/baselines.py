@@ -1,4 +1,4 @@
-"""The stored baselines: where they lie, how they are read, accepted and superseded, and never overwritten."""
+"""The stored baselines: where they lie, how they are read, accepted and superseded. None is overwritten."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The distribution of one engine's results over seeds, one figure a seed.
+    """The results of one engine over seeds, one figure a seed.
 
     Attributes:
         engine: The engine that trained.
         epochs: Epochs of each training.
         seeds: The seeds, each once.
-        test_accuracy: Their accuracies on the test set.
-        test_loss: Their losses on it.
-        environment: Where the first of them was trained.
-        acceptance: Who made it a baseline.
+        test_accuracy: Test accuracy of each seed.
+        test_loss: Test loss of each seed.
+        environment: Where the first seed was trained.
+        acceptance: Who made the results a baseline, when and why.
     """
 
     engine: str
@@ -59,14 +59,14 @@ class Reference:
     acceptance: Acceptance
 
     def __post_init__(self) -> None:
-        """Refuse columns of different lengths, a seed that is there twice, and figures out of range."""
+        """Refuse columns of different lengths, a seed that occurs twice, and figures out of range."""
         lengths = {name: len(getattr(self, name)) for name in ("seeds", "test_accuracy", "test_loss")}
         if len(set(lengths.values())) != 1 or not self.seeds:
-            raise ValueError(f"columns of different lengths, or empty ones: {lengths}")
+            raise ValueError(f"columns are empty or differ in length: {lengths}")
         seen: set[int] = set()
         for seed, accuracy, loss in zip(self.seeds, self.test_accuracy, self.test_loss, strict=True):
             if seed in seen:
-                raise ValueError(f"seeds: {seed} is there twice")
+                raise ValueError(f"seeds: {seed} occurs twice")
             seen.add(seed)
             if not 0 <= accuracy <= 1:
                 raise ValueError(f"test_accuracy of seed {seed}: {accuracy!r} is outside 0 to 1")
@@ -78,13 +78,13 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyBaseline:
-    """Every reference that a lab ever had on a data set: the last one of an engine is in force.
+    """Every reference that a lab has had on a data set; the last reference of an engine is in force.
 
     Attributes:
         lab: A key of `LABS`.
         dataset: `mnist` or `digits`.
-        dataset_digest: SHA-256 of its arrays.
-        references: In the order in which they were accepted; an earlier one is superseded, and kept.
+        dataset_digest: SHA-256 of the data set's arrays.
+        references: In the order of acceptance; an earlier reference of the same engine is superseded, and kept.
     """
 
     lab: str
@@ -97,7 +97,7 @@ class AccuracyBaseline:
     def __post_init__(self) -> None:
         """Refuse a baseline that holds nothing to compare with."""
         if not self.references:
-            raise ValueError("references: there are none")
+            raise ValueError("references: the list is empty")
 
 
 FORMS: tuple[type[AccuracyBaseline | ProbeRecord], ...] = (AccuracyBaseline, ProbeRecord)
@@ -111,22 +111,22 @@ def find_folder() -> Path:
 
 
 def accuracy_path(folder: Path, dataset: str, lab: str) -> Path:
-    """Return where a lab's accuracy baseline lies."""
+    """Return the path of a lab's accuracy baseline."""
     return folder / "accuracy" / dataset / f"{lab}.json"
 
 
 def probe_path(folder: Path, record: ProbeRecord) -> Path:
-    """Return where the probe baseline lies that a probe may be compared with bit by bit."""
+    """Return the path of the probe baseline with which a probe may be compared bit by bit."""
     config, key = record.config, record.environment.numerics_key
     return folder / "digests" / record.dataset.source / f"{config.lab}-{config.engine}" / f"{key}.json"
 
 
 def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest: str) -> Reference | None:
-    """Return the reference in force for a lab, an engine and a data set, or None where there is none.
+    """Return the reference in force for a lab, an engine and a data set, or None.
 
     Raises:
-        RecordError: The baseline is there but not valid.
-        ValueError: It is of another lab or other data than its place says.
+        RecordError: The baseline is invalid.
+        ValueError: The baseline is of another lab or other data than its path says.
     """
     path = accuracy_path(folder, dataset, lab)
     if not path.exists():
@@ -141,8 +141,8 @@ def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
     """Return the probe baseline for this probe's lab, engine, data and numerics key, or None.
 
     Raises:
-        RecordError: It is there but not valid.
-        ValueError: It is of another training, or another numerics key, than its place says.
+        RecordError: The baseline is invalid.
+        ValueError: The baseline is of another training, or another numerics key, than its path says.
     """
     path = probe_path(folder, record)
     if not path.exists():
@@ -166,12 +166,12 @@ def list_baselines(folder: Path) -> Iterator[Path]:
 def plan_accuracy(
     records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance
 ) -> tuple[Path, AccuracyBaseline]:
-    """Return the baseline that `accept_accuracy` would write, and where, without writing it.
+    """Return the baseline that `accept_accuracy` would write, and its path; write nothing.
 
     Raises:
-        RecordError: The baseline that is there is not valid.
-        ValueError: The records do not belong together, one of them diverged, or the baseline that is there is
-            of another lab or other data.
+        RecordError: The present baseline is invalid.
+        ValueError: The records do not belong together, a training diverged, or the present baseline is of another lab
+            or other data.
     """
     first = records[0]
     lab, dataset = first.config.lab, first.dataset
@@ -186,11 +186,11 @@ def plan_accuracy(
 
 
 def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance: Acceptance) -> Path:
-    """Make training records the reference in force for their lab and engine; the earlier one is kept.
+    """Make training records the reference in force for their lab and engine; the earlier reference is kept.
 
     Args:
         records: Records of one lab, engine and data set, of different seeds, trained in full.
-        folder: The baselines.
+        folder: The folder of the baselines.
         acceptance: Who, when and why.
 
     Returns:
@@ -201,18 +201,18 @@ def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance:
         ValueError: As `plan_accuracy`.
     """
     path, baseline = plan_accuracy(records, folder, acceptance)
-    # Nothing is lost: what was there stands in the new file, too.
+    # Nothing is lost: the new file holds the earlier references, too.
     save(baseline, path, overwrite=True)
     return path
 
 
 def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | None = None) -> Path:
-    """Make a probe the baseline for its numerics key; an earlier one is kept beside it, numbered.
+    """Make a probe the baseline for its numerics key; an earlier baseline is kept next to the new one, numbered.
 
     Args:
         record: The probe.
-        folder: The baselines.
-        acceptance: Who, when and why, if the record does not say so itself.
+        folder: The folder of the baselines.
+        acceptance: Who, when and why; None takes what the record says.
 
     Returns:
         The baseline's path.
@@ -225,22 +225,22 @@ def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | Non
 
 
 def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -> Reference:
-    """Return the reference that records make, once they are seen to belong together."""
+    """Return the reference that records make, if they belong together."""
     first = records[0]
     for record in records:
-        for name, mine, its in (
+        for name, expected, value in (
             ("lab", first.config.lab, record.config.lab),
             ("engine", first.config.engine, record.config.engine),
             ("epochs", first.config.epochs, record.config.epochs),
             ("dataset", first.dataset, record.dataset),
             ("numerics key", first.environment.numerics_key, record.environment.numerics_key),
         ):
-            if mine != its:
-                raise ValueError(f"records of one reference differ in their {name}: {mine!r} and {its!r}")
+            if value != expected:
+                raise ValueError(f"records of one reference differ in their {name}: {expected!r} and {value!r}")
     losses = [record.test_loss for record in records if record.test_loss is not None]
     if len(losses) != len(records):
         seed = next(record.config.seed for record in records if record.test_loss is None)
-        raise ValueError(f"{first.config.lab}: the training of seed {seed} diverged: it can be no reference")
+        raise ValueError(f"{first.config.lab}: the training of seed {seed} diverged and cannot be a reference")
     return Reference(
         engine=first.config.engine,
         epochs=len(first.history.loss),
@@ -253,7 +253,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
 
 
 def _check_fields(path: Path, record: object, wanted: Mapping[str, str]) -> None:
-    """Refuse a record that is not what its place says."""
+    """Refuse a record that is not what its path says."""
     for name, value in wanted.items():
         if getattr(record, name) != value:
             raise ValueError(f"{path}: {name} is {getattr(record, name)!r}, expected {value!r}")

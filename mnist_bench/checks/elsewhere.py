@@ -33,7 +33,7 @@ def ask_environment(python: Path, *, device: str = "cpu") -> EnvironmentRecord:
 
 
 def time_import(python: Path) -> float:
-    """Return the seconds that a fresh process of an interpreter needs to import TensorFlow.
+    """Return the seconds in which a fresh process of an interpreter imports TensorFlow and Keras.
 
     Raises:
         CommandError: The interpreter gives no answer.
@@ -50,7 +50,7 @@ def ask_probes(python: Path, configs: Sequence[TrainingConfig]) -> Iterator[Prob
         configs: The trainings, on the same data.
 
     Raises:
-        CommandError: A probe fails; those before it have been yielded.
+        CommandError: A probe fails; the probes before it have been yielded.
     """
     return _ask(python, ProbeRecord, ask="probes", configs=[vars(config) for config in configs])
 
@@ -65,10 +65,10 @@ def ask_checks(
         labs: Keys of `LABS`.
         engine: A key of `ENGINES`.
         source: The data.
-        environment: What `ask_environment` returned: its versions decide about known regressions.
+        environment: What `ask_environment` returned; its versions decide about known regressions.
 
     Raises:
-        CommandError: A check cannot be run; those before it have been yielded.
+        CommandError: A check cannot be run; the results before it have been yielded.
     """
     known, device = load_known(), environment.device
     for result in _ask(python, CheckResult, ask="checks", labs=list(labs), engine=engine, source=source, device=device):

@@ -27,12 +27,12 @@ class KnownRegression:
 
     Attributes:
         name: A short name for people.
-        check: The check that it fails, such as `contract/new-order`.
-        engines: The engines that have it.
+        check: The check that fails, such as `contract/new-order`.
+        engines: The engines that are affected.
         package: The package whose version decides, such as `keras`.
-        versions: The versions that have it, as a PEP 440 specifier.
-        reason: What is wrong, and what it costs.
-        link: Where it is discussed.
+        versions: The versions that are affected, as a PEP 440 specifier.
+        reason: What is wrong, and the cost.
+        link: Where the regression is discussed.
     """
 
     name: str
@@ -44,7 +44,7 @@ class KnownRegression:
     link: str
 
     def __post_init__(self) -> None:
-        """Refuse a range of versions that is none."""
+        """Refuse text that is no range of versions."""
         SpecifierSet(self.versions)
 
 
@@ -52,7 +52,7 @@ def load_known(path: Path = KNOWN_PATH) -> list[KnownRegression]:
     """Read the list.
 
     Raises:
-        RecordError: The file cannot be read, or is not a valid list; the message names it and the field.
+        RecordError: The file cannot be read, or is not a valid list; the message names the file and the field.
     """
     known: list[KnownRegression] = load_json(path, list[KnownRegression])
     return known
@@ -96,9 +96,9 @@ def apply_known(
 
 
 def _covers(entry: KnownRegression, version: str | None) -> bool:
-    """Return whether an entry is about a version; of one that is no version it says nothing."""
+    """Return whether an entry covers a version; text that is no version is not covered."""
     try:
-        # A pre-release is judged like the release it leads to: to PEP 440, 3.0rc1 is below 3.0.
+        # A pre-release is judged like its release: to PEP 440, 3.0rc1 is below 3.0.
         return version is not None and SpecifierSet(entry.versions).contains(Version(version).base_version)
     except InvalidVersion:
         return False

@@ -1,4 +1,4 @@
-"""The record of a probe, and what two of them say beside each other: which stage of training moved first."""
+"""The record of a probe, and the comparison of two: which stage of training differs first, and by how much."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class ProbeRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a record without stages, or with one twice."""
+        """Refuse a record without stages, or with two of one name."""
         names = [stage.name for stage in self.stages]
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"stages must be there, each once, not {names!r}")
+            raise ValueError(f"stages: expected one or more, each once, not {names!r}")
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class Difference:
     """A stage that is not the same in two probes.
 
     Attributes:
-        stage: Its name.
-        size: The largest difference between the kept values, relative to the largest of them; None where
-            one side has no such values: the stage is not there, or has another number of them.
-        only: `first` or `second` where only that probe has the stage, else None.
+        stage: The name of the stage.
+        size: The largest difference between the kept values, relative to the largest value; None if the values cannot
+            be compared: a probe lacks the stage, or the numbers of values differ.
+        only: `first` or `second` if only that probe has the stage, else None.
     """
 
     stage: str
@@ -81,7 +81,7 @@ def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
     """Refuse to compare probes of different things.
 
     Raises:
-        ValueError: They differ in lab, seed, training or data; the message says in which.
+        ValueError: The probes differ in lab, seed, training or data; the message says in which.
     """
     sides = [
         (name, getattr(a.config, name), getattr(b.config, name))
@@ -91,13 +91,13 @@ def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
         )
     ]
     sides += [(f"dataset {name}", getattr(a.dataset, name), getattr(b.dataset, name)) for name in ("source", "digest")]
-    for name, one, other in sides:
-        if one != other:
-            raise ValueError(f"probes that differ in their {name} cannot be compared: {one!r} and {other!r}")
+    for name, first, second in sides:
+        if first != second:
+            raise ValueError(f"probes that differ in their {name} cannot be compared: {first!r} and {second!r}")
 
 
 def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
-    """Return the stages that differ, in the order of training: the first is where to look.
+    """Return the stages that differ, in the order of training: the first one shows where to look.
 
     Raises:
         ValueError: As `check_comparable`.
@@ -118,14 +118,14 @@ def format_difference(difference: Difference) -> str:
     if difference.only:
         return f"only in the {difference.only} probe"
     if difference.size is None:
-        return "of another number of values"
+        return "has another number of values"
     if not difference.size:
-        return "other bits, though none of the values kept moved"
+        return "other bits, but the same kept values"
     return f"moved by {difference.size:.2g} of its size"
 
 
 def describe_difference(a: ProbeRecord, b: ProbeRecord) -> str:
-    """Return one line: where two probes part first, by how much, and what of the environment differs.
+    """Return one line: the first stage that differs, by how much, and how the environments differ.
 
     Raises:
         ValueError: As `check_comparable`.
@@ -143,7 +143,7 @@ def describe_difference(a: ProbeRecord, b: ProbeRecord) -> str:
 
 
 def _merge(a: Sequence[str], b: Sequence[str]) -> list[str]:
-    """Return the names of both, those that only `b` has behind the one that they follow there."""
+    """Return the names of both; a name that only `b` has stands behind the name that it follows in `b`."""
     merged, place = list(a), 0
     for name in b:
         if name not in merged:

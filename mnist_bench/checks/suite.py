@@ -1,4 +1,4 @@
-"""The checks in their order, the sharpest first: what `mnist-bench check` runs where there is no checkout."""
+"""The checks in their order, the sharpest first: what `mnist-bench check` runs, with or without a checkout."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks import baselines
-from mnist_bench.checks.accuracy import compare_accuracy, is_decided, plan_looks
+from mnist_bench.checks.accuracy import check_threshold, compare_accuracy, is_decided, plan_looks
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.fast import run_fast_checks
 from mnist_bench.checks.layers.probes import probe
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
-from mnist_bench.checks.thresholds import check_threshold
 from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.serial import load
@@ -31,22 +30,22 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
 
-__all__ = ["Plan", "check_fast_layers", "check_results", "run_suite"]
+__all__ = ["CheckPlan", "check_fast_layers", "check_results", "run_suite"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CheckPlan:
     """What to check.
 
     Attributes:
         labs: Keys of `LABS`.
         engine: A key of `ENGINES`.
-        seeds: New seeds to train at most, where the bits differ from the baseline's.
+        seeds: The most new seeds to train, if the bits differ from the baseline's.
         jobs: Worker processes.
         dataset: The data, loaded.
         source: The same data, for workers to load.
         baselines: The folder of the baselines.
-        folder: Where the trainings' records are kept; those that are there already are not trained again.
+        folder: Where the trainings' records are kept; a training with a record there is not repeated.
         device: `auto`, `cpu` or `gpu`.
     """
 
@@ -61,16 +60,16 @@ class Plan:
     device: str = "auto"
 
 
-def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult]:
+def run_suite(plan: CheckPlan, show: Callable[[Event], None]) -> Iterator[CheckResult]:
     """Run every check and yield its result.
 
     Args:
         plan: What to check.
-        show: Told the events of the trainings.
+        show: Called with each event of the trainings.
 
     Yields:
-        Structure, contracts, arithmetic, reproducibility; then, for each lab, that its bits are the
-        baseline's or, where they are not, how its accuracy and loss compare.
+        Structure, contracts, arithmetic, reproducibility; then, for each lab, that the bits are the baseline's or, if
+        they are not, how accuracy and loss compare.
 
     Raises:
         DeviceError: The device cannot be used.
@@ -86,15 +85,15 @@ def run_suite(plan: Plan, show: Callable[[Event], None]) -> Iterator[CheckResult
     yield from check_results(plan, moved, show)
 
 
-def check_fast_layers(plan: Plan) -> Iterator[CheckResult]:
+def check_fast_layers(plan: CheckPlan) -> Iterator[CheckResult]:
     """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account."""
     known, versions = load_known(), read_versions()
     for result in run_fast_checks(plan.labs, plan.engine, plan.dataset, plan.source, device=plan.device):
         yield apply_known(result, plan.engine, versions, known)
 
 
-def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
-    """Return IDENTICAL where every stage has the baseline's bits; else None, and why in words."""
+def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
+    """Return IDENTICAL if every stage has the baseline's bits; else None, and the reason in words."""
     now = probe(TrainingConfig(lab=lab, engine=plan.engine, device=plan.device), plan.dataset)
     before = baselines.find_probe(plan.baselines, now)
     if before is None:
@@ -110,25 +109,25 @@ def _check_bits(plan: Plan, lab: str) -> tuple[CheckResult | None, str]:
     ), ""
 
 
-def _explain_no_probe(plan: Plan, now: ProbeRecord) -> str:
-    """Say that no probe baseline fits this environment, and what the nearest one differs in."""
+def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
+    """Say that no probe baseline fits this environment, and how the nearest baseline differs."""
     folder = baselines.probe_path(plan.baselines, now).parent
-    others = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
-    differences = [explain_keys(other.environment, now.environment, NUMERICS_FIELDS) for other in others]
+    probes = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
+    differences = [explain_keys(probe.environment, now.environment, NUMERICS_FIELDS) for probe in probes]
     if not differences:
         return "bits: no baseline for this lab and engine"
     nearest = min(differences, key=len)
-    words = ", ".join(f"{name} {there!r} there, {here!r} here" for name, (there, here) in nearest.items())
+    words = ", ".join(f"{name} (baseline {base!r}, here {here!r})" for name, (base, here) in nearest.items())
     return f"bits: not comparable with any baseline; the nearest differs in {words}"
 
 
-def check_results(plan: Plan, moved: dict[str, str], show: Callable[[Event], None]) -> Iterator[CheckResult]:
+def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event], None]) -> Iterator[CheckResult]:
     """Train new seeds of the labs whose bits moved, look by look, and yield what the statistics say.
 
     Args:
         plan: What to check.
-        moved: The labs, each with the words on its bits.
-        show: Told the events of the trainings.
+        moved: The labs, each with the words on how the bits compare.
+        show: Called with each event of the trainings.
     """
     references: dict[str, Reference] = {}
     for lab, reason in moved.items():
@@ -156,9 +155,9 @@ def check_results(plan: Plan, moved: dict[str, str], show: Callable[[Event], Non
 
 
 def _train(
-    plan: Plan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
+    plan: CheckPlan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
 ) -> tuple[dict[str, list[TrainingRecord]], list[CheckResult]]:
-    """Return the records of the first `seeds` seeds of each lab, training those that are not there yet."""
+    """Return the records of the first `seeds` seeds of each lab; train the seeds that have no record yet."""
     configs = [
         TrainingConfig(lab=lab, engine=plan.engine, seed=seed, data=plan.source, device=plan.device)
         for lab in labs
@@ -176,7 +175,7 @@ def _train(
     return groups, failed
 
 
-def _make_no_baseline(plan: Plan, lab: str, reason: str) -> CheckResult:
+def _make_no_baseline(plan: CheckPlan, lab: str, reason: str) -> CheckResult:
     return CheckResult(
         name=f"accuracy/{lab}-{plan.engine}",
         verdict=Verdict.NO_BASELINE,

@@ -12,7 +12,7 @@ from mnist_bench.cli.shell import default_folder, existing_folder, load_data, wr
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
-    from mnist_bench.checks.suite import Plan
+    from mnist_bench.checks.suite import CheckPlan
     from mnist_bench.records.verdicts import CheckResult
 
 __all__ = ["check", "probe"]
@@ -51,14 +51,14 @@ def check(
     4 no baseline.
     """
     from mnist_bench.checks.baselines import find_folder
-    from mnist_bench.checks.suite import Plan
+    from mnist_bench.checks.suite import CheckPlan
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_json, format_junit, format_markdown, format_summary
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
 
     dataset = load_data(data)
-    plan = Plan(
+    plan = CheckPlan(
         labs=[check_lab(lab).name for lab in dict.fromkeys(labs or LABS)],
         engine=check_engine(engine).name,
         seeds=seeds,
@@ -112,7 +112,7 @@ def probe(
         typer.echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 
 
-def _run_checks(plan: Plan, *, fast: bool, quiet: bool) -> list[CheckResult]:
+def _run_checks(plan: CheckPlan, *, fast: bool, quiet: bool) -> list[CheckResult]:
     from mnist_bench.checks.suite import check_fast_layers, run_suite
     from mnist_bench.show.console import show_events_by_config
     from mnist_bench.show.text import format_line

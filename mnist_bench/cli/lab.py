@@ -13,7 +13,7 @@ from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from mnist_bench.checks.sheet.facts import Fact
-    from mnist_bench.checks.sheet.walk import Walk
+    from mnist_bench.checks.sheet.walk import WalkPlan
 
 __all__ = ["lab"]
 
@@ -52,9 +52,9 @@ def lab(
         return
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.sheet.figures import check_sections
-    from mnist_bench.checks.sheet.walk import Walk
+    from mnist_bench.checks.sheet.walk import WalkPlan
 
-    plan = Walk(
+    plan = WalkPlan(
         sections=check_sections(section or []),
         dataset=load_data(data),
         source=data,
@@ -67,11 +67,11 @@ def lab(
     raise typer.Exit(_walk(plan, json=json))
 
 
-def _walk(plan: Walk, *, json: bool) -> int:
+def _walk(plan: WalkPlan, *, json: bool) -> int:
     """Walk, show each fact as it comes, write the page, and return the exit status."""
+    from mnist_bench.checks.accuracy import judge_threshold
     from mnist_bench.checks.sheet.figures import SAMPLE
     from mnist_bench.checks.sheet.walk import explain_walk, walk
-    from mnist_bench.checks.thresholds import judge_threshold
     from mnist_bench.records.serial import dump_json
     from mnist_bench.records.verdicts import Verdict
     from mnist_bench.show.page import write_run_page

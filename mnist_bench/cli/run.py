@@ -130,7 +130,7 @@ def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset,
 
 def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
     """Say what failed, and return the exit status of a run."""
-    from mnist_bench.checks.thresholds import judge_threshold
+    from mnist_bench.checks.accuracy import judge_threshold
     from mnist_bench.records.verdicts import Verdict
 
     # A bad request fails every training alike: say so once.

@@ -1,1 +1,1 @@
-"""What people see, as far as several wings share it."""
+"""What people see, if several wings share it."""

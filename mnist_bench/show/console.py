@@ -1,4 +1,4 @@
-"""What a person sees in a terminal: progress while trainings run, and the tables behind them."""
+"""What a person sees in a terminal: progress while trainings run, and the table of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mnist_bench.checks.thresholds import judge_threshold
+from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
 from mnist_bench.training.workers.pool import EpochEnded, Finished, Started
@@ -30,7 +30,7 @@ __all__ = ["make_run_table", "show_download", "show_events", "show_events_by_con
 def show_events(configs: Sequence[TrainingConfig]) -> Iterator[Callable[[Event], None]]:
     """Show the events of these trainings on standard error while the context lasts.
 
-    A terminal gets a progress bar a training with its live accuracy; anything else gets plain lines.
+    A terminal gets a progress bar for each training, with the latest accuracy; anything else gets plain lines.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -66,7 +66,7 @@ def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> 
 
 
 def _make_line_printer(configs: Sequence[TrainingConfig]) -> Callable[[Event], None]:
-    """Return a printer of one line at the start, the end, and each tenth of a training."""
+    """Return a function that prints a line at the start, the end, and each tenth of a training."""
 
     def show(event: Event) -> None:
         config = configs[event.task]
@@ -92,7 +92,7 @@ def _make_line_printer(configs: Sequence[TrainingConfig]) -> Callable[[Event], N
 
 
 def show_events_by_config() -> Callable[[Event], None]:
-    """Return a function that shows each training's end as a line on standard error, whatever its campaign."""
+    """Return a function that prints a line on standard error when a training ends, whatever its campaign."""
 
     def show(event: Event) -> None:
         if isinstance(event, Finished):
@@ -108,7 +108,7 @@ def _name(config: TrainingConfig) -> str:
 
 @contextlib.contextmanager
 def show_download() -> Iterator[Callable[[int, int | None], None]]:
-    """Show a download's progress on a terminal; give a function of (bytes so far, total or None)."""
+    """Show a download's progress on a terminal; the context gives a function of (bytes so far, total or None)."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         bar: list[TaskID] = []
@@ -122,7 +122,7 @@ def show_download() -> Iterator[Callable[[int, int | None], None]]:
 
 
 def make_run_table(records: Sequence[TrainingRecord]) -> Table:
-    """Return the table of a run: one row a training, figures of the test set."""
+    """Return the table of a run: one row for each training, with figures of the test set."""
     source, config = records[0].dataset.source, records[0].config
     data = "MNIST" if source == "mnist" else "the stand-in 'digits', which is NOT MNIST"
     title = f"Test set of {data}, engine {config.engine}"

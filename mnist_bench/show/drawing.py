@@ -1,4 +1,4 @@
-"""The lab's pictures, drawn from records: each function takes data and axes, and returns the axes."""
+"""How every picture is drawn: the palette, the style, and SVG for a page or a file of its own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from mnist_bench.records.training import TrainingRecord
 
 __all__ = [
     "TEST",
@@ -27,20 +23,17 @@ __all__ = [
     "draw_panels",
     "draw_svg",
     "embed",
-    "plot_accuracy",
-    "plot_image",
-    "plot_loss",
     "save_alone",
     "stand_alone",
 ]
 
-# Okabe and Ito's palette: told apart with every kind of colour vision, on light ground and on dark.
+# The palette of Okabe and Ito: distinct for every kind of colour vision, on light and on dark ground.
 TRAINING, VALIDATION, TEST = "#0072b2", "#d55e00", "#009e73"
 
-# An id, and what refers to one.
+# An id, and what refers to an id.
 _ID = re.compile(r"""(\bid="|href="#|url\(#)([^")]+)""")
 
-# Stands for the colour of the text around the picture, light or dark; `draw_svg` puts that in its place.
+# Stands for the colour of the text around the picture, light or dark, which replaces it in the SVG.
 _INK = "#010203"
 _STYLE: Any = {
     "axes.edgecolor": _INK,
@@ -61,75 +54,23 @@ _STYLE: Any = {
 }
 
 
-def plot_image(image: npt.NDArray[np.uint8], label: int, ax: Axes) -> Axes:
-    """Draw one image, (28, 28) uint8, in grey, its label in the title."""
-    ax.imshow(image, cmap="gray")
-    ax.set(title=f"training image 2: a {label}", xlabel="column", ylabel="row")
-    ax.grid(visible=False)
-    return ax
-
-
-def plot_accuracy(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
-    """Draw training and validation accuracy by epoch for each record, and the mean test accuracy."""
-    _plot_curves(records, "accuracy", ax)
-    test = sum(record.test_accuracy for record in records) / len(records)
-    ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
-    ax.set(ylabel="accuracy", title=f"{records[0].config.lab}: accuracy")
-    ax.legend(loc="lower right")
-    return ax
-
-
-def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
-    """Draw training and validation loss by epoch for each record, and the mean test loss."""
-    _plot_curves(records, "loss", ax)
-    losses = [record.test_loss for record in records if record.test_loss is not None]
-    if losses:
-        test = sum(losses) / len(losses)
-        ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
-    ax.set(ylabel="cross-entropy loss", title=f"{records[0].config.lab}: loss", ylim=(0, None))
-    ax.legend(loc="upper right")
-    return ax
-
-
-def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    for number, record in enumerate(records):
-        training = getattr(record.history, metric)
-        validation = getattr(record.history, f"val_{metric}")
-        epochs = range(1, len(training) + 1)
-        style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(records) ** 0.5)}
-        if len(epochs) == 1:
-            style["marker"] = "o"
-        labels = ("training (running mean)", "validation") if not number else (None, None)
-        ax.plot(epochs, _with_gaps(training), color=TRAINING, label=labels[0], **style)
-        ax.plot(epochs, _with_gaps(validation), color=VALIDATION, label=labels[1], **style)
-    ax.set_xlabel("epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _with_gaps(column: Sequence[float | None]) -> list[float]:
-    """Return the column with a gap where a loss was not finite."""
-    return [float("nan") if figure is None else figure for figure in column]
-
-
 def draw_svg(draw: Callable[[Axes], Any], *, size: tuple[float, float] = (5.2, 3.4)) -> str:
     """Draw on fresh axes and return the picture as an `<svg>` element that takes the page's text colour.
 
     Args:
-        draw: A function of axes, such as one of the others here.
+        draw: A function of axes.
         size: Width and height in inches.
     """
     return _draw_figure(lambda figure: draw(figure.add_subplot()), size)
 
 
 def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int, size: tuple[float, float] = (3.6, 2.8)) -> str:
-    """Draw each function on axes of its own, in rows of `columns`, and return one `<svg>` element as `draw_svg`.
+    """Draw each function on axes of its own, in rows of `columns`; return one `<svg>` element, as `draw_svg`.
 
     Args:
         draws: Functions of axes.
-        columns: Panels a row.
-        size: Width and height of one of them in inches.
+        columns: Panels in a row.
+        size: Width and height of a panel in inches.
     """
     rows = -(-len(draws) // columns)
 
@@ -141,12 +82,12 @@ def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int, size: t
 
 
 def embed(svg: str, name: str, description: str) -> str:
-    """Return a picture for a page with others: its ids are its own, and it is described to those who cannot see it.
+    """Return a picture for a page with several: with ids of its own, and a description for screen readers.
 
     Args:
         svg: An `<svg>` element.
-        name: Of the picture, one a page.
-        description: What it shows, as plain text.
+        name: The name of the picture, unique in the page.
+        description: What the picture shows, as plain text.
     """
     own = _ID.sub(lambda match: f"{match[1]}{name}-{match[2]}", svg)
     label = html.escape(description, quote=True)
@@ -154,7 +95,7 @@ def embed(svg: str, name: str, description: str) -> str:
 
 
 def stand_alone(svg: str) -> str:
-    """Return a picture for a file of its own, which has no page to take the colour of its text from."""
+    """Return a picture for a file of its own, with colours, as there is no page around the picture."""
     return svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
 
 

@@ -1,4 +1,4 @@
-"""The lab as a notebook: the sheet's steps as a student would write them today, with nothing of this project in it."""
+"""The lab as a notebook: the sheet's steps as a student would write them today, without this project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["PARAMETERS", "make_notebook", "write_notebook"]
 
 PARAMETERS = "parameters"
-"""The tag of the cell of parameters, which tools such as papermill look for."""
+"""The tag of the cell with the parameters, which tools such as papermill look for."""
 
 _TEXT = PACKAGE / "templates" / "notebook.md"
 _CODE = re.compile(r"^```python\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
@@ -21,10 +21,10 @@ _SEED = re.compile(r"^SEED = \d+$", re.MULTILINE)
 
 
 def make_notebook(*, seed: int) -> Any:
-    """Return the lab as a notebook, an `nbformat.NotebookNode` without outputs; the same cells every time.
+    """Return the lab as a notebook, an `nbformat.NotebookNode` without outputs; the cells are the same every time.
 
     Args:
-        seed: What its parameter `SEED` is set to.
+        seed: The value of the notebook's parameter `SEED`.
 
     Raises:
         ModuleNotFoundError: nbformat is not installed.
@@ -33,7 +33,7 @@ def make_notebook(*, seed: int) -> Any:
     text, found = _SEED.subn(f"SEED = {seed}", _TEXT.read_text(encoding="utf-8"))
     assert found == 1  # noqa: S101 - the template is our own
     cells: list[Any] = []
-    # Splitting at a pattern with a group gives in turn what lies between the matches and what they hold.
+    # Splitting at a pattern with a group gives in turn the text between the matches and the text of the group.
     for place, part in enumerate(_CODE.split(text)):
         if not part.strip():
             continue
@@ -50,8 +50,8 @@ def write_notebook(path: Path, *, seed: int) -> None:
     """Write the lab as a notebook to a new file.
 
     Args:
-        path: The file, which ends in `.ipynb`.
-        seed: What its parameter `SEED` is set to.
+        path: The file, whose name ends in `.ipynb`.
+        seed: The value of the notebook's parameter `SEED`.
 
     Raises:
         FileExistsError: The file exists: nothing is overwritten.
@@ -64,7 +64,7 @@ def write_notebook(path: Path, *, seed: int) -> None:
         raise ValueError(f"seed {seed!r} is not allowed: it must be in 0 to {2**32 - 1}")
     if path.exists():
         raise FileExistsError(f"{path} exists already: choose another name")
-    text = _load_nbformat().writes(make_notebook(seed=seed))  # it checks the notebook against its schema
+    text = _load_nbformat().writes(make_notebook(seed=seed))  # also checks the notebook against nbformat's schema
     write_atomically(path, f"{text}\n".encode())
 
 
@@ -72,5 +72,5 @@ def _load_nbformat() -> Any:
     try:
         import nbformat
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{error}: install it, for example: pip install 'mnist-bench[notebook]'") from error
+        raise ModuleNotFoundError(f"{error}: a notebook needs nbformat: pip install 'mnist-bench[notebook]'") from error
     return nbformat

@@ -1,13 +1,13 @@
-"""The pages: records and pictures in one self-contained HTML file."""
+"""The template engine of every page; the page and the plots of a run, in one self-contained HTML file."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.checks.thresholds import judge_threshold
+from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.files import write_atomically
-from mnist_bench.show import drawing
+from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_svg, save_alone
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from matplotlib.axes import Axes
 
     from mnist_bench.checks.sheet.facts import Fact
     from mnist_bench.records.training import TrainingRecord
 
-__all__ = ["render", "write_run_page"]
+__all__ = ["plot_accuracy", "plot_image", "plot_loss", "render", "write_run_page"]
 
 
 def write_run_page(
@@ -31,25 +32,25 @@ def write_run_page(
     label: int,
     facts: Sequence[Fact] = (),
 ) -> Path:
-    """Write the lab's plots and the page of a run, which replace those of an earlier run there.
+    """Write the plots and the page of a run; both replace those of an earlier run in the folder.
 
     Args:
         records: The run's records, all on one data set.
-        folder: Where to write `index.html`, `sample.svg` and for each lab two curves.
-        image: Sample image number 2 of the training set, (28, 28) uint8.
-        label: Its label.
-        facts: What the lab sheet is compared with, where it was walked; the page shows those of one line.
+        folder: Where to write `index.html`, `sample.svg` and two curves for each lab.
+        image: Image number 2 of the training set, (28, 28) uint8.
+        label: The label of the image.
+        facts: The comparison with the lab sheet, after a walk; the page shows the facts of one line.
 
     Returns:
         The path of the page.
     """
-    pictures = {"sample": drawing.draw_svg(lambda ax: drawing.plot_image(image, label, ax), size=(3.0, 3.0))}
+    pictures = {"sample": draw_svg(lambda ax: plot_image(image, label, ax), size=(3.0, 3.0))}
     groups = _group_by_lab(records)
     for lab, group in groups.items():
-        pictures[f"{lab}-accuracy"] = drawing.draw_svg(functools.partial(drawing.plot_accuracy, group))
-        pictures[f"{lab}-loss"] = drawing.draw_svg(functools.partial(drawing.plot_loss, group))
+        pictures[f"{lab}-accuracy"] = draw_svg(functools.partial(plot_accuracy, group))
+        pictures[f"{lab}-loss"] = draw_svg(functools.partial(plot_loss, group))
     for name, svg in pictures.items():
-        drawing.save_alone(svg, folder / f"{name}.svg")
+        save_alone(svg, folder / f"{name}.svg")
     page = folder / "index.html"
     # The curves show the epochs, and the picture the sample.
     figures = [fact for fact in facts if fact.form == "figure"]
@@ -65,8 +66,60 @@ def _group_by_lab(records: Sequence[TrainingRecord]) -> dict[str, list[TrainingR
     return groups
 
 
+def plot_image(image: npt.NDArray[np.uint8], label: int, ax: Axes) -> Axes:
+    """Draw one image, (28, 28) uint8, in grey, with the label in the title."""
+    ax.imshow(image, cmap="gray")
+    ax.set(title=f"training image 2: a {label}", xlabel="column", ylabel="row")
+    ax.grid(visible=False)
+    return ax
+
+
+def plot_accuracy(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
+    """Draw training and validation accuracy by epoch for each record, and the mean test accuracy."""
+    _plot_curves(records, "accuracy", ax)
+    test = sum(record.test_accuracy for record in records) / len(records)
+    ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
+    ax.set(ylabel="accuracy", title=f"{records[0].config.lab}: accuracy")
+    ax.legend(loc="lower right")
+    return ax
+
+
+def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
+    """Draw training and validation loss by epoch for each record, and the mean test loss."""
+    _plot_curves(records, "loss", ax)
+    losses = [record.test_loss for record in records if record.test_loss is not None]
+    if losses:
+        test = sum(losses) / len(losses)
+        ax.axhline(test, color=TEST, linestyle=":", linewidth=1.2, label=f"test, after the last epoch: {test:.4f}")
+    ax.set(ylabel="cross-entropy loss", title=f"{records[0].config.lab}: loss", ylim=(0, None))
+    ax.legend(loc="upper right")
+    return ax
+
+
+def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for number, record in enumerate(records):
+        training = getattr(record.history, metric)
+        validation = getattr(record.history, f"val_{metric}")
+        epochs = range(1, len(training) + 1)
+        style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(records) ** 0.5)}
+        if len(epochs) == 1:
+            style["marker"] = "o"
+        labels = ("training (running mean)", "validation") if not number else (None, None)
+        ax.plot(epochs, _with_gaps(training), color=TRAINING, label=labels[0], **style)
+        ax.plot(epochs, _with_gaps(validation), color=VALIDATION, label=labels[1], **style)
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _with_gaps(column: Sequence[float | None]) -> list[float]:
+    """Return the column with a gap where a loss was not finite."""
+    return [float("nan") if figure is None else figure for figure in column]
+
+
 def render(template: str, **values: Any) -> str:
-    """Return the page that a template of ours makes of these values; its filter `svg` takes a picture in."""
+    """Return the page that a template of ours makes of these values; the filter `svg` embeds a picture."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -82,7 +135,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def _inline(svg: str) -> Any:
-    """Mark a picture as HTML: matplotlib has escaped whatever text is in it."""
+    """Mark a picture as HTML: matplotlib has escaped the text in the picture."""
     import markupsafe
 
     return markupsafe.Markup(svg)  # noqa: S704 - our own drawing

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.sweep.records import SweepRecord, TrialRecord
-    from mnist_bench.sweep.results import Row
+    from mnist_bench.sweep.results import RankRow
 
 __all__ = ["describe_fate", "explain_choice", "format_table", "list_others", "write_sweep"]
 
@@ -89,7 +89,7 @@ def format_states(sweep: SweepRecord) -> str:
     return ", ".join(f"{count} {state}" for state, count in count_states(sweep).items())
 
 
-def format_test(row: Row) -> str:
+def format_test(row: RankRow) -> str:
     """Return the test accuracy of a chosen point, and a dash for the others."""
     return format_spread(row.test_accuracies) if row.test_accuracies else "-"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mnist_bench.sweep.records import SweepRecord, TrialRecord
-    from mnist_bench.sweep.results import Effect, Row
+    from mnist_bench.sweep.results import Effect, RankRow
 
 __all__ = ["draw_all", "list_effect_plots", "plot_cost", "plot_curves", "plot_effect", "plot_importances"]
 
@@ -53,7 +53,7 @@ def plot_effect(effect: Effect, scale: tuple[float, float], source: str, ax: Axe
     return ax
 
 
-def plot_cost(rows: Sequence[Row], source: str, ax: Axes) -> Axes:
+def plot_cost(rows: Sequence[RankRow], source: str, ax: Axes) -> Axes:
     """Draw each point's mean validation accuracy over its seconds of training; the best and the lab's own named."""
     ax.plot([row.seconds for row in rows], [row.mean for row in rows], "o", color=VALIDATION, alpha=0.7)
     for row in {row.number: row for row in rows if row.number == 0 or row is rows[0]}.values():

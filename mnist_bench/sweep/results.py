@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHOSEN",
     "Effect",
-    "Row",
+    "RankRow",
     "choose_trials",
     "count_states",
     "find_effects",
@@ -38,7 +38,7 @@ _FOREST_POINTS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class RankRow:
     """One point of the ranking.
 
     Attributes:
@@ -82,7 +82,7 @@ class Effect:
     accuracies: dict[Level, list[float]]
 
 
-def rank_rows(sweep: SweepRecord) -> list[Row]:
+def rank_rows(sweep: SweepRecord) -> list[RankRow]:
     """Return every point that was trained to its end, the best mean validation accuracy first."""
     tests = {tested.number: [it.test_accuracy for it in tested.trainings] for tested in sweep.tested}
     rows = [_make_row(trial, tests.get(trial.number, [])) for trial in sweep.trials if trial.trainings]
@@ -159,9 +159,9 @@ def count_states(sweep: SweepRecord) -> dict[str, int]:
     return dict(Counter("repeated" if trial.repeats is not None else trial.state for trial in sweep.trials))
 
 
-def _make_row(trial: TrialRecord, tests: list[float]) -> Row:
+def _make_row(trial: TrialRecord, tests: list[float]) -> RankRow:
     first, point = trial.trainings[0], trial.point or {}
-    return Row(
+    return RankRow(
         number=trial.number,
         point=point,
         label=describe_point(point),

@@ -7,9 +7,8 @@ import os
 import platform
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mnist_bench.records.acceptance import now
+from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord, ValidationRecord
 from mnist_bench.sweep.records import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
 from mnist_bench.sweep.space import make_config
@@ -84,7 +83,7 @@ def run_trials(url: str, name: str, dataset: Dataset, *, data: str, worker: int,
     identity = dict(study.user_attrs["identity"])
     tested = identity.pop("what") == "mnist_bench test"
     identity.pop("chosen", None)
-    plan = msgspec.convert(identity, SweepPlan)
+    plan = convert(identity, SweepPlan, origin=f"study {name!r}")
     if plan.dataset.digest != dataset.digest:
         raise ValueError(f"study {name!r} is of other data than {data}: {plan.dataset.source}, {plan.dataset.digest}")
     # Running trials count as bad ones, so that two workers do not try the same place at once.
@@ -112,8 +111,8 @@ def make_record(study: Any, tests: Any | None) -> SweepRecord:
         study: The sweep's study.
         tests: The study of its tests, if there is one yet.
     """
-    identity = {name: it for name, it in study.user_attrs["identity"].items() if name != "what"}
-    plan = msgspec.convert(identity, SweepPlan)
+    identity = {name: value for name, value in study.user_attrs["identity"].items() if name != "what"}
+    plan = convert(identity, SweepPlan, origin=study.study_name)
     tested = []
     if tests is not None:
         numbers = tests.user_attrs["identity"]["chosen"]["numbers"]
@@ -152,7 +151,8 @@ def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: D
     """Train one seed, unless an attempt before has, and return its validation accuracy."""
     kept = trial.user_attrs.get(_key(seed))
     if kept is not None:
-        return msgspec.convert(kept, ValidationRecord).val_accuracy
+        record: ValidationRecord = convert(kept, ValidationRecord, origin=_key(seed))
+        return record.val_accuracy
     config = make_config(plan.space, point, seed=seed, data=data)
     # The lab's own point is what the others are held against, and always trained to its end.
     watched = plan.prune and seed == plan.seeds[0] and trial.user_attrs["slot"] > 0
@@ -182,7 +182,7 @@ def _key(seed: int) -> str:
 
 
 def _read_records(slot: Slot, plan: SweepPlan, form: Any) -> list[Any]:
-    return [msgspec.convert(slot.facts[_key(seed)], form) for seed in plan.seeds if _key(seed) in slot.facts]
+    return [convert(slot.facts[_key(seed)], form, origin=_key(seed)) for seed in plan.seeds if _key(seed) in slot.facts]
 
 
 def _make_trial(slot: Slot, plan: SweepPlan) -> TrialRecord:

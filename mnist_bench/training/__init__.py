@@ -1,1 +1,1 @@
-"""Data, models, engines: one training, or many."""
+"""Data, models and engines; one training, or many."""

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras behind one door: imported late, quietly, and asked only what holds from 2.8 to 2.21."""
+"""TensorFlow and Keras, imported late and quietly; every question here works from TensorFlow 2.8 to 2.21."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _import_seconds: float | None = None
 
 
 class DeviceError(ValueError):
-    """The device that was asked for cannot be used."""
+    """The requested device cannot be used."""
 
 
 def load_tensorflow() -> Any:
@@ -44,13 +44,13 @@ def load_tensorflow() -> Any:
     """
     global _import_seconds  # noqa: PLW0603 - the import happens once in a process, and so does its timing
     if _import_seconds is None:
-        # Its start-up log is not ours to show; a user who set the variable keeps what they asked for.
+        # TensorFlow's start-up log is not for our users; a value that the user has set stays.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # Or the first of several workers takes a GPU's whole memory, and the others find none.
+        # Otherwise the first of several workers takes the whole memory of a GPU.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         start = time.perf_counter()
         with warnings.catch_warnings():
-            # TF <= 2.11 imports modules that newer Pythons have deprecated.
+            # TensorFlow up to 2.11 imports modules that newer versions of Python have deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 import tensorflow as tf
@@ -58,9 +58,9 @@ def load_tensorflow() -> Any:
                 raise ModuleNotFoundError(
                     f"{error}: install the TensorFlow to measure, for example: pip install 'mnist-bench[cpu]'"
                 ) from error
-            _ = tf.keras.Model  # Keras is loaded lazily: load it inside the clock
+            _ = tf.keras.Model  # Keras is loaded lazily: load it while the clock runs
         _import_seconds = time.perf_counter() - start
-        # Many small models in one process are what the checks are made of, and no mistake.
+        # TensorFlow warns of many small models in one process; the checks need them.
         tf.get_logger().setLevel("ERROR")
     import tensorflow as tf
 
@@ -74,7 +74,7 @@ def load_keras() -> Any:
 
 def read_keras_version() -> str:
     """Return the version of the Keras that TensorFlow users get."""
-    # `tf.keras` has no version of its own in some releases; the package that its classes come from has.
+    # In some releases `tf.keras` has no version; the package that defines the classes has one.
     package = importlib.import_module(load_keras().Model.__module__.partition(".")[0])
     return str(package.__version__)
 
@@ -99,44 +99,44 @@ def seed_everything(seed: int) -> None:
 
 def is_deterministic() -> bool:
     """Return whether TensorFlow's op determinism is on in this process."""
-    # TensorFlow has no public question for it, and a missing `enable` call is silent.
+    # TensorFlow has no public function for this, and reports no error where the call that turns it on is missing.
     from tensorflow.python.framework import config
 
     return bool(config.is_op_determinism_enabled())
 
 
 def read_modes() -> tuple[bool, bool]:
-    """Return what is set for the process and becomes part of what XLA compiles: op determinism, and TF32."""
+    """Return the settings of the process that become part of what XLA compiles: op determinism, and TF32."""
     experimental = load_tensorflow().config.experimental
     return is_deterministic(), bool(experimental.tensor_float_32_execution_enabled())
 
 
 def set_determinism(*, on: bool) -> None:
-    """Turn TensorFlow's op determinism on or off in this process, and make sure that it is.
+    """Turn TensorFlow's op determinism on or off in this process, and verify the setting.
 
     Raises:
-        RuntimeError: It is not what was asked for.
+        RuntimeError: The setting did not take effect.
     """
     tf = load_tensorflow()
     if on:
         tf.config.experimental.enable_op_determinism()
     else:
-        # TensorFlow offers no public way back, and Keras 3 refuses XLA while determinism is on.
+        # TensorFlow has no public function for this, and Keras 3 refuses XLA while determinism is on.
         from tensorflow.python.framework import config
 
         config.disable_op_determinism()
     if is_deterministic() is not on:
-        raise RuntimeError(f"op determinism was turned {'on' if on else 'off'} but is not")
+        raise RuntimeError(f"op determinism was turned {'on' if on else 'off'}, but is still {'off' if on else 'on'}")
 
 
 def choose_device(device: str) -> str:
-    """Make TensorFlow run on `cpu` or `gpu`; `auto` takes a GPU where one is visible.
+    """Make TensorFlow run on `cpu` or `gpu`; `auto` takes a GPU if one is visible.
 
     Returns:
         `cpu` or `gpu`.
 
     Raises:
-        DeviceError: No GPU is visible, or TensorFlow has started already on another device.
+        DeviceError: No GPU is visible, or TensorFlow has already started on another device.
     """
     tf = load_tensorflow()
     if device not in ("auto", "cpu", "gpu"):
@@ -149,23 +149,23 @@ def choose_device(device: str) -> str:
             tf.config.set_visible_devices([], "GPU")
         except RuntimeError as error:
             raise DeviceError(
-                "device 'cpu' must be chosen before TensorFlow starts: it runs on a GPU already"
+                "device 'cpu' must be chosen before TensorFlow starts: it already runs on a GPU"
             ) from error
         visible = []
     return "gpu" if visible else "cpu"
 
 
 def synchronise(model: Any) -> None:
-    """Wait until the device has finished what was asked of it, by reading the model's last variable."""
+    """Wait until the device has finished its work, by reading the model's weights."""
     if model.weights:
         model.get_weights()
 
 
 @contextlib.contextmanager
 def without_tf32() -> Iterator[None]:
-    """Have GPUs multiply float32 as float32 for as long as this lasts, and not rounded to TF32's 10 bits.
+    """Have GPUs multiply float32 as float32 while the context lasts, not rounded to the 10 bits of TF32.
 
-    TF32 is TensorFlow's default from NVIDIA's Ampere on; a CPU knows none. XLA reads it when it compiles.
+    TF32 is TensorFlow's default from NVIDIA's Ampere on; CPUs do not have it. XLA reads the setting when it compiles.
     """
     experimental = load_tensorflow().config.experimental
     enabled = experimental.tensor_float_32_execution_enabled()
@@ -178,11 +178,12 @@ def without_tf32() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_autotuner() -> Iterator[None]:
-    """Have Keras build its data pipelines without tf.data's autotuner for as long as this lasts; no bit depends on it.
+    """Have Keras build its data pipelines without tf.data's autotuner while the context lasts; no bit depends on it.
 
-    Its thread sleeps for twice as long each time (20 to 640 ms in an epoch of a second, by strace), and where Keras 3
-    ends an epoch it waits until that wakes: on the wall an epoch is rounded up to the end of a sleep (docs/ab.md has
-    what that comes to). `fit` has no way to turn it off for arrays, but its pipelines all pass through `with_options`.
+    The autotuner's thread sleeps twice as long each time (20 to 640 ms in an epoch of one second, by strace). At the
+    end of an epoch Keras 3 waits until that thread wakes, so that the wall time of an epoch is rounded up to the end
+    of a sleep (docs/ab.md has the figures). `fit` cannot turn the autotuner off for arrays, but all pipelines of `fit`
+    pass through `with_options`.
     """
     dataset = load_tensorflow().data.Dataset
     with_options = dataset.with_options

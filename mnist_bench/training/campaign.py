@@ -1,4 +1,4 @@
-"""Many trainings into one folder: a record a training, kept as each ends, and gone on with after a break."""
+"""Many trainings into one folder: each record is saved when its training ends, and a broken-off campaign resumes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["Campaign", "plan_campaign", "run_campaign"]
 
 @dataclass(frozen=True)
 class Campaign:
-    """What is to be trained, and what is there already.
+    """What is to be trained, and what has been trained.
 
     Attributes:
-        folder: Where the records lie.
+        folder: The folder of the records.
         done: The records that were found, by file name.
-        todo: The configurations that still have none.
+        todo: The configurations without a record.
     """
 
     folder: Path
@@ -41,18 +41,18 @@ class Campaign:
 def plan_campaign(
     configs: Sequence[TrainingConfig], folder: Path, dataset: Dataset, *, resume: bool = False
 ) -> Campaign:
-    """Find out which trainings have a record in the folder, which is made.
+    """Find out which trainings have a record in the folder, and make the folder.
 
     Args:
         configs: What to train.
-        folder: Where the records lie, or will.
+        folder: The folder of the records.
         dataset: The data that will be used.
-        resume: Whether records that are there already are taken as done.
+        resume: Whether existing records count as done.
 
     Raises:
-        FileExistsError: A record is there, and `resume` is off; or the folder is a file.
+        FileExistsError: A record exists, and `resume` is off; or the folder is a file.
         PermissionError: The folder cannot be written.
-        ValueError: A configuration is not allowed, or a record that is there is of another one.
+        ValueError: A configuration is not allowed, or an existing record is of another configuration.
     """
     pinned = [_pin_source(check_config(config), dataset) for config in configs]
     done = {}
@@ -60,9 +60,11 @@ def plan_campaign(
         path = folder / record_name(config)
         if path.exists():
             if not resume:
-                raise FileExistsError(f"{path} exists already: --resume goes on there, --out takes another folder")
+                raise FileExistsError(
+                    f"{path} exists already: continue with --resume, or name another folder with --out"
+                )
             done[path.name] = _check_same(load_record(path), config, dataset, path)
-    # Now, for a record that cannot be written is found out when its training is over.
+    # Checked now: otherwise the error would come only after the first training.
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{folder}: no permission to write there")
@@ -70,15 +72,15 @@ def plan_campaign(
 
 
 def run_campaign(campaign: Campaign, *, jobs: int = 1, python: str | None = None) -> Iterator[Event]:
-    """Train what is left to do, save each record as it comes, and yield the events.
+    """Train what has no record, save each record when its training ends, and yield the events.
 
     Args:
-        campaign: As `plan_campaign` returned it.
+        campaign: The plan that `plan_campaign` returned.
         jobs: Worker processes.
-        python: The interpreter that they run in; this process's own if None.
+        python: The interpreter of the workers; None means this process's own.
 
     Yields:
-        The events of `workers.train_all`; a `Finished` comes after its record is on disk.
+        The events of `train_all`; a `Finished` comes after its record has been saved.
     """
     for event in train_all(campaign.todo, jobs=jobs, python=python):
         if isinstance(event, Finished):
@@ -92,19 +94,19 @@ def record_name(config: TrainingConfig) -> str:
 
 
 def _pin_source(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
-    """Have the workers load the source that was found here, whatever `auto` would find then."""
+    """Have the workers load the source that was found here, whatever `auto` would find later."""
     return dataclasses.replace(config, data=dataset.name) if config.data == "auto" else config
 
 
 def _check_same(record: TrainingRecord, config: TrainingConfig, dataset: Dataset, path: Path) -> TrainingRecord:
-    """Return the record if it is what training the configuration on the data set would give.
+    """Return the record, if it is of this configuration and data set.
 
-    Where the data lies and which device `auto` finds may change between two sittings.
+    The path of the data and the device that `auto` finds may differ from the record's.
     """
     for name in config.__dataclass_fields__:
-        there, wanted = getattr(record.config, name), getattr(config, name)
-        if name not in ("data", "device") and there != wanted:
-            raise ValueError(f"{path}: cannot resume, its {name} is {there!r}, not {wanted!r}")
+        recorded, wanted = getattr(record.config, name), getattr(config, name)
+        if name not in ("data", "device") and recorded != wanted:
+            raise ValueError(f"{path}: cannot resume: the record's {name} is {recorded!r}, not {wanted!r}")
     if record.dataset.digest != dataset.digest:
-        raise ValueError(f"{path}: cannot resume, it was trained on other data ({record.dataset.source})")
+        raise ValueError(f"{path}: cannot resume: the record is of other data ({record.dataset.source})")
     return record

@@ -1,4 +1,4 @@
-"""The ways to train a lab: four that call Keras's own `fit` and nothing else, and the fused epoch of ours."""
+"""The engines, which train a lab: four call Keras's own `fit` and nothing else; the fused epoch is ours."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class EpochFigures:
-    """What one epoch gave: one figure for each field of `records.History`, and its seconds of processor time.
+    """The results of one epoch: one figure for each field of `History`, and the seconds of processor time.
 
-    `seconds` and `cpu_seconds` are of the training part: by the clock on the wall, and of all threads together.
+    `seconds` and `cpu_seconds` measure the training part: wall time, and the processor time of all threads together.
     `val_loss` and `val_accuracy` are NaN if there are no validation samples.
     """
 
@@ -69,7 +69,7 @@ class Engine:
         xla: Whether XLA compiles the step.
         whole_epoch: Whether one call into TensorFlow runs all steps of an epoch.
         fit: Whether Keras's own `fit` trains.
-        deterministic: Whether op determinism may be on; Keras 3 does not let XLA train under it.
+        deterministic: Whether op determinism may be on; Keras 3 does not train with XLA while it is.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Engine:
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine(name="eager", description="fit with run_eagerly=True, as the lab sheet has it", eager=True),
+        Engine(name="eager", description="fit with run_eagerly=True, as in the lab sheet", eager=True),
         Engine(name="graph", description="fit, one compiled graph call a step"),
         Engine(name="xla", description="fit, each step compiled by XLA", xla=True, deterministic=False),
         Engine(name="epoch", description="fit with steps_per_execution of one epoch", whole_epoch=True),
@@ -100,10 +100,10 @@ ENGINES = {
 
 
 def check_optimizer(name: str, engine: str) -> None:
-    """Refuse an optimizer that there is not, or that the engine does not know.
+    """Refuse an optimizer that is unknown, or that the engine does not have.
 
     Raises:
-        ValueError: The message lists those there are.
+        ValueError: The message lists the optimizers to choose from.
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"unknown optimizer {name!r}: choose from {', '.join(OPTIMIZERS)}")
@@ -115,7 +115,7 @@ def check_engine(name: str) -> Engine:
     """Return the engine of that name.
 
     Raises:
-        ValueError: There is none; the message lists those there are.
+        ValueError: The engine is unknown; the message lists the engines to choose from.
     """
     if name not in ENGINES:
         raise ValueError(f"unknown engine {name!r}: choose from {', '.join(ENGINES)}")
@@ -127,40 +127,41 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
 
     Args:
         model: The built model.
-        engine: How to train it.
+        engine: The engine that will train the model.
         config: Gives the optimizer, the learning rate and the batch size.
-        samples: Training samples an epoch, which give the steps of an execution.
+        samples: Training samples of an epoch, which determine the steps of an execution.
 
     Raises:
-        ValueError: This Keras cannot run so many steps in one execution.
-        RuntimeError: Keras decided on XLA otherwise than it was told.
+        ValueError: This version of Keras cannot run so many steps in one execution.
+        RuntimeError: Keras did not follow the setting of XLA.
     """
-    # The fused engine leaves Keras only the test set, for which it needs no long execution.
+    # With the fused engine Keras only evaluates the test set, which needs no long execution.
     steps = math.ceil(samples / config.batch_size) if engine.whole_epoch and engine.fit else 1
     _check_steps(engine, steps)
-    xla = engine.xla and engine.fit  # the fused engine compiles itself and leaves Keras only the test set
+    xla = engine.xla and engine.fit  # the fused engine compiles its own program; Keras only evaluates the test set
     model.compile(
         loss="categorical_crossentropy",
         optimizer=getattr(load_keras().optimizers, OPTIMIZERS[config.optimizer])(learning_rate=config.learning_rate),
         metrics=["accuracy"],
         run_eagerly=engine.eager,
-        # Said either way: Keras 3's own choice, "auto", depends on the device and on op determinism.
+        # Always explicit: the default of Keras 3, "auto", depends on the device and on op determinism.
         jit_compile=xla,
         steps_per_execution=steps,
     )
-    # Keras 3 falls back without XLA, with a warning only, where it finds XLA unsuitable.
+    # Where Keras 3 finds XLA unsuitable, it goes on without, with no more than a warning.
     made = getattr(model, "jit_compile", None)
     if bool(model._jit_compile if made is None else made) is not xla:  # noqa: SLF001 - Keras 2.8's only name for it
-        raise RuntimeError(f"engine {engine.name}: jit_compile={xla} was asked for, Keras made it {not xla}")
+        raise RuntimeError(f"engine {engine.name}: asked for jit_compile={xla}, but Keras set it to {not xla}")
 
 
 def _check_steps(engine: Engine, steps: int) -> None:
-    """Refuse executions of several steps where Keras loses what they measure.
+    """Refuse executions of several steps in the versions of Keras that lose the losses of such steps.
 
-    Keras 3.0 to 3.6 spell out each step of an execution (their `multi_step_on_iterator`). TensorFlow takes 32 of them
-    at most (GET_NEXT_CALL_ERROR_THRESHOLD in its iterator_ops.py). Where they do not divide the batches of an epoch, or
-    of the validation set, the last execution ends in an error that Keras swallows, with its losses: seen on 3.6.0,
-    where the weights are right, the training loss is a mean of some batches, and the validation's is not there.
+    Keras 3.0 to 3.6 unroll each step of an execution (`multi_step_on_iterator`). TensorFlow allows at most 32 steps
+    (GET_NEXT_CALL_ERROR_THRESHOLD in iterator_ops.py). If their number does not divide the batches of an epoch, or of
+    the validation set, the last execution ends in an error that Keras swallows together with its losses. Seen in
+    3.6.0: the weights are right, the training loss is a mean over some of the batches, and the validation loss is
+    missing.
     """
     version = read_keras_version()
     if steps > 1 and _SPELLS_OUT[0] <= tuple(map(int, version.split(".")[:2])) < _SPELLS_OUT[1]:
@@ -183,8 +184,8 @@ def train_model(
 
     Args:
         model: A built Keras model, compiled by `compile_model` for that engine.
-        prepared: The data; `fit` is given its float32 and one-hot arrays, the fused engine its pixels.
-        config: Says which engine, seed, batch size, optimizer and learning rate.
+        prepared: The data; `fit` uses the float32 and one-hot arrays, the fused engine the pixels.
+        config: Gives the engine, the seed, the batch size, the optimizer and the learning rate.
         epochs: Epochs to train.
         shuffle: Whether the samples are visited in a random order.
         on_epoch: Called after each epoch with its number, from 0, and its figures; the model holds the weights of
@@ -202,7 +203,7 @@ def train_model(
 def train_epochs(model: Any, prepared: Prepared, config: TrainingConfig) -> Iterator[EpochFigures]:
     """Return an iterator that trains the model by one epoch, as `train_model` does, each time it is advanced.
 
-    Keras's `fit` is called anew for each epoch. The fused engine moves the data to the device before this returns.
+    Keras's `fit` is called once for each epoch. The fused engine moves the data to the device before this returns.
 
     Args:
         model: As in `train_model`.
@@ -215,7 +216,7 @@ def train_epochs(model: Any, prepared: Prepared, config: TrainingConfig) -> Iter
 
 
 def predict(model: Any, config: TrainingConfig, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the class probabilities, (n, 10), that the engine's own arithmetic gives for uint8 pixels (n, inputs)."""
+    """Return the class probabilities, (n, 10), of uint8 pixels, (n, inputs), by the engine's own arithmetic."""
     if check_engine(config.engine).fit:
         x = pixels.astype(np.float32) / np.float32(255)
         return np.asarray(model.predict(x, batch_size=len(x), verbose=0))
@@ -332,8 +333,8 @@ def _fuse_epoch(
 
 
 def _dropout_of(model: Any) -> float:
-    """Return the dropout rate of the model's hidden layers, 0 where it has none."""
+    """Return the dropout rate of the model's hidden layers, 0 without dropout."""
     rates = {float(layer.rate) for layer in model.layers if type(layer).__name__ == "Dropout"}
     if len(rates) > 1:
-        raise ValueError(f"the fused engine takes one dropout rate for all layers, not {sorted(rates)}")
+        raise ValueError(f"the fused engine needs one dropout rate for all layers, not {sorted(rates)}")
     return rates.pop() if rates else 0.0

@@ -1,4 +1,4 @@
-"""The fingerprint of this process: its machine, its software and what changes its arithmetic."""
+"""The fingerprint of this process: the machine, the software, and the settings that change the arithmetic."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ __all__ = [
     "find_package_version",
 ]
 
-# Variables that change which arithmetic TensorFlow does, beside TF_ENABLE_ONEDNN_OPTS.
+# Variables that change TensorFlow's arithmetic, in addition to TF_ENABLE_ONEDNN_OPTS.
 _FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
 
-# From the widest down; a name stands for all the CPU flags beside it.
+# The fields with a CPU's flags, on Linux (x86, ARM) and on macOS.
+_FLAG_FIELDS = ("flags", "Features", "machdep.cpu.features", "machdep.cpu.leaf7_features")
+
+# From the widest down; each name requires all of its CPU flags.
 _INSTRUCTION_SETS = {
     "amx": ("amx_tile",),
     "avx512_bf16": ("avx512f", "avx512_bf16"),
@@ -46,8 +49,8 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
     """Collect the fingerprint of this process.
 
     Args:
-        device: `cpu` or `gpu`, as `backend.choose_device` returned it.
-        xla: Whether XLA compiles the training step: pinned by the engine, so it is known.
+        device: `cpu` or `gpu`, as `backend.choose_device` returned.
+        xla: Whether XLA compiles the training step, which the engine determines.
     """
     tf, keras = load_tensorflow(), load_keras()
     fields: dict[str, Any] = {
@@ -90,9 +93,9 @@ def collect_machine() -> dict[str, Any]:
 
 
 def find_package_version(package: str) -> str | None:
-    """Return the version of an installed package without importing it; of TensorFlow, whichever build is there."""
+    """Return the version of an installed package, without an import; for TensorFlow, of any of its builds."""
     names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
-    # By the names' normal form: TensorFlow 2.21's wheel calls itself tensorflow_cpu.
+    # Names are compared in their normal form: the wheel of TensorFlow 2.21 is named tensorflow_cpu.
     installed: dict[str, str] = {_normalize(found.name): found.version for found in importlib.metadata.distributions()}
     return next((installed[name] for name in names if name in installed), None)
 
@@ -103,7 +106,7 @@ def _normalize(name: str) -> str:
 
 
 def find_gpu_names() -> list[str]:
-    """Return the names of the GPUs that NVIDIA's driver shows this process, without TensorFlow; none without it."""
+    """Return the names of the GPUs that NVIDIA's driver shows to this process, without TensorFlow."""
     try:
         lines = _ask(["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"]).splitlines()
     except (OSError, subprocess.SubprocessError):
@@ -112,7 +115,7 @@ def find_gpu_names() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return list(names.values())
-    # As CUDA reads it: what stands behind an index that does not exist is not seen either.
+    # As CUDA does: everything behind an index that does not exist is invisible, too.
     return [names[index] for index in itertools.takewhile(names.__contains__, visible.split(","))]
 
 
@@ -132,7 +135,7 @@ def count_usable_cores() -> int:
 
 
 def read_commit(folder: Path) -> str | None:
-    """Return the git commit of the checkout that `folder` is in, `+dirty` behind it; None for a wheel."""
+    """Return the git commit of the checkout around `folder`, with `+dirty` if it has changes; None for a wheel."""
     if "site-packages" in folder.parts:
         return None
     try:
@@ -154,18 +157,15 @@ def _read_precision(keras: Any) -> str:
 
 @functools.cache
 def _read_cpu() -> tuple[str, set[str]]:
-    """Return the CPU's name and flags: from Linux itself where there is one, else from py-cpuinfo."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line.partition(":") for line in cpuinfo.read_text().split("\n\n")[0].splitlines()]
-        fields = {name.strip(): value.strip() for name, _, value in lines}
-        flags = fields.get("flags") or fields.get("Features") or ""
-        return fields.get("model name") or platform.processor() or "unknown", set(flags.split())
-    # It starts processes of its own and takes a second, so it is the second choice.
-    from cpuinfo import get_cpu_info
-
-    info = get_cpu_info()
-    return info.get("brand_raw", "unknown"), set(info.get("flags", ()))
+    """Return the CPU's name and flags, on Linux and macOS; on other systems the name that Python knows."""
+    try:
+        path = Path("/proc/cpuinfo")
+        text = path.read_text().partition("\n\n")[0] if path.exists() else _ask(["sysctl", "machdep.cpu"])
+    except (OSError, subprocess.SubprocessError):
+        text = ""
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    name = fields.get("model name") or fields.get("machdep.cpu.brand_string") or platform.processor() or "unknown"
+    return name, set(" ".join(fields.get(field, "") for field in _FLAG_FIELDS).lower().split())
 
 
 def _collect_gpus(tf: Any) -> list[Gpu]:

@@ -1,12 +1,12 @@
 """The fused engine: a whole epoch of a training as one compiled TensorFlow function.
 
-Keras's `fit` crosses from Python to TensorFlow at every step or epoch and copies each batch. Here the
-images stay on the device as uint8 (37 MB instead of 150 MB) and XLA compiles one loop over the steps:
-gather a batch by index, scale it, forward, gradients written out by hand, the optimizer. Inside the loop each kernel
-stands transposed, (outputs, inputs): the products then read their operands along the rows, which takes a third off
-the perceptron's time. The order of the samples is a new permutation every epoch, drawn by NumPy, so it does
-not depend on TensorFlow's random numbers. Learning rate and dropout rate are arguments of the program, and the
-programs are kept: trainings that differ in nothing else are compiled once a process.
+Keras's `fit` crosses from Python to TensorFlow at every step or epoch and copies each batch. Here the images stay on
+the device as uint8 (37 MB instead of 150 MB) and XLA compiles one loop over the steps: gather a batch by index, scale
+the batch, forward pass, gradients written out by hand, optimizer. Inside the loop each kernel is transposed, (outputs,
+inputs): the products then read their operands along the rows, which saves a third of the perceptron's time. The order
+of the samples is a new permutation every epoch, drawn by NumPy, and so independent of TensorFlow's random numbers.
+Learning rate and dropout rate are arguments of the program, and programs are kept: trainings that differ in nothing
+else are compiled once in a process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator", "FusedTrainer", "epoch_orders", "forget_programs", "predict_fused"]
 
-# More than a sweep has shapes of batch and optimizer; a program that falls out is compiled anew.
+# More than the combinations of batch size and optimizer in a sweep; a dropped program is compiled again.
 _PROGRAMS = 64
 
 
@@ -41,15 +41,15 @@ def epoch_orders(samples: int, seed: int) -> Iterator[npt.NDArray[np.int32]]:
 
 
 class FusedTrainer:
-    """Holds the training data on the device and trains weights on it, an epoch a call.
+    """Holds the training data on the device and trains weights on that data, one epoch in each call.
 
-    The optimizer's state is the trainer's: with any but `sgd`, which has none, one trainer is one training.
+    The trainer holds the optimizer's state: except with `sgd`, which has none, a trainer serves one training.
 
     Args:
-        images: (samples, inputs) uint8, as they come from the data set.
+        images: (samples, inputs) uint8, as in the data set.
         labels: (samples, classes) one-hot float32.
         dropout: Share of each hidden layer's outputs to drop.
-        batch_size: Samples a step; the last step of an epoch takes what is left.
+        batch_size: Samples in a step; the last step of an epoch takes the remaining samples.
         optimizer: A key of `optimizers.UPDATES`.
     """
 
@@ -68,7 +68,7 @@ class FusedTrainer:
         self._labels = tf.constant(labels)
         self._dropout, self._optimizer = dropout, optimizer
         self._state: list[Any] | None = None
-        # XLA refuses to cut a batch longer than the data, even in a loop that takes no step.
+        # XLA refuses to cut a batch longer than the data, even in a loop without steps.
         batch_size = min(batch_size, len(images))
         self._epoch = _compile_epoch(bool(dropout), batch_size, optimizer, modes=read_modes())
 
@@ -85,7 +85,7 @@ class FusedTrainer:
         Args:
             weights: Kernel and bias of each Dense layer in turn, float32.
             order: The index of each sample, in the order of training.
-            learning_rate: Of the optimizer.
+            learning_rate: The optimizer's learning rate.
             seed: Two integers that determine the dropout masks of this epoch.
 
         Returns:
@@ -103,7 +103,7 @@ class FusedTrainer:
 
 
 class Evaluator:
-    """Holds a data set on the device and evaluates weights on it, compiled.
+    """Holds a data set on the device and evaluates weights on that data, compiled.
 
     Args:
         images: (samples, inputs) uint8.
@@ -128,13 +128,13 @@ class Evaluator:
 
 
 def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the class probabilities, (samples, classes), that the epoch's forward pass gives for uint8 images."""
+    """Return the class probabilities, (samples, classes), of uint8 images, by the epoch's forward pass."""
     forward = _compile_prediction(modes=read_modes())
     return np.asarray(forward(list(weights), load_tensorflow().constant(images)))
 
 
-# Without autograph, here and below: the loops are spelt out, and TF 2.8's knows no `zip` with `strict`.
-# The modes are set for the process and read when a program is compiled: they are part of what was compiled.
+# Without autograph, here and below: the loops are written out, and autograph of TensorFlow 2.8 cannot convert `zip`
+# with `strict`. The modes are settings of the process that become part of a program when it is compiled.
 @functools.lru_cache(maxsize=_PROGRAMS)
 def _compile_epoch(dropout: bool, batch_size: int, optimizer: str, *, modes: tuple[bool, bool]) -> Any:  # noqa: FBT001
     del modes
@@ -160,7 +160,7 @@ def _compile_prediction(*, modes: tuple[bool, bool]) -> Any:
 
 
 def forget_programs() -> None:
-    """Have the next trainer, evaluator or prediction compile its program anew."""
+    """Have the next trainer, evaluator or prediction compile its program again."""
     for compiled in (_compile_epoch, _compile_evaluation, _compile_prediction):
         compiled.cache_clear()
 
@@ -178,7 +178,7 @@ def _epoch_function(dropout: bool, batch_size: int, update: Step) -> Callable[..
         draw = mask_drawer(constants if dropout else None, widths, seed, samples, batch_size)
 
         def step(number: Any, batch: Any, totals: Any, variables: Sequence[Any]) -> tuple[Any, ...]:
-            """Train one batch; `variables` are the weights and, behind them, the optimizer's state."""
+            """Train one batch; `variables` are the weights, followed by the optimizer's state."""
             x = _scale(tf.gather(images, batch))
             y = tf.gather(labels, batch)
             masks = draw(number, batch.shape[0])
@@ -226,7 +226,7 @@ def _evaluate_function(chunk: int) -> Callable[..., Any]:
 
 
 def _transpose_kernels(weights: Sequence[Any]) -> list[Any]:
-    """Turn each kernel (inputs, outputs) into (outputs, inputs), or back; biases stay as they are."""
+    """Turn each kernel (inputs, outputs) into (outputs, inputs), or back; biases do not change."""
     tf = load_tensorflow()
     return [tf.transpose(weight) if len(weight.shape) > 1 else weight for weight in weights]
 
@@ -278,11 +278,11 @@ def _backward(weights: Sequence[Any], x: Any, y: Any, masks: Sequence[Any]) -> t
         ]
         if layer:
             delta = tf.matmul(delta, weights[2 * layer])
-            # A unit that relu or dropout silenced stands as 0 in the layer's input.
+            # A unit that relu or dropout turned off is 0 in the layer's input.
             delta = tf.where(inputs[layer] > 0, delta * masks[layer - 1] if masks else delta, 0.0)
     return gradients, totals
 
 
 def _transposed_shape(weight: Any) -> tuple[int, ...]:
-    """Return the shape in which a weight stands inside the loop."""
+    """Return the shape of a weight inside the loop."""
     return tuple(reversed(weight.shape))

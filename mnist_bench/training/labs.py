@@ -1,4 +1,4 @@
-"""The lab's three models: what they are made of, and how Keras builds them."""
+"""The lab's three models: their layers and figures, and how Keras builds them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ CLASSES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Lab:
-    """One of the lab's models, with what the lab sheet says of it.
+    """One of the lab's models, with the figures of the lab sheet.
 
     Attributes:
         name: The key in `LABS`.
         hidden: Widths of the hidden layers, each followed by relu.
-        dropout: Share of each hidden layer's outputs dropped in training; 0 means no such layer.
+        dropout: Share of each hidden layer's outputs dropped in training; 0 means no dropout layer.
         epochs: Epochs that the lab trains.
         threshold: Accuracy on the test set that a sound training reaches.
-        parameters: Total parameters, as the lab's model summary prints them.
-        sheet_accuracy: Test accuracy that the lab sheet prints (one run, seed unknown to Keras).
-        sheet_loss: Test loss that it prints.
+        parameters: Total parameters, as the lab's model summary prints.
+        sheet_accuracy: Test accuracy in the lab sheet (one run, whose seed does not reach Keras).
+        sheet_loss: Test loss in the lab sheet.
     """
 
     name: str
@@ -95,7 +95,7 @@ def check_lab(name: str) -> Lab:
     """Return the lab of that name.
 
     Raises:
-        ValueError: There is none; the message lists those there are.
+        ValueError: The lab is unknown; the message lists the labs to choose from.
     """
     if name not in LABS:
         raise ValueError(f"unknown lab {name!r}: choose from {', '.join(LABS)}")
@@ -103,10 +103,10 @@ def check_lab(name: str) -> Lab:
 
 
 def configure_lab(config: TrainingConfig) -> Lab:
-    """Return the lab that a configuration means: with its own hidden layers and dropout, where it has some.
+    """Return the lab of a configuration, with the configuration's hidden layers and dropout, if it names any.
 
     Raises:
-        ValueError: There is no such lab.
+        ValueError: The lab is unknown.
     """
     lab = check_lab(config.lab)
     hidden = lab.hidden if config.hidden is None else config.hidden
@@ -121,12 +121,12 @@ def count_parameters(hidden: tuple[int, ...]) -> int:
 
 
 def find_departures(config: TrainingConfig) -> dict[str, tuple[Any, Any]]:
-    """Return what a training does otherwise than its lab: for each such field its value and the lab's.
+    """Return how a training departs from its lab: for each field that differs, the training's and the lab's value.
 
-    What is only another way to the same training, such as engine, seed or device, is no departure.
+    Another engine, seed or device is another way to the same training, and no departure.
 
     Raises:
-        ValueError: There is no such lab.
+        ValueError: The lab is unknown.
     """
     lab, meant = check_lab(config.lab), configure_lab(config)
     sheet = type(config)(lab=lab.name, epochs=lab.epochs)
@@ -144,15 +144,15 @@ def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
     """Build the lab's Keras model, not compiled, with Dense and Activation as separate layers.
 
     Args:
-        lab: Which model.
-        inputs: Width of the input; the lab's is 784.
+        lab: The lab whose model to build.
+        inputs: Width of the input; 784 in the lab.
 
     Returns:
         A built `keras.Sequential` from (batch, inputs) to class probabilities (batch, 10), float32.
     """
     keras = load_keras()
     layers = keras.layers
-    # Input, not the sheet's `input_shape=`: Keras 3 warns of that one, and both build the same model.
+    # Input, not the sheet's `input_shape=`, of which Keras 3 warns; both build the same model.
     stack = [layers.Input((inputs,))]
     for width in lab.hidden:
         stack += [layers.Dense(width), layers.Activation("relu")]
@@ -163,10 +163,10 @@ def build_model(lab: Lab, *, inputs: int = PIXELS) -> Any:
 
 
 def count_flops(lab: Lab, samples: int, *, training: bool = True) -> int:
-    """Return the floating-point operations of the matrix products over so many samples.
+    """Return the floating-point operations of the matrix products for a number of samples.
 
-    Two for each entry of each kernel forward, and in training as many for the kernel's gradient and for the
-    gradient of the layer's input, which the first layer does not need.
+    There are two for each entry of each kernel in the forward pass. Training adds two for the kernel's gradient, and
+    two for the gradient of the layer's input, which the first layer does not need.
     """
     widths = (PIXELS, *lab.hidden, CLASSES)
     forward = [2 * inputs * outputs for inputs, outputs in itertools.pairwise(widths)]

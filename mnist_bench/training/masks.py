@@ -1,4 +1,4 @@
-"""The dropout masks of the fused engine: a whole epoch's random bits at once, from a seed."""
+"""The dropout masks of the fused engine: the random bits of a whole epoch are drawn at once, from a seed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_masks", "dropout_constants", "mask_drawer"]
 
-# 16 random bits decide whether a unit is kept: P(drop) is 0.3 to within 2**-17, which 12 million
-# draws an epoch cannot tell from 0.3, for half the random numbers.
+# 16 random bits decide whether a unit is kept: P(drop) is 0.3 to within 2**-17, which the 12 million draws of an
+# epoch cannot tell from 0.3; 32 bits would take twice as many random numbers.
 _RANDOM_BITS = 16
 
 
 def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
     """Return the scaled dropout masks of an epoch, (steps, batch_size, width) for each hidden layer.
 
-    Op by op, without XLA, in which the epoch draws them: Philox gives both the same bits.
+    They are drawn op by op; the epoch draws its masks inside XLA, and Philox gives the same bits in both.
 
     Args:
         lab: Gives the dropout rate and the widths; without dropout there are no masks.
         steps: Whole batches of the epoch.
-        batch_size: Samples a step.
+        batch_size: Samples in a step.
         seed: As in `FusedTrainer.train_epoch`.
     """
     tf = load_tensorflow()
@@ -41,7 +41,7 @@ def draw_masks(lab: Lab, *, steps: int, batch_size: int, seed: tuple[int, int]) 
 
 
 def dropout_constants(dropout: float) -> tuple[Any, Any]:
-    """Return what a mask is made with: the number that random bits must reach, and 1 / (1 - dropout)."""
+    """Return the two constants of a mask: the number that random bits must reach, and 1 / (1 - dropout)."""
     tf = load_tensorflow()
     scale = np.float32(1) / np.float32(1 - dropout)
     return tf.constant(round(dropout * 2**_RANDOM_BITS), tf.uint32), tf.constant(scale, tf.float32)
@@ -52,8 +52,8 @@ def mask_drawer(
 ) -> Callable[[Any, int], list[Any]]:
     """Return a function of (step, batch) that gives each hidden layer's mask: 0, or 1 / (1 - dropout).
 
-    The random bits of the whole epoch are drawn at once, several times faster than step by step. Philox is
-    named because XLA's default generator differs between TensorFlow versions.
+    The random bits of the whole epoch are drawn at once, which is several times faster than step by step. Philox is
+    named because XLA's default generator differs between versions of TensorFlow.
     """
     if not constants or not widths:
         return lambda _number, _batch: []

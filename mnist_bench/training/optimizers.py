@@ -1,4 +1,4 @@
-"""The optimizers: Keras's classes by name, and for the fused engine what some of them do in one step.
+"""The optimizers: Keras's classes by name, and one step of some optimizers for the fused engine.
 
 The steps follow Keras's own definitions and default constants, with tensors in and out.
 """
@@ -21,10 +21,10 @@ OPTIMIZERS = {
     "adamax": "Adamax",
     "nadam": "Nadam",
 }
-"""Our names and Keras's."""
+"""Keras's class names by our names."""
 
 DEFAULT_RATE = 0.001
-"""Keras's learning rate for all of them but `sgd`, for which the lab sheet has its own."""
+"""Keras's default learning rate for all but `sgd`, whose learning rate is the lab sheet's."""
 
 Step: TypeAlias = Callable[[Sequence[Any], Sequence[Any], Sequence[Any], Any], tuple[list[Any], list[Any]]]
 """(weights, gradients, state, learning rate) to (new weights, new state)."""
@@ -38,7 +38,7 @@ class Update:
     """One optimizer.
 
     Attributes:
-        start: Gives the state before the first step, for weights of these shapes.
+        start: Returns the state before the first step, for weights of these shapes.
         step: Makes one step.
     """
 
@@ -53,7 +53,7 @@ def _step_sgd(
 
 
 def _start_rmsprop(shapes: Sequence[Sequence[int]]) -> list[Any]:
-    """Return a zero for each weight: its mean square gradient."""
+    """Return zeros for each weight: the mean square of its gradient."""
     return [load_tensorflow().zeros(shape) for shape in shapes]
 
 
@@ -71,7 +71,7 @@ def _step_rmsprop(
 
 
 def _start_adam(shapes: Sequence[Sequence[int]]) -> list[Any]:
-    """Return the number of steps made, and zeros for each weight: the mean gradients, then the mean squares."""
+    """Return the number of steps, and zeros for each weight: the mean gradients, then the mean squares."""
     tf = load_tensorflow()
     return [tf.constant(0.0), *(tf.zeros(shape) for shape in shapes), *(tf.zeros(shape) for shape in shapes)]
 
@@ -91,7 +91,7 @@ def _step_adam(
     return moved, [number, *means, *squares]
 
 
-# Those that the fused engine trains with.
+# The optimizers of the fused engine.
 UPDATES = {
     "sgd": Update(lambda _shapes: [], _step_sgd),
     "rmsprop": Update(_start_rmsprop, _step_rmsprop),

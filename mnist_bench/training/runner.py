@@ -1,4 +1,4 @@
-"""One training, from a configuration to its record: the only place where data, labs and engines meet."""
+"""One training, from a configuration to the record: the only place where data, labs and engines meet."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["check_config", "describe_layers", "train", "train_untested"]
 
 
 def check_config(config: TrainingConfig) -> TrainingConfig:
-    """Return the configuration with its epochs filled in.
+    """Return the configuration with the number of epochs filled in.
 
     Raises:
-        ValueError: A field has a value that is not allowed; the message says what is.
+        ValueError: A field has a value that is not allowed; the message says which values are.
     """
     lab = check_lab(config.lab)
     check_optimizer(config.optimizer, config.engine)
@@ -54,38 +54,39 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
 
 
 def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None) -> TrainingRecord:
-    """Train one lab in this process and return the record of it.
+    """Train one lab in this process and return the record.
 
-    The process's random seeds are set, and TensorFlow's op determinism is turned on or off for the rest of
-    the process, as the configuration and the engine ask.
+    The random seeds of the process are set, and TensorFlow's op determinism is turned on or off for the rest of the
+    process, as the configuration and the engine ask.
 
     Args:
         config: What to train.
-        dataset: The data, if it is loaded already; else the configuration's source is.
-        on_epoch: Called after each epoch with its number, from 0, and its `EpochFigures`.
+        dataset: The data, if loaded already; None loads the configuration's source.
+        on_epoch: Called after each epoch with the number, from 0, and the `EpochFigures`.
 
     Returns:
-        The record, its configuration with epochs filled in.
+        The record; its configuration has the number of epochs filled in.
 
     Raises:
         ValueError: The configuration is not allowed, or its data or device cannot be used.
         ModuleNotFoundError: TensorFlow is not installed.
     """
-    it = _train(config, dataset, on_epoch)
+    trained = _train(config, dataset, on_epoch)
+    prepared, history = trained.prepared, trained.facts["history"]
     begin = time.perf_counter()
-    test_loss, test_accuracy = it.model.evaluate(it.prepared.x_test, it.prepared.y_test, verbose=0)
+    test_loss, test_accuracy = trained.model.evaluate(prepared.x_test, prepared.y_test, verbose=0)
     evaluated = time.perf_counter()
-    steady = it.history.seconds[1:]
+    steady = history.seconds[1:]
     return TrainingRecord(
-        **it.facts,
-        layers=describe_layers(it.model),
+        **trained.facts,
+        layers=describe_layers(trained.model),
         test_loss=_finite(test_loss),
         test_accuracy=float(test_accuracy),
-        initial_digest=it.initial_digest,
+        initial_digest=trained.initial_digest,
         seconds=Seconds(
             imports=backend.import_seconds(),
-            build=it.build_seconds,
-            first_epoch=it.history.seconds[0],
+            build=trained.build_seconds,
+            first_epoch=history.seconds[0],
             epoch=statistics.median(steady) if steady else None,
             evaluate=evaluated - begin,
         ),
@@ -95,7 +96,7 @@ def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: O
 def train_untested(
     config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: OnEpoch | None = None
 ) -> ValidationRecord:
-    """Train as `train` does and leave the test set alone: for trainings among which validation chooses.
+    """Train as `train` does, without the test set: for trainings among which validation chooses.
 
     Args:
         config: As for `train`.
@@ -103,24 +104,23 @@ def train_untested(
         on_epoch: As for `train`.
 
     Returns:
-        A record of another kind, so that it cannot pass for one that was tested.
+        A record of another kind, which cannot pass for the record of a tested training.
 
     Raises:
         ValueError: As `train`.
         ModuleNotFoundError: As `train`.
     """
-    it = _train(config, dataset, on_epoch)
-    return ValidationRecord(**it.facts, parameters=int(it.model.count_params()))
+    trained = _train(config, dataset, on_epoch)
+    return ValidationRecord(**trained.facts, parameters=int(trained.model.count_params()))
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """A model after its training, and what both kinds of record say of it (`facts`)."""
+    """A model after the training, and the fields that both kinds of record have (`facts`)."""
 
     model: Any
     prepared: Prepared
     facts: dict[str, Any]
-    history: History
     initial_digest: str
     build_seconds: float
 
@@ -148,20 +148,19 @@ def _train(config: TrainingConfig, dataset: Dataset | None, on_epoch: OnEpoch | 
             on_epoch(number, figures)
 
     train_model(model, prepared, config, epochs=config.epochs or 0, on_epoch=collect)
-    history = _make_history(epochs)
     facts = {
         "config": config,
         "environment": collect_environment(device=device, xla=engine.xla),
         "dataset": DatasetRecord(source=dataset.name, digest=dataset.digest),
-        "history": history,
+        "history": _make_history(epochs),
         "final_digest": digest_arrays(model.get_weights()),
         "created": now(),
     }
-    return _Trained(model, prepared, facts, history, initial_digest, built - start)
+    return _Trained(model, prepared, facts, initial_digest, built - start)
 
 
 def describe_layers(model: Any) -> list[LayerRecord]:
-    """Return the layer table of a built Sequential model, as its summary shows it."""
+    """Return the layer table of a built Sequential model, as the model's summary shows."""
     return [
         LayerRecord(
             kind=type(layer).__name__,
@@ -182,5 +181,5 @@ def _make_history(epochs: list[EpochFigures]) -> History:
 
 
 def _finite(figure: float) -> float | None:
-    """Return the figure, or None where it is no number: JSON has no NaN."""
+    """Return the figure, or None if it is not finite: JSON has no NaN."""
     return float(figure) if math.isfinite(figure) else None

@@ -247,7 +247,7 @@ def test_what_cannot_be_a_reference_is_refused_whole(
 def test_a_seed_counts_once(source: Path, folder: Path, mlp: TrainingRecord) -> None:
     """The same training under two names is refused."""
     save(dataclasses.replace(mlp, config=dataclasses.replace(mlp.config, seed=2)), source / "copy.json")
-    with pytest.raises(ValueError, match="seeds: 2 is there twice"):
+    with pytest.raises(ValueError, match="seeds: 2 occurs twice"):
         accept_folder(source, folder, why=WHY, force=True)
 
 

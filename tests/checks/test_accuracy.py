@@ -1,4 +1,4 @@
-"""The gate tells worse trainings from as good ones, and says so where it cannot."""
+"""Worse trainings are told from as good ones, or the answer is that they cannot; thresholds catch disasters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.checks.accuracy import compare_accuracy, is_decided, make_comparisons, plan_looks
+from mnist_bench.checks.accuracy import (
+    check_threshold,
+    compare_accuracy,
+    is_decided,
+    judge_threshold,
+    make_comparisons,
+    plan_looks,
+)
 from mnist_bench.checks.baselines import Reference
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
+from mnist_bench.training import labs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,7 +143,7 @@ def test_a_result_says_what_was_measured_and_what_to_do(
     """Figure and bound are in percentage points, the evidence states its power, the command doubles the seeds."""
     shifted = shift(draw("mlp", 100, seed=0)[:10], accuracy=-0.002)
     accuracy, loss = compare_accuracy({"mlp": train(record, "mlp", shifted)}, references, looks=3)
-    mean = float(np.mean([it for it, _ in shifted]))
+    mean = float(np.mean([figure for figure, _ in shifted]))
     change = 100 * (mean - float(np.mean(references["mlp"].test_accuracy)))
     assert accuracy.figure == f"{mean:.4f}, changed by {change:+.3f} points"
     assert accuracy.bound == "not worse than -0.150 points"
@@ -188,8 +196,8 @@ def test_where_all_diverged_there_is_nothing_left_to_compare(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"seed": 5}, "mlp, seed 5: it is in the reference, too"),
-        ({"seed": 2000}, "mlp, seed 2000: it is there twice among the new trainings"),
+        ({"seed": 5}, "mlp, seed 5: the reference has this seed, too"),
+        ({"seed": 2000}, "mlp, seed 2000: two of the new trainings have this seed"),
         ({"engine": "fused"}, "mlp, seed 1671: engine is 'fused', the reference's 'epoch'"),
         ({"lab": "dropout"}, "mlp, seed 1671: lab is 'dropout', the reference's 'mlp'"),
     ],
@@ -218,14 +226,13 @@ def test_other_epochs_are_refused(record: TrainingRecord, references: dict[str, 
 
 @pytest.mark.parametrize("departure", [{"hidden": (64, 64)}, {"optimizer": "adam"}, {"dropout": 0.1}])
 def test_departed_trainings_are_refused(
-    record: TrainingRecord, references: dict[str, Reference], departure: dict[str, object]
+    record: TrainingRecord, references: dict[str, Reference], departure: dict[str, Any]
 ) -> None:
     """A training of another model, or by another optimizer, is not held against the lab's."""
-    (one,) = train(record, "mlp", [(0.977, 0.08)])
-    departed = dataclasses.replace(one, config=dataclasses.replace(one.config, **departure))
+    departed = train(record, "mlp", [(0.977, 0.08)], **departure)
     (name,) = departure
     with pytest.raises(ValueError, match=f"mlp, seed 1671: {name} is .*, the reference's is the lab's, "):
-        compare_accuracy({"mlp": [departed]}, references, looks=1)
+        compare_accuracy({"mlp": departed}, references, looks=1)
 
 
 def test_no_trainings_are_no_pass(references: dict[str, Reference]) -> None:
@@ -254,6 +261,53 @@ def test_looks_end_with_the_last_seed(seeds: int, looks: list[int]) -> None:
 def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # noqa: FBT001
     """One REGRESSED or nothing INCONCLUSIVE ends the gate."""
     results = [
-        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(it), figure="", bound="") for it in verdicts
+        CheckResult(name="accuracy/loss[mlp-epoch]", verdict=Verdict(verdict), figure="", bound="")
+        for verdict in verdicts
     ]
     assert is_decided(results) is decided
+
+
+def train_to(record: TrainingRecord, lab: str, *accuracies: float, **changes: Any) -> list[TrainingRecord]:
+    """Return the records of trainings of a lab that reached these accuracies, of the seeds from 1671 on."""
+    return train(record, lab, [(accuracy, 0.1) for accuracy in accuracies], **changes)
+
+
+@pytest.mark.parametrize("lab", labs.LABS)
+def test_the_threshold_itself_is_reached(record: TrainingRecord, lab: str) -> None:
+    """At the threshold a training passes; one image of 10,000 below it, it has regressed."""
+    threshold = labs.LABS[lab].threshold
+    reached, missed = train_to(record, lab, threshold, threshold - 0.0001)
+    assert judge_threshold(reached) is Verdict.PASS
+    assert judge_threshold(missed) is Verdict.REGRESSED
+
+
+def test_the_lowest_training_decides(record: TrainingRecord) -> None:
+    """One training below the threshold is a regression of all, with the command that repeats it."""
+    assert check_threshold(train_to(record, "mlp", 0.977, 0.9699, 0.978)) == CheckResult(
+        name="accuracy/threshold[mlp-epoch]",
+        verdict=Verdict.REGRESSED,
+        figure="0.9699, the lowest of 3",
+        bound="≥ 0.97",
+        command="mnist-bench run mlp --engine epoch --seed 1672",
+    )
+
+
+def test_trainings_above_the_threshold_pass(record: TrainingRecord) -> None:
+    """If all trainings reach the threshold, the check passes."""
+    assert check_threshold(train_to(record, "perceptron", 0.92, 0.92)).holds
+
+
+def test_an_unknown_lab_is_bad_input(record: TrainingRecord) -> None:
+    """A record may come from anywhere: an unknown lab is an error that names it, not a crash."""
+    with pytest.raises(ValueError, match="unknown lab 'cnn'"):
+        check_threshold(train_to(record, "cnn", 0.99))
+
+
+@pytest.mark.parametrize(
+    "departure", [{"hidden": (512, 512)}, {"dropout": 0.0}, {"optimizer": "adam"}, {"learning_rate": 0.2}]
+)
+def test_the_threshold_says_nothing_of_another_training(record: TrainingRecord, departure: dict[str, Any]) -> None:
+    """However good, a training that departs from the lab neither passes nor fails the lab's threshold."""
+    (departed,) = train_to(record, "dropout", 0.99, **departure)
+    assert judge_threshold(departed) is Verdict.NO_BASELINE
+    assert not check_threshold([departed]).holds

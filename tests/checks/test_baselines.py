@@ -156,7 +156,7 @@ def test_a_diverged_training_is_no_reference(record: TrainingRecord, tmp_path: P
 
 def test_a_seed_counts_once(record: TrainingRecord, tmp_path: Path) -> None:
     """The same training twice is refused, and the seed named."""
-    with pytest.raises(ValueError, match="seeds: 2 is there twice"):
+    with pytest.raises(ValueError, match="seeds: 2 occurs twice"):
         accept_accuracy([*train(record), *train(record, {2: 0.925})], tmp_path, ACCEPTANCE)
 
 
@@ -178,7 +178,7 @@ def set_in_reference(**fields: Any) -> Callable[[dict[str, Any]], object]:
         (set_fields(kind="probe"), "kind is 'probe', expected 'accuracy-baseline'"),
         (set_fields(lab=3), "$.lab: Expected `str`, got `int`"),
         (set_fields(notes=""), "$: Object contains unknown field `notes`"),
-        (set_fields(references=[]), "$: references: there are none"),
+        (set_fields(references=[]), "$: references: the list is empty"),
         (
             lambda document: document["references"][0].pop("acceptance"),
             "$.references[0]: Object missing required field",
@@ -186,13 +186,13 @@ def set_in_reference(**fields: Any) -> Callable[[dict[str, Any]], object]:
         (set_in_reference(epochs=0), "$.references[0]: epochs: 0 is less than 1"),
         (
             set_in_reference(test_accuracy=[0.9, 0.9, 0.9, 0.9]),
-            "$.references[0]: columns of different lengths, or empty ones: {'seeds': 3, 'test_accuracy': 4,",
+            "$.references[0]: columns are empty or differ in length: {'seeds': 3, 'test_accuracy': 4,",
         ),
         (
             set_in_reference(seeds=[], test_accuracy=[], test_loss=[]),
-            "$.references[0]: columns of different lengths, or empty ones: {'seeds': 0,",
+            "$.references[0]: columns are empty or differ in length: {'seeds': 0,",
         ),
-        (set_in_reference(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 is there twice"),
+        (set_in_reference(seeds=[1, 2, 1]), "$.references[0]: seeds: 1 occurs twice"),
         (set_in_reference(seeds=[1, 2, 3.5]), "$.references[0].seeds[2]: Expected `int`"),
         (set_in_reference(test_loss=[1, 1, None]), "$.references[0].test_loss[2]: Expected `float`"),
         (

@@ -28,9 +28,9 @@ MEAN, SD = 0.9770, 0.0010
 
 
 @pytest.fixture
-def plan(tiny: Dataset, tmp_path: Path) -> suite.Plan:
+def plan(tiny: Dataset, tmp_path: Path) -> suite.CheckPlan:
     """A plan for the mlp with baselines of its own."""
-    return suite.Plan(
+    return suite.CheckPlan(
         labs=["mlp"],
         engine="fused",
         seeds=20,
@@ -42,7 +42,7 @@ def plan(tiny: Dataset, tmp_path: Path) -> suite.Plan:
     )
 
 
-def test_the_device_comes_first(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_comes_first(plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that cannot be had ends the suite before anything runs, on a GPU or elsewhere."""
     monkeypatch.setattr(structure, "check_layers", lambda _: pytest.fail("it ran"))
     with pytest.raises(ValueError, match="unknown device 'tpu'"):
@@ -70,7 +70,7 @@ def normal_quantile(number: int, count: int) -> float:
 
 
 @pytest.fixture
-def reference(plan: suite.Plan, record: TrainingRecord) -> None:
+def reference(plan: suite.CheckPlan, record: TrainingRecord) -> None:
     """An accuracy baseline of 100 seeds, spread as the mlp's are."""
     records = [make_record(record, 10_001 + n, MEAN + SD * normal_quantile(n, 100)) for n in range(100)]
     baselines.accept_accuracy(records, plan.baselines, make_acceptance("a test"))
@@ -100,14 +100,14 @@ def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPat
     return asked
 
 
-def check(plan: suite.Plan) -> dict[str, Verdict]:
+def check(plan: suite.CheckPlan) -> dict[str, Verdict]:
     """Return the verdicts of the accuracy layer."""
     results = suite.check_results(plan, {"mlp": "bits: a test"}, lambda _event: None)
     return {result.name: result.verdict for result in results}
 
 
 @pytest.mark.usefixtures("reference")
-def test_fresh_seeds_pass(plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_seeds_pass(plan: suite.CheckPlan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeds of the same distribution are a PASS in accuracy and loss."""
     train_as(record, 0.0, monkeypatch)
     verdicts = check(plan)
@@ -117,7 +117,7 @@ def test_fresh_seeds_pass(plan: suite.Plan, record: TrainingRecord, monkeypatch:
 
 @pytest.mark.usefixtures("reference")
 def test_a_shift_is_regressed_at_the_first_look(
-    plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+    plan: suite.CheckPlan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seeds shifted by -0.4 points are REGRESSED after five seeds, though above the threshold."""
     asked = train_as(record, -0.004, monkeypatch)
@@ -129,7 +129,7 @@ def test_a_shift_is_regressed_at_the_first_look(
 
 @pytest.mark.usefixtures("reference")
 def test_three_wide_seeds_are_inconclusive(
-    plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+    plan: suite.CheckPlan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three seeds with a wide spread are no answer."""
     train_as(record, -0.001, monkeypatch, spread=2.0)
@@ -137,7 +137,7 @@ def test_three_wide_seeds_are_inconclusive(
     assert verdicts["accuracy/accuracy[mlp-fused]"] is Verdict.INCONCLUSIVE
 
 
-def test_without_a_reference_nothing_is_trained(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_reference_nothing_is_trained(plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing reference is NO_BASELINE, at once."""
     monkeypatch.setattr(suite, "run_campaign", lambda *_, **__: pytest.fail("trained"))
     assert check(plan) == {"accuracy/mlp-fused": Verdict.NO_BASELINE}
@@ -145,7 +145,7 @@ def test_without_a_reference_nothing_is_trained(plan: suite.Plan, monkeypatch: p
 
 @pytest.mark.usefixtures("reference")
 def test_a_failed_training_is_inconclusive(
-    plan: suite.Plan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+    plan: suite.CheckPlan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training that did not finish is no answer, and named."""
     train_as(record, 0.0, monkeypatch)
@@ -161,7 +161,7 @@ def test_a_failed_training_is_inconclusive(
 @pytest.mark.parametrize("moved", [pytest.param(False, id="same bits"), pytest.param(True, id="other bits")])
 def test_bits_come_first(
     moved: bool,  # noqa: FBT001 - a case
-    plan: suite.Plan,
+    plan: suite.CheckPlan,
     record: TrainingRecord,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -181,7 +181,7 @@ def test_bits_come_first(
         assert result.verdict is Verdict.IDENTICAL
 
 
-def test_fast_layers_hold(plan: suite.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_layers_hold(plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast layers are complete, and all hold for the fused engine; tests/suite checks every contract."""
     few = ("every-sample-once", "new-order")
     monkeypatch.setattr(contracts, "CONTRACTS", {name: contracts.CONTRACTS[name] for name in few})

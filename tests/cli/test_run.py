@@ -112,7 +112,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
     assert (refused.status, refused.out) == (2, "")
     path = tmp_path / "perceptron-epoch-seed11.json"
     assert refused.err.splitlines()[-1] == (
-        f"mnist-bench: {path} exists already: --resume goes on there, --out takes another folder"
+        f"mnist-bench: {path} exists already: continue with --resume, or name another folder with --out"
     )
     assert not (stub_workers / "perceptron-12.pid").exists()
     (stub_workers / "perceptron-11.pid").unlink()
@@ -123,7 +123,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
     other = stub_run("--seed", 11, "--resume", "--out", tmp_path, "--epochs", 5)
     assert (other.status, other.err.splitlines()[-1]) == (
         2,
-        f"mnist-bench: {path}: cannot resume, its epochs is 2, not 5",
+        f"mnist-bench: {path}: cannot resume: the record's epochs is 2, not 5",
     )
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from fixtures.pages import Page
 from mnist_bench.checks.sheet.facts import Fact
 from mnist_bench.records.environment import Gpu
-from mnist_bench.show.page import write_run_page
+from mnist_bench.show.drawing import TRAINING, VALIDATION, draw_svg
+from mnist_bench.show.page import plot_accuracy, plot_image, plot_loss, write_run_page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from matplotlib.axes import Axes
 
     from mnist_bench.records.training import TrainingRecord
 
@@ -153,4 +158,88 @@ def test_a_walk_s_facts_stand_beside_the_sheet_s(tmp_path: Path, record: Trainin
         ["2", "Loss", "0.3within <3> seeds", "0.2"],
         ["3", "Layer", "none", "Dense"],
     ]
-    assert "Beside the lab sheet" not in write_page(tmp_path, record).text
+    assert "Compared with the lab sheet" not in write_page(tmp_path, record).text
+
+
+@pytest.fixture
+def ax() -> Axes:
+    """Fresh axes."""
+    return Figure().add_subplot()
+
+
+def with_losses(record: TrainingRecord, **losses: Any) -> TrainingRecord:
+    """Return the record with other losses, the test loss among them."""
+    test_loss = losses.pop("test_loss", record.test_loss)
+    history = dataclasses.replace(record.history, **losses)
+    return dataclasses.replace(record, history=history, test_loss=test_loss)
+
+
+def find_curves(ax: Axes, colour: str) -> list[tuple[list[float], list[float]]]:
+    """Return x and y of each curve of a colour."""
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines if line.get_color() == colour]
+
+
+def find_legend(ax: Axes) -> list[str]:
+    """Return the texts of the legend."""
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("plot", "name", "ylabel", "test"),
+    [
+        (plot_accuracy, "accuracy", "accuracy", "test, after the last epoch: 0.9375"),
+        (plot_loss, "loss", "cross-entropy loss", "test, after the last epoch: 0.3750"),
+    ],
+    ids=["accuracy", "loss"],
+)
+def test_curves(record: TrainingRecord, ax: Axes, plot: Callable[..., Axes], name: str, ylabel: str, test: str) -> None:
+    """Training and validation by epoch, from 1, and the test's line; axes, title and legend say what is what."""
+    assert plot([record], ax) is ax
+    assert find_curves(ax, TRAINING) == [([1, 2], getattr(record.history, name))]
+    assert find_curves(ax, VALIDATION) == [([1, 2], getattr(record.history, f"val_{name}"))]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", ylabel)
+    assert ax.get_title() == f"perceptron: {name}"
+    assert find_legend(ax) == ["training (running mean)", "validation", test]
+    assert all(tick == int(tick) for tick in ax.get_xticks())
+
+
+def test_many_records_share_a_legend(record: TrainingRecord, ax: Axes) -> None:
+    """Each has its curves, the legend has each kind once, and the test's line is at the mean."""
+    plot_accuracy([record, dataclasses.replace(record, test_accuracy=0.8375)], ax)
+    assert len(find_curves(ax, TRAINING)) == len(find_curves(ax, VALIDATION)) == 2
+    assert find_legend(ax) == ["training (running mean)", "validation", "test, after the last epoch: 0.8875"]
+
+
+def test_a_loss_that_is_no_number_is_a_gap(record: TrainingRecord, ax: Axes) -> None:
+    """A training that diverged is drawn as far as it went, with no line for a test loss that it has not."""
+    plot_loss([with_losses(record, loss=[1.5, None], val_loss=[None, None], test_loss=None)], ax)
+    ((_, training),) = find_curves(ax, TRAINING)
+    np.testing.assert_array_equal(training, [1.5, np.nan])
+    assert find_legend(ax) == ["training (running mean)", "validation"]
+    assert ax.get_ylim()[0] == 0
+
+
+def test_a_single_epoch_can_be_seen(record: TrainingRecord, ax: Axes) -> None:
+    """A curve of one point has a mark."""
+    history = {name: getattr(record.history, name)[:1] for name in record.history.__dataclass_fields__}
+    config = dataclasses.replace(record.config, epochs=1)
+    plot_loss([dataclasses.replace(record, config=config, history=type(record.history)(**history))], ax)
+    assert [line.get_marker() for line in ax.lines][:2] == ["o", "o"]
+
+
+def test_image(ax: Axes) -> None:
+    """The sample is drawn in grey, with its label and its axes named."""
+    image = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    assert plot_image(image, 4, ax) is ax
+    np.testing.assert_array_equal(ax.images[0].get_array(), image)
+    assert ax.get_title() == "training image 2: a 4"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("column", "row")
+
+
+def test_the_plots_escape_text(record: TrainingRecord) -> None:
+    """A name from a record cannot become an element."""
+    config = dataclasses.replace(record.config, lab="<script>alert(1)</script>")
+    svg = draw_svg(lambda ax: plot_loss([dataclasses.replace(record, config=config)], ax))
+    assert "<script" not in svg

@@ -104,7 +104,7 @@ def test_determinism_is_what_was_asked_for(on: bool) -> None:  # noqa: FBT001 - 
 def test_determinism_that_stays_off_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that TensorFlow ignores is an error."""
     monkeypatch.setattr(backend, "is_deterministic", lambda: False)
-    with pytest.raises(RuntimeError, match="op determinism was turned on but is not"):
+    with pytest.raises(RuntimeError, match="op determinism was turned on, but is still off"):
         backend.set_determinism(on=True)
 
 

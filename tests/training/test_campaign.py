@@ -78,20 +78,20 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset
 def test_records_that_are_there_are_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
     """Without --resume existing records are an error that says what to do."""
     save(record, tmp_path / record_name(record.config))
-    with pytest.raises(FileExistsError, match=r"seed1671\.json exists already: --resume .* --out"):
+    with pytest.raises(FileExistsError, match=r"seed1671\.json exists already: .* --resume, .* --out"):
         plan_campaign([record.config], tmp_path, tiny)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 3}, "its epochs is 2, not 3"),
-        ({"batch_size": 64}, "its batch_size is 128, not 64"),
-        ({"learning_rate": 0.5}, "its learning_rate is 0.1, not 0.5"),
-        ({"validation_split": 0.5}, "its validation_split is 0.2, not 0.5"),
-        ({"deterministic": False}, "its deterministic is True, not False"),
-        ({"hidden": (64,)}, r"its hidden is None, not \(64,\)"),
-        ({"optimizer": "adam"}, "its optimizer is 'sgd', not 'adam'"),
+        ({"epochs": 3}, "the record's epochs is 2, not 3"),
+        ({"batch_size": 64}, "the record's batch_size is 128, not 64"),
+        ({"learning_rate": 0.5}, "the record's learning_rate is 0.1, not 0.5"),
+        ({"validation_split": 0.5}, "the record's validation_split is 0.2, not 0.5"),
+        ({"deterministic": False}, "the record's deterministic is True, not False"),
+        ({"hidden": (64,)}, r"the record's hidden is None, not \(64,\)"),
+        ({"optimizer": "adam"}, "the record's optimizer is 'sgd', not 'adam'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -102,7 +102,7 @@ def test_a_record_of_another_configuration_is_refused(
     path = tmp_path / record_name(record.config)
     save(record, path)
     config = dataclasses.replace(record.config, **change)
-    with pytest.raises(ValueError, match=f"{path.name}: cannot resume, {message}"):
+    with pytest.raises(ValueError, match=f"{path.name}: cannot resume: {message}"):
         plan_campaign([config], tmp_path, tiny, resume=True)
 
 
@@ -110,7 +110,9 @@ def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, r
     """A renamed file is refused."""
     save(record, tmp_path / "mlp-fused-seed7.json")
     config = dataclasses.replace(record.config, lab="mlp", engine="fused", seed=7)
-    with pytest.raises(ValueError, match=r"mlp-fused-seed7\.json: cannot resume, its lab is 'perceptron', not 'mlp'"):
+    with pytest.raises(
+        ValueError, match=r"mlp-fused-seed7\.json: cannot resume: the record's lab is 'perceptron', not 'mlp'"
+    ):
         plan_campaign([config], tmp_path, tiny, resume=True)
 
 
@@ -118,7 +120,7 @@ def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record
     """A stand-in's record is not continued on MNIST."""
     dataset = dataclasses.replace(record.dataset, digest="0" * 64)
     save(dataclasses.replace(record, dataset=dataset), tmp_path / record_name(record.config))
-    with pytest.raises(ValueError, match=r"cannot resume, it was trained on other data \(digits\)"):
+    with pytest.raises(ValueError, match=r"cannot resume: the record is of other data \(digits\)"):
         plan_campaign([record.config], tmp_path, tiny, resume=True)
 
 

@@ -70,7 +70,7 @@ def make_batches(prepared: Prepared) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.fixture(scope="module")
-def followed(prepared: Prepared) -> tuple[list[oracle.Reference], float, float]:
+def followed(prepared: Prepared) -> tuple[list[oracle.Expected], float, float]:
     """The oracle's way through an unshuffled epoch of the mlp, and the means of loss and accuracy on that way."""
     initial, batches = make_weights("mlp"), make_batches(prepared)
     references = list(oracle.follow(initial, batches, 0.1))
@@ -85,7 +85,7 @@ def followed(prepared: Prepared) -> tuple[list[oracle.Reference], float, float]:
 # Eager and XLA have the `fit` and the callback of graph; their weights are followed in the tests of arithmetic.
 @pytest.mark.parametrize("engine", ["graph", "epoch", "fused"])
 def test_an_epoch_in_a_given_order_follows_the_oracle(
-    prepared: Prepared, followed: tuple[list[oracle.Reference], float, float], engine: str
+    prepared: Prepared, followed: tuple[list[oracle.Expected], float, float], engine: str
 ) -> None:
     """After one unshuffled epoch the weights are where float64 says, as near as float32's rounding lets them be.
 
@@ -191,7 +191,7 @@ def test_xla_that_keras_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
         compile_(**options | {"jit_compile": False})
 
     monkeypatch.setattr(model, "compile", refuse)
-    with pytest.raises(RuntimeError, match="engine xla: jit_compile=True was asked for, Keras made it False"):
+    with pytest.raises(RuntimeError, match="engine xla: asked for jit_compile=True, but Keras set it to False"):
         compile_model(model, ENGINES["xla"], config, samples=100)
 
 

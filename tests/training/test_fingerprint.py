@@ -6,7 +6,6 @@ import dataclasses
 import os
 import platform
 import subprocess
-import sys
 from importlib import metadata
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -185,6 +184,10 @@ BogoMIPS\t: 50.00
 Features\t: fp asimd
 CPU part\t: 0xd0c
 """
+MAC = """machdep.cpu.brand_string: Intel(R) Core(TM) i7
+machdep.cpu.features: FPU AVX1.0 FMA
+machdep.cpu.leaf7_features: AVX2 BMI2
+"""
 
 
 @pytest.mark.parametrize(
@@ -204,12 +207,16 @@ def test_reads_the_cpu_from_linux(
 
 
 def test_reads_the_cpu_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no /proc, py-cpuinfo is asked."""
+    """Without /proc, macOS is asked; where that is not the system, Python's own name is taken."""
     monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "none")
-    answers: list[dict[str, Any]] = [{"brand_raw": "Apple M1", "flags": ["asimd"]}, {}]
-    monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=lambda: answers.pop(0)))
-    assert fingerprint._read_cpu.__wrapped__() == ("Apple M1", {"asimd"})
-    assert fingerprint._read_cpu.__wrapped__() == ("unknown", set())
+    monkeypatch.setattr(fingerprint, "_ask", lambda _: MAC)
+    name, flags = fingerprint._read_cpu.__wrapped__()
+    assert name == "Intel(R) Core(TM) i7"
+    assert fingerprint.find_instruction_set(flags) == "avx2"
+    monkeypatch.undo()
+    monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert fingerprint._read_cpu.__wrapped__() == (platform.processor() or "unknown", set())
 
 
 def test_reads_the_commit_of_a_checkout(tmp_path: Path) -> None:

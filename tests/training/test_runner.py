@@ -200,6 +200,6 @@ def test_loads_the_data_that_the_configuration_names(tiny: Dataset, monkeypatch:
     asked = []
     monkeypatch.setattr("mnist_bench.training.runner.load_dataset", lambda source: asked.append(source) or tiny)
     config = TrainingConfig(lab="perceptron", epochs=1, data="somewhere", validation_split=0.9999)
-    with pytest.raises(ValueError, match="leaves nothing on one side of 600 images"):
+    with pytest.raises(ValueError, match="leaves one side of 600 images empty"):
         train(config)
     assert asked == ["somewhere"]

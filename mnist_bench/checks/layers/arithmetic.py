@@ -1,4 +1,4 @@
-"""Every engine beside the oracle, step by step: the same weights, batches and dropout masks, in float64."""
+"""Every engine compared with the float64 oracle, step by step: the same weights, batches and dropout masks."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CASES", "check_arithmetic", "first_certain", "make_images"]
 
-# Of a dropout layer, two variables: its masks, (steps, batch, width), and the number of the next step.
+# Two variables of a dropout layer: the masks, (steps, batch, width), and the number of the next step.
 _Tape: TypeAlias = tuple[Any, Any]
 
-# (steps, batch size): of one size, so that one compiled step serves both. A relu whose input is within rounding of 0
-# may flip, and then no bound holds; the fewer inputs a case has, the fewer seeds must be tried until none is that near.
+# (steps, batch size): of one batch size, so that one compiled step serves both. A relu whose input is within rounding
+# of 0 may flip, and then no bound holds; the fewer inputs a case has, the fewer seeds must be tried until none is near.
 CASES = ((1, 32), (10, 32))
 _SEEDS = range(FIRST_SEED, FIRST_SEED + 10)
 
@@ -56,27 +56,27 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
         verdict=verdict,
         figure=f"{max(measured):.2f} of the rounding error" if measured else "a relu may have flipped",
         bound=f"≤ 1 after {', '.join(str(steps) for steps, _ in CASES)} steps",
-        evidence="weights beside the float64 oracle's, given weights, batches and masks",
+        evidence="weights compared with the float64 oracle's, given weights, batches and masks",
     )
 
 
 @without_tf32()  # the bound is float32's
 def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0) -> float | None:
-    """Train some steps in a given order beside the oracle, for the first seed at which no relu can have flipped.
+    """Train some steps in a given order, and the oracle with it, for the first seed where no relu can have flipped.
 
     Args:
         lab: A key of `LABS`.
         engine: A key of `ENGINES`.
         steps: Steps to train.
         batch_size: Samples a step.
-        planted: A relative error to plant in the gradients of the first tensor, to see that it is found.
+        planted: A relative error to plant in the gradients of the first tensor, for tests that want it found.
 
     Returns:
-        The largest departure in multiples of its tolerance, at most 1 if the engine follows; None where at
-        every seed a relu may have flipped, so that no bound holds.
+        The largest departure in multiples of its tolerance, at most 1 if the engine follows; None if a relu may have
+        flipped at every seed, so that no bound holds.
     """
     set_determinism(on=check_engine(engine).deterministic)
-    # Only an engine that takes the epoch as a whole has its steps in what it compiles.
+    # Only an engine that takes the epoch as a whole compiles the number of steps into its program.
     room = steps if check_engine(engine).whole_epoch else max(steps, *(longest for longest, _ in CASES))
     trainee = _compile_trainee(lab, engine, room, batch_size)
     for seed in _SEEDS:
@@ -88,11 +88,11 @@ def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted
 
 @dataclass(frozen=True)
 class _Trainee:
-    """A compiled model for any number of seeds: tracing and compiling it takes far longer than its few steps.
+    """A compiled model for any number of seeds: tracing and compiling take far longer than a few steps.
 
     Attributes:
-        model: As `compile_model` leaves it.
-        tapes: One for each dropout layer, where Keras trains.
+        model: The model, compiled by `compile_model`.
+        tapes: One for each dropout layer, if Keras trains.
         lab: A key of `LABS`.
         engine: A key of `ENGINES`.
         batch_size: Samples a step.
@@ -108,7 +108,7 @@ class _Trainee:
 # The masks' tapes make these models larger than the tracers', so fewer are kept.
 @functools.lru_cache(maxsize=8)
 def _compile_trainee(lab: str, engine: str, room: int, batch_size: int) -> _Trainee:
-    """Compile a model to be trained for as many steps as there is room for."""
+    """Compile a model to train for at most `room` steps."""
     config = TrainingConfig(lab=lab, engine=engine, batch_size=batch_size)
     seed_everything(config.seed)  # the dropout layers take their seeds when they are made
     fit = check_engine(engine).fit
@@ -125,7 +125,7 @@ def _draw_weights(lab: str, seed: int) -> list[Floats]:
 
 
 def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> float | None:
-    """Train with a seed's images, weights and masks; return the excess, or None where a relu may have flipped."""
+    """Train with a seed's images, weights and masks; return the excess, or None if a relu may have flipped."""
     lab, batch_size = LABS[trainee.lab], trainee.batch_size
     prepared = make_images(steps * batch_size, seed)
     config = TrainingConfig(lab=trainee.lab, engine=trainee.engine, seed=seed, batch_size=batch_size)
@@ -142,17 +142,17 @@ def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> float |
     starts = range(0, steps * batch_size, batch_size)
     batches = [(prepared.x_train[i : i + batch_size], prepared.y_train[i : i + batch_size]) for i in starts]
     scaled = [[np.asarray(layer[step]) for layer in masks] for step in range(steps)]
-    *_, reference = oracle.follow(initial, batches, config.learning_rate, scaled)
-    if not reference.certain:
+    *_, expected = oracle.follow(initial, batches, config.learning_rate, scaled)
+    if not expected.certain:
         return None
     trained = trainee.model.get_weights()
-    # An error in every gradient of a tensor is an error in its movement.
+    # An error in every gradient of a tensor is an error in the movement of that tensor.
     trained[0] = trained[0] + planted * (trained[0] - initial[0])
-    return oracle.excess(trained, reference, initial)
+    return oracle.excess(trained, expected, initial)
 
 
 def make_images(samples: int, seed: int) -> Prepared:
-    """Make images that look like MNIST to a network: 19% of the pixels are lit. None are for validation."""
+    """Make images that look like MNIST to a network: 19% of the pixels are not 0. None are for validation."""
     rng = np.random.RandomState(seed)  # its stream is frozen: the images never change
     pixels = rng.randint(1, 256, (samples, PIXELS)) * (rng.rand(samples, PIXELS) < _LIT)
     labels = rng.randint(0, CLASSES, samples)
@@ -160,13 +160,13 @@ def make_images(samples: int, seed: int) -> Prepared:
 
 
 def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_Tape]]:
-    """Build the lab's model with dropout layers that write down their masks, and return it with their tapes."""
+    """Return the lab's model, with dropout layers that record their masks, and the tapes of those layers."""
     keras, tf = load_keras(), load_tensorflow()
-    # By layer, and no attributes of it: Keras 2 would count them among the model's weights.
+    # By layer, and not as attributes of the layer: Keras 2 would count those among the model's weights.
     tapes: dict[str, _Tape] = {}
 
     class RecordedDropout(keras.layers.Dropout):  # type: ignore[misc,name-defined] # Keras is untyped
-        """Keras's own dropout of ones is the scaled mask; its product with the inputs is dropout of them."""
+        """Keras's own dropout of ones is the scaled mask; the product of mask and inputs is their dropout."""
 
         def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 - Keras's signature
             mask = super().call(tf.ones_like(inputs), training=training)
@@ -186,7 +186,7 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_T
             continue
         recorded = RecordedDropout(layer.rate)
         masks = tf.Variable(tf.zeros([steps, batch_size, layer.output.shape[-1]]), trainable=False)
-        # An int32 would stay in the host's memory where there is a GPU, and XLA refuses it there.
+        # With a GPU, an int32 would stay in the host's memory, where XLA refuses it.
         tapes[recorded.name] = (masks, tf.Variable(0, trainable=False, dtype=tf.int64))
         layers.append(recorded)
     return keras.Sequential(layers), list(tapes.values())

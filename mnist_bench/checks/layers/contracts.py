@@ -1,4 +1,4 @@
-"""What every engine must do, whatever its speed: contracts, each held against a tiny traced training."""
+"""What every engine must do, whatever its speed: contracts, each checked by a tiny traced training."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["CONTRACTS", "check_contract"]
 _SAMPLES, _BATCH, _EPOCHS, _SEED = 240, 32, 3, FIRST_SEED
 _FULL, _BASE, _LAB_BATCH, _LARGE_BATCH = 48_000, 37, 128, 1_000
 
-# Two independent orders of 240 samples in 8 batches agree on about one sample in 8; half is far from that.
+# Two independent orders of 240 samples in 8 batches agree on about one sample in 8; a half is far from that.
 _ALIKE = 0.5
 
-# Visits come out whole but for rounding.
+# Counts of visits are whole numbers, apart from rounding.
 _HALF_A_VISIT = 0.5
 
 # Two independent masks agree on 0.3 * 0.3 + 0.7 * 0.7 = 58% of the units, give or take 1.5.
@@ -87,7 +87,7 @@ def _every_sample_once(engine: str) -> Finding:
 
 def _full_epoch(engine: str) -> Finding:
     """An epoch of the lab's size trains on each group of samples as often as the group has samples."""
-    # A step that is run eagerly takes 20 ms, whatever its size: fewer of them.
+    # An eager step takes 20 ms, whatever the batch size: so fewer and larger steps.
     batch_size = _LARGE_BATCH if engine == "eager" else _LAB_BATCH
     visits = tracers.trace_groups(engine, samples=_FULL, base=_BASE, batch_size=batch_size)
     sizes = np.bincount(tracers.group_samples(_FULL, _BASE).ravel(), minlength=len(visits))
@@ -109,7 +109,7 @@ def _new_order(engine: str) -> Finding:
 
 
 def _validation_apart(engine: str) -> Finding:
-    """The last samples, for validation, are never trained on, and the others are never left out for them."""
+    """The last samples, for validation, are never trained on, and no other sample is left out instead."""
     trace = _order(engine)
     trained = int((trace.validation != tracers.UNSEEN).sum())
     left = int((trace.steps == tracers.UNSEEN).sum())
@@ -124,8 +124,8 @@ def _labels_aligned(engine: str) -> Finding:
 
 
 def _mean_loss(engine: str) -> Finding:
-    """The loss is the mean over the batch, the partial one too: a step moves weights by the mean gradient."""
-    # The tracer decodes a step by its amount, lr (1 - p) / batch: a sum, or the wrong divisor, is UNKNOWN.
+    """The loss is the mean over the batch, also a partial batch: a step moves weights by the mean gradient."""
+    # The tracer decodes a step from the amount lr (1 - p) / batch: a sum, or the wrong divisor, is UNKNOWN.
     unknown = int((_order(engine).steps == tracers.UNKNOWN).sum())
     return unknown == 0, f"{unknown} samples moved by another amount", "0"
 

@@ -19,7 +19,7 @@ __all__ = ["run_fast_checks"]
 def run_fast_checks(
     labs: Sequence[str], engine: str, dataset: Dataset, source: str, *, device: str
 ) -> Iterator[CheckResult]:
-    """Run the checks in this process, but for trainings that have to be in a fresh one.
+    """Run the checks in this process, except for trainings that need a fresh process.
 
     Args:
         labs: Keys of `LABS`.

@@ -1,8 +1,8 @@
-"""The lab's networks in float64 NumPy: what every engine must compute, and how near it must come.
+"""The lab's networks in float64 NumPy: what every engine must compute, and how near an engine must come.
 
 Weights are a flat list in the order of Keras's `get_weights()`: kernel (inputs, outputs), bias, and so on.
-Masks are the scaled ones of inverted dropout (Srivastava et al., 2014), 0 or 1/(1-p), shape (batch, width),
-one for each hidden layer; no masks, no dropout. All arithmetic is float64, whatever comes in.
+Masks are the scaled masks of inverted dropout (Srivastava et al., 2014), 0 or 1/(1-p), shape (batch, width),
+one for each hidden layer; without masks there is no dropout. All arithmetic is float64, whatever the inputs are.
 docs/oracle.md derives the tolerance and gives the measured figures.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIDENCE",
     "ROUNDOFF",
-    "Reference",
+    "Expected",
     "accuracy",
     "excess",
     "follow",
@@ -39,20 +39,20 @@ __all__ = [
 
 # The largest relative error of one float32 operation that rounds to nearest.
 ROUNDOFF = 2.0**-24
-# An error may be this many times its root mean square bound: 2 exp(-4**2 / 2) = 7e-4 bounds false alarms.
+# An error may be this many times its root mean square bound: 2 exp(-4**2 / 2) = 7e-4 bounds the false alarms.
 CONFIDENCE = 4.0
 
 
 @dataclass(frozen=True)
-class Reference:
-    """Where the weights belong after a number of steps, and how far from there float32 may take them.
+class Expected:
+    """The weights expected after a number of steps, and how far float32 may depart from these weights.
 
     Attributes:
         step: Number of steps done, from 1.
         weights: The oracle's weights.
         tolerances: The largest relative departure of each tensor that rounding explains.
         clearance: How far the nearest hidden unit of all steps was from the kink of its relu, in multiples of
-            the root mean square error of its pre-activation; infinity without hidden layers.
+            the root mean square error of the unit's pre-activation; infinity without hidden layers.
     """
 
     step: int
@@ -62,7 +62,7 @@ class Reference:
 
     @property
     def certain(self) -> bool:
-        """Whether no unit can have crossed its kink, which would change a gradient by a jump."""
+        """Whether no unit can have crossed its kink: a crossing changes a gradient by a jump."""
         return self.clearance > CONFIDENCE
 
 
@@ -75,7 +75,7 @@ def forward(weights: Tensors, x: Tensor, masks: Tensors = ()) -> tuple[Array, Ar
 def loss(weights: Tensors, x: Tensor, y: Tensor, masks: Tensors = ()) -> float:
     """Compute the categorical cross-entropy of labels (batch, classes), averaged over the batch.
 
-    It comes from the logits, not from clipped probabilities, as in Keras when the last layer is a softmax.
+    It is computed from the logits, not from clipped probabilities, as Keras does after a softmax layer.
     """
     logits, _ = forward(weights, x, masks)
     shifted = logits - logits.max(axis=1, keepdims=True)
@@ -114,11 +114,11 @@ def sgd_step(weights: Tensors, gradients: Tensors, learning_rate: float) -> list
 
 def follow(
     weights: Tensors, batches: Batches, learning_rate: float, masks: Iterable[Tensors] | None = None
-) -> Iterator[Reference]:
-    """Train by gradient descent, and yield after each step the weights and how near an engine in float32 must stay.
+) -> Iterator[Expected]:
+    """Train by gradient descent; yield after each step the weights and how near an engine in float32 must stay.
 
-    Each step adds to the mean square error of a weight, and never takes away: the rounding of the stored
-    weight, that of the update, and that of the gradient (docs/oracle.md).
+    Each step adds three terms to the mean square error of a weight: the rounding of the stored weight, of the update
+    and of the gradient (docs/oracle.md).
 
     Args:
         weights: The initial weights.
@@ -127,7 +127,7 @@ def follow(
         masks: The scaled dropout masks of each batch; None for no dropout.
 
     Raises:
-        ValueError: If there are not as many masks as batches, or if a tensor has not moved.
+        ValueError: There are not as many masks as batches, or a tensor has not moved.
     """
     initial = current = _float64(weights)
     variances, clearance = [np.zeros_like(weight) for weight in initial], np.inf
@@ -140,36 +140,36 @@ def follow(
         terms = zip(variances, stored, noise, strict=True)
         variances = [before + new + learning_rate**2 * variance for before, new, variance in terms]
         errors = [CONFIDENCE * float(np.sqrt(variance.sum())) for variance in variances]
-        # The learning rate itself is rounded once, which scales the whole movement: hence the last term.
+        # The last term: the learning rate itself is rounded once, which scales the whole movement.
         pairs = zip(errors, _moved(current, initial), strict=True)
-        yield Reference(step, current, [error / moved + ROUNDOFF for error, moved in pairs], clearance)
+        yield Expected(step, current, [error / moved + ROUNDOFF for error, moved in pairs], clearance)
 
 
-def relative_departures(weights: Tensors, reference: Tensors, initial: Tensors) -> list[float]:
-    """Compute how far each tensor is from the reference, relative to how far the reference has moved.
+def relative_departures(weights: Tensors, expected: Tensors, initial: Tensors) -> list[float]:
+    """Compute how far each tensor is from the expected one, relative to how far the expected one has moved.
 
     A relative error of 1e-3 in all gradients of one tensor is a departure of 1e-3 of that tensor, however
-    small the tensor and its gradient are. Norms are Frobenius's.
+    small the tensor and its gradient are. The norms are Frobenius norms.
 
     Raises:
-        ValueError: If a tensor of the reference has not moved: there is nothing to measure against.
+        ValueError: An expected tensor has not moved: there is nothing to measure against.
     """
-    triples = zip(_float64(weights), _float64(reference), _moved(reference, initial), strict=True)
+    triples = zip(_float64(weights), _float64(expected), _moved(expected, initial), strict=True)
     return [float(np.linalg.norm(weight - target)) / moved for weight, target, moved in triples]
 
 
-def excess(weights: Tensors, reference: Reference, initial: Tensors) -> float:
+def excess(weights: Tensors, expected: Expected, initial: Tensors) -> float:
     """Compute the largest departure in multiples of its tolerance: at most 1 if an engine follows.
 
-    NaN weights give NaN, of which that is false.
+    NaN weights give NaN, which is not at most 1.
 
     Raises:
-        ValueError: If a unit may have crossed its kink, or if a tensor has not moved.
+        ValueError: A unit may have crossed its kink, or a tensor has not moved.
     """
-    if not reference.certain:
-        raise ValueError(f"a relu may have flipped by step {reference.step!r}: clearance {reference.clearance!r}")
-    departures = relative_departures(weights, reference.weights, initial)
-    return float(np.max(np.divide(departures, reference.tolerances)))
+    if not expected.certain:
+        raise ValueError(f"a relu may have flipped by step {expected.step!r}: clearance {expected.clearance!r}")
+    departures = relative_departures(weights, expected.weights, initial)
+    return float(np.max(np.divide(departures, expected.tolerances)))
 
 
 def _float64(tensors: Iterable[Tensor]) -> list[Array]:
@@ -187,7 +187,7 @@ def _scales(masks: Sequence[Array], hidden: int) -> Sequence[Array]:
 
 
 def _activations(weights: Sequence[Array], x: Array, masks: Sequence[Array]) -> list[Array]:
-    """Return the input of each layer, masks applied, and last the logits."""
+    """Return the input of each layer, after the masks, and then the logits."""
     *hidden, (kernel, bias) = zip(weights[::2], weights[1::2], strict=True)
     result = [x]
     for (inner, offset), scale in zip(hidden, _scales(masks, len(hidden)), strict=True):
@@ -200,8 +200,8 @@ def _softmax(logits: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
-def _moved(reference: Tensors, initial: Tensors) -> list[float]:
-    pairs = zip(_float64(reference), _float64(initial), strict=True)
+def _moved(weights: Tensors, initial: Tensors) -> list[float]:
+    pairs = zip(_float64(weights), _float64(initial), strict=True)
     moved = [float(np.linalg.norm(weight - start)) for weight, start in pairs]
     if 0.0 in moved:
         raise ValueError(f"tensor {moved.index(0.0)!r} has not moved: nothing to measure a departure against")
@@ -220,16 +220,16 @@ def _scaled(noisy: _Noisy, factor: Array | float) -> _Noisy:
 
 
 def _with_ones(noisy: _Noisy) -> _Noisy:
-    """Append the input of the bias, which is the last row of its layer: exactly 1."""
+    """Append the input of the bias, exactly 1; the bias is the last row of the layer."""
     column = np.ones((len(noisy.value), 1))
     return _Noisy(np.hstack([noisy.value, column]), np.hstack([noisy.variance, 0 * column]))
 
 
 def _product(left: _Noisy, right: _Noisy) -> _Noisy:
-    """Multiply two matrices; the roundings of the product join the noise inherited from both.
+    """Multiply two matrices; the roundings of the product add to the noise of both factors.
 
-    If n nonzero terms are added in random order, a partial sum is in the mean square at most the sum of the
-    squared terms plus the squared total. There are n roundings of such sums, and one more when it is scaled.
+    If n nonzero terms are added in random order, the mean square of a partial sum is at most the sum of the
+    squared terms plus the squared total. There are n roundings of such sums, and one more of the scaled result.
     """
     value, squares = left.value @ right.value, left.value**2
     own = ROUNDOFF**2 * (np.count_nonzero(left.value, axis=1, keepdims=True) + 1)
@@ -241,13 +241,13 @@ def _noisy_delta(logits: _Noisy, y: Tensor) -> _Noisy:
     """Return (softmax - labels) / batch; logits changed by dz change p_i by p_i (dz_i - sum_k p_k dz_k)."""
     p = _softmax(logits.value)
     spread = (p**2 * logits.variance).sum(axis=1, keepdims=True)
-    # One rounding each for the exponent, the power and the quotient, and one for each class in the sum.
+    # One rounding each of the exponent, the power and the quotient, and one for each class in the sum.
     own = ROUNDOFF**2 * (3 + p.shape[1])
     return _scaled(_Noisy(p - y, p**2 * ((1 - 2 * p) * logits.variance + spread + own)), 1 / len(p))
 
 
 def _clearance(z: _Noisy, mask: Array) -> float:
-    """Return the distance to its kink, in root mean square errors, of the nearest unit not dropped."""
+    """Return how far the nearest unit that is not dropped is from its kink, in root mean square errors."""
     doubtful = (mask != 0) & (z.variance > 0)
     ratios = np.abs(z.value[doubtful]) / np.sqrt(z.variance[doubtful])
     return float(ratios.min(initial=np.inf))

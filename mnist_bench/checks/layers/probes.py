@@ -1,8 +1,8 @@
-"""One probe for each stage of training, each a digest and a few values: together they tell which stage moved.
+"""A probe of each stage of training, a digest and a few values: together the probes tell which stage changed.
 
-The stages are independent: each starts from given weights, images and labels, so that a changed initialiser,
-say, shows in the first stage and in no other. Only the last ones, the weights after whole epochs, follow from all
-the others but the first.
+The stages are independent: each starts from given weights, images and labels, so that a changed initialiser, for
+example, shows in the first stage only. The exceptions are the last stages, the weights after whole epochs, which depend
+on all stages but the first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
     """Probe every stage of a training.
 
     Args:
-        config: Which lab, engine and seed, and how many epochs to follow; None follows 5.
+        config: Which lab, engine and seed, and how many epochs to probe; None means 5.
         dataset: The data.
     """
     lab, engine = configure_lab(config), check_engine(config.engine)
@@ -68,13 +68,13 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
 def _probe_stages(
     lab: Lab, config: TrainingConfig, prepared: Prepared
 ) -> Iterator[tuple[str, Sequence[npt.NDArray[Any]]]]:
-    """Yield each stage's name and the arrays that it is about, in the order of training."""
+    """Yield the name and the arrays of each stage, in the order of training."""
     seed_everything(config.seed)
     yield "initial weights", build_model(lab).get_weights()
     yield "data order", [tracers.trace_order(config.engine, seed=config.seed).steps]
     if lab.dropout:
         yield "dropout mask", [tracers.trace_masks(config.engine, seed=config.seed, steps=4).kept]
-    # Without dropout from here on: its masks have had their stage.
+    # From here on without dropout, whose masks are a stage of their own.
     plain = dataclasses.replace(lab, dropout=0.0)
     given = _given_weights(plain)
     yield "forward", [predict(_compiled(plain, config, prepared, given), config, prepared.pixels[:_BATCH])]

@@ -29,14 +29,14 @@ def check_reproducible(
     seed: int = FIRST_SEED,
     device: str = "auto",
 ) -> Iterator[CheckResult]:
-    """Check that a seed gives one result wherever it is trained, and another seed another.
+    """Check that a seed gives the same result wherever it is trained, and the next seed another result.
 
     Args:
         labs: Keys of `LABS`.
         engines: Keys of `ENGINES`.
         dataset: The data, loaded.
         source: The same data, for the fresh process to load.
-        seed: The seed; the one after it is the other.
+        seed: The seed; the other seed is the next number.
         device: `auto`, `cpu` or `gpu`.
 
     Yields:
@@ -51,9 +51,9 @@ def check_reproducible(
         for lab in labs
     ]
     for config, digests in zip(configs, _collect_digests(configs, dataset), strict=True):
-        other = digests.pop("another seed")
+        next_digest = digests.pop("another seed")
         count = len(set(digests.values()))
-        holds = count == 1 and other not in digests.values()
+        holds = count == 1 and next_digest not in digests.values()
         yield CheckResult(
             name=f"reproducibility/bits[{config.lab}-{config.engine}]",
             verdict=Verdict.PASS if holds else Verdict.REGRESSED,
@@ -64,13 +64,13 @@ def check_reproducible(
 
 
 def _collect_digests(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[dict[str, str]]:
-    """Train the seed of each configuration in several places, and the next seed in one.
+    """Train the seed of each configuration in several places, and the next seed in one place.
 
-    Always on the same number of cores: a product is split among the threads, and on an AVX2 machine 1 and 2
-    threads end in different bits, which is why the numerics key has the threads in it.
+    The number of cores is always the same: a product is split among the threads, and on an AVX2 machine 1 and 2
+    threads end in different bits. The numerics key includes the threads for the same reason.
 
     Returns:
-        The final weights' digests by place, of each configuration.
+        For each configuration, the digest of the final weights by place.
     """
     apart = _train_apart(configs)
 
@@ -89,7 +89,7 @@ def _collect_digests(configs: Sequence[TrainingConfig], dataset: Dataset) -> lis
 
 
 def check_determinism() -> CheckResult:
-    """Check that op determinism is on after it was asked for: a missing call is silent."""
+    """Check that op determinism is on after the call that turns it on: TensorFlow does not report a failure."""
     backend.set_determinism(on=True)
     on = backend.is_deterministic()
     return CheckResult(
@@ -101,7 +101,7 @@ def check_determinism() -> CheckResult:
 
 
 def _train_apart(configs: Sequence[TrainingConfig]) -> list[str]:
-    """Return the digests of trainings in one fresh process, which has the cores that this process has."""
+    """Return the digests of trainings in one fresh process, which may use the same cores as this process."""
     with Child(serve.MODULE) as child:
         return [_train_in(child, config) for config in configs]
 

@@ -1,7 +1,7 @@
-"""What another process asks of this interpreter: its fingerprint, its import time, probes and the fast checks.
+"""Answers requests from another process: the fingerprint, the import time, probes, or the fast checks.
 
 The child's side of `mnist_bench.checks.elsewhere`. Standard input holds one request, as JSON. Each value of the answer
-is an event `value`; `finished` or `failed` comes last.
+is an event `value`; the last event is `finished` or `failed`.
 """
 
 from __future__ import annotations

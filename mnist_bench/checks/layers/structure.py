@@ -1,4 +1,4 @@
-"""What a lab's model must be made of before anything is trained: layers, parameters, initial weights."""
+"""What a lab's model must be before training: layers, parameters, initial weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DEVIATIONS = 5.0
 
 
 def expected_layers(lab: Lab) -> list[tuple[str, int, int, str | None]]:
-    """Return what the lab sheet's summary lists: each layer's kind, units, parameters and activation."""
+    """Return the rows of the lab sheet's model summary: each layer's kind, units, parameters and activation."""
     rows: list[tuple[str, int, int, str | None]] = []
     inputs = PIXELS
     for width, activation in [*((width, "relu") for width in lab.hidden), (CLASSES, "softmax")]:

@@ -1,8 +1,8 @@
 """Tiny trainings whose final weights tell what an engine did: which sample in which step, which unit dropped.
 
-Nothing is put inside the engines. Every training sample has a pixel of its own, and all weights start at 0,
-so a sample's row of the kernel moves only in the step that it is trained in, and by an amount that names the step,
-where products are float32's: TF32 would blur it.
+The engines are not instrumented. Every training sample has a pixel of its own, and all weights start at 0. So the
+kernel's row of a sample moves only in the step that trains the sample, and by an amount that identifies the step. That
+needs float32 products: TF32 would blur the amounts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 UNSEEN = -1  # a sample that was trained in no step
 UNKNOWN = -2  # a sample that was trained, but not once in one step
 
-# The steps must differ in what they do to a row by far more than float32 rounds.
+# The amounts by which two steps move a row must differ by far more than float32 rounds.
 _TOLERANCE = 1e-4
 
 
@@ -53,8 +53,8 @@ class OrderTrace:
 
     Attributes:
         steps: (epochs, samples): the step of the epoch in which a sample was trained, UNSEEN, or UNKNOWN.
-        validation: (epochs, validation samples): the same for those that must not be trained.
-        labels: (epochs, samples): the label that each sample was trained with, -1 where it was not.
+        validation: (epochs, validation samples): the same for the samples that must not be trained.
+        labels: (epochs, samples): the label with which each sample was trained, -1 if it was not trained.
     """
 
     steps: Ints
@@ -63,21 +63,11 @@ class OrderTrace:
 
 
 def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: int) -> Prepared:
-    """Make the input of an engine from (n, inputs) uint8 pixels and (n,) labels, the last ones for validation."""
+    """Make the input of an engine from (n, inputs) uint8 pixels and (n,) labels; the last are for validation."""
     x, y = pixels.astype(np.float32) / np.float32(255), np.eye(CLASSES, dtype=np.float32)[labels]
     split = len(x) - validation
-    return Prepared(
-        pixels=pixels,
-        x_fit=x,
-        y_fit=y,
-        x_train=x[:split],
-        y_train=y[:split],
-        x_validation=x[split:],
-        y_validation=y[split:],
-        x_test=x[split:],
-        y_test=y[split:],
-        validation_split=validation / len(x),
-    )
+    last = x[split:], y[split:]
+    return Prepared.split_at(split, validation / len(x), pixels=pixels, fit=(x, y), test=last)
 
 
 @without_tf32()
@@ -88,14 +78,14 @@ def trace_order(
 
     Args:
         engine: A key of `ENGINES`.
-        samples: Training samples; a quarter as many more are for validation.
-        batch_size: One that does not divide `samples` makes a partial last batch.
+        samples: Training samples; a quarter of that number are added for validation.
+        batch_size: A size that does not divide `samples` makes the last batch a partial one.
         epochs: Epochs to train.
-        seed: Of the training.
+        seed: The seed of the training.
     """
     steps = trace_steps(engine, samples=samples, batch_size=batch_size, epochs=epochs, seed=seed)
     config = _configure_order(engine, batch_size, seed)
-    # Not seeded anew: the label that a sample has does not depend on the order.
+    # Not seeded again: the label of a sample does not depend on the order.
     model = _compile_perceptron(engine, steps.shape[1], samples, batch_size, config.learning_rate)
     mixed = _train_rows(model, config, np.arange(steps.shape[1]) % CLASSES, samples, epochs)
     trained = (mixed > 0).sum(axis=2) == 1
@@ -107,12 +97,12 @@ def trace_order(
 def trace_steps(
     engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = FIRST_SEED
 ) -> Ints:
-    """Find out in which step of each epoch an engine trains each sample, whatever its label.
+    """Find out in which step of each epoch an engine trains each sample, whatever the label.
 
     The arguments are those of `trace_order`.
 
     Returns:
-        (epochs, samples and those for validation): the step, UNSEEN, or UNKNOWN.
+        (epochs, training and validation samples): the step, UNSEEN, or UNKNOWN.
     """
     amounts = _step_amounts(samples, batch_size)
     everything = samples + samples // 4
@@ -127,17 +117,17 @@ def _configure_order(engine: str, batch_size: int, seed: int) -> TrainingConfig:
 
 
 def _train_rows(model: Any, config: TrainingConfig, labels: Ints, samples: int, epochs: int) -> Floats:
-    """Train samples of a pixel each, and return the kernel, (epochs, samples, classes), that each epoch ends with."""
+    """Train samples of one pixel each; return the kernel at the end of each epoch, (epochs, samples, classes)."""
     prepared = make_prepared(255 * np.eye(len(labels), dtype=np.uint8), labels, validation=len(labels) - samples)
     zeros = [np.zeros((len(labels), CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
     return np.stack([weights[0] for weights in _train_from(model, zeros, prepared, config, epochs)])
 
 
 def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
-    """Return by how much each step moves a row it trains: learning rate 1, class 0, mean over the batch.
+    """Return by how much each step moves the row of a sample: learning rate 1, class 0, mean over the batch.
 
-    With all samples of class 0 and fresh rows, a step's probabilities depend on the bias alone, so the
-    amount, (1 - p) / batch, is known beforehand. It falls from step to step.
+    With all samples of class 0 and fresh rows, a step's probabilities depend on the bias alone, so the amount,
+    (1 - p) / batch, is known in advance. It decreases from step to step.
     """
     bias, amounts = np.zeros(CLASSES), []
     for start in range(0, samples, batch_size):
@@ -151,7 +141,7 @@ def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
 
 
 def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
-    """Return for each (epoch, sample) the step whose amount its row has moved by."""
+    """Return for each (epoch, sample) the step whose amount is the movement of the sample's row."""
     distance = np.abs(moves[:, :, None] - amounts)
     steps: Ints = distance.argmin(axis=2)
     steps[distance.min(axis=2) > _TOLERANCE * amounts.max()] = UNKNOWN
@@ -160,9 +150,9 @@ def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
 
 
 def group_samples(samples: int, base: int) -> Ints:
-    """Return the three groups, (samples, 3), that each sample is in: one for each digit of its number.
+    """Return the three groups, (samples, 3), of each sample: one group for each digit of the sample's number.
 
-    There are 3 * base groups, and no two samples are in the same three; `samples` is at most base cubed.
+    There are 3 * base groups, and no two samples have the same three; `samples` is at most base cubed.
     """
     numbers = np.arange(samples)
     return np.stack([place * base + numbers // base**place % base for place in range(3)], axis=1)
@@ -170,19 +160,19 @@ def group_samples(samples: int, base: int) -> Ints:
 
 @without_tf32()
 def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> npt.NDArray[np.float64]:
-    """Count an epoch's visits at full size: to the samples of each group of `group_samples`.
+    """Count how often an epoch of full size visits the samples of each group of `group_samples`.
 
-    A pixel a sample would be too many, so a sample lights those of its groups. At a vanishing learning rate every
-    visit moves a row alike.
+    One pixel for each sample would be too many, so a sample lights the pixels of its groups. With a vanishing learning
+    rate all visits move a row by the same amount.
 
     Args:
         engine: A key of `ENGINES`.
         samples: Training samples.
-        base: Of the samples' numbers.
-        batch_size: One that divides `samples`.
+        base: The base of the samples' numbers.
+        batch_size: A divisor of `samples`.
 
     Returns:
-        (3 * base,) visits: a sound epoch gives as many as a group has samples.
+        (3 * base,) visits: in a sound epoch, the number of samples in each group.
     """
     pixels = np.zeros((samples, 3 * base), np.uint8)
     np.put_along_axis(pixels, group_samples(samples, base), 255, axis=1)
@@ -198,16 +188,16 @@ def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> np
 
 @dataclass(frozen=True)
 class MaskTrace:
-    """What an engine's dropout did, step by step, each step a batch of one sample from the same weights.
+    """What an engine's dropout did, step by step; each step is a batch of one sample from the same weights.
 
     Attributes:
         kept: (steps, layers, width) of booleans.
         initial: The weights before each step.
         trained: The weights after each step.
         x: (1, inputs), the sample.
-        y: (1, classes), its label.
-        learning_rate: Of the step.
-        val_losses: The validation loss after each step, as the engine reported it.
+        y: (1, classes), the label of the sample.
+        learning_rate: The learning rate of each step.
+        val_losses: The validation loss that the engine reported after each step.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -221,7 +211,7 @@ class MaskTrace:
 
 @without_tf32()
 def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = FIRST_SEED) -> MaskTrace:
-    """Find out which units of the dropout lab, widened, an engine drops.
+    """Find out which units an engine drops in the dropout lab with wider layers.
 
     Every hidden unit gives 1 before dropout, so the gradient of the second kernel has a row of zeros for each
     dropped unit of the first layer, and a column of zeros for each of the second.
@@ -229,8 +219,8 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
     Args:
         engine: A key of `ENGINES`.
         steps: Epochs, of one step each.
-        width: Units of each hidden layer: more than the lab's, for more draws a step.
-        seed: Of the training.
+        width: Units of each hidden layer: more than in the lab, for more draws in each step.
+        seed: The seed of the training.
     """
     lab = dataclasses.replace(LABS["dropout"], hidden=(width, width))
     inputs = 4
@@ -240,11 +230,11 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
     # The last kernel differs by class, so that a gradient flows back to every unit.
     initial[-2] = np.tile(np.linspace(-1, 1, CLASSES, dtype=np.float32) / width, (width, 1))
     prepared = make_prepared(np.full((2, inputs), 255, np.uint8), np.zeros(2, np.int64), validation=1)
-    # A small step: a thousand units together would else drive the loss to 0, and nothing could be told from it.
+    # A small step: otherwise a thousand units together would drive the loss to 0, which would tell nothing.
     config = TrainingConfig(lab="dropout", engine=engine, seed=seed, batch_size=1, learning_rate=1e-4)
     losses: list[float] = []
     set_determinism(on=check_engine(engine).deterministic)
-    seed_everything(seed)  # before it is built: Keras 3 seeds the masks then
+    seed_everything(seed)  # before the model is built: Keras 3 seeds the masks then
     model = build_model(lab, inputs=inputs)
     _compile(model, config, samples=1)
     trained = _train_from(model, initial, prepared, config, steps, losses)
@@ -262,14 +252,14 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
 
 
 def _seed_perceptron(config: TrainingConfig, inputs: int, samples: int) -> Any:
-    """Return a perceptron, compiled for the config and this many training samples; TensorFlow is seeded afresh."""
+    """Return a perceptron, compiled for the config and this many training samples; seed TensorFlow again."""
     set_determinism(on=check_engine(config.engine).deterministic)
     model = _compile_perceptron(config.engine, inputs, samples, config.batch_size, config.learning_rate)
     seed_everything(config.seed)
     return model
 
 
-# Tracing and compiling take longer than a tiny training, and seeds and weights are set before each one.
+# Tracing and compiling take longer than a tiny training; seeds and weights are set before each training.
 @functools.lru_cache(maxsize=16)
 def _compile_perceptron(engine: str, inputs: int, samples: int, batch_size: int, learning_rate: float) -> Any:
     config = TrainingConfig(lab="perceptron", engine=engine, batch_size=batch_size, learning_rate=learning_rate)
@@ -281,8 +271,8 @@ def _compile_perceptron(engine: str, inputs: int, samples: int, batch_size: int,
 def _compile(model: Any, config: TrainingConfig, *, samples: int) -> None:
     """Compile a model as a training does, and have Keras make its metrics.
 
-    Keras 3 makes them in the first step, which TensorFlow therefore traces twice. The models of the arithmetic checks
-    leave that to their first step; here it would only take time.
+    Keras 3 makes the metrics in the first step, so that TensorFlow traces that step twice. The models of the arithmetic
+    checks leave that to their first step; here it would only take time.
     """
     engine = check_engine(config.engine)
     compile_model(model, engine, config, samples=samples)
@@ -299,7 +289,7 @@ def _train_from(
     epochs: int,
     losses: list[float] | None = None,
 ) -> list[list[Floats]]:
-    """Train with every epoch starting from these weights, and return the weights that each one ends with."""
+    """Train with every epoch starting from these weights; return the weights at the end of each epoch."""
     model.set_weights(weights)
     ends: list[list[Floats]] = []
 

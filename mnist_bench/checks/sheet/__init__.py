@@ -1,1 +1,1 @@
-"""The lab sheet: its figures, facts and walk."""
+"""The lab sheet: its figures, the facts compared with ours, and the walk through its sections."""

@@ -1,4 +1,4 @@
-"""What the lab prints, a fact at a time: ours, the sheet's, and how they compare. Sees records only."""
+"""What the lab prints, one fact at a time: our value, the sheet's, and how the two compare. Sees records only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
-from mnist_bench.checks.sheet import figures as sheet
+from mnist_bench.checks.sheet.figures import EPOCH_LINES, HISTORY_KEYS, LAYERS, ONE_HOT, READY, SHAPES
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = [
     "state_test",
 ]
 
-MNIST_ONLY = "the sheet's is MNIST's: not compared"
+MNIST_ONLY = "the sheet's value is of MNIST: not compared"
 
 _RAMP = " .:-=+*#%@"  # from no ink to full ink
 _LEVELS = 256
@@ -47,13 +47,13 @@ class Fact:
 
     Attributes:
         section: The section of the sheet.
-        name: What it is.
-        ours: What came of it here.
-        sheet: What the sheet has in its place; None where it has nothing, or nothing comparable.
-        exact: Whether the sheet's is the only right one.
-        within: Whether ours lies within the spread of the reference's seeds; None where there is no such
-            question, or no reference.
-        note: How the two compare, where that needs words.
+        name: What is printed.
+        ours: The value here.
+        sheet: The sheet's value; None if the sheet has no value, or none to compare with.
+        exact: Whether the sheet's value is the only right one.
+        within: Whether our value lies within the spread of the reference's seeds; None for other facts, or without a
+            reference.
+        note: How the two compare, if that needs words.
         form: `figure`, one line; `epoch`, the line of an epoch; `block`, several lines.
     """
 
@@ -68,13 +68,13 @@ class Fact:
 
     @property
     def differs(self) -> bool:
-        """Whether the sheet's is the only right one, and ours is another."""
+        """Whether our value differs from the only right one."""
         return self.exact and self.ours != self.sheet
 
 
 def state_shapes(section: Section, shapes: Sequence[tuple[int, ...]]) -> Iterator[Fact]:
     """State the shapes of the four arrays, in the sheet's order."""
-    for (name, printed), shape in zip(sheet.SHAPES.items(), shapes, strict=True):
+    for (name, printed), shape in zip(SHAPES.items(), shapes, strict=True):
         yield Fact(section=section.number, name=name, ours=str(shape), sheet=printed, exact=True)
 
 
@@ -89,7 +89,7 @@ def state_ready(section: Section, x_fit: npt.NDArray[np.float32], x_test: npt.ND
     """State what the prepared inputs, (n, 784) and (m, 784), are."""
     low, high = min(x_fit.min(), x_test.min()), max(x_fit.max(), x_test.max())
     ours = f"{x_fit.shape} and {x_test.shape}, {x_fit.dtype} from {low:g} to {high:g}"
-    return Fact(section=section.number, name="Input data ready", ours=ours, sheet=sheet.READY, exact=True)
+    return Fact(section=section.number, name="Input data ready", ours=ours, sheet=READY, exact=True)
 
 
 def state_one_hot(section: Section, one_hot: npt.NDArray[np.float32], *, mnist: bool) -> Fact:
@@ -98,14 +98,14 @@ def state_one_hot(section: Section, one_hot: npt.NDArray[np.float32], *, mnist: 
         section=section.number,
         name="One-hot vector",
         ours=_format_array(one_hot),
-        sheet=sheet.ONE_HOT if mnist else None,
+        sheet=ONE_HOT if mnist else None,
         exact=mnist,
         note="" if mnist else MNIST_ONLY,
     )
 
 
 def format_fact(fact: Fact) -> str:
-    """Return a fact for a terminal: one line, and more where the sheet's or a note needs them."""
+    """Return a fact for a terminal: one line, and more lines for a block, an epoch of the sheet or a note."""
     if fact.form == "block":
         return f"{fact.name}:{f'  ({fact.note})' if fact.note else ''}\n{fact.ours}"
     if fact.form == "epoch":
@@ -118,26 +118,27 @@ def format_fact(fact: Fact) -> str:
 
 
 def draw_text(image: npt.NDArray[np.uint8]) -> str:
-    """Draw an image, (rows, columns) from 0 to 255, in characters: two a pixel, the darker the more ink."""
+    """Draw an image, (rows, columns) from 0 to 255, in characters: two for each pixel, darker for more ink."""
     levels = image.astype(int) * len(_RAMP) // _LEVELS
     return "\n".join("".join(2 * _RAMP[level] for level in row).rstrip() for row in levels)
 
 
 def state_layers(section: Section, layers: Sequence[LayerRecord]) -> Iterator[Fact]:
-    """State a model's summary: a row a layer, then the totals."""
+    """State a model's summary: a row for each layer, then the totals."""
     lab = section.lab or ""
     rows = [_format_layer(layer.kind, layer.units, layer.parameters) for layer in layers]
-    printed = [_format_layer(*row) for row in sheet.LAYERS[lab]]
-    for number, (ours, its) in enumerate(zip_longest(rows, printed, fillvalue="none"), 1):
-        yield Fact(section=section.number, name=f"Layer {number}", ours=ours, sheet=its, exact=True)
+    printed = [_format_layer(*row) for row in LAYERS[lab]]
+    pairs = enumerate(zip_longest(rows, printed, fillvalue="none"), start=1)
+    facts = [(f"Layer {number}", ours, sheet) for number, (ours, sheet) in pairs]
     total, trainable = (sum(getattr(layer, name) for layer in layers) for name in ("parameters", "trainable"))
-    for name, ours_count, its_count in (
+    for name, count, sheet_count in (
         ("Total params", total, LABS[lab].parameters),
         ("Trainable params", trainable, LABS[lab].parameters),
         ("Non-trainable params", total - trainable, 0),
     ):
-        ours, its = _format_count(ours_count), _format_count(its_count)
-        yield Fact(section=section.number, name=name, ours=ours, sheet=its, exact=True)
+        facts.append((name, _format_count(count), _format_count(sheet_count)))
+    for name, ours, sheet in facts:
+        yield Fact(section=section.number, name=name, ours=ours, sheet=sheet, exact=True)
 
 
 def state_epoch(section: Section, epoch: int, epochs: int, figures: Mapping[str, float | None], *, mnist: bool) -> Fact:
@@ -145,12 +146,12 @@ def state_epoch(section: Section, epoch: int, epochs: int, figures: Mapping[str,
 
     Args:
         section: The section that trains.
-        epoch: Its number, from 0.
+        epoch: The number of the epoch, from 0.
         epochs: Epochs of the training.
         figures: `loss`, `accuracy`, `val_loss` and `val_accuracy`.
         mnist: Whether the data is MNIST.
     """
-    printed = sheet.EPOCH_LINES[section.lab or ""].get(epoch + 1) if mnist else None
+    printed = EPOCH_LINES[section.lab or ""].get(epoch + 1) if mnist else None
     return Fact(
         section=section.number,
         name=f"epoch {epoch + 1:{len(str(epochs))}}/{epochs}",
@@ -161,12 +162,12 @@ def state_epoch(section: Section, epoch: int, epochs: int, figures: Mapping[str,
 
 
 def state_test(section: Section, record: TrainingRecord, reference: Reference | None) -> Iterator[Fact]:
-    """State the loss and the accuracy on the test set, beside the sheet's and the reference's seeds.
+    """State the loss and the accuracy on the test set, next to the sheet's and compared with the reference's seeds.
 
     Args:
         section: The section that evaluates.
         record: The training.
-        reference: The seeds to compare with, trained for as many epochs, or None.
+        reference: The seeds to compare with, trained for the same number of epochs, or None.
     """
     lab, mnist = LABS[record.config.lab], record.dataset.source == "mnist"
     for name, ours, printed, seeds in (
@@ -185,20 +186,20 @@ def state_test(section: Section, record: TrainingRecord, reference: Reference | 
 
 
 def state_history(section: Section, record: TrainingRecord) -> Fact:
-    """State what the history has a column of."""
+    """State the names of the history's columns."""
     ours = sorted(name for name in record.history.__dataclass_fields__ if not name.endswith("seconds"))
-    printed = ", ".join(sheet.HISTORY_KEYS)
+    printed = ", ".join(HISTORY_KEYS)
     return Fact(section=section.number, name="History keys", ours=", ".join(ours), sheet=printed, exact=True)
 
 
 def _judge_spread(figure: float | None, seeds: Sequence[float], engine: str) -> tuple[bool | None, str]:
-    """Return whether a figure lies from the lowest to the highest of the seeds, and say so.
+    """Return whether a figure lies between the lowest and the highest seed, and say so.
 
-    Of n exchangeable seeds and a new one, the new one is lowest or highest twice in n + 1 times: so often a
+    A new seed is the lowest or the highest of n + 1 exchangeable seeds with a probability of 2 in n + 1: so often a
     sound training falls outside.
     """
     if not seeds:
-        return None, "no reference of so many epochs on these data to compare with"
+        return None, "no reference with this number of epochs on this data set to compare with"
     low, high = min(seeds), max(seeds)
     within = figure is not None and low <= figure <= high
     note = f"the {len(seeds)} seeds of {engine}: {_format_figure(low)} to {_format_figure(high)}"
@@ -206,7 +207,7 @@ def _judge_spread(figure: float | None, seeds: Sequence[float], engine: str) -> 
 
 
 def _format_array(array: npt.NDArray[Any]) -> str:
-    """Return what `print` shows with NumPy's own settings, the sheet's, whatever this process has set."""
+    """Return what `print` shows with NumPy's default settings, as in the sheet, whatever this process has set."""
     import numpy as np
 
     return np.array2string(array, max_line_width=75, threshold=array.size)
@@ -217,13 +218,13 @@ def _format_layer(kind: str, units: int, parameters: int) -> str:
 
 
 def _format_count(parameters: int) -> str:
-    """Return a number of parameters as Keras's summary has it, with what they take in float32."""
+    """Return a number of parameters as Keras's summary shows it, with their size in float32."""
     size = parameters * _BYTES
     return f"{parameters:,} ({f'{size / 1024:.2f} KB' if size else '0.00 B'})"
 
 
 def _format_line(figures: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} {_format_figure(figures[name])}" for name in sheet.HISTORY_KEYS)
+    return ", ".join(f"{name} {_format_figure(figures[name])}" for name in HISTORY_KEYS)
 
 
 def _format_figure(figure: float | None) -> str:

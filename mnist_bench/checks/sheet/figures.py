@@ -1,6 +1,6 @@
-"""The lab sheet: its sections in their order, and every figure that it prints. Data only, a leaf.
+"""The lab sheet: the sections in their order, and every figure that the sheet prints. Data only.
 
-The sheet's run was of early 2025, with a seed that Keras does not know of.
+The sheet's run is from early 2025; its seed does not reach Keras.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Section:
     """One section of the sheet.
 
     Attributes:
-        number: As the sheet numbers it.
-        title: What it is about.
+        number: The number in the sheet.
+        title: The subject.
         lab: The model, a key of `LABS`; None for the data.
-        engine: How the sheet trains it, a key of `ENGINES`: `run_eagerly=True` is `eager`.
-        shows: What it prints, in its order: `data`, `layers`, `epochs`, `test`, `history`.
+        engine: How the sheet trains the model, a key of `ENGINES`: `run_eagerly=True` is `eager`.
+        shows: What the section prints, in the sheet's order: `data`, `layers`, `epochs`, `test`, `history`.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochLine:
-    """The figures of an epoch as Keras prints them: `loss` and `accuracy` are of training."""
+    """The figures of an epoch as Keras prints them: `loss` and `accuracy` belong to training."""
 
     accuracy: float
     loss: float
@@ -83,13 +83,13 @@ SHAPES = {
 }
 
 READY = "(60000, 784) and (10000, 784), float32 from 0 to 1"
-"""What the inputs are, by its text, once it prints that they are ready."""
+"""The inputs, as the sheet's text describes them, when it prints that they are ready."""
 
 SAMPLE = 2
-"""The training image that the sheet looks at."""
+"""The training image that the sheet shows."""
 
 ONE_HOT = "[0. 0. 0. 0. 1. 0. 0. 0. 0. 0.]"
-"""Its label."""
+"""The label of that image."""
 
 HISTORY_KEYS = ("accuracy", "loss", "val_accuracy", "val_loss")
 """The figures of an epoch, in the order in which Keras 3 keeps and prints them."""
@@ -152,10 +152,10 @@ EPOCH_LINES = {
         (20, 0.9694, 0.0994, 0.9762, 0.0840),
     ),
 }
-"""The lines of `fit` by epoch; where one is missing here the sheet leaves it out.
+"""The lines of `fit` by epoch; the sheet leaves out the epochs that are missing here.
 
-The training figures are those of Keras's progress bar of that time, which took the mean of the running means
-(keras-team/keras, issue 20212): in a first epoch they lie far below those of the history.
+The training figures are those of Keras's progress bar of that time, which showed the mean of the running means
+(keras-team/keras, issue 20212): in a first epoch the accuracy lies far below that of the history.
 """
 
 

@@ -1,4 +1,4 @@
-"""The lab, walked in the sheet's order: its models built and trained, what the sheet prints told as facts."""
+"""A walk through the lab in the sheet's order: models are built and trained, and all that the sheet prints is told."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
     Tell: TypeAlias = Callable[[Fact], None]
 
-__all__ = ["Walk", "explain_walk", "walk"]
+__all__ = ["WalkPlan", "explain_walk", "walk"]
 
 _FAST = "epoch"  # Keras's own `fit`, and the same bits as both engines of the sheet
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
+class WalkPlan:
     """What to walk, and how.
 
     Attributes:
         sections: The sections, in the sheet's order.
         dataset: The data.
-        source: Where it was loaded from, as a configuration says it.
+        source: The source of the data, as a configuration names it.
         fast: Whether `epoch` trains instead of the sheet's own engines.
-        seed: For `set_random_seed`.
-        folder: Where the records go.
-        resume: Whether records that are there already are taken as they are.
-        baselines: Where the accuracy of other seeds stands.
+        seed: The argument of `set_random_seed`.
+        folder: Where the records are written.
+        resume: Whether existing records are used as they are.
+        baselines: The folder with the accuracy of other seeds.
         epochs: Epochs of each training; None means the lab's own.
     """
 
@@ -63,43 +63,43 @@ class Walk:
     epochs: int | None = None
 
 
-def explain_walk(plan: Walk) -> list[str]:
-    """Return what a reader should know before the first section, a line each."""
+def explain_walk(plan: WalkPlan) -> list[str]:
+    """Return what a reader should know before the first section, one fact a line."""
     configs = _make_configs(plan)
     lines = [f"Data: {plan.dataset.label}, from {plan.dataset.origin}."]
     if not configs:
         return lines
     lines.append(
-        f"Seed: {plan.seed}, by keras.utils.set_random_seed; the sheet's np.random.seed reaches nothing in Keras."
+        f"Seed: {plan.seed}, by keras.utils.set_random_seed; the sheet's np.random.seed has no effect on Keras."
     )
     engines = ", ".join(f"{config.lab} by {config.engine}" for config in configs)
     lines.append(f"Training: {engines}{f'. {_describe_bits(configs)}' if plan.fast else ', as the sheet does'}.")
     told = {section.lab for section in plan.sections if "epochs" in section.shows}
     if told and not plan.dataset.is_standin:
         lines.append(
-            "Epochs: the sheet's accuracy and loss are means of running means, as Keras's progress bar then had them, "
-            "and so worse than ours in the first epochs; its val_accuracy and val_loss are as ours."
+            "Epochs: the sheet's accuracy and loss are means of running means, as Keras's progress bar showed then, "
+            "and so are worse than ours in the first epochs; val_accuracy and val_loss compare directly."
         )
     quiet = [config.lab for config in configs if config.lab not in told]
-    return [*lines, *(f"Section 5 trains {lab}; without it the epochs are not shown." for lab in quiet)]
+    return [*lines, *(f"Section 5 trains {lab}; without that section the epochs are not shown." for lab in quiet)]
 
 
-def walk(plan: Walk, tell: Tell) -> list[TrainingRecord]:
-    """Walk the sections, and train what they need; each record is kept as its training ends.
+def walk(plan: WalkPlan, tell: Tell) -> list[TrainingRecord]:
+    """Walk through the sections and train what they need; each record is saved when the training ends.
 
     Args:
         plan: What to walk.
-        tell: Called with each fact as soon as it is known.
+        tell: Called with each fact as soon as the fact is known.
 
     Returns:
         The records of the trainings that the sections need, in the sheet's order.
 
     Raises:
-        FileExistsError: A record is there already, and the plan does not resume.
-        ValueError: A record that is there is of another training, or an option is not allowed.
+        FileExistsError: A record exists already, and the plan does not resume.
+        ValueError: An existing record is of another training, or an option is not allowed.
     """
     configs = _make_configs(plan)
-    # Only where there is something to train: else no folder is made.
+    # Only if there is something to train: otherwise no folder is made.
     done = plan_campaign(configs, plan.folder, plan.dataset, resume=plan.resume).done if configs else {}
     walker = _Walker(plan, tell, {record.config.lab: record for record in done.values()})
     for section in plan.sections:
@@ -109,9 +109,9 @@ def walk(plan: Walk, tell: Tell) -> list[TrainingRecord]:
 
 
 class _Walker:
-    """A walk under way, with the records that there are so far."""
+    """A walk in progress, with the records so far."""
 
-    def __init__(self, plan: Walk, tell: Tell, records: dict[str, TrainingRecord]) -> None:
+    def __init__(self, plan: WalkPlan, tell: Tell, records: dict[str, TrainingRecord]) -> None:
         self.records = records
         self._plan, self._tell = plan, tell
         self._mnist = not plan.dataset.is_standin
@@ -144,10 +144,10 @@ class _Walker:
         yield facts.state_one_hot(section, prepared.y_fit[SAMPLE], mnist=self._mnist)
 
     def _show_epochs(self, section: Section) -> None:
-        """Tell each epoch as it ends, or as the record of an earlier sitting has it."""
+        """Tell each epoch when it ends, or as an existing record has it."""
         record = self.records.get(_lab_of(section).name)
         if record is None:
-            self._train(section, on_epoch=lambda epoch, it: self._tell_epoch(section, epoch, vars(it)))
+            self._train(section, on_epoch=lambda epoch, figures: self._tell_epoch(section, epoch, vars(figures)))
             return
         for epoch in range(len(record.history.loss)):
             figures = {name: getattr(record.history, name)[epoch] for name in HISTORY_KEYS}
@@ -165,7 +165,7 @@ class _Walker:
         return record
 
     def _find_reference(self, record: TrainingRecord) -> Reference | None:
-        """Return the seeds to compare with: the engine's own where there are some, else another's."""
+        """Return the seeds to compare with: those of the same engine if there are any, else those of another."""
         config, dataset = record.config, record.dataset
         for engine in dict.fromkeys([config.engine, *ENGINES]):
             reference = find_reference(self._plan.baselines, dataset.source, config.lab, engine, digest=dataset.digest)
@@ -174,13 +174,13 @@ class _Walker:
         return None
 
 
-def _make_configs(plan: Walk) -> list[TrainingConfig]:
+def _make_configs(plan: WalkPlan) -> list[TrainingConfig]:
     """Return the trainings that the sections need, each once, in the order of the sections."""
     needy = [section for section in plan.sections if {"epochs", "test", "history"} & set(section.shows)]
     return list({section.lab: _make_config(plan, section) for section in needy}.values())
 
 
-def _make_config(plan: Walk, section: Section) -> TrainingConfig:
+def _make_config(plan: WalkPlan, section: Section) -> TrainingConfig:
     engine = _FAST if plan.fast else section.engine
     # The source that was found, whatever `auto` would find later.
     source = plan.dataset.name if plan.source == "auto" else plan.source
@@ -192,7 +192,7 @@ def _lab_of(section: Section) -> Lab:
 
 
 def _describe_bits(configs: Sequence[TrainingConfig]) -> str:
-    """Say whether the quick engine gives what the sheet's own would."""
+    """Say whether the fast engine gives the same bits as the sheet's own."""
     if read_keras_version().startswith("2.") and any(config.lab == "dropout" for config in configs):
-        return "On a CPU the sheet's own give the same bits, but for dropout: run eagerly, Keras 2 draws other masks"
-    return "On a CPU the sheet's own give the same bits"
+        return "On a CPU the sheet's engines give the same bits, except for dropout: Keras 2 draws other masks eagerly"
+    return "On a CPU the sheet's engines give the same bits"

@@ -54,23 +54,16 @@ def add_steps(prepared: Prepared, share: float) -> Prepared:
     """
     from mnist_bench.training.data.dataset import Prepared
 
-    split = len(prepared.x_train)
-    count = len(prepared.x_fit)
+    split, count = len(prepared.x_train), len(prepared.x_fit)
     extra = np.arange(round(share * split))
     rows = np.concatenate([np.arange(split), extra, np.arange(split, count)])
-    x_fit, y_fit, split = prepared.x_fit[rows], prepared.y_fit[rows], split + len(extra)
-    return Prepared(
-        pixels=prepared.pixels[rows],
-        x_fit=x_fit,
-        y_fit=y_fit,
-        x_train=x_fit[:split],
-        y_train=y_fit[:split],
-        x_validation=x_fit[split:],
-        y_validation=y_fit[split:],
-        x_test=prepared.x_test,
-        y_test=prepared.y_test,
+    return Prepared.split_at(
+        split + len(extra),
         # Half a sample less than there are, so that rounding cannot move Keras's own split.
-        validation_split=(count - len(prepared.x_train) - 0.5) / len(rows),
+        (count - split - 0.5) / len(rows),
+        pixels=prepared.pixels[rows],
+        fit=(prepared.x_fit[rows], prepared.y_fit[rows]),
+        test=(prepared.x_test, prepared.y_test),
     )
 
 

@@ -1,7 +1,8 @@
 """Reads the four arrays of a data set from an npz archive or from a folder of IDX files.
 
-No file is trusted: no pickle is opened, no more bytes are unpacked than the arrays have, and whatever is
-wrong becomes one line that names the file. A leaf: it imports nothing of ours.
+No file is trusted: no pickle is opened, no more bytes are unpacked than the arrays have, and each fault becomes one
+line that names the file. `numpy.load` cannot promise that: it reads a header of up to 4 GB, makes an array of whatever
+size the header claims, and does not notice bytes behind the end of the array.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ _IDX_STEMS = {
     "y_test": "t10k-labels",
 }
 _EITHER = "an npz archive or a folder with the four IDX files"
-_CHUNK_BYTES = 1 << 18  # zipfile joins its pieces anew at each step: large reads would be quadratic
+_CHUNK_BYTES = 1 << 18  # zipfile copies what it has at each step of a read: the time of large reads is quadratic
 
 
 class DataError(ValueError):
-    """Data that cannot be had or is not what it should be; the message is a single line."""
+    """Data that is missing or wrong; the message is a single line."""
 
 
 class Arrays(NamedTuple):
@@ -63,10 +64,10 @@ def read_arrays(path: Path) -> Arrays:
         path: An npz archive with Keras's array names, or a folder with the four IDX files, gzipped or not.
 
     Returns:
-        The arrays: right in shape and dtype, but their values are not checked.
+        The arrays: shape and dtype are right, the values are not checked.
 
     Raises:
-        DataError: Something is missing, unreadable or has another shape or dtype.
+        DataError: An array is missing, unreadable or of another shape or dtype.
     """
     try:
         mode = path.stat().st_mode
@@ -83,33 +84,33 @@ def read_npz(file: Path | BinaryIO, label: str) -> Arrays:
     """Read the four arrays of an npz archive.
 
     Args:
-        file: The archive, or where it lies.
-        label: What messages call it.
+        file: The archive, or its path.
+        label: The archive's name in messages.
 
     Returns:
-        The arrays, as `read_arrays` does.
+        The arrays, as `read_arrays`.
 
     Raises:
-        DataError: As `read_arrays` does.
+        DataError: As `read_arrays`.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             return Arrays(*(_read_member(archive, name, shape, label) for name, shape in SHAPES.items()))
     except DataError:
         raise
-    except Exception as error:  # damage makes zipfile, zlib and NumPy raise nearly anything, to one meaning
+    except Exception as error:  # zipfile, zlib and NumPy raise nearly any error where an archive is damaged
         raise DataError(f"{label}: damaged, or no npz archive ({_format_reason(error)})") from error
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], label: str) -> npt.NDArray[np.uint8]:
-    """Read one array, after its header alone has shown that it is the one expected."""
+    """Read one array, once its header has shown the expected shape and dtype."""
     try:
         member = archive.getinfo(f"{name}.npy")
     except KeyError as error:
         raise DataError(f"{label}: has no array {name!r}; expected {', '.join(SHAPES)}") from error
     label = f"{label}, array {name!r}"
     if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        # NumPy writes no others, and an LZMA header can demand gigabytes before the first byte comes out.
+        # NumPy writes no others, and an LZMA header can ask for gigabytes of memory.
         raise _unexpected(label, f"zip compression method {member.compress_type}", "stored or deflated")
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
@@ -129,7 +130,7 @@ def _read_idx(folder: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np
     label = repr(str(path))
     try:
         with path.open("rb") as file:
-            # By content and not by name: browsers unpack a .gz on the way and leave it its name.
+            # By content and not by name: browsers unpack a .gz while they download, and keep the name.
             packed = file.peek(2)[:2] == b"\x1f\x8b"
             content = _read_idx_stream(gzip.GzipFile(fileobj=file) if packed else file, shape, label)
     except DataError:
@@ -140,7 +141,7 @@ def _read_idx(folder: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np
 
 
 def _find_idx(folder: Path, name: str, *, rank: int) -> Path:
-    """Return the first regular file of the names in use; a well-known copy has folders of such names, too."""
+    """Return the first regular file under one of the usual names; a well-known copy has folders of such names, too."""
     names = [f"{_IDX_STEMS[name]}{mark}idx{rank}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
     try:
         found = [folder / candidate for candidate in names if (folder / candidate).is_file()]
@@ -161,16 +162,13 @@ def _read_idx_stream(stream: _Readable, shape: tuple[int, ...], label: str) -> b
 
 
 def _read_exactly(stream: _Readable, size: int, label: str) -> bytearray:
-    """Read the `size` bytes that should be left of a stream, and never more than one byte past them."""
+    """Read the `size` bytes that should be left in a stream, and at most one byte more."""
     content = bytearray()
     while chunk := stream.read(min(_CHUNK_BYTES, size + 1 - len(content))):
         content += chunk
     if len(content) != size:
-        raise _unexpected(
-            label,
-            f"{'too long' if len(content) > size else f'ends after {len(content)} bytes'}",
-            f"{size} bytes",
-        )
+        wrong = "too long" if len(content) > size else f"ends after {len(content)} bytes"
+        raise _unexpected(label, wrong, f"{size} bytes")
     return content
 
 
@@ -179,6 +177,6 @@ def _unexpected(label: str, wrong: str, expected: object) -> DataError:
 
 
 def _format_reason(error: BaseException) -> str:
-    """Return an error's words on a single line."""
+    """Return an error's message on a single line."""
     words = getattr(error, "strerror", None) or str(error)  # an OSError's own text repeats the path
     return " ".join(words.split()) or type(error).__name__

@@ -1,13 +1,12 @@
 """The embedded stand-in for MNIST: scikit-learn's digits, enlarged and distorted into 70,000 images.
 
-It is not MNIST, but the lab's thresholds bite on it as they do there, and it needs no network. Test accuracy
-after the lab's full training (Keras 3.15): perceptron 0.935 (one seed), MLP 0.978 and 0.979, dropout 0.980
-and 0.982 (two seeds).
+The stand-in is not MNIST, but the lab's thresholds work as well on it, and it needs no network. Test accuracy after the
+lab's full training (Keras 3.15): perceptron 0.935 (one seed), MLP 0.978 and 0.979, dropout 0.980 and 0.982 (two seeds).
 
-Every machine has to make the same bytes, or the digest would pin nothing. Splines, sines and BLAS products
-differ in their last bits from one version or processor to the next, so here all between the random bits and
-the pixels is integer arithmetic, which has no last bits to differ in. The bits themselves are those of PCG64,
-whose stream NumPy guarantees, unlike that of the distributions made of it.
+Every machine has to make the same bytes, or the digest would pin nothing. Splines, sines and BLAS products differ in
+their last bits between versions and processors. So everything between the random bits and the pixels is integer
+arithmetic, which is exact. The random bits are those of PCG64, whose stream NumPy guarantees; NumPy does not guarantee
+the streams of its distributions.
 """
 
 from __future__ import annotations
@@ -34,30 +33,30 @@ if TYPE_CHECKING:
 __all__ = ["DIGEST", "load_digits", "make_digits"]
 
 DIGEST = "c24cc64cd3975fa5e1e8323f6ac3ef908c1d4a9b2666a441415af18de499a69b"
-"""SHA-256 of the four arrays as one stream: another one is another data set, and no baseline holds for it."""
+"""SHA-256 of the four arrays as one stream: with another digest it is another data set, without baselines."""
 
 BASE_DIGEST = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
-"""SHA-256 of scikit-learn's 1,797 images and then their labels, as uint8 (the same from 1.2 to 1.9)."""
+"""SHA-256 of scikit-learn's 1,797 images, followed by their labels, as uint8 (the same from 1.2 to 1.9)."""
 
-_ONE = 1 << 16  # fixed point: this is 1
-# Standard deviations of the random map, and the contrast: chosen so that the lab's models reach about what
-# they do on MNIST, and its thresholds hold with a margin.
+_ONE = 1 << 16  # 1 in fixed point
+# Standard deviations of the random map, and the contrast: chosen so that the lab's models reach about the same accuracy
+# as on MNIST, and the thresholds hold with a margin.
 _ROTATION, _LOG_SCALE, _SHEAR = (round(sd * _ONE) for sd in (0.12, 0.08, 0.12))  # radians, none, none
 _SHIFT = round(0.6 * _ONE)  # pixels
 _CONTRAST = (9, 5)  # 1.8 as a fraction, around the middle grey: thins the strokes towards MNIST's
 _SIDE = 28
-_MARGIN = 2  # empty pixels round an image, so that a look outside it finds paper
-_BATCH = 500  # images at a time: their coordinates stay in the processor's cache
+_MARGIN = 2  # empty pixels around an image, so that a pixel outside the image is paper
+_BATCH = 500  # images at a time, so that their coordinates stay in the processor's cache
 
 
 def load_digits() -> tuple[Arrays, str]:
-    """Load the stand-in from the cache, or make it and leave it there.
+    """Load the stand-in from the cache, or make the stand-in and save it there.
 
     Returns:
-        The arrays, and where they came from in words.
+        The arrays, and in words where they came from.
 
     Raises:
-        DataError: What was made is not the pinned data set.
+        DataError: The stand-in cannot be made, or is not the pinned data set.
     """
     path = find_cache_folder() / f"digits-{DIGEST[:16]}.npz"
     cached = _load_cached(path)
@@ -65,7 +64,7 @@ def load_digits() -> tuple[Arrays, str]:
         return cached, str(path)
     arrays = _check(make_digits(), f"the stand-in made with {_format_versions()}")
     content = io.BytesIO()
-    np.savez(content, **arrays._asdict())  # not compressed: to unpack it would take as long as to make it
+    np.savez(content, **arrays._asdict())  # not compressed: unpacking would take as long as making the stand-in
     try:
         write_atomically(path, content.getvalue(), overwrite=True)
     except OSError:
@@ -74,29 +73,29 @@ def load_digits() -> tuple[Arrays, str]:
 
 
 def _load_cached(path: Path) -> Arrays | None:
-    """Return the arrays in the cache, or None where there are none or no good ones."""
+    """Return the arrays in the cache, or None if there are none or they are damaged."""
     try:
         return _check(read_arrays(path), repr(str(path))) if path.exists() else None
     except (OSError, DataError) as error:
-        warnings.warn(f"{error}; the stand-in is made anew", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"{error}; the stand-in is made again", RuntimeWarning, stacklevel=3)
         return None
 
 
 def make_digits() -> Arrays:
     """Make the stand-in: 60,000 training images of 1,437 drawings and 10,000 test images of 360 others.
 
-    The drawings are divided before they are distorted: no test image is a training image in another pose.
+    The drawings are divided before they are distorted: no drawing gives both training and test images.
 
     Returns:
         The arrays, shuffled.
 
     Raises:
-        DataError: scikit-learn is missing, or its digits are not the ones known.
+        DataError: scikit-learn is missing, or its digits are not the known ones.
     """
     drawings, labels = _load_drawings()
     enlarged = _enlarge(drawings)
     bits = np.random.PCG64(FIRST_SEED)
-    # Every fifth of each class in a random order: all ten are tested about equally.
+    # Every fifth drawing of each class, in a random order: all ten classes are tested about equally.
     order = np.lexsort((_draw(bits, len(labels)), labels))
     arrays: list[npt.NDArray[np.uint8]] = []
     for name, chosen in (("y_train", np.delete(order, np.s_[::5])), ("y_test", order[::5])):
@@ -111,7 +110,8 @@ def _load_drawings() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     try:
         from sklearn.datasets import load_digits as load_drawings
     except ImportError as error:
-        raise DataError("the digits are made from scikit-learn's; pip install scikit-learn") from error
+        hint = "pip install 'mnist-bench[standin]'"
+        raise DataError(f"the stand-in is made from scikit-learn's digits: {error}: {hint}") from error
     bunch = load_drawings()
     images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.uint8)
     digest = digest_arrays([images, labels])
@@ -121,7 +121,7 @@ def _load_drawings() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
 
 
 def _enlarge(drawings: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Enlarge (n, 8, 8) from 0 to 16 to (n, 28, 28) from 0 to 255 by cubic convolution, corner on corner.
+    """Enlarge (n, 8, 8) from 0 to 16 to (n, 28, 28) from 0 to 255 by cubic convolution; the corners stay corners.
 
     The weights are those of R. G. Keys, 1981 (a = -1/2), times `whole`, which makes them integers: the
     positions are multiples of 7/27.
@@ -138,7 +138,7 @@ def _enlarge(drawings: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         )
         for neighbour, weight in enumerate(taps, start=cell - 1):
             weights[target, min(max(neighbour, 0), 7)] += weight
-    enlarged = weights @ drawings @ weights.T  # of integers, so exact and without BLAS
+    enlarged = weights @ drawings @ weights.T  # products of integers are exact, and without BLAS
     greys: Integers = np.clip(enlarged * 255 // (16 * whole**2), 0, 255)
     return greys.astype(np.uint8)
 
@@ -149,17 +149,17 @@ def _draw(bits: np.random.PCG64, count: int) -> npt.NDArray[np.uint64]:
 
 
 def _draw_normals(bits: np.random.PCG64, count: int) -> Integers:
-    """Return nearly normal deviates in fixed point: the sum of twelve 16-bit uniforms has a variance of 1."""
+    """Return nearly normal deviates in fixed point: the sum of twelve uniforms of 16 bits has a variance of 1."""
     uniforms = _draw(bits, 3 * count).astype("<u8").view("<u2").reshape(count, 12)
     normals: Integers = uniforms.sum(axis=1, dtype=np.int64) - 6 * (_ONE - 1)
     return normals
 
 
 def _draw_maps(bits: np.random.PCG64, count: int) -> tuple[Integers, Integers]:
-    """Return random affine maps in fixed point: by what to multiply (y, x, 1) for the row and for the column.
+    """Return random affine maps in fixed point: factors of (y, x, 1) for the row and for the column.
 
-    A shear, then a rotation, then a scaling. Sine, cosine and exponential are the first terms of their
-    series: what counts is that they are the same everywhere.
+    A map is a shear, a rotation and a scaling. Sine, cosine and exponential are the first terms of their series: they
+    need not be exact, but the same everywhere.
     """
     angle, scale, shear, down, right = (
         _multiply(_draw_normals(bits, count), sd) for sd in (_ROTATION, _LOG_SCALE, _SHEAR, _SHIFT, _SHIFT)
@@ -181,12 +181,12 @@ def _multiply(a: Integers, b: Integers | int) -> Integers:
 def _distort(
     enlarged: npt.NDArray[np.uint8], sources: npt.NDArray[np.intp], maps: tuple[Integers, Integers]
 ) -> npt.NDArray[np.uint8]:
-    """Look each pixel up in its drawing where the map says, between four pixels, and raise the contrast.
+    """Interpolate each pixel between four pixels of its drawing, at the place that the map gives; raise the contrast.
 
     Args:
         enlarged: (drawings, 28, 28).
-        sources: (images,), which drawing each image is made of.
-        maps: What `_draw_maps` returned, (3, images) each.
+        sources: (images,), the drawing of each image.
+        maps: The maps from `_draw_maps`, (3, images) each.
 
     Returns:
         (images, 28, 28).
@@ -209,12 +209,12 @@ def _distort(
 
 
 def _find_coordinates(part: Integers) -> Integers:
-    """Return one coordinate, (images, 784) in fixed point, of every pixel's place on the paper."""
+    """Return one coordinate, (images, 784) in fixed point, of every pixel's position on the paper."""
     doubled = 2 * np.arange(_SIDE) - (_SIDE - 1)  # from the centre, which lies between two pixels
     of_y, of_x, shift = part[:, :, None]
     places = (of_y * doubled.repeat(_SIDE) + of_x * np.tile(doubled, _SIDE)) // 2 + shift
     centre = (_SIDE - 1) * _ONE // 2 + _MARGIN * _ONE
-    # Beyond the margin everything is paper: there any place will do.
+    # Beyond the margin everything is paper: any position there will do.
     coordinates: Integers = np.clip(places + centre, 0, (_SIDE + 2 * _MARGIN - 1) * _ONE - 1)
     return coordinates
 
@@ -227,7 +227,7 @@ def _check(arrays: Arrays, label: str) -> Arrays:
 
 
 def _format_versions() -> str:
-    """Name what could make the stand-in differ."""
+    """Return the versions that could make the stand-in differ."""
     import sklearn
 
     return f"Python {platform.python_version()}, NumPy {np.__version__}, scikit-learn {sklearn.__version__}"

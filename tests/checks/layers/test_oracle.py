@@ -80,7 +80,7 @@ def make_run(lab: str, seed: int) -> tuple[Tensors, Batches, list[Tensors] | Non
 
 
 @functools.cache
-def make_references(lab: str, seed: int) -> list[oracle.Reference]:
+def make_references(lab: str, seed: int) -> list[oracle.Expected]:
     """Follow such a run with the oracle."""
     weights, batches, masks = make_run(lab, seed)
     return list(oracle.follow(weights, batches, RATE, masks))
@@ -320,7 +320,7 @@ def test_noise_of_the_weights_reaches_the_gradients(monkeypatch: pytest.MonkeyPa
 def test_excess_is_that_of_the_worst_tensor() -> None:
     """A tensor at three times its tolerance decides, whatever the other tensors do."""
     initial = [np.zeros((1, 1)), np.zeros(1)]
-    reference = oracle.Reference(1, [np.ones((1, 1)), np.ones(1)], [1e-6, 1e-5], np.inf)
+    reference = oracle.Expected(1, [np.ones((1, 1)), np.ones(1)], [1e-6, 1e-5], np.inf)
     found = [reference.weights[0] + 3e-6, reference.weights[1]]
     assert oracle.excess(found, reference, initial) == pytest.approx(3)
 

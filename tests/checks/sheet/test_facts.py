@@ -1,4 +1,4 @@
-"""Facts: ours beside the sheet's, and never the stand-in's beside MNIST's."""
+"""Facts: ours compared with the sheet's; the stand-in's are never compared with MNIST's."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def make_reference(record: TrainingRecord) -> Reference:
 
 
 def test_shapes_are_the_sheet_s_only() -> None:
-    """Another shape is a difference, and no other fact is."""
+    """Another shape is a difference; the other facts are none."""
     right = list(state_shapes(SECTIONS[1], SHAPES))
     assert [fact.differs for fact in right] == [False] * 4
     wrong = list(state_shapes(SECTIONS[1], [(59999, 28, 28), *SHAPES[1:]]))
@@ -73,7 +73,7 @@ def test_shapes_are_the_sheet_s_only() -> None:
 
 @pytest.mark.parametrize("mnist", [True, False], ids=["mnist", "stand-in"])
 def test_the_sample_is_shown_whole(*, mnist: bool) -> None:
-    """As numbers, none left out, and as a picture; of the stand-in both say what they are not."""
+    """As numbers, none left out, and as a picture; with the stand-in both say that they are not compared."""
     image = np.arange(784, dtype=np.uint8).reshape(28, 28)
     with np.printoptions(threshold=10, linewidth=20):
         numbers, picture = state_sample(SECTIONS[1], image, mnist=mnist)
@@ -98,7 +98,7 @@ def test_ready_inputs_are_scaled() -> None:
 
 
 def test_the_one_hot_vector_is_mnist_s() -> None:
-    """Of MNIST another label is a difference; of the stand-in it is none, and nothing stands beside it."""
+    """With MNIST another label is a difference; with the stand-in it is none, and nothing is compared."""
     four, seven = np.eye(10, dtype=np.float32)[[4, 7]]
     assert not state_one_hot(SECTIONS[1], four, mnist=True).differs
     assert state_one_hot(SECTIONS[1], seven, mnist=True).differs
@@ -111,7 +111,7 @@ def test_the_one_hot_vector_is_mnist_s() -> None:
     ("number", "totals"), [(2, "7,850 (30.66 KB)"), (3, "118,282 (462.04 KB)"), (4, "118,282 (462.04 KB)")]
 )
 def test_layers_are_the_sheet_s(number: int, totals: str) -> None:
-    """A row a layer and three totals, as Keras's summary counts them."""
+    """A row for each layer and three totals, as Keras's summary counts."""
     section = SECTIONS[number]
     facts = list(state_layers(section, make_layers(section.lab or "")))
     assert not any(fact.differs for fact in facts)
@@ -120,7 +120,7 @@ def test_layers_are_the_sheet_s(number: int, totals: str) -> None:
 
 @pytest.mark.parametrize("breakage", ["lost", "one too many", "frozen", "wider"])
 def test_other_layers_differ(breakage: str) -> None:
-    """A layer that is lost, added, not trained or of another size is seen."""
+    """A layer that is lost, added, not trained or of another size is a difference."""
     layers = make_layers("mlp")
     if breakage == "lost":
         layers.pop()
@@ -134,7 +134,7 @@ def test_other_layers_differ(breakage: str) -> None:
 
 
 def test_an_epoch_stands_over_the_sheet_s() -> None:
-    """Its line has the sheet's beneath it where the sheet prints that epoch, and the data is MNIST."""
+    """The sheet's line stands below ours if the sheet prints that epoch and the data is MNIST."""
     fact = state_epoch(SECTIONS[2], 0, 200, FIGURES, mnist=True)
     assert format_fact(fact).splitlines() == [
         "epoch   1/200 accuracy 0.8612, loss 0.5500, val_accuracy 0.8966, val_loss 0.3951",
@@ -147,7 +147,7 @@ def test_an_epoch_stands_over_the_sheet_s() -> None:
 
 
 def test_a_figure_within_the_seeds(record: TrainingRecord) -> None:
-    """The lowest and the highest seed are within; the sheet's figure stands beside ours."""
+    """The lowest and the highest seed are within; the sheet's figure stands next to ours."""
     loss, accuracy = state_test(SECTIONS[2], as_mnist(record), make_reference(record))
     assert (loss.within, accuracy.within) == (True, True)
     assert format_fact(accuracy) == (
@@ -157,21 +157,21 @@ def test_a_figure_within_the_seeds(record: TrainingRecord) -> None:
 
 @pytest.mark.parametrize("loss", [0.3751, 0.2999, None], ids=["above", "below", "not finite"])
 def test_a_figure_outside_the_seeds(record: TrainingRecord, loss: float | None) -> None:
-    """It is said, with how often chance does it; it is no difference, for one seed proves nothing."""
+    """The note says so and how often chance does that; it is no difference, because one seed proves nothing."""
     fact, _ = state_test(SECTIONS[2], as_mnist(record, test_loss=loss), make_reference(record))
     assert (fact.within, fact.differs) == (False, False)
     assert fact.note == "OUTSIDE the 4 seeds of fused: 0.3000 to 0.3750; by chance 2 of 5 are"
 
 
 def test_without_a_reference_it_is_said(record: TrainingRecord) -> None:
-    """No seeds to compare with is neither within nor outside."""
+    """Without seeds to compare with, a figure is neither within nor outside."""
     for fact in state_test(SECTIONS[2], as_mnist(record), None):
         assert fact.within is None
-        assert fact.note == "no reference of so many epochs on these data to compare with"
+        assert fact.note == "no reference with this number of epochs on this data set to compare with"
 
 
 def test_the_stand_in_is_not_compared_with_the_sheet(record: TrainingRecord) -> None:
-    """It has its own seeds, and none of the sheet's figures."""
+    """The stand-in has seeds of its own, and none of the sheet's figures."""
     for fact in state_test(SECTIONS[2], record, make_reference(record)):
         assert fact.sheet is None
         assert fact.within is True
@@ -179,11 +179,11 @@ def test_the_stand_in_is_not_compared_with_the_sheet(record: TrainingRecord) -> 
 
 
 def test_the_history_has_the_sheet_s_keys(record: TrainingRecord) -> None:
-    """The four that `fit` keeps, whatever their order."""
+    """The history has the four columns that `fit` keeps, in any order."""
     fact = state_history(SECTIONS[3], record)
     assert format_fact(fact) == "History keys: accuracy, loss, val_accuracy, val_loss  (as the sheet)"
 
 
 def test_a_fact_without_a_sheet() -> None:
-    """What the sheet has nothing of stands alone."""
+    """A value that the sheet does not print stands alone."""
     assert format_fact(Fact(section=1, name="Something", ours="x")) == "Something: x"

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
-from mnist_bench.checks.sheet import walk as replay
 from mnist_bench.checks.sheet.figures import check_sections
-from mnist_bench.checks.sheet.walk import Walk, explain_walk, walk
+from mnist_bench.checks.sheet.walk import WalkPlan, explain_walk, walk
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import dump_json, load_record
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 KERAS_2 = metadata.version("keras").startswith("2.")
 
 
-def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: Any) -> Walk:
+def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: Any) -> WalkPlan:
     """Return a walk of two epochs without baselines."""
     values: dict[str, Any] = {
         "sections": check_sections(sections),
@@ -39,11 +38,11 @@ def make_walk(dataset: Dataset, folder: Path, sections: list[int], **options: An
         "baselines": folder / "none",
         "epochs": 2,
     }
-    return Walk(**values | options)
+    return WalkPlan(**values | options)
 
 
-def tell_all(plan: Walk) -> tuple[list[Fact], list[TrainingRecord]]:
-    """Walk and return all facts and records."""
+def tell_all(plan: WalkPlan) -> tuple[list[Fact], list[TrainingRecord]]:
+    """Walk; return all facts and records."""
     facts: list[Fact] = []
     return facts, walk(plan, facts.append)
 
@@ -77,7 +76,7 @@ def test_the_walk_is_the_sheet_s(walked: tuple[Path, list[Fact], list[TrainingRe
 
 
 def test_facts_are_those_of_the_records(walked: tuple[Path, list[Fact], list[TrainingRecord]]) -> None:
-    """What was told while it trained is what the records in the folder hold; the structure is the sheet's."""
+    """What was told during the training is what the records in the folder hold; the structure is the sheet's."""
     folder, facts, records = walked
     assert sorted(map(load_record, (folder / "out").glob("*.json")), key=repr) == sorted(records, key=repr)
     for section, record in zip((2, 3, 6), records, strict=True):
@@ -98,9 +97,9 @@ def test_facts_are_those_of_the_records(walked: tuple[Path, list[Fact], list[Tra
 def test_a_resumed_walk_tells_the_same(
     walked: tuple[Path, list[Fact], list[TrainingRecord]], tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With records at hand nothing is trained, and every fact is told as it was; without --resume they are refused."""
+    """With records at hand nothing is trained and every fact is the same; without --resume the records are refused."""
     folder, facts, records = walked
-    monkeypatch.setattr(replay, "train", None)
+    monkeypatch.setattr("mnist_bench.checks.sheet.walk.train", None)
     assert tell_all(make_walk(tiny, folder, [], resume=True)) == (facts, records)
     with pytest.raises(FileExistsError, match="exists already"):
         walk(make_walk(tiny, folder, [3]), facts.append)
@@ -118,12 +117,12 @@ def trained(
         configs.append(config)
         return dataclasses.replace(records[config.lab], config=dataclasses.replace(config, epochs=2))
 
-    monkeypatch.setattr(replay, "train", train)
+    monkeypatch.setattr("mnist_bench.checks.sheet.walk.train", train)
     return configs
 
 
 def test_a_section_alone_prepares_what_it_needs(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
-    """The results of dropout need its training, which is then not told; nothing else is trained."""
+    """The results of dropout need the training, whose epochs are then not told; nothing else is trained."""
     facts, records = tell_all(make_walk(tiny, tmp_path, [6]))
     assert [fact.name for fact in facts] == ["Test score/loss", "Test accuracy", "History keys"]
     assert [record.config.lab for record in records] == [config.lab for config in trained] == ["dropout"]
@@ -131,7 +130,7 @@ def test_a_section_alone_prepares_what_it_needs(trained: list[TrainingConfig], t
 
 
 def test_a_partly_resumed_walk_keeps_the_order(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
-    """Only what is missing is trained; the records come in the sheet's order all the same."""
+    """Only what is missing is trained; the records still come in the sheet's order."""
     walk(make_walk(tiny, tmp_path, [6]), lambda _: None)
     _, records = tell_all(make_walk(tiny, tmp_path, [3, 6], resume=True))
     assert [config.lab for config in trained] == ["dropout", "mlp"]
@@ -146,14 +145,14 @@ def test_a_partly_resumed_walk_keeps_the_order(trained: list[TrainingConfig], ti
 def test_who_trains(
     trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path, *, fast: bool, engines: list[str]
 ) -> None:
-    """The sheet's own engines, or the one that ends in the same bits; the seed and the source that were asked for."""
+    """The sheet's engines train, or the fast one with the same bits, from the seed and source that were asked for."""
     walk(make_walk(tiny, tmp_path, [], fast=fast, seed=7, source="./x.npz"), lambda _: None)
     assert [config.engine for config in trained] == engines
     assert {(config.seed, config.data) for config in trained} == {(7, "./x.npz")}
 
 
 def test_what_auto_found_is_what_is_trained(trained: list[TrainingConfig], tiny: Dataset, tmp_path: Path) -> None:
-    """The record names the source, so that the stand-in is never called anything else."""
+    """The record names the source, so that the stand-in never passes for MNIST."""
     walk(make_walk(tiny, tmp_path, [2]), lambda _: None)
     assert [config.data for config in trained] == ["tiny"]
 
@@ -167,7 +166,7 @@ def test_a_section_that_trains_nothing_leaves_nothing(tiny: Dataset, tmp_path: P
 
 
 def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
-    """The data, the seed, the engines, and which of them give other bits."""
+    """The data, the seed, the engines, and which engines give other bits."""
     data, seed, training = explain_walk(make_walk(tiny, tmp_path, []))
     assert data == "Data: tiny, from a test."
     assert seed.startswith("Seed: 1671, by keras.utils.set_random_seed;")
@@ -176,7 +175,7 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
     slow = explain_walk(make_walk(tiny, tmp_path, [3, 6], fast=False))
     assert slow[2:] == [
         "Training: mlp by eager, dropout by eager, as the sheet does.",
-        "Section 5 trains dropout; without it the epochs are not shown.",
+        "Section 5 trains dropout; without that section the epochs are not shown.",
     ]
     assert len(explain_walk(make_walk(tiny, tmp_path, [1, 4]))) == 1
     as_mnist = make_walk(dataclasses.replace(tiny, name="mnist"), tmp_path, [2])
@@ -184,8 +183,8 @@ def test_a_reader_is_told_what_matters(tiny: Dataset, tmp_path: Path) -> None:
 
 
 def test_keras_2_is_said_to_draw_other_masks(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only where dropout is trained quickly."""
-    monkeypatch.setattr(replay, "read_keras_version", lambda: "2.15.0")
+    """The remark appears only if the fast engine trains dropout."""
+    monkeypatch.setattr("mnist_bench.checks.sheet.walk.read_keras_version", lambda: "2.15.0")
     assert "other masks" in explain_walk(make_walk(tiny, tmp_path, [5]))[2]
     assert "other masks" not in explain_walk(make_walk(tiny, tmp_path, [2]))[2]
 
@@ -203,7 +202,7 @@ def test_the_reference_is_the_engine_s_own_if_there_is_one(
     epochs: int,
     found: str | None,
 ) -> None:
-    """Else another engine's, which is named; and never one of another number of epochs."""
+    """Otherwise another engine's is taken and named, but never one with another number of epochs."""
     folder, _, (record, *_) = walked
     references = [
         Reference(

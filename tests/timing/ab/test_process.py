@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.timing.ab import process as abprocess
 from mnist_bench.timing.ab.process import LostError, OverdueError, Side, find_cores, measure_round
 from mnist_bench.timing.ab.worker import AbTask
 
@@ -116,5 +115,5 @@ def test_cores_are_no_threads_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_where_nothing_can_be_pinned_there_are_no_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """MacOS and Windows have no affinity."""
-    monkeypatch.delattr(abprocess.os, "sched_getaffinity", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert find_cores() is None

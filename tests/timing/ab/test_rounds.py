@@ -9,7 +9,7 @@ import pytest
 
 from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import FEWEST_ROUNDS
-from mnist_bench.timing.ab import rounds as ab
+from mnist_bench.timing.ab import rounds
 from mnist_bench.timing.ab.records import AbRecord, judge_record
 from mnist_bench.timing.ab.rounds import AbPlan, RoundEnded, compare, run_series
 
@@ -45,15 +45,15 @@ def make_plan(stub_python: Callable[..., Path], tiny: Dataset) -> Callable[..., 
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock of the parent's that goes on by 100 s a round; its list holds the time."""
     now = [0.0]
-    measure = ab.measure_round
+    measure = rounds.measure_round
 
     def measure_and_wait(*arguments: object, **options: object) -> object:
         result = measure(*arguments, **{**options, "limit": 60})
         now[0] += 100.0
         return result
 
-    monkeypatch.setattr(ab, "measure_round", measure_and_wait)
-    monkeypatch.setattr(ab.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rounds, "measure_round", measure_and_wait)
+    monkeypatch.setattr(rounds.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -134,7 +134,7 @@ def test_other_hardware_is_refused(make_plan: Callable[..., AbPlan]) -> None:
 
 def test_together_takes_two_cores(make_plan: Callable[..., AbPlan], monkeypatch: pytest.MonkeyPatch) -> None:
     """No record claims what was not done."""
-    monkeypatch.setattr(ab, "find_cores", lambda: None)
+    monkeypatch.setattr(rounds, "find_cores", lambda: None)
     with pytest.raises(ValueError, match="A and B cannot run together here"):
         compare(make_plan(layout="together"))
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from mnist_bench.records.environment import digest_arrays
-from mnist_bench.training.data import dataset as data
 from mnist_bench.training.data.archives import Arrays, DataError
 from mnist_bench.training.data.dataset import Dataset, load_dataset, prepare
 from mnist_bench.training.data.mnist import DIGEST, MissingError
 
 REAL = os.environ.get("MNIST_BENCH_DATA")
+MODULE = "mnist_bench.training.data.dataset"
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def sources(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answer(name: str) -> Any:
         return lambda *arguments: asked.append((name, *arguments)) or (arrays, name)
 
-    monkeypatch.setattr(data, "load_mnist", answer("mnist"))
-    monkeypatch.setattr(data, "load_digits", answer("digits"))
-    monkeypatch.setattr(data, "read_mnist", lambda path: answer("path")(path)[0])
+    monkeypatch.setattr(f"{MODULE}.load_mnist", answer("mnist"))
+    monkeypatch.setattr(f"{MODULE}.load_digits", answer("digits"))
+    monkeypatch.setattr(f"{MODULE}.read_mnist", lambda path: answer("path")(path)[0])
     return asked
 
 
@@ -95,19 +95,28 @@ def test_progress_is_handed_on(sources: list[Any]) -> None:
 
 def test_auto_falls_back_only_when_mnist_is_missing(sources: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing MNIST gives the stand-in, by its own name; a damaged one is an error."""
-    monkeypatch.setattr(data, "load_mnist", fail_with(MissingError("not here")))
+    monkeypatch.setattr(f"{MODULE}.load_mnist", fail_with(MissingError("not here")))
     assert load_dataset().is_standin
     assert sources == [("digits",)]
-    monkeypatch.setattr(data, "load_mnist", fail_with(DataError("damaged")))
+    monkeypatch.setattr(f"{MODULE}.load_mnist", fail_with(DataError("damaged")))
     with pytest.raises(DataError, match="damaged"):
         load_dataset()
     assert sources == [("digits",)]
 
 
+@pytest.mark.usefixtures("sources")
+def test_auto_without_either_says_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is neither MNIST nor what makes the stand-in, one line says what to do about each."""
+    monkeypatch.setattr(f"{MODULE}.load_mnist", fail_with(MissingError("no MNIST")))
+    monkeypatch.setattr(f"{MODULE}.load_digits", fail_with(DataError("no scikit-learn")))
+    with pytest.raises(DataError, match=r"^no MNIST; no scikit-learn$"):
+        load_dataset()
+
+
 @pytest.mark.parametrize("error", [MissingError("not here"), DataError("damaged")], ids=["missing", "damaged"])
 def test_mnist_never_falls_back(sources: list[Any], monkeypatch: pytest.MonkeyPatch, error: DataError) -> None:
     """Who asks for MNIST gets MNIST or an error."""
-    monkeypatch.setattr(data, "load_mnist", fail_with(error))
+    monkeypatch.setattr(f"{MODULE}.load_mnist", fail_with(error))
     with pytest.raises(DataError, match=str(error)):
         load_dataset("mnist")
     assert not sources
@@ -238,8 +247,8 @@ def test_split_rounds_as_keras_does(dataset: Dataset, count: int, split: float, 
 
 @pytest.mark.parametrize("split", [0, 1, -0.1, 1.5, 0.999, 1e-18, float("nan"), float("inf")])
 def test_split_without_two_sides_is_refused(dataset: Dataset, split: float) -> None:
-    """A split that leaves nothing to train on or to validate on is an error that names it."""
-    with pytest.raises(ValueError, match=f"validation_split {split!r} leaves nothing"):
+    """A split that leaves one side to train on or to validate on is an error that names it."""
+    with pytest.raises(ValueError, match=f"validation_split {split!r} leaves one side"):
         prepare(dataset, split)
 
 

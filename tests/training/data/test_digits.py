@@ -161,7 +161,7 @@ def test_damaged_cache_is_made_anew(
     load_digits()
     (path,) = cache.iterdir()
     damage(path)
-    with pytest.warns(RuntimeWarning, match=f"{words}.*the stand-in is made anew"):
+    with pytest.warns(RuntimeWarning, match=f"{words}.*the stand-in is made again"):
         arrays, _ = load_digits()
     assert digest_arrays(arrays) == digest_arrays(read_arrays(path)) == DIGEST
     assert makings == ["made", "made"]
@@ -184,7 +184,7 @@ def test_cache_that_cannot_be_looked_into_breaks_nothing(makings: list[str], mon
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "exists", forbid)
-    with pytest.warns(RuntimeWarning, match=r"Permission denied.*made anew"):
+    with pytest.warns(RuntimeWarning, match=r"Permission denied.*made again"):
         load_digits()
     assert makings == ["made"]
 
@@ -211,7 +211,7 @@ def test_other_drawings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_scikit_learn_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without scikit-learn and without a cache the message says what to install."""
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(DataError, match="pip install scikit-learn") as caught:
+    with pytest.raises(DataError, match=r"sklearn.*pip install 'mnist-bench\[standin\]'$") as caught:
         load_digits()
     assert isinstance(caught.value.__cause__, ImportError)
 

@@ -268,10 +268,10 @@ def refuse(handler: http.server.BaseHTTPRequestHandler) -> None:
 
 BAD_ANSWERS: dict[str, tuple[Callable[[bytes], Callable[..., None]], str]] = {
     "forbidden": (lambda _: refuse, "HTTP Error 403: Forbidden"),
-    "login page": (lambda _: send(b"<html>Please log in</html>"), "what came: damaged, or no npz archive"),
-    "cut off": (lambda good: send(good[:-100], length=len(good)), "IncompleteRead|what came: damaged"),
-    "too big": (lambda good: send(good + bytes(1000)), "more than .* bytes came"),
-    "another": (lambda good: send(relabel(good)), "what came: not MNIST: array 'y_test'"),
+    "login page": (lambda _: send(b"<html>Please log in</html>"), "the download: damaged, or no npz archive"),
+    "cut off": (lambda good: send(good[:-100], length=len(good)), "IncompleteRead|the download: damaged"),
+    "too big": (lambda good: send(good + bytes(1000)), "more than .* bytes arrived"),
+    "another": (lambda good: send(relabel(good)), "the download: not MNIST: array 'y_test'"),
 }
 
 
@@ -296,8 +296,8 @@ def test_no_network_is_one_line(keras_home: Path) -> None:
         load_mnist()
     assert str(caught.value) == (
         f"MNIST is missing: MNIST_BENCH_DATA is not set, '{keras_home}/datasets/mnist.npz' does not exist, "
-        f"{NOWHERE} gave none (<urlopen error [Errno 111] Connection refused>); "
-        "expected MNIST_BENCH_DATA to name an npz archive or a folder of IDX files"
+        f"the download from {NOWHERE} failed (<urlopen error [Errno 111] Connection refused>); "
+        "set MNIST_BENCH_DATA to an npz archive or a folder of IDX files"
     )
     assert isinstance(caught.value.__cause__, OSError)
 
