@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: its record, a table, pictures and a page; and what a person reads of it."""
+"""The results of a sweep for people: a record, a table, pictures, a page, and text for a terminal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["describe_fate", "explain_choice", "format_table", "list_others", "wr
 
 
 def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
-    """Write all that a sweep leaves behind, over what an earlier look at the same study left there.
+    """Write the results of a sweep; they replace earlier results of the same study.
 
     Args:
-        sweep: A sweep with at least one point trained to its end.
-        folder: For sweep.json, sweep.csv, the pictures and index.html.
+        sweep: A sweep with at least one point that was trained to the end.
+        folder: The folder for sweep.json, sweep.csv, the pictures and index.html.
 
     Returns:
         The path of the page.
@@ -60,7 +60,7 @@ def format_table(sweep: SweepRecord) -> str:
     """Return the ranking as text for a terminal, narrow enough for 100 columns."""
     plan = sweep.plan
     data = "MNIST" if plan.dataset.source == "mnist" else f"the stand-in {plan.dataset.source!r}, which is NOT MNIST"
-    lines = [f"Sweep of {plan.space.lab} on {data}: {format_states(sweep)}; seeds a point: {len(plan.seeds)}", ""]
+    lines = [f"Sweep of {plan.space.lab} on {data}: {format_states(sweep)}; seeds of each point: {len(plan.seeds)}", ""]
     lines.append(f"{'rank':>4} {'validation':>17} {'test':>17} {'parameters':>10} {'s/train':>7} engine what differs")
     for rank, row in enumerate(rank_rows(sweep), start=1):
         figures = format_spread(row.accuracies)
@@ -73,31 +73,31 @@ def format_table(sweep: SweepRecord) -> str:
 
 
 def explain_choice(sweep: SweepRecord) -> str:
-    """Return how the best was chosen, and what the test set had to do with it."""
+    """Return how the best point was chosen, and how the test set was used."""
     seeds = len(sweep.plan.seeds)
     mean = f"the mean over {seeds} seeds" if seeds > 1 else "of one seed"
     rule = f"Chosen by validation accuracy after the last epoch, {mean}."
     if not sweep.tested:
-        return f"{rule} The test set was not touched."
-    apart = len(sweep.tested) - CHOSEN  # 1 where the lab's own point is not among the best
-    points = f"the best {CHOSEN}, and the lab's own" if apart > 0 else "the best, the lab's own among them"
-    return f"{rule} The test set was touched once, after the choice, for {len(sweep.tested)} points: {points}."
+        return f"{rule} The test set was not used."
+    apart = len(sweep.tested) - CHOSEN  # 1 if the lab's own point is not among the best
+    points = f"the best {CHOSEN} and the lab's own" if apart > 0 else "the best, including the lab's own"
+    return f"{rule} The test set was used once, after the choice, for {len(sweep.tested)} points: {points}."
 
 
 def format_states(sweep: SweepRecord) -> str:
-    """Return how many trials ended how, in words."""
+    """Return the number of trials in each state, in words."""
     return ", ".join(f"{count} {state}" for state, count in count_states(sweep).items())
 
 
 def format_test(row: RankRow) -> str:
-    """Return the test accuracy of a chosen point, and a dash for the others."""
+    """Return the test accuracy of a chosen point, and a dash for other points."""
     return format_spread(row.test_accuracies) if row.test_accuracies else "-"
 
 
 def describe_fate(trial: TrialRecord) -> str:
-    """Return what became of a trial, in words."""
+    """Return what happened to a trial, in words."""
     if trial.trainings:
-        return f"validation accuracy {format_spread([it.val_accuracy for it in trial.trainings])}"
+        return f"validation accuracy {format_spread([training.val_accuracy for training in trial.trainings])}"
     if trial.repeats is not None:
         return f"the same point as trial {trial.repeats}, not trained again"
     if trial.state == "pruned":
@@ -106,15 +106,15 @@ def describe_fate(trial: TrialRecord) -> str:
 
 
 def list_others(sweep: SweepRecord) -> list[tuple[int, str, str]]:
-    """Return the trials that have no rank: their number, point and fate in words."""
+    """Return the trials that have no rank: number, point, and what happened, in words."""
     return [
-        (it.number, "not chosen yet" if it.point is None else describe_point(it.point), describe_fate(it))
-        for it in sweep.trials
-        if not it.trainings
+        (trial.number, "not chosen yet" if trial.point is None else describe_point(trial.point), describe_fate(trial))
+        for trial in sweep.trials
+        if not trial.trainings
     ]
 
 
 def _list_environments(sweep: SweepRecord) -> list[EnvironmentRecord]:
     """Return the environment of each kind of machine that trained."""
-    kinds = {it.environment.hardware_key: it.environment for trial in sweep.trials for it in trial.trainings}
-    return list(kinds.values())
+    environments = [training.environment for trial in sweep.trials for training in trial.trainings]
+    return list({environment.hardware_key: environment for environment in environments}.values())

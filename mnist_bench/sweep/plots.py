@@ -1,4 +1,4 @@
-"""A sweep's pictures, from its results: each function takes data and axes, and returns the axes."""
+"""The pictures of a sweep: each function takes results and axes, and returns the axes."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ _CURVES = 5
 
 
 def list_effect_plots(effects: Sequence[Effect], source: str) -> list[Callable[[Axes], Axes]]:
-    """Return a drawing for each factor, all on the same scale of accuracy."""
-    figures = [accuracy for effect in effects for its in effect.accuracies.values() for accuracy in its]
+    """Return a drawing function for each factor, all on the same scale of accuracy."""
+    figures = [accuracy for effect in effects for column in effect.accuracies.values() for accuracy in column]
     margin = 0.05 * (max(figures) - min(figures)) or 0.001
     scale = min(figures) - margin, max(figures) + margin
     return [functools.partial(plot_effect, effect, scale, source) for effect in effects]
 
 
 def plot_effect(effect: Effect, scale: tuple[float, float], source: str, ax: Axes) -> Axes:
-    """Draw each seed's validation accuracy as a dot over its factor's levels, and their means as a line.
+    """Draw each seed's validation accuracy as a dot over the levels of a factor, and the means as a line.
 
     Args:
         effect: The factor.
         scale: The least and the greatest accuracy to show.
-        source: Which data, for the axis.
+        source: The data set, for the label of the axis.
         ax: Where to draw.
     """
     places = range(len(effect.accuracies))
-    means = [statistics.fmean(its) for its in effect.accuracies.values()]
-    for place, (level, its) in zip(places, effect.accuracies.items(), strict=True):
+    means = [statistics.fmean(column) for column in effect.accuracies.values()]
+    for place, (level, column) in zip(places, effect.accuracies.items(), strict=True):
         color = TEST if level == effect.own else VALIDATION
-        # Beside each other where they would hide each other.
-        offsets = [0.16 * (number / max(1, len(its) - 1) - 0.5) for number in range(len(its))]
-        ax.plot([place + it for it in offsets], its, "o", color=color, alpha=0.75, markersize=4.5)
+        # Next to each other, so that no dot hides another.
+        offsets = [0.16 * (number / max(1, len(column) - 1) - 0.5) for number in range(len(column))]
+        ax.plot([place + offset for offset in offsets], column, "o", color=color, alpha=0.75, markersize=4.5)
     ax.plot(places, means, color=TRAINING, linewidth=1.4)
     ax.set_xticks(places, [format_level(level) for level in effect.accuracies])
     ax.set(title=effect.factor, ylabel=_name_axis(source), ylim=scale, xlim=(-0.4, len(means) - 0.6))
@@ -54,7 +54,7 @@ def plot_effect(effect: Effect, scale: tuple[float, float], source: str, ax: Axe
 
 
 def plot_cost(rows: Sequence[RankRow], source: str, ax: Axes) -> Axes:
-    """Draw each point's mean validation accuracy over its seconds of training; the best and the lab's own named."""
+    """Draw each point's mean validation accuracy over the seconds of training; name the best and the lab's own."""
     ax.plot([row.seconds for row in rows], [row.mean for row in rows], "o", color=VALIDATION, alpha=0.7)
     for row in {row.number: row for row in rows if row.number == 0 or row is rows[0]}.values():
         own = row.number == 0
@@ -66,24 +66,24 @@ def plot_cost(rows: Sequence[RankRow], source: str, ax: Axes) -> Axes:
 
 
 def plot_curves(trials: Sequence[TrialRecord], labels: Sequence[str], source: str, ax: Axes) -> Axes:
-    """Draw the validation accuracy by epoch, a mean over the seeds, of the first few of these trials.
+    """Draw the validation accuracy by epoch, the mean over the seeds, of the first few of these trials.
 
     Args:
-        trials: The best first.
-        labels: What to call each.
-        source: Which data, for the axis.
+        trials: The trials, the best first.
+        labels: The name of each trial.
+        source: The data set, for the label of the axis.
         ax: Where to draw.
     """
     from matplotlib.ticker import MaxNLocator
 
-    colors = (TRAINING, VALIDATION, TEST, "#cc79a7", "#e69f00")  # Okabe and Ito's, as in `plots`
+    colors = (TRAINING, VALIDATION, TEST, "#cc79a7", "#e69f00")  # of Okabe and Ito, as in show/drawing.py
     last = []
     for trial, label, color in zip(trials[:_CURVES], labels, colors, strict=False):
-        histories = [it.history.val_accuracy for it in trial.trainings]
-        means = [statistics.fmean(its) for its in zip(*histories, strict=True)]
+        histories = [training.history.val_accuracy for training in trial.trainings]
+        means = [statistics.fmean(column) for column in zip(*histories, strict=True)]
         ax.plot(range(1, len(means) + 1), means, color=color, linewidth=1.5, label=label)
         last.append(means[-1])
-    # The first epochs are far below: what tells the curves apart is above.
+    # The first epochs are far below; the curves differ above.
     low = min(last) - 4 * max(0.004, max(last) - min(last))
     ax.set(xlabel="epoch", ylabel=_name_axis(source), title="learning curves", ylim=(low, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -92,7 +92,7 @@ def plot_curves(trials: Sequence[TrialRecord], labels: Sequence[str], source: st
 
 
 def plot_importances(measure: str, importances: Mapping[str, float], ax: Axes) -> Axes:
-    """Draw how much each factor matters, the most on top; in words where there is no measure."""
+    """Draw how much each factor matters, the most important on top."""
     names = list(importances)[::-1]
     ax.barh(names, [importances[name] for name in names], color=TRAINING, height=0.6)
     ax.set(title="what matters", xlabel=measure)

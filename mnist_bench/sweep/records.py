@@ -1,4 +1,4 @@
-"""The record of a sweep: what was tried, every training of it, and the tests of the few that were chosen."""
+"""The record of a sweep: what was tried, all trainings, and the tests of the chosen points."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["ChosenRecord", "SweepPlan", "SweepRecord", "TrialRecord"]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan:
-    """What a sweep is: whoever shares its study must mean the same.
+    """What a sweep does: all processes that share its study must have the same plan.
 
     Attributes:
         space: What is varied.
         sampler: One of `space.SAMPLERS`.
-        trials: How many points `random` and `tpe` were asked for.
-        seeds: Each point is trained with every one of them.
-        prune: Whether trials that lag behind the median are stopped.
+        trials: How many points `random` and `tpe` try.
+        seeds: The seeds with which each point is trained.
+        prune: Whether trials that fall behind the median are stopped.
         dataset: The data.
     """
 
@@ -38,14 +38,14 @@ class TrialRecord:
     """One point and its trainings.
 
     Attributes:
-        number: Its place in the sweep, from 0: the lab's own point.
-        point: What it does otherwise than the lab; None where it never came to be chosen.
+        number: The position in the sweep; 0 is the lab's own point.
+        point: How the point departs from the lab; None if no point was chosen.
         state: `complete`, `pruned`, `failed`, or `unfinished`.
-        reason: Why it failed.
-        attempts: How often it was begun: more than once where a worker was lost.
-        repeats: The number of the trial that had tried the same point before, and was not trained again.
-        val_accuracy: By epoch, of the first seed, where it was pruned.
-        trainings: One record a seed.
+        reason: Why the trial failed.
+        attempts: How often the trial was started: more than once if a worker was lost.
+        repeats: The number of an earlier trial of the same point, which is then not trained again.
+        val_accuracy: By epoch, of the first seed, if the trial was pruned.
+        trainings: One record for each seed.
     """
 
     number: int
@@ -68,12 +68,12 @@ class ChosenRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRecord:
-    """A sweep and all that came of it.
+    """A sweep and its results.
 
     Attributes:
-        plan: What was asked for.
-        trials: In their order, the lab's own point first.
-        tested: The chosen points' trainings with the test set's figures, the best first, the lab's own last.
+        plan: What was to be tried.
+        trials: The trials in order, the lab's own point first.
+        tested: The trainings of the chosen points with the figures of the test set, the best first, the lab's own last.
         created: When this record was made.
     """
 

@@ -1,4 +1,4 @@
-"""What a sweep found, from its record: the ranking, the chosen few, and what each factor does."""
+"""The results of a sweep, from its record: the ranking, the chosen points, and the effect of each factor."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = [
 ]
 
 CHOSEN = 3
-"""How many of the best are tested, besides the lab's own point."""
+"""How many of the best points are tested, in addition to the lab's own."""
 
-# Fewer points than this leave a forest nothing to learn from.
+# From fewer points than this a forest learns nothing.
 _FOREST_POINTS = 8
 
 
@@ -42,14 +42,14 @@ class RankRow:
     """One point of the ranking.
 
     Attributes:
-        number: Of the trial; 0 is the lab's own point.
-        point: What it does otherwise than the lab.
+        number: The number of the trial; 0 is the lab's own point.
+        point: How the point departs from the lab.
         label: The same in words.
-        engine: What trained it.
-        accuracies: Validation accuracy after the last epoch, one a seed.
-        parameters: Of the model.
-        seconds: Mean seconds of a training, validation and evaluation not counted.
-        test_accuracies: One a seed, for the chosen points.
+        engine: The engine that trained.
+        accuracies: Validation accuracy after the last epoch, for each seed.
+        parameters: Parameters of the model.
+        seconds: Mean seconds of a training, without validation and evaluation.
+        test_accuracies: Test accuracy for each seed, of chosen points.
     """
 
     number: int
@@ -63,16 +63,16 @@ class RankRow:
 
     @property
     def mean(self) -> float:
-        """The mean validation accuracy, which ranks."""
+        """The mean validation accuracy, which determines the rank."""
         return statistics.fmean(self.accuracies)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What one factor does: the validation accuracies of all seeds at each of its levels.
+    """The effect of one factor: the validation accuracies of all seeds at each level.
 
     Attributes:
-        factor: Its name.
+        factor: The name of the factor.
         own: The lab's own level.
         accuracies: By level, in the order of the levels.
     """
@@ -83,24 +83,24 @@ class Effect:
 
 
 def rank_rows(sweep: SweepRecord) -> list[RankRow]:
-    """Return every point that was trained to its end, the best mean validation accuracy first."""
-    tests = {tested.number: [it.test_accuracy for it in tested.trainings] for tested in sweep.tested}
+    """Return every point that was trained to the end, the best mean validation accuracy first."""
+    tests = {chosen.number: [training.test_accuracy for training in chosen.trainings] for chosen in sweep.tested}
     rows = [_make_row(trial, tests.get(trial.number, [])) for trial in sweep.trials if trial.trainings]
     return sorted(rows, key=lambda row: (-row.mean, row.number))
 
 
 def choose_trials(sweep: SweepRecord, count: int = CHOSEN) -> list[TrialRecord]:
-    """Return the trials to test: the best by validation, and the lab's own point beside them."""
+    """Return the trials to test: the best by validation, and the lab's own point."""
     best = [row.number for row in rank_rows(sweep)][:count]
     own = [trial.number for trial in sweep.trials[:1] if trial.trainings]
     return [sweep.trials[number] for number in dict.fromkeys(best + own)]
 
 
 def find_effects(sweep: SweepRecord) -> list[Effect]:
-    """Return what each factor does, in the order of `FACTORS`.
+    """Return the effect of each factor, in the order of `FACTORS`.
 
-    One at a time, a level's accuracies are those of its own point; elsewhere those of all points that have it, so
-    that the other factors stand in the spread.
+    With the sampler `one-at-a-time` a level has the accuracies of its own point; with other samplers those of all
+    points that have the level, so that the spread includes the effects of the other factors.
     """
     effects = []
     alone = sweep.plan.sampler == "one-at-a-time"
@@ -109,10 +109,10 @@ def find_effects(sweep: SweepRecord) -> list[Effect]:
         levels = sweep.plan.space.levels[factor]
         for level in _order_levels([*levels, own] if alone else levels):
             found = [
-                it.val_accuracy
+                training.val_accuracy
                 for trial in sweep.trials
                 if trial.trainings and (not alone or _is_about(trial, factor))
-                for it in trial.trainings
+                for training in trial.trainings
                 if {**sweep.plan.space.own, **(trial.point or {})}[factor] == level
             ]
             if found:
@@ -122,25 +122,26 @@ def find_effects(sweep: SweepRecord) -> list[Effect]:
 
 
 def measure_importances(sweep: SweepRecord) -> tuple[str, dict[str, float]]:
-    """Return how much each factor matters, the most first, and in words by what measure.
+    """Return the measure in words, and by that measure how much each factor matters, the most important first.
 
-    One at a time that is the range of the mean validation accuracy over the factor's levels. Points all over the
-    space have fANOVA (Hutter, Hoos and Leyton-Brown, 2014), as Optuna has it: the share of the variance that a
-    factor alone explains, in a random forest of fixed seed; nothing where the points are too few for one.
+    With the sampler `one-at-a-time` the measure is the range of the mean validation accuracy over the factor's levels.
+    With other samplers it is Optuna's fANOVA (Hutter, Hoos and Leyton-Brown, 2014): the share of the variance that a
+    factor alone explains, in a random forest with a fixed seed; none if there are too few points for a forest.
     """
     if sweep.plan.sampler == "one-at-a-time":
-        means = {it.factor: [statistics.fmean(a) for a in it.accuracies.values()] for it in find_effects(sweep)}
-        ranges = {factor: max(its) - min(its) for factor, its in means.items() if its}
+        columns = {effect.factor: effect.accuracies.values() for effect in find_effects(sweep)}
+        means = {factor: [statistics.fmean(column) for column in found] for factor, found in columns.items() if found}
+        ranges = {factor: max(column) - min(column) for factor, column in means.items()}
         return "range of mean validation accuracy over the levels", _sort(ranges)
     trials = [trial for trial in sweep.trials if trial.trainings and trial.point]
-    levels = {name: its for name, its in sweep.plan.space.levels.items() if len(its) > 1}
+    levels = {name: tried for name, tried in sweep.plan.space.levels.items() if len(tried) > 1}
     if len(trials) < _FOREST_POINTS or len(levels) < 2:  # noqa: PLR2004 - of one factor there is no share
         return "too few points or factors for fANOVA", {}
     return "share of the variance of validation accuracy (fANOVA)", _sort(_run_fanova(trials, levels))
 
 
 def format_csv(sweep: SweepRecord) -> str:
-    """Return the trainings as CSV: a line a training, its point's rank and settings, and its figures."""
+    """Return the trainings as CSV: a line for each, with the rank and settings of the point, and the figures."""
     names = ["epochs", "learning_rate", "hidden", "dropout", "optimizer", "batch_size"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -155,7 +156,7 @@ def format_csv(sweep: SweepRecord) -> str:
 
 
 def count_states(sweep: SweepRecord) -> dict[str, int]:
-    """Return how many trials ended how; those that repeated a point are counted as `repeated`."""
+    """Return the number of trials in each state; trials that repeated a point are counted as `repeated`."""
     return dict(Counter("repeated" if trial.repeats is not None else trial.state for trial in sweep.trials))
 
 
@@ -166,9 +167,9 @@ def _make_row(trial: TrialRecord, tests: list[float]) -> RankRow:
         point=point,
         label=describe_point(point),
         engine=first.config.engine,
-        accuracies=[it.val_accuracy for it in trial.trainings],
+        accuracies=[training.val_accuracy for training in trial.trainings],
         parameters=first.parameters,
-        seconds=statistics.fmean(it.seconds for it in trial.trainings),
+        seconds=statistics.fmean(training.seconds for training in trial.trainings),
         test_accuracies=tests,
     )
 
@@ -185,22 +186,24 @@ def _list_cells(
 
 
 def _is_about(trial: TrialRecord, factor: str) -> bool:
-    """Whether a point of a one-at-a-time sweep says something of this factor: its own, or the lab's."""
+    """Whether a point of a one-at-a-time sweep varies this factor, or is the lab's own."""
     return not trial.point or factor in trial.point
 
 
 def _order_levels(levels: Sequence[Level]) -> list[Level]:
-    """Return the levels once each, numbers by size, widths by their first, names as they come."""
+    """Return each level once: numbers by size, widths by their numbers, names in the given order."""
     once = list(dict.fromkeys(levels))
     if all(isinstance(level, (int, float)) for level in once):
         return sorted(once, key=float)
     if all(str(level)[0].isdigit() or level == "none" for level in once):
-        return sorted(once, key=lambda level: [0] if level == "none" else [int(it) for it in str(level).split("x")])
+        return sorted(
+            once, key=lambda level: [0] if level == "none" else [int(width) for width in str(level).split("x")]
+        )
     return once
 
 
 def _sort(shares: dict[str, float]) -> dict[str, float]:
-    return dict(sorted(shares.items(), key=lambda it: -it[1]))
+    return dict(sorted(shares.items(), key=lambda share: -share[1]))
 
 
 def _run_fanova(trials: Sequence[TrialRecord], levels: dict[str, list[Level]]) -> dict[str, float]:
@@ -208,9 +211,9 @@ def _run_fanova(trials: Sequence[TrialRecord], levels: dict[str, list[Level]]) -
 
     optuna = load_optuna()
     study = optuna.create_study(direction="maximize")
-    distributions = {name: optuna.distributions.CategoricalDistribution(its) for name, its in levels.items()}
+    distributions = {name: optuna.distributions.CategoricalDistribution(tried) for name, tried in levels.items()}
     for trial in trials:
-        value = statistics.fmean(it.val_accuracy for it in trial.trainings)
+        value = statistics.fmean(training.val_accuracy for training in trial.trainings)
         params = {name: (trial.point or {})[name] for name in levels}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=value))
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=FIRST_SEED)

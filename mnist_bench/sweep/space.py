@@ -1,4 +1,4 @@
-"""What a sweep varies: factors, their levels, and the points that a sampler tries."""
+"""What a sweep varies: factors, levels, and the points that a sampler tries."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = [
 
 Level: TypeAlias = int | float | str
 Point: TypeAlias = dict[str, Level]
-"""What a training does otherwise than its lab, by factor; `{}` is the lab's own training."""
+"""How a training departs from its lab, by factor; `{}` is the lab's own training."""
 
 SAMPLERS = ("one-at-a-time", "grid", "random", "tpe")
-# Optuna's own number: so many points are drawn at random before its estimator has something to go by.
+# Optuna's default: this many random points come before the first point that its estimator chooses.
 _RANDOM_STARTS = 10
 
 
@@ -44,8 +44,8 @@ class Factor:
     """One hyperparameter.
 
     Attributes:
-        allowed: Its values in words, for the message of an error.
-        parse: Reads a level, and raises a ValueError where it is none.
+        allowed: The allowed values in words, for error messages.
+        parse: Reads a level; raises a ValueError if the text is not a level.
     """
 
     allowed: str
@@ -54,11 +54,11 @@ class Factor:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The levels of each factor, and the lab's own values of all of them.
+    """The levels of each factor, and the lab's own level of every factor.
 
     Attributes:
         lab: A key of `LABS`.
-        levels: What is tried, by factor. Hidden layers stand as text, such as `64x32`, or `none`.
+        levels: The levels to try, by factor. Hidden layers are text, such as `64x32` or `none`.
         own: The lab's own level of every factor.
     """
 
@@ -72,10 +72,10 @@ def make_space(lab_name: str, varied: Sequence[str]) -> Space:
 
     Args:
         lab_name: A key of `LABS`.
-        varied: Texts such as `learning_rate=0.01,0.1`; none means the lab sheet's homework (section 6.1).
+        varied: Texts such as `learning_rate=0.01,0.1`; an empty list means the lab sheet's homework (section 6.1).
 
     Raises:
-        ValueError: There is no such lab, factor or level; the message says what is allowed.
+        ValueError: The lab, a factor or a level is unknown; the message says what is allowed.
     """
     lab = check_lab(lab_name)
     levels: dict[str, list[Level]] = {}
@@ -84,52 +84,52 @@ def make_space(lab_name: str, varied: Sequence[str]) -> Space:
         if name not in FACTORS:
             raise ValueError(f"--vary {text}: unknown factor {name!r}: choose from {', '.join(FACTORS)}")
         if name in levels:
-            raise ValueError(f"--vary {text}: {name} is varied twice: give all its levels at once")
+            raise ValueError(f"--vary {text}: {name} is varied twice: give all levels in one option")
         levels[name] = list(dict.fromkeys(_parse_level(name, value, lab) for value in values.split(",")))
     if "dropout" in levels and not lab.hidden and "hidden" not in levels:
-        raise ValueError(f"--vary dropout: the {lab.name} has no hidden layer to drop from: vary hidden, too")
+        raise ValueError(f"--vary dropout: the {lab.name} has no hidden layers: vary hidden, too")
     return Space(lab=lab.name, levels=levels, own=_find_own(lab))
 
 
 def list_points(space: Space, sampler: str, trials: int | None, rng: np.random.Generator) -> list[Point | None]:
-    """Return the points to try, the lab's own first; None is one that Optuna will choose in its turn.
+    """Return the points to try, the lab's own first; None stands for a point that Optuna will choose later.
 
     Args:
         space: The levels.
         sampler: One of `SAMPLERS`.
-        trials: How many points `random` and `tpe` try besides the lab's own; 30 if None.
-        rng: Draws the random ones, none twice.
+        trials: How many points `random` and `tpe` try in addition to the lab's own; None means 30.
+        rng: Draws the random points, none twice.
 
     Raises:
-        ValueError: There is no such sampler, or it takes no number of trials, or the number is not positive.
+        ValueError: The sampler is unknown or takes no number of trials, or the number is not positive.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
     if trials is not None and sampler not in ("random", "tpe"):
-        raise ValueError(f"--trials {trials}: {sampler} tries every level it is given; random and tpe take a number")
+        raise ValueError(f"--trials {trials}: {sampler} tries all levels; only random and tpe take a number of trials")
     if trials is not None and trials < 1:
         raise ValueError(f"--trials {trials} is not allowed: it must be 1 or more")
     if sampler == "one-at-a-time":
-        others = [{name: level} for name, levels in space.levels.items() for level in levels]
+        tried = [{name: level} for name, levels in space.levels.items() for level in levels]
     elif sampler == "grid":
-        others = [_pick(space, number) for number in range(_count_grid(space))]
+        tried = [_pick(space, number) for number in range(_count_grid(space))]
     else:
         wanted = 30 if trials is None else trials
         drawn = min(wanted, _count_grid(space), wanted if sampler == "random" else _RANDOM_STARTS)
         numbers = rng.choice(_count_grid(space), drawn, replace=False)
-        others = [_pick(space, int(number)) for number in numbers]
+        tried = [_pick(space, int(number)) for number in numbers]
     own: Point = {}
-    points: list[Point | None] = [own, *(it for it in others if not _is_own(space, it))]
+    points: list[Point | None] = [own, *(point for point in tried if not _is_own(space, point))]
     if sampler == "tpe":
         points += [None] * (wanted - drawn)
     return points
 
 
 def make_config(space: Space, point: Mapping[str, Level], *, seed: int, data: str) -> TrainingConfig:
-    """Return the training that a point means, by the fused engine where it can, else by `epoch`.
+    """Return the training of a point, by the fused engine if it has the optimizer, else by `epoch`.
 
-    An optimizer other than `sgd` takes Keras's learning rate for it where the point has none of its own: the
-    lab's 0.1 is for plain gradient descent, and Adam diverges at it.
+    If the point has no learning rate, an optimizer other than `sgd` takes Keras's default for that optimizer: the lab's
+    0.1 is for plain gradient descent, and with 0.1 Adam diverges.
     """
     values = {**space.own, **point}
     optimizer = str(values["optimizer"])
@@ -143,7 +143,7 @@ def make_config(space: Space, point: Mapping[str, Level], *, seed: int, data: st
         batch_size=int(values["batch_size"]),
         learning_rate=float(values["learning_rate"]),
         data=data,
-        # Said only where the point says it, so that the lab's own training is the lab's in every record.
+        # Only if the point names the field, so that the lab's own training is recorded as the lab's.
         hidden=_read_hidden(str(point["hidden"])) if "hidden" in point else None,
         dropout=float(point["dropout"]) if "dropout" in point else None,
         optimizer=optimizer,
@@ -151,18 +151,18 @@ def make_config(space: Space, point: Mapping[str, Level], *, seed: int, data: st
 
 
 def name_point(point: Mapping[str, Level]) -> str:
-    """Return a point in words: what it has of its own, by factor."""
+    """Return a point in words: the levels that depart from the lab, by factor."""
     return ", ".join(f"{name} {format_level(level)}" for name, level in point.items()) or "the lab's own"
 
 
 def describe_point(point: Mapping[str, Level]) -> str:
-    """Return a point in words, with the learning rate that its optimizer brings, where it brings one."""
+    """Return a point in words, with the learning rate if that is the optimizer's default."""
     brings = point.get("optimizer", "sgd") != "sgd" and "learning_rate" not in point
-    return name_point(point) + (f" (learning_rate {DEFAULT_RATE:g}, Keras's for it)" if brings else "")
+    return name_point(point) + (f" (learning_rate {DEFAULT_RATE:g}, Keras's default)" if brings else "")
 
 
 def format_level(level: Level) -> str:
-    """Return a level as people write it."""
+    """Return a level as people write levels."""
     return f"{level:g}" if isinstance(level, float) else str(level)
 
 
@@ -191,7 +191,7 @@ def _find_own(lab: Lab) -> dict[str, Level]:
 
 
 def _is_own(space: Space, point: Point) -> bool:
-    """Whether a point is the lab's own training, in other words."""
+    """Whether a point means the lab's own training."""
     return not find_departures(make_config(space, point, seed=0, data="auto"))
 
 
@@ -240,7 +240,7 @@ def _parse_optimizer(text: str, _lab: Lab) -> str:
 
 
 def _parse_hidden(text: str, lab: Lab) -> str:
-    """Read `64x32`; one number stands for as many layers as the lab has, one at least."""
+    """Read `64x32`; a single number stands for all hidden layers of the lab, and for one if the lab has none."""
     if text == "none":
         return text
     widths = [_parse_whole(width, lab) for width in text.split("x")]

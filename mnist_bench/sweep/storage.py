@@ -1,4 +1,4 @@
-"""A database of studies, reached through Optuna: connected, made fit for many processes, its faults in one line."""
+"""A database of studies, through Optuna: connected, made safe for many processes, with errors in one line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["RETRIES", "connect", "explain_errors", "hide_password", "load_optuna", "quiet"]
 
 RETRIES = 3
-"""How often a lost trial is tried again: one that kills its worker each time must end."""
+"""How often a lost trial is tried again: a trial that kills its worker every time must end."""
 
 
 def load_optuna() -> Any:
-    """Import Optuna, quiet.
+    """Import Optuna, and let it log errors only.
 
     Raises:
-        ModuleNotFoundError: It is not installed; the message says how to install it.
+        ModuleNotFoundError: Optuna is not installed; the message says how to install it.
     """
     try:
         import optuna
@@ -31,13 +31,13 @@ def load_optuna() -> Any:
 
 
 def connect(url: str, heartbeat: int) -> Any:
-    """Connect to the database, whose tables are made where there are none."""
+    """Connect to the database, and make the tables if there are none."""
     import sqlalchemy
 
     optuna = load_optuna()
     address = sqlalchemy.make_url(url)
     if address.drivername == "postgresql":
-        # SQLAlchemy's own choice for the bare name is the driver before this one.
+        # For the bare name SQLAlchemy would choose the older driver.
         address = address.set(drivername="postgresql+psycopg")
     seconds = {"timeout": 60} if address.drivername.startswith("sqlite") else {}
     if address.drivername == "postgresql+psycopg":
@@ -45,7 +45,7 @@ def connect(url: str, heartbeat: int) -> Any:
     options: dict[str, Any] = {
         "heartbeat_interval": heartbeat,
         "grace_period": 3 * heartbeat,
-        # A connection lives as long as its question: none is left open, or used after a server's restart.
+        # A connection lasts for one query: none stays open, or is used after a restart of the server.
         "engine_kwargs": {"connect_args": seconds, "poolclass": sqlalchemy.pool.NullPool},
     }
     with quiet():
@@ -54,7 +54,7 @@ def connect(url: str, heartbeat: int) -> Any:
         try:
             storage = optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
         except sqlalchemy.exc.SQLAlchemyError:
-            # Of two processes that make the tables of a new database at once, one fails.
+            # If two processes make the tables of a new database at the same time, one fails.
             time.sleep(1)
             storage = optuna.storages.RDBStorage(address.render_as_string(hide_password=False), **options)
     if address.drivername.startswith("sqlite"):
@@ -63,10 +63,10 @@ def connect(url: str, heartbeat: int) -> Any:
 
 
 def _lock_from_the_start(engine: Any) -> None:
-    """Have each transaction of SQLite take its lock before it reads.
+    """Have each transaction of SQLite take its lock before the first read.
 
-    Optuna takes a trial by reading its state and then writing it, under a row lock that SQLite does not have: two
-    processes took the same trial now and then.
+    Optuna takes a trial by reading and then writing the trial's state, under a row lock that SQLite does not have: now
+    and then two processes took the same trial.
     """
     import sqlalchemy
 
@@ -82,7 +82,7 @@ def _lock_from_the_start(engine: Any) -> None:
 
 @contextlib.contextmanager
 def explain_errors(url: str) -> Iterator[None]:
-    """Turn what a database can fail with into one line that names it, without its password."""
+    """Turn the errors of a database into one line that names the database, without its password."""
     import sqlalchemy
 
     optuna = load_optuna()
@@ -95,11 +95,11 @@ def explain_errors(url: str) -> Iterator[None]:
     except faults as error:
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         first = str(cause).strip().splitlines()[0]
-        raise ValueError(f"storage {hide_password(url)}: cannot be used: {first}") from error
+        raise ValueError(f"storage {hide_password(url)} cannot be used: {first}") from error
 
 
 def hide_password(url: str) -> str:
-    """Return a database's address without its password."""
+    """Return a database's address without the password."""
     import sqlalchemy
 
     try:
@@ -110,7 +110,7 @@ def hide_password(url: str) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Let Optuna not warn that its heartbeats are experimental: the tests say whether they work."""
+    """Suppress Optuna's warning that its heartbeats are experimental: our tests show whether they work."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", load_optuna().exceptions.ExperimentalWarning)
         yield

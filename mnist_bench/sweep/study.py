@@ -1,8 +1,8 @@
-"""A queue of trials in a database, worked off by any number of processes and machines.
+"""A queue of trials in a database, which any number of processes and machines process together.
 
-Whoever creates a study puts all its trials in the queue at once, so that its end is known: no process decides
-alone that there is one more to try. A trial is taken by one process only, as the database sees to; its process
-writes a heartbeat while it runs. Where that stops, another process fails the trial and queues it again.
+The process that creates a study puts all trials in the queue at once, so that the end is known: no process decides
+alone that there is one more trial. The database ensures that only one process takes a trial. That process writes a
+heartbeat while the trial runs; if the heartbeat stops, another process fails the trial and puts it in the queue again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 HEARTBEAT_SECONDS = 20
-"""Between two signs of life; after three without one a trial counts as lost."""
+"""The time between two heartbeats of a trial; after three missing heartbeats the trial counts as lost."""
 
 _CREATION_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
@@ -38,23 +38,23 @@ _UNTRIED, _RUNNING, _FAILED = "waiting", "running", "failed"
 
 
 class StudyMissingError(ValueError):
-    """There is no study of that name."""
+    """The study does not exist."""
 
 
 class _SurplusError(Exception):
-    """A trial that was taken from an empty queue, by the second of two processes that saw its last one."""
+    """A trial from an empty queue: two processes saw the last trial, and this one came second."""
 
 
 @dataclass
 class Slot:
-    """One place in the queue, whatever attempts were made at it.
+    """One place in the queue, with all attempts at it.
 
     Attributes:
-        number: From 0, in the order of the queue.
+        number: The position in the queue, from 0.
         state: `complete`, `pruned`, `failed`, `running` or `waiting`.
-        attempts: How often it was begun.
-        facts: What its objective wrote down, of the attempt that counts.
-        reports: The figures that it reported by step.
+        attempts: How often the trial was started.
+        facts: What the objective recorded in the attempt that counts.
+        reports: The figures that the objective reported, by step.
     """
 
     number: int
@@ -67,21 +67,21 @@ class Slot:
 def open_study(
     url: str, name: str, identity: dict[str, Any], points: Sequence[Point | None], *, heartbeat: int = HEARTBEAT_SECONDS
 ) -> Any:
-    """Create a study with its queue, or join the one of the same identity that is there.
+    """Create a study with its queue, or join an existing study of the same identity.
 
     Args:
-        url: The database, as SQLAlchemy has it.
-        name: The study's name in it.
-        identity: What the study is, as JSON: a study of another identity is left alone.
-        points: A trial each; the parameters of None are chosen by the sampler when its turn comes.
-        heartbeat: Seconds between two signs of life of a running trial.
+        url: The database, as an address of SQLAlchemy.
+        name: The name of the study.
+        identity: What the study does, as JSON; a study of another identity is not touched.
+        points: A point for each trial; for None the sampler chooses the parameters later.
+        heartbeat: Seconds between two heartbeats of a running trial.
 
     Returns:
         The `optuna.Study`.
 
     Raises:
-        ModuleNotFoundError: Optuna is not installed, or the database's driver.
-        ValueError: The database cannot be used, or its study is another one.
+        ModuleNotFoundError: Optuna or the driver of the database is not installed.
+        ValueError: The database cannot be used, or the study has another identity.
     """
     optuna = load_optuna()
     with explain_errors(url):
@@ -93,7 +93,7 @@ def open_study(
         study.set_user_attr("identity", identity)
         for number, point in enumerate(points):
             study.enqueue_trial(point or {}, user_attrs={"slot": number, "point": point})
-        study.set_user_attr("slots", len(points))  # last: from now on the others can rely on the queue
+        study.set_user_attr("slots", len(points))  # last: it tells other processes that the queue is complete
     return study
 
 
@@ -104,13 +104,13 @@ def join_study(
 
     Args:
         url: The database.
-        name: The study's name in it.
-        sampler: Optuna's, for the trials without a point.
-        pruner: Optuna's.
-        heartbeat: As the others have it.
+        name: The name of the study.
+        sampler: A sampler of Optuna, for the trials without a point.
+        pruner: A pruner of Optuna.
+        heartbeat: Seconds between two heartbeats, the same in all processes.
 
     Raises:
-        StudyMissingError: There is none.
+        StudyMissingError: The study does not exist.
         ValueError: The database cannot be used.
     """
     optuna = load_optuna()
@@ -119,17 +119,17 @@ def join_study(
         try:
             study = optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
         except KeyError as error:
-            raise StudyMissingError(f"storage {hide_password(url)}: no study {name!r} there") from error
+            raise StudyMissingError(f"storage {hide_password(url)} has no study {name!r}") from error
         _wait_for_queue(study, url)
     return study
 
 
 def work(study: Any, objective: Callable[[Any], float], *, pause: float = _PAUSE_SECONDS) -> None:
-    """Work off a study's queue until no trial waits and none runs, here or elsewhere.
+    """Process a study's queue until no trial waits or runs, here or elsewhere.
 
     Args:
-        study: As `join_study` returns it.
-        objective: Takes an `optuna.Trial` and returns its value. What it raises fails the trial, and no other.
+        study: A study from `join_study`.
+        objective: Takes an `optuna.Trial` and returns its value. An exception fails this trial only.
         pause: Seconds between two looks at trials that run elsewhere.
     """
     optuna = load_optuna()
@@ -158,36 +158,37 @@ def work(study: Any, objective: Callable[[Any], float], *, pause: float = _PAUSE
             try:
                 study.optimize(take, n_trials=1, catch=(Exception,))
             except Exception:
-                # A process that was only slow finds its trial failed by another, which has queued it again.
+                # If this process was only slow, another process has failed the trial and queued it again.
                 if not running or study.get_trials()[running[0]].state != optuna.trial.TrialState.FAIL:
                     raise
         elif optuna.trial.TrialState.RUNNING in states:
-            _start_clocks(study, [it for it in trials if it.state == optuna.trial.TrialState.RUNNING], clocked)
+            running_trials = [trial for trial in trials if trial.state == optuna.trial.TrialState.RUNNING]
+            _start_clocks(study, running_trials, clocked)
             time.sleep(pause)
         else:
             return
 
 
 def _start_clocks(study: Any, trials: Sequence[Any], clocked: set[int]) -> None:
-    """Give each running trial one sign of life, once.
+    """Write one heartbeat for each running trial, once.
 
-    A worker that is killed before its trial's first heartbeat would leave one that runs for ever: without any
-    heartbeat Optuna takes none for lost.
+    If a worker is killed before the first heartbeat, its trial would run for ever: Optuna does not count a trial
+    without any heartbeat as lost.
     """
     for trial in trials:
         if trial.number not in clocked:
             clocked.add(trial.number)
-            study._storage.record_heartbeat(trial._trial_id)  # noqa: SLF001 - there is no public way
+            study._storage.record_heartbeat(trial._trial_id)  # noqa: SLF001 - no public function does this
 
 
 def read_slots(study: Any) -> list[Slot]:
-    """Return the state of every place in a study's queue, an attempt that ended well before any other."""
+    """Return the state of every place in a study's queue; a successful attempt counts before any other."""
     slots = [Slot(number) for number in range(study.user_attrs["slots"])]
     for trial in study.get_trials(deepcopy=False):
         state = trial.state.name.lower()
         state = _FAILED if state == "fail" else state
         number = trial.user_attrs.get("slot")
-        if number is None:  # a surplus one
+        if number is None:  # a surplus trial
             continue
         slot = slots[number]
         slot.attempts += state != _UNTRIED
@@ -197,27 +198,27 @@ def read_slots(study: Any) -> list[Slot]:
 
 
 def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:
-    """Return the study if it is the one that was meant."""
+    """Return the study if it has this identity."""
     _wait_for_queue(study, url)
-    there = study.user_attrs["identity"]
+    stored = study.user_attrs["identity"]
     for name, meant in identity.items():
-        if there.get(name) != meant:
+        if stored.get(name) != meant:
             raise ValueError(
-                f"storage {hide_password(url)}: study {study.study_name!r} is another one: its {name} is"
-                f" {there.get(name)!r}, not {meant!r}; --study takes another name"
+                f"storage {hide_password(url)}: study {study.study_name!r} is of another sweep: {name} is"
+                f" {stored.get(name)!r}, not {meant!r}; choose another name with --study"
             )
-    # Writes what is there already: a database that cannot be written is found out now, not by the workers.
+    # Writes the same value again: a database that cannot be written fails now, and not in the workers.
     study.set_user_attr("identity", identity)
     return study
 
 
 def _wait_for_queue(study: Any, url: str) -> None:
-    """Wait until whoever creates the study has put its trials in the queue."""
+    """Wait until the process that creates the study has put all trials in the queue."""
     end = time.monotonic() + (_CREATION_SECONDS if "identity" in study.user_attrs or not study.trials else 0)
     while "slots" not in study.user_attrs:
         if time.monotonic() > end:
             raise ValueError(
                 f"storage {hide_password(url)}: study {study.study_name!r} was not made by this program,"
-                " or not to its end; --study takes another name"
+                " or its creation did not finish; choose another name with --study"
             )
         time.sleep(_PAUSE_SECONDS)

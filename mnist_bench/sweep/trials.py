@@ -1,4 +1,4 @@
-"""A sweep's trials: each a point, trained with every seed, without the test set; then the chosen few, tested."""
+"""The trials of a sweep: each point is trained with every seed, without the test set; then the chosen are tested."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["check_points", "make_record", "open_sweep", "open_tests", "run_trials"]
 
-# Two epochs tell nothing of a slow but steady point, and a median of fewer points than these is none.
+# Two epochs say nothing about a slow but steady point, and a median needs at least this many points.
 _WARMUP_EPOCHS, _STARTUP_TRIALS = 2, 5
 _ENDED = ("complete", "pruned", "failed")
 
 
 def check_points(plan: SweepPlan, points: Sequence[Point | None]) -> None:
-    """Check that every training of a sweep can be configured.
+    """Check the configuration of every training of a sweep.
 
     Raises:
-        ValueError: One has a value that is not allowed.
+        ValueError: A value is not allowed.
     """
     for point in points:
         for seed in plan.seeds:
@@ -43,7 +43,7 @@ def check_points(plan: SweepPlan, points: Sequence[Point | None]) -> None:
 
 
 def open_sweep(url: str, name: str, plan: SweepPlan, points: Sequence[Point | None], *, heartbeat: int) -> Any:
-    """Create the study of a sweep, or join it where it is there.
+    """Create the study of a sweep, or join it if it exists.
 
     Raises:
         ValueError: As `study.open_study`.
@@ -53,7 +53,7 @@ def open_sweep(url: str, name: str, plan: SweepPlan, points: Sequence[Point | No
 
 
 def open_tests(url: str, name: str, plan: SweepPlan, trials: Sequence[TrialRecord], *, heartbeat: int) -> Any:
-    """Create the study that tests the chosen trials, each once, or join it where it is there.
+    """Create the study that tests the chosen trials, each once, or join it if it exists.
 
     Raises:
         ValueError: As `study.open_study`.
@@ -65,18 +65,18 @@ def open_tests(url: str, name: str, plan: SweepPlan, trials: Sequence[TrialRecor
 
 
 def run_trials(url: str, name: str, dataset: Dataset, *, data: str, worker: int, heartbeat: int) -> None:
-    """Work off a sweep's queue, or that of its tests: what a worker process does.
+    """Process the queue of a sweep, or of its tests: the work of a worker process.
 
     Args:
         url: The database.
-        name: The study's name.
+        name: The name of the study.
         dataset: The data.
-        data: Its source, for the records.
-        worker: This worker's number, which makes its random draws its own.
-        heartbeat: Seconds between two signs of life.
+        data: The source of the data, for the records.
+        worker: The number of this worker, from which its random draws are seeded.
+        heartbeat: Seconds between two heartbeats.
 
     Raises:
-        ValueError: The study cannot be used, or is of other data.
+        ValueError: The study cannot be used, or needs other data.
     """
     optuna = load_optuna()
     study = join_study(url, name, heartbeat=heartbeat)
@@ -85,8 +85,8 @@ def run_trials(url: str, name: str, dataset: Dataset, *, data: str, worker: int,
     identity.pop("chosen", None)
     plan = convert(identity, SweepPlan, origin=f"study {name!r}")
     if plan.dataset.digest != dataset.digest:
-        raise ValueError(f"study {name!r} is of other data than {data}: {plan.dataset.source}, {plan.dataset.digest}")
-    # Running trials count as bad ones, so that two workers do not try the same place at once.
+        raise ValueError(f"study {name!r} needs other data than {data}: {plan.dataset.source}, {plan.dataset.digest}")
+    # Running trials count as bad, so that two workers do not try the same region at the same time.
     study.sampler = optuna.samplers.TPESampler(seed=plan.seeds[0] + worker, constant_liar=True)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_WARMUP_EPOCHS)
 
@@ -105,11 +105,11 @@ def run_trials(url: str, name: str, dataset: Dataset, *, data: str, worker: int,
 
 
 def make_record(study: Any, tests: Any | None) -> SweepRecord:
-    """Return all that has come of a sweep so far.
+    """Return the results of a sweep so far.
 
     Args:
-        study: The sweep's study.
-        tests: The study of its tests, if there is one yet.
+        study: The study of the sweep.
+        tests: The study of the tests, or None.
     """
     identity = {name: value for name, value in study.user_attrs["identity"].items() if name != "what"}
     plan = convert(identity, SweepPlan, origin=study.study_name)
@@ -129,32 +129,32 @@ def make_record(study: Any, tests: Any | None) -> SweepRecord:
 
 
 def _settle_point(trial: Any, plan: SweepPlan) -> Point:
-    """Return the trial's point, which the sampler chooses where the queue has not."""
+    """Return the trial's point; the sampler chooses the point if the queue has none."""
     point = trial.user_attrs["point"]
     names = plan.space.levels if point is None else point
-    # Asked for also where they are fixed: so Optuna, too, knows what was tried.
+    # Also for fixed points, so that Optuna knows what was tried.
     settled = {name: trial.suggest_categorical(name, plan.space.levels[name]) for name in names}
     trial.set_user_attr("point", settled)
     return settled
 
 
 def _find_twin(study: Any, trial: Any, point: Point) -> Any | None:
-    """Return the complete trial of the same point: training it again would give the same figures."""
-    for other in study.get_trials(deepcopy=False, states=(load_optuna().trial.TrialState.COMPLETE,)):
-        mine = other.number != trial.number and "repeats" not in other.user_attrs
-        if mine and other.user_attrs.get("point") == point:
-            return other
+    """Return a complete trial of the same point: another training would give the same figures."""
+    for earlier in study.get_trials(deepcopy=False, states=(load_optuna().trial.TrialState.COMPLETE,)):
+        trained = earlier.number != trial.number and "repeats" not in earlier.user_attrs
+        if trained and earlier.user_attrs.get("point") == point:
+            return earlier
     return None
 
 
 def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: Dataset, data: str) -> float:
-    """Train one seed, unless an attempt before has, and return its validation accuracy."""
+    """Train one seed, unless an earlier attempt has, and return the validation accuracy."""
     kept = trial.user_attrs.get(_key(seed))
     if kept is not None:
         record: ValidationRecord = convert(kept, ValidationRecord, origin=_key(seed))
         return record.val_accuracy
     config = make_config(plan.space, point, seed=seed, data=data)
-    # The lab's own point is what the others are held against, and always trained to its end.
+    # All points are compared with the lab's own, which is therefore always trained to the end.
     watched = plan.prune and seed == plan.seeds[0] and trial.user_attrs["slot"] > 0
     record = train_untested(config, dataset=dataset, on_epoch=_make_pruner(trial) if watched else None)
     trial.set_user_attr(_key(seed), dataclasses.asdict(record))
@@ -162,7 +162,7 @@ def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: D
 
 
 def _test_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: Dataset, data: str) -> float:
-    """Train one seed in full, and return its test accuracy."""
+    """Train one seed in full, and return the test accuracy."""
     record = train(make_config(plan.space, point, seed=seed, data=data), dataset=dataset)
     trial.set_user_attr(_key(seed), dataclasses.asdict(record))
     return record.test_accuracy
@@ -187,7 +187,7 @@ def _read_records(slot: Slot, plan: SweepPlan, form: Any) -> list[Any]:
 
 def _make_trial(slot: Slot, plan: SweepPlan) -> TrialRecord:
     complete = slot.state == "complete"
-    lost = f"its worker was lost, {slot.attempts} times" if slot.state == "failed" else None
+    lost = f"its worker was lost {slot.attempts} times" if slot.state == "failed" else None
     return TrialRecord(
         number=slot.number,
         point=slot.facts.get("point"),

@@ -1,7 +1,7 @@
-"""Worker processes that work off a study, each on its own cores, and started again where one is lost.
+"""Worker processes that process a study, each on its own cores; a lost worker is started again.
 
-A worker's order comes as JSON on its standard input, because the address of a database may hold a password. It is in
-touch with the others by the study alone.
+A worker's order comes as JSON on standard input, because the address of a database may hold a password. Workers share
+nothing but the study.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Order", "WorkersLostError", "main", "work_off"]
 
 MODULE = "sweep.workers"  # as `Child` starts it
 _POLL_SECONDS = 0.5
-# A worker that is lost so often is not lost by chance: something kills every one.
+# A worker that is lost more often is not lost by chance: something kills every worker.
 _LOSSES = 5
 _BAD_INPUT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a worker is to do: which study, on which data."""
+    """The work of a worker: which study, on which data."""
 
     storage: str
     study: str
@@ -42,25 +42,25 @@ class Order:
 
 
 class WorkersLostError(Exception):
-    """Workers were lost again and again, and the study is not at its end."""
+    """Workers were lost again and again before the study was finished."""
 
 
 def work_off(order: Order, *, jobs: int, watch: Callable[[], None]) -> None:
-    """Have `jobs` workers work off a study, and return when nothing waits or runs there.
+    """Have `jobs` workers process a study, and return when no trial waits or runs.
 
     Args:
         order: The study and the data.
         jobs: Worker processes, each pinned to its share of the cores.
-        watch: Called again and again meanwhile, and once at the end.
+        watch: Called repeatedly while the workers run, and once at the end.
 
     Raises:
-        ValueError: A worker found the order at fault.
-        WorkersLostError: Workers were killed, or crashed, more often than is worth another try.
+        ValueError: A worker refused the order.
+        WorkersLostError: Workers were killed, or crashed, too often.
     """
     cores = share_cores(jobs)
     workers = [_Worker(dataclasses.replace(order, worker=number), cores[number]) for number in range(jobs)]
     try:
-        while [worker for worker in workers if not worker.mend()]:  # each is mended, whatever the others do
+        while [worker for worker in workers if not worker.mend()]:  # a list, so that every worker is mended
             watch()
             time.sleep(_POLL_SECONDS)
         watch()
@@ -71,7 +71,7 @@ def work_off(order: Order, *, jobs: int, watch: Callable[[], None]) -> None:
 
 @dataclass
 class _Worker:
-    """One worker process, started again when it was lost."""
+    """One worker process, which is started again if it is lost."""
 
     order: Order
     cores: list[int] | None
@@ -79,7 +79,7 @@ class _Worker:
     losses: int = 0
 
     def mend(self) -> bool:
-        """Return whether the worker has done its work; start it where it does not run."""
+        """Return whether the worker has finished; start its process if none runs."""
         if self.child is None:
             self.child = Child(MODULE, cores=self.cores)
             self.child.send(self.order)
@@ -97,15 +97,15 @@ class _Worker:
         return False
 
     def stop(self) -> None:
-        """End the process: a trial that it is at is found by its heartbeat, and tried again."""
+        """End the process; if a trial was running, the missing heartbeat shows, and the trial is tried again."""
         child, self.child = self.child, None
         if child is not None:
             child.close()
 
 
 def main() -> None:
-    """Work off the study that standard input names: the child's side."""
-    # Ctrl-C reaches the parent, too, which ends its workers.
+    """Process the study that standard input names: the child's side."""
+    # Ctrl-C also reaches the parent, which ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_by_option()
     order = Order(**json.loads(sys.stdin.read()))

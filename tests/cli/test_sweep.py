@@ -38,10 +38,10 @@ def refused(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny: 
         ("--vary hidden=0", "--vary hidden: '0' is not allowed: a width, 1 or more"),
         ("--vary dropout=1", "--vary dropout: '1' is not allowed: a number in [0, 1)"),
         ("--sampler bayes", "unknown sampler 'bayes': choose from one-at-a-time, grid, random, tpe"),
-        ("--trials 3", "--trials 3: one-at-a-time tries every level it is given"),
+        ("--trials 3", "--trials 3: one-at-a-time tries all levels"),
         ("--seeds 0", "Invalid value for '--seeds'"),
-        ("--storage sqlite:////no/such/folder/x.db", "storage 'sqlite:////no/such/folder/x.db': cannot be used"),
-        ("--storage nonsense", "storage 'nonsense': cannot be used: Could not parse"),
+        ("--storage sqlite:////no/such/folder/x.db", "storage 'sqlite:////no/such/folder/x.db' cannot be used"),
+        ("--storage nonsense", "storage 'nonsense' cannot be used: Could not parse"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
@@ -64,7 +64,7 @@ def test_a_study_that_is_there_is_not_touched(
         "sweep.db exists already: continue with --resume, or choose another folder with --out"
     )
     answer = refused("--lab", "mlp", "--vary", "epochs=2", "--out", tmp_path, "--resume")
-    assert "study 'sweep' is another one: its space is" in answer
+    assert "study 'sweep' is of another sweep: space is" in answer
     assert (tmp_path / "sweep.db").read_bytes() == before
 
 

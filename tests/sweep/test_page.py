@@ -25,12 +25,12 @@ def test_the_table_names_the_data_and_what_the_test_set_did(swept: SweepRecord) 
     table = format_table(swept)
     assert "the stand-in 'digits', which is NOT MNIST" in table
     assert "0.9700 ± 0.0014   0.9200 ± 0.0141" in table
-    assert "optimizer adam (learning_rate 0.001, Keras's for it)" in table
+    assert "optimizer adam (learning_rate 0.001, Keras's default)" in table
     assert "pruned after 2 epochs, at 0.2000: epochs 1" in table
     assert "failed: RuntimeError: out of luck" in table
-    assert "The test set was touched once, after the choice, for 2 points" in table
+    assert "The test set was used once, after the choice, for 2 points" in table
     untested = dataclasses.replace(swept, tested=[])
-    assert format_table(untested).endswith("The test set was not touched.")
+    assert format_table(untested).endswith("The test set was not used.")
 
 
 def test_the_page_is_whole_and_self_contained(swept: SweepRecord, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_levels_are_read_as_what_they_are() -> None:
         ("mlp", "optimizer=sdg", "--vary optimizer: 'sdg' is not allowed: choose from sgd, rmsprop, adam"),
         ("mlp", "batch_size=0", "--vary batch_size: '0' is not allowed: a whole number, 1 or more"),
         ("mlp", "epochs=2.5", "--vary epochs: '2.5' is not allowed: a whole number, 1 or more"),
-        ("perceptron", "dropout=0.5", "the perceptron has no hidden layer to drop from"),
+        ("perceptron", "dropout=0.5", "the perceptron has no hidden layers"),
     ],
 )
 def test_a_bad_level_is_named_with_what_is_allowed(lab: str, text: str, message: str) -> None:
@@ -131,7 +131,7 @@ def test_tpe_chooses_when_it_has_something_to_go_by() -> None:
     ("sampler", "trials", "message"),
     [
         ("bayes", None, "unknown sampler 'bayes': choose from one-at-a-time, grid, random, tpe"),
-        ("grid", 5, "--trials 5: grid tries every level it is given"),
+        ("grid", 5, "--trials 5: grid tries all levels"),
         ("random", 0, "--trials 0 is not allowed"),
     ],
 )
@@ -149,7 +149,7 @@ def test_an_optimizer_takes_kerass_learning_rate_unless_the_point_has_one() -> N
         for point in ({}, {"optimizer": "adam"}, {"optimizer": "adam", "learning_rate": 0.01})
     ]
     assert rates == [0.1, 0.001, 0.01]
-    assert describe_point({"optimizer": "adam"}) == "optimizer adam (learning_rate 0.001, Keras's for it)"
+    assert describe_point({"optimizer": "adam"}) == "optimizer adam (learning_rate 0.001, Keras's default)"
     assert describe_point({"learning_rate": 0.3, "hidden": "64x64"}) == "learning_rate 0.3, hidden 64x64"
     assert describe_point({}) == "the lab's own"
 

@@ -138,7 +138,9 @@ def test_another_identity_is_refused_and_nothing_changes(url: str, tmp_path: Pat
     """The error names the first difference between the studies; the database keeps its bytes."""
     open_study(url, "s", IDENTITY, POINTS, heartbeat=1)
     before = (tmp_path / "study.db").read_bytes()
-    message = r"study 's' is another one: its levels is \[1, 2.5, '64x64'\], not \[1\]; --study takes another name"
+    message = (
+        r"study 's' is of another sweep: levels is \[1, 2.5, '64x64'\], not \[1\]; choose another name with --study"
+    )
     with pytest.raises(ValueError, match=message):
         open_study(url, "s", {**IDENTITY, "levels": [1]}, POINTS[:2], heartbeat=1)
     assert (tmp_path / "study.db").read_bytes() == before
@@ -157,17 +159,17 @@ def test_a_study_of_another_program_is_refused(url: str) -> None:
 
 def test_a_study_that_is_not_there_is_named(url: str) -> None:
     """A worker does not create a study."""
-    with pytest.raises(StudyMissingError, match="no study 's' there"):
+    with pytest.raises(StudyMissingError, match="has no study 's'"):
         join_study(url, "s")
 
 
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("nonsense", "storage 'nonsense': cannot be used: Could not parse SQLAlchemy URL"),
+        ("nonsense", "storage 'nonsense' cannot be used: Could not parse SQLAlchemy URL"),
         ("sqlite:////no/such/folder/study.db", "cannot be used: unable to open database file"),
         ("sqlite:///file:FOLDER/old.db?mode=ro&uri=true", "cannot be used: attempt to write a readonly database"),
-        ("postgresql://me:secret@127.0.0.1:1/x", r"storage 'postgresql://me:\*\*\*@127.0.0.1:1/x': cannot be used"),
+        ("postgresql://me:secret@127.0.0.1:1/x", r"storage 'postgresql://me:\*\*\*@127.0.0.1:1/x' cannot be used"),
     ],
     ids=["nonsense", "no-folder", "read-only", "unreachable"],
 )

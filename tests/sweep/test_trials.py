@@ -194,9 +194,9 @@ def test_other_data_is_refused(url: str, tiny: Dataset) -> None:
     plan = make_plan(tiny)
     changed = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
     open_sweep(url, "s", changed, POINTS, heartbeat=1)
-    with pytest.raises(ValueError, match="study 's' is of other data than x: mnist, 0"):
+    with pytest.raises(ValueError, match="study 's' needs other data than x: mnist, 0"):
         run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
-    with pytest.raises(ValueError, match="study 's' is another one: its dataset is"):
+    with pytest.raises(ValueError, match="study 's' is of another sweep: dataset is"):
         open_sweep(url, "s", plan, POINTS, heartbeat=1)
 
 
