@@ -50,7 +50,7 @@ def test_a_comparison_ends_in_its_status(
     answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b", **b), "--out", "x/ab.json")
     assert answer.status == status
     assert line in answer.out.splitlines()
-    assert answer.out.endswith("not calibrated on this machine: mnist-bench calibrate\nRecord: x/ab.json\n")
+    assert answer.out.endswith("not calibrated on this machine: run mnist-bench calibrate\nRecord: x/ab.json\n")
     assert answer.err.startswith("round 1, 10 of 90 s: wall ")
     assert load(Path("x/ab.json"), AbRecord).verdict in line.lower()
 
@@ -113,7 +113,7 @@ def test_calibration_is_shown_with_every_later_verdict(
     monkeypatch.setattr(sys, "executable", str(python))
     answer = command("calibrate", "--runs", 2)
     assert answer.status == 0
-    assert answer.out.startswith("calibrated here: 0 of 2 A/A runs of 90 s alarmed; 90% find +")
+    assert answer.out.startswith("calibrated here: 0 of 2 A/A runs of 90 s alarmed; 90% of the runs find +")
     assert [line.partition(";")[0] for line in answer.err.splitlines()] == ["run 1: same", "run 2: same"]
     started = len(list(python.parent.glob("*.pid")))
     again = command("calibrate", "--runs", 2)

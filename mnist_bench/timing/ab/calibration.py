@@ -1,4 +1,4 @@
-"""What a comparison of two interpreters is worth on one machine: how often it errs, and what it finds."""
+"""How far a comparison of two interpreters can be trusted on one machine: false alarms, and what is found."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ __all__ = [
 ]
 
 
+# A calibration holds for comparisons that are equal in these fields of the workload.
+_CONDITIONS = ("samples", "epochs", "layout", "as_shipped")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CalibrationRun:
-    """One comparison of an environment with itself: its log ratios, a round each, its looks, and what it said."""
+    """One comparison of an environment with itself: the log ratio of each round, the looks, and the verdict."""
 
     wall: list[float]
     cpu: list[float]
@@ -40,15 +44,15 @@ class CalibrationRun:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationRecord:
-    """Comparisons of one environment with itself on one machine, and what they say of those of two.
+    """Comparisons of one environment with itself on one machine, and what they say about comparisons of two.
 
     Attributes:
         workload: What was timed.
-        environment: Where.
+        environment: The environment.
         bound: The change that does not matter, as a share of the time.
-        alpha: The chance of a false alarm that was allowed.
+        alpha: The allowed probability of a false alarm.
         runs: The comparisons.
-        sharpness: What they come to.
+        sharpness: The result.
     """
 
     workload: Workload
@@ -62,23 +66,24 @@ class CalibrationRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse figures that the runs do not bear out."""
+        """Refuse figures that do not agree with the runs."""
         alarms = sum(run.verdict in ("faster", "slower") for run in self.runs)
         if (self.sharpness.runs, self.sharpness.alarms) != (len(self.runs), alarms):
-            raise ValueError(f"{self.sharpness.alarms} alarms in {self.sharpness.runs} runs, where it lists other ones")
+            stated = f"{self.sharpness.alarms} alarms in {self.sharpness.runs} runs"
+            raise ValueError(f"sharpness: {stated}, but the runs have {alarms} in {len(self.runs)}")
 
 
 def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
-    """Return what comparisons of an environment with itself come to.
+    """Return the calibration that comparisons of an environment with itself give.
 
-    The power is found after the fact: B's times are multiplied and the runs judged again, so that the machine
-    is needed for these runs only. For that they must have gone on to the end of their budget.
+    The power is computed afterwards: B's times are multiplied and the runs judged again, so that no other runs are
+    needed. Therefore each run must have continued to the end of its budget.
 
     Args:
-        records: At least one; of one workload, one hardware, no fault and one environment on both sides.
+        records: At least one; with the same workload and hardware, without a fault, of one environment on both sides.
 
     Raises:
-        ValueError: They are not.
+        ValueError: The records do not meet these conditions.
     """
     from scipy import stats
 
@@ -110,54 +115,54 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
 
 
 def calibration_path(folder: Path, environment: EnvironmentRecord, workload: Workload) -> Path:
-    """Return where the calibration of a lab and an engine lies for one machine, below the baselines' folder."""
+    """Return the path of the calibration of a lab and an engine for one machine, below the baselines' folder."""
     key = environment.hardware_key
     return folder / "timings" / "calibration" / key / f"{workload.lab}-{workload.engine}.json"
 
 
 def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
-    """Return what a comparison is worth on its hardware, or None where that was not measured in its way.
+    """Return how far a comparison can be trusted on its hardware, or None if that was not measured in the same way.
 
     Args:
         folder: The baselines' folder.
         record: The comparison.
 
     Raises:
-        RecordError: There is a calibration, but a damaged one.
+        RecordError: The calibration is damaged.
     """
     path = calibration_path(folder, record.a, record.workload)
     if not path.exists():
         return None
-    it = load(path, CalibrationRecord)
-    ways = [
-        (x.bound, x.alpha, *(getattr(x.workload, name) for name in ("samples", "epochs", "layout", "as_shipped")))
-        for x in (it, record)
+    calibration = load(path, CalibrationRecord)
+    conditions = [
+        (timed.bound, timed.alpha, *(getattr(timed.workload, name) for name in _CONDITIONS))
+        for timed in (calibration, record)
     ]
-    return it.sharpness if ways[0] == ways[1] else None
+    return calibration.sharpness if conditions[0] == conditions[1] else None
 
 
 def format_sharpness(sharpness: Sharpness | None) -> str:
     """Return in one line how far a verdict can be trusted on this machine."""
     if sharpness is None:
-        return "not calibrated on this machine: mnist-bench calibrate"
+        return "not calibrated on this machine: run mnist-bench calibrate"
     found = [
-        f"{'not even +100%' if it is None else f'+{it:.0%}'} of {what}"
-        for it, what in ((sharpness.finds, "work"), (sharpness.finds_waiting, "waiting"))
+        f"{'not even +100%' if share is None else f'+{share:.0%}'} of {what}"
+        for share, what in ((sharpness.finds, "work"), (sharpness.finds_waiting, "waiting"))
     ]
     return (
         f"calibrated here: {sharpness.alarms} of {sharpness.runs} A/A runs of {sharpness.budget_seconds:g} s alarmed; "
-        f"90% find {', '.join(found)}"
+        f"90% of the runs find {', '.join(found)}"
     )
 
 
 def _check_alike(records: Sequence[AbRecord]) -> None:
     if not records:
-        raise ValueError("no comparisons to calibrate by")
+        raise ValueError("no comparisons to calibrate with")
     for record in records:
         if record.fault_b or record.python_a != record.python_b:
-            raise ValueError("only an environment beside itself, without a fault, can calibrate")
+            raise ValueError("a calibration needs comparisons of one environment with itself, without a fault")
         if record.looks and record.looks[-1].alpha < ALPHA_END:
-            raise ValueError("a comparison that ended at its first look cannot calibrate: its later rounds are missing")
+            raise ValueError("a comparison that ended at its first look cannot calibrate: the later rounds are missing")
         for name in ("workload", "bound", "alpha", "budget_seconds"):
             if getattr(record, name) != getattr(records[0], name):
                 raise ValueError(f"these comparisons differ in their {name}")

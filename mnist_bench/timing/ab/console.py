@@ -1,4 +1,4 @@
-"""What a person sees of A against B: the interval as it shrinks, and the verdict with its figures."""
+"""What a person sees of A against B: the interval while it shrinks, and the verdict with its figures."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["format_ab", "show_rounds"]
 
 _WIDTH = 41  # of the drawn interval, an odd number
 _REACH = 0.25  # to each side of 1
-_BUSY = 1.0  # one process beside those two: then a side with more threads waits oftener, on the wall
+_BUSY = 1.0  # a load above 1 means another process competes, and the side with more threads waits longer
 
 
 @contextlib.contextmanager
 def show_rounds(budget: float) -> Iterator[Callable[[RoundEnded], None]]:
-    """Show on standard error how the interval shrinks, a round at a time, while the context lasts.
+    """Show on standard error how the interval shrinks from round to round, while the context lasts.
 
-    A terminal gets two lines that are drawn anew; anything else gets a plain line a round.
+    A terminal gets lines that are redrawn after each round; anything else gets a plain line for each round.
     """
     from rich.console import Console
     from rich.live import Live
@@ -38,13 +38,13 @@ def show_rounds(budget: float) -> Iterator[Callable[[RoundEnded], None]]:
     if not console.is_terminal:
         yield lambda event: _write_line(event, budget)
         return
-    # Never by itself: a thread that draws would work on the cores that are timed.
+    # No automatic refresh: a thread that draws would work on the cores that are timed.
     with Live(Text("waiting for the first round ..."), console=console, auto_refresh=False) as live:
         yield lambda event: live.update(Text(draw_rounds(event, budget)), refresh=True)
 
 
 def draw_rounds(event: RoundEnded, budget: float) -> str:
-    """Return the state of a comparison as a line for each clock: the interval on a scale around 1."""
+    """Return the state of a comparison: a line for each clock, with the interval on a scale around 1."""
     lines = [f"round {event.number}, {event.seconds:.0f} of {budget:g} s"]
     for name, interval in (("wall", event.judgement.wall), ("processor", event.judgement.cpu)):
         marks = [
@@ -59,27 +59,25 @@ def draw_rounds(event: RoundEnded, budget: float) -> str:
 def format_ab(record: AbRecord) -> str:
     """Return the verdict of a comparison with its figures, for people."""
     work, rounds = record.workload, len(record.processes) // 2
-    how = "A and B together on a core each" if work.layout == "together" else "one process at a time"
+    how = "A and B together, each on one core" if work.layout == "together" else "one process at a time"
     lines = [
         f"A  TensorFlow {record.a.tensorflow}, Keras {record.a.keras}  {record.python_a}",
         f"B  TensorFlow {record.b.tensorflow}, Keras {record.b.keras}  {record.python_b}",
         f"{work.lab} by {work.engine} on {work.dataset.source}, epochs of {work.samples:,} samples; {how}",
         f"{rounds} rounds of {work.epochs} epochs in {record.seconds:.0f} s, {_describe_pipeline(work.as_shipped)}",
         *([f"planted in B: {record.fault_b}"] if record.fault_b else []),
-        f"            A ms    B ms   B beside A ({record.wall.level:.2%} interval)",
+        f"            A ms    B ms   B against A ({record.wall.level:.2%} interval)",
     ]
     for name, clock, ratio in (("wall", "wall", record.wall), ("processor", "cpu", record.cpu)):
-        a, b = (
-            1000 * statistics.median(x for it in record.processes if it.side == side for x in getattr(it, clock))
-            for side in "ab"
-        )
+        epochs = [(times.side, seconds) for times in record.processes for seconds in getattr(times, clock)]
+        a, b = (1000 * statistics.median(seconds for own, seconds in epochs if own == side) for side in "ab")
         lines.append(f"{name:<9} {a:6.1f}  {b:6.1f}   {format_ratio(ratio)}")
     verdict = VERDICTS[record.verdict].value
     word = "" if record.verdict == "inconclusive" else f"{record.verdict}: "
     lines.append(f"{verdict}: {word}{record.finding}")
     if record.load is not None and record.load > _BUSY:
         lines.append(
-            f"the machine was busy, a load of {record.load:.1f} when it began: A and B may bear that unequally"
+            f"the machine was busy, with a load of {record.load:.1f} at the start: A and B may not suffer equally"
         )
     lines.append(format_sharpness(record.calibration))
     return "\n".join(lines)
@@ -94,6 +92,6 @@ def _draw_mark(value: float, low: float, high: float) -> str:
 
 
 def _write_line(event: RoundEnded, budget: float) -> None:
-    wall, cpu = (format_ratio(make_ratio(it)) for it in (event.judgement.wall, event.judgement.cpu))
+    wall, cpu = (format_ratio(make_ratio(interval)) for interval in (event.judgement.wall, event.judgement.cpu))
     sys.stderr.write(f"round {event.number}, {event.seconds:.0f} of {budget:g} s: wall {wall}, processor {cpu}\n")
     sys.stderr.flush()

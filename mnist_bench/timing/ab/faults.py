@@ -1,4 +1,4 @@
-"""Slow-downs that are planted on purpose, to see them found: a tenth more sleep, a tenth more steps."""
+"""Slow-downs that are planted on purpose, to see whether they are found: a tenth more sleep, a tenth more steps."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "Fault", "add_steps", "parse_fault", "slow_down"]
 
 FAULTS = {
-    "sleep": "the process sleeps for a share of each epoch's own time: only the clock on the wall sees it",
-    "steps": "each epoch trains on a share more samples: both clocks see it",
+    "sleep": "the process sleeps for a share of each epoch's own time: the delay shows only in wall time",
+    "steps": "each epoch trains on a share more samples: the delay shows on both clocks",
 }
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A slow-down: a key of `FAULTS`, and by which share of the epoch's time or samples."""
+    """A slow-down: a key of `FAULTS`, and a share of the epoch's time or samples."""
 
     name: str
     share: float
 
 
 def parse_fault(text: str) -> Fault:
-    """Read a fault as it is written on a command line, such as `sleep:0.1`.
+    """Read a fault as written on a command line, such as `sleep:0.1`.
 
     Raises:
-        ValueError: There is none of that name, or its share is not above 0 and at most 1.
+        ValueError: The fault is unknown, or the share is not above 0 and at most 1.
     """
     name, _, share = text.partition(":")
     if name not in FAULTS:
@@ -48,9 +48,9 @@ def parse_fault(text: str) -> Fault:
 
 
 def add_steps(prepared: Prepared, share: float) -> Prepared:
-    """Return the data with the first `share` of its training samples once more behind them.
+    """Return the data with the first `share` of the training samples repeated behind the training samples.
 
-    The validation samples stay as they are, and stay the last.
+    The validation samples do not change and stay the last.
     """
     from mnist_bench.training.data.dataset import Prepared
 
@@ -59,7 +59,7 @@ def add_steps(prepared: Prepared, share: float) -> Prepared:
     rows = np.concatenate([np.arange(split), extra, np.arange(split, count)])
     return Prepared.split_at(
         split + len(extra),
-        # Half a sample less than there are, so that rounding cannot move Keras's own split.
+        # Half a sample less, so that rounding cannot move Keras's own split.
         (count - split - 0.5) / len(rows),
         pixels=prepared.pixels[rows],
         fit=(prepared.x_fit[rows], prepared.y_fit[rows]),
@@ -68,13 +68,13 @@ def add_steps(prepared: Prepared, share: float) -> Prepared:
 
 
 def slow_down(model: Any, share: float) -> None:
-    """Have every training call on a compiled model sleep for `share` of the time that it took.
+    """Have every training call on a compiled model sleep for `share` of the time that the call took.
 
-    With an engine that calls `fit` that is this model only; the fused engine is slowed in the whole process.
+    With an engine that calls `fit`, only this model is slowed; the fused engine is slowed in the whole process.
     """
     from mnist_bench.training.fused import FusedTrainer
 
-    model.make_train_function()  # `fit` takes what is there, in Keras 2 and 3
+    model.make_train_function()  # `fit` uses an existing train function, in Keras 2 and 3
     model.train_function = _add_sleep(model.train_function, share)
     FusedTrainer.train_epoch = _add_sleep(FusedTrainer.train_epoch, share)  # type: ignore[method-assign]
 

@@ -1,4 +1,4 @@
-"""The processes of A against B, seen from the parent: one round is a fresh one of each side."""
+"""The processes of A against B, seen from the parent: a round is one fresh process of each side."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["LostError", "OverdueError", "Side", "find_cores", "measure_round"]
 
 
 class LostError(Exception):
-    """A process gave no measurement: the message is one line that names its side and its interpreter."""
+    """A process gave no measurement; the message is one line that names the side and the interpreter."""
 
 
 class OverdueError(LostError):
-    """It had no time left."""
+    """A process did not answer in time."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side: its name, its interpreter, absolute, and what it is to train."""
+    """One side: the name, the absolute path of the interpreter, and the task."""
 
     name: Literal["a", "b"]
     python: Path
@@ -41,15 +41,15 @@ class Side:
 
 
 def find_cores() -> tuple[int, int] | None:
-    """Return two cores that are no threads of one, or None where there are none or processes cannot be pinned."""
+    """Return two cores that are not threads of one core, or None if there are none or processes cannot be pinned."""
     if not hasattr(os, "sched_getaffinity"):
         return None
-    first, *others = sorted(os.sched_getaffinity(0))
+    first, *rest = sorted(os.sched_getaffinity(0))
     path = Path(f"/sys/devices/system/cpu/cpu{first}/topology/thread_siblings_list")
-    # Such as `0`, `0,4` or `0-1`: a core has two threads at most where it matters.
+    # Such as `0`, `0,4` or `0-1`: on the relevant machines a core has at most two threads.
     siblings = path.read_text().replace("-", ",").split(",") if path.exists() else []
-    other = next((core for core in others if core not in map(int, siblings)), None)
-    return None if other is None else (first, other)
+    second = next((core for core in rest if core not in map(int, siblings)), None)
+    return None if second is None else (first, second)
 
 
 def measure_round(
@@ -58,14 +58,14 @@ def measure_round(
     """Time one new process of each side.
 
     Args:
-        sides: A and B. Even rounds start them in this order, odd ones the other way: A B B A.
-        number: Of the round, from 0.
-        epochs: To time in each process.
-        cores: One for each; they are exchanged after every epoch. None runs one process after the other.
+        sides: A and B. Even rounds start A first, odd rounds B: A B B A.
+        number: The number of the round, from 0.
+        epochs: Epochs to time in each process.
+        cores: A core for each process, exchanged after every epoch. None runs one process after the other.
         limit: Seconds after which the processes are killed.
 
     Returns:
-        The times of each process and its environment, in the order of their start.
+        The times and the environment of each process, in the order of the starts.
 
     Raises:
         LostError: A process ended, failed or took too long.
@@ -90,7 +90,7 @@ def measure_round(
 def _train(
     processes: Sequence[_Process], epochs: int, cores: tuple[int, int] | None
 ) -> list[tuple[EnvironmentRecord, list[float], list[float]]]:
-    """Have processes train side by side; return each one's environment and the seconds of its epochs."""
+    """Have processes train at the same time; return the environment and the seconds of the epochs of each."""
     environments = [process.get_ready() for process in processes]
     events: list[list[dict[str, float]]] = [[] for _ in processes]
     for epoch in range(epochs):
@@ -106,7 +106,7 @@ def _train(
 
 @contextlib.contextmanager
 def _start(side: Side, core: int | None, deadline: float) -> Iterator[_Process]:
-    """Start a process of a side; it is killed at the deadline, and at the end."""
+    """Start a process of a side; the process is killed at the deadline, or when the context ends."""
     cores = None if core is None else [core]
     with Child(worker.MODULE, python=side.python, cores=cores, folder=Path(side.task.folder)) as child:
         process = _Process(side, child)
@@ -129,7 +129,7 @@ class _Process:
     overdue: bool = False
 
     def get_ready(self) -> EnvironmentRecord:
-        """Wait until the training is warm, and return where it runs."""
+        """Wait until the training is warmed up, and return the process's environment."""
         try:
             environment: EnvironmentRecord = convert(
                 self.read("ready")["environment"], EnvironmentRecord, origin="environment"
@@ -145,7 +145,7 @@ class _Process:
         except ValueError as error:
             raise LostError(f"{self._name}: {error}") from error
         if event is None:
-            why = "no answer in the time that it had" if self.overdue else f"its process {self.child.explain_end()}"
+            why = "no answer in time" if self.overdue else f"its process {self.child.explain_end()}"
             raise (OverdueError if self.overdue else LostError)(f"{self._name}: {why}")
         if event["event"] != kind:
             raise LostError(f"{self._name}: {event.get('reason', f'it answered {event!r}, not {kind!r}')}")
@@ -156,6 +156,6 @@ class _Process:
         return f"{self.side.name.upper()}, {self.side.python}"
 
     def give_up(self) -> None:
-        """Kill the process because its time is over."""
+        """Kill the process at its deadline."""
         self.overdue = True
         self.child.kill()

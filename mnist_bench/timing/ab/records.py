@@ -1,4 +1,4 @@
-"""The record of a comparison of two interpreters: every second that was measured, and what came of it."""
+"""The record of a comparison of two interpreters: all measured seconds, and the verdict."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Layout = Literal["together", "in turn"]
 
 _ROUNDING = 1e-9
 
-# How a comparison ends for those who only read exit statuses.
+# The verdict, and so the exit status, of each result of a comparison.
 VERDICTS: dict[Speed, Verdict] = {
     "faster": Verdict.PASS,
     "same": Verdict.PASS,
@@ -53,15 +53,15 @@ class Workload:
     Attributes:
         lab: A key of `mnist_bench.LABS`.
         engine: A key of `mnist_bench.training.engines.ENGINES`.
-        dataset: Where the images came from; the first of them were used.
-        samples: Images trained on in an epoch.
-        batch_size: Samples a step.
+        dataset: The data set, of which the first images were used.
+        samples: Images trained in an epoch.
+        batch_size: Samples in a step.
         warm_ups: Epochs of each process that were not timed.
-        epochs: Epochs of each process that were.
-        device: What was asked for: `auto`, `cpu` or `gpu`.
-        layout: `together`, A and B at the same time on a core each, exchanged after every epoch; or `in turn`,
-            one process at a time with all the cores.
-        as_shipped: Whether tf.data's autotuner was on, as Keras has it; without it the wall is the sharper clock.
+        epochs: Epochs of each process that were timed.
+        device: The requested device: `auto`, `cpu` or `gpu`.
+        layout: `together`, A and B at the same time, each on one core, exchanged after every epoch; or `in turn`, one
+            process at a time with all cores.
+        as_shipped: Whether tf.data's autotuner was on, as in Keras; wall time is more precise without the autotuner.
     """
 
     lab: str
@@ -78,7 +78,7 @@ class Workload:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A moment at which the verdict could fall: after how many rounds, and the alpha that it spent."""
+    """A moment at which the verdict could be reached: after how many rounds, and with which share of alpha."""
 
     rounds: int
     alpha: float
@@ -90,9 +90,9 @@ class ProcessTimes:
 
     Attributes:
         side: `a` or `b`.
-        order: Its place in the order in which the processes were started, from 0.
-        wall: Seconds of each epoch by the clock on the wall.
-        cpu: Seconds of processor time of each epoch, all threads together.
+        order: The position in the order of the starts, from 0.
+        wall: Wall time of each epoch, in seconds.
+        cpu: Processor time of each epoch, in seconds, of all threads together.
     """
 
     side: Literal["a", "b"]
@@ -101,9 +101,9 @@ class ProcessTimes:
     cpu: list[float]
 
     def __post_init__(self) -> None:
-        """Refuse columns of different lengths, and seconds that are none."""
+        """Refuse columns of different lengths, and seconds that are not positive and finite."""
         if len(self.wall) != len(self.cpu):
-            raise ValueError(f"{len(self.wall)} epochs on the wall, {len(self.cpu)} in processor time")
+            raise ValueError(f"{len(self.wall)} epochs in wall time, {len(self.cpu)} in processor time")
         for seconds in (*self.wall, *self.cpu):
             if not 0 < seconds < math.inf:
                 raise ValueError(f"an epoch of {seconds!r} seconds")
@@ -111,7 +111,7 @@ class ProcessTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class RatioRecord:
-    """B's time over A's with its interval; an end that the rounds leave open is None."""
+    """B's time over A's, with an interval; an end that the rounds leave open is None."""
 
     estimate: float
     low: float | None
@@ -121,16 +121,16 @@ class RatioRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharpness:
-    """What comparisons on this hardware are worth, as `mnist-bench calibrate` found it.
+    """How far comparisons on this hardware can be trusted, as `mnist-bench calibrate` found.
 
     Attributes:
         runs: Comparisons of an environment with itself.
-        alarms: How many of them said faster or slower.
+        alarms: How many of the runs said faster or slower.
         alarms_low: Lower end of the 95% interval of the rate of alarms (Clopper and Pearson, 1934).
-        alarms_high: Its upper end.
+        alarms_high: Upper end of that interval.
         finds: The smallest slow-down that 90% of the runs find, as a share of the time; None if none.
-        finds_waiting: The same for one that shows on the wall only, such as a sleep.
-        budget_seconds: Of each run.
+        finds_waiting: The same for a slow-down that shows in wall time only, such as a sleep.
+        budget_seconds: The budget of each run.
     """
 
     runs: int
@@ -155,24 +155,24 @@ class AbRecord:
 
     Attributes:
         workload: What was timed.
-        python_a: The interpreter of side A, as a path.
-        python_b: That of side B.
-        a: Where A's first process ran.
-        b: Where B's did.
+        python_a: The path of side A's interpreter.
+        python_b: The path of side B's interpreter.
+        a: The environment of A's first process.
+        b: The environment of B's first process.
         fault_b: A slow-down that was planted in B on purpose.
-        budget_seconds: What the run was allowed.
-        seconds: What it took.
-        load: How many processes wanted to run in the minute before it, where the system tells.
+        budget_seconds: The allowed seconds.
+        seconds: The seconds that the run took.
+        load: The load average of the last minute before the start, if the system has one.
         bound: The change that does not matter, as a share of the time.
-        alpha: The chance of a false alarm that was allowed, over the whole run.
-        looks: When it was looked.
-        processes: The finished rounds' processes, two a round, in the order of their start.
-        wall: B's time over A's by the clock on the wall.
-        cpu: The same in processor time.
-        verdict: What it came to.
-        finding: Why, in a few words.
-        failure: Why it ended early, where a process was lost.
-        calibration: What such a verdict is worth on this hardware, where that was measured.
+        alpha: The allowed probability of a false alarm, over the whole run.
+        looks: When the result was judged.
+        processes: The processes of the finished rounds, two in each round, in the order of the starts.
+        wall: B's wall time over A's.
+        cpu: B's processor time over A's.
+        verdict: The result.
+        finding: The reason, in a few words.
+        failure: Why the run ended early, if a process was lost.
+        calibration: How far such a verdict can be trusted on this hardware, if that was measured.
     """
 
     workload: Workload
@@ -199,29 +199,29 @@ class AbRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse rounds that lack a side or an epoch, and looks and levels that cannot be."""
+        """Refuse rounds that lack a side or an epoch, and impossible looks and levels."""
         for first, second in zip(self.processes[::2], self.processes[1::2], strict=False):
             if {first.side, second.side} != {"a", "b"}:
                 raise ValueError(f"processes {first.order} and {second.order} are both of side {first.side!r}")
         if len(self.processes) % 2 or not self.processes:
             raise ValueError(f"{len(self.processes)} processes make no whole rounds")
-        if {len(it.wall) for it in self.processes} != {self.workload.epochs}:
+        if {len(times.wall) for times in self.processes} != {self.workload.epochs}:
             raise ValueError(f"a process without {self.workload.epochs} epochs")
         counts = [look.rounds for look in self.looks]
-        if sorted(set(counts)) != counts or not all(0 < it <= len(self.processes) // 2 for it in counts):
+        if sorted(set(counts)) != counts or not all(0 < count <= len(self.processes) // 2 for count in counts):
             raise ValueError(f"looks after {counts!r} rounds of {len(self.processes) // 2}")
         spent = [look.alpha for look in self.looks]
-        if not all(it > 0 for it in spent) or sum(spent) > self.alpha * (1 + _ROUNDING):
+        if not all(alpha > 0 for alpha in spent) or sum(spent) > self.alpha * (1 + _ROUNDING):
             raise ValueError(f"looks that spend {spent!r} of alpha {self.alpha!r}")
         if not (0 < self.bound < 1 and 0 < self.alpha < 1):
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
 
 
 def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:
-    """Return the log ratios of each round, by the clock on the wall and in processor time.
+    """Return the log ratio of each round, in wall time and in processor time.
 
     Args:
-        processes: Two a round, in the order of their start.
+        processes: Two in each round, in the order of the starts.
     """
     pairs = [
         (first, second) if first.side == "a" else (second, first)
@@ -237,12 +237,12 @@ def collect_looks(looks: Sequence[Look]) -> Looks:
 
 
 def judge_record(record: AbRecord) -> Judgement:
-    """Return the judgement that a record's own seconds give."""
+    """Return the judgement that follows from a record's own seconds."""
     return judge_looks(collect_rounds(record.processes), collect_looks(record.looks), bound=record.bound)
 
 
 def make_ratio(interval: Interval) -> RatioRecord:
-    """Return an interval as it is stored: JSON has no infinity."""
+    """Return an interval for a record: JSON has no infinity."""
     return RatioRecord(
         estimate=interval.estimate,
         low=interval.low or None,

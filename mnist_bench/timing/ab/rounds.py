@@ -1,8 +1,8 @@
 """A against B: two interpreters train the same lab on this machine, now, in fresh processes on both sides.
 
-A process keeps a speed of its own, so the round is the unit: one new process of each side. Both train at the same
-time, each on a core of its own, and exchange the cores after every epoch; what the machine does to one it does to
-the other. Where that cannot be, they take turns.
+Each process has a speed of its own, so the unit is the round: one new process of each side. Both train at the same
+time, each on a core of its own, and exchange the cores after every epoch, so that the machine slows both equally.
+Where that is impossible, the processes take turns.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ if TYPE_CHECKING:
 __all__ = ["BUDGET_SECONDS", "AbPlan", "RoundEnded", "compare", "run_series"]
 
 BATCH_SIZE = 128  # the lab's
-SAMPLES = 375 * BATCH_SIZE  # the lab's: in shorter epochs what Keras does once an epoch weighs too much
+SAMPLES = 375 * BATCH_SIZE  # the lab's: in shorter epochs, Keras's work once an epoch has too much weight
 WARM_UPS = 1  # the first epoch traces and compiles
-EPOCHS = 6  # of each process: three couples, so that their median leaves a burst out
-BUDGET_SECONDS = 90.0  # nine rounds on two cores that are quiet, six on slow ones
+EPOCHS = 6  # of each process: three pairs, so that their median ignores a burst of other work
+BUDGET_SECONDS = 90.0  # nine rounds on two quiet cores, six on slow cores
 
-# What a plan and a workload have in common.
+# The fields that a plan and a workload have in common.
 _PLANNED = ("lab", "engine", "samples", "epochs", "device", "layout", "as_shipped")
 
-# A later round may take this many times as long as the longest before it, and a minute, before it counts as hung.
+# A later round counts as hung after this many times the longest round so far, and a minute.
 _HUNG = 10.0
 _HUNG_SECONDS = 60.0
 
@@ -67,19 +67,19 @@ class AbPlan:
     """What to compare, and how.
 
     Attributes:
-        python_a: The interpreter of side A, absolute.
-        python_b: That of side B.
+        python_a: The absolute path of side A's interpreter.
+        python_b: The absolute path of side B's interpreter.
         lab: A key of `mnist_bench.LABS`.
         engine: A key of `mnist_bench.training.engines.ENGINES`.
-        dataset: The data; its first images are trained on.
-        budget_seconds: For the whole run; only a round that is expected to fit is begun.
+        dataset: The data, of which the first images are trained.
+        budget_seconds: For the whole run; a round is started only if it is expected to fit.
         device: `auto`, `cpu` or `gpu`.
-        layout: See `abrecords.Workload`.
-        as_shipped: See there, too.
+        layout: As in `Workload`.
+        as_shipped: As in `Workload`.
         bound: The change that does not matter, as a share of the time.
-        samples: Images trained on in an epoch.
+        samples: Images trained in an epoch.
         epochs: Timed epochs of each process, at least two.
-        fault_b: A slow-down to plant in B, as `faults.parse_fault` reads it.
+        fault_b: A slow-down to plant in B, as text for `faults.parse_fault`.
         early: Whether to stop at the first look that decides.
     """
 
@@ -104,9 +104,9 @@ class RoundEnded:
     """A round has ended.
 
     Attributes:
-        number: How many have.
-        seconds: Since the run began.
-        judgement: What they say so far; it counts at a look only.
+        number: How many rounds have ended.
+        seconds: Seconds since the start of the run.
+        judgement: The judgement so far, which counts only at a look.
     """
 
     number: int
@@ -115,24 +115,24 @@ class RoundEnded:
 
 
 def compare(plan: AbPlan, on_round: Callable[[RoundEnded], None] | None = None) -> AbRecord:
-    """Compare two interpreters until it is decided or the budget is spent.
+    """Compare two interpreters until the result is decided or the budget is spent.
 
     Args:
         plan: What to compare.
         on_round: Called after each round.
 
     Returns:
-        The record. Where a process was lost after the first round, it holds the rounds before and says so.
+        The record. If a process is lost after the first round, the record says so and holds the rounds before.
 
     Raises:
-        ValueError: The budget ended, or a process was lost, before there was one process of each side; or the
-            two cannot be compared on this hardware.
+        ValueError: The budget ended, or a process was lost, before the first round was complete; or the two cannot be
+            compared on this hardware.
     """
     run = _Run(plan)
     cores = find_cores() if plan.layout == "together" else None
     if plan.layout == "together" and cores is None:
         raise ValueError(
-            "A and B cannot run together here: it takes two cores and a system that pins processes to them"
+            "A and B cannot run together here: that needs two cores, and a system that can pin processes to cores"
         )
     with tempfile.TemporaryDirectory(prefix="mnist-bench-ab-") as name:
         folder = Path(name)
@@ -152,16 +152,16 @@ def compare(plan: AbPlan, on_round: Callable[[RoundEnded], None] | None = None) 
 def run_series(
     plan: AbPlan, folder: Path, runs: int, on_run: Callable[[int, AbRecord], None] | None = None
 ) -> list[AbRecord]:
-    """Compare the same two interpreters many times; each run is kept as it ends, and none is made twice.
+    """Compare the same two interpreters many times; each run is saved when it ends, and no run is repeated.
 
     Args:
         plan: What to compare.
-        folder: For the records, `run-001.json` and so on; those that are there count.
-        runs: How many there shall be.
-        on_run: Called with the number, from 1, and the record of each, also of those that were there.
+        folder: The folder of the records, `run-001.json` and so on; existing records count.
+        runs: The total number of runs.
+        on_run: Called with the number, from 1, and the record of each run, also of existing records.
 
     Raises:
-        ValueError: A record that is there is damaged or of another comparison, or a run lost a process.
+        ValueError: An existing record is damaged or of another comparison, or a run lost a process.
     """
     records = []
     for number in range(1, runs + 1):
@@ -171,7 +171,7 @@ def run_series(
         else:
             record = compare(plan)
             if record.failure:
-                raise ValueError(f"run {number}: {record.failure}; the same command goes on where it ended")
+                raise ValueError(f"run {number}: {record.failure}; the same command continues with this run")
             save(record, path)
         records.append(record)
         if on_run:
@@ -181,7 +181,7 @@ def run_series(
 
 @dataclass
 class _Run:
-    """A comparison as it goes on."""
+    """A comparison in progress."""
 
     plan: AbPlan
     begin: float = 0.0
@@ -215,11 +215,11 @@ class _Run:
         return Side("a", plan.python_a, task), Side("b", plan.python_b, slowed)
 
     def limit(self) -> float:
-        """Return the seconds after which the next round is given up."""
+        """Return the seconds after which the next round is abandoned."""
         return _HUNG * self.longest + _HUNG_SECONDS if self.number else self.plan.budget_seconds
 
     def add(self, sides: list[tuple[ProcessTimes, EnvironmentRecord]]) -> None:
-        """Keep a round, and find out whether it was the last."""
+        """Keep a round, and decide whether it was the last."""
         for times, environment in sides:
             self.processes.append(times)
             self.environments.setdefault(times.side, environment)
@@ -238,17 +238,19 @@ class _Run:
         """End because a process was lost."""
         if isinstance(error, OverdueError) and not self.number:
             seconds = self.plan.budget_seconds
-            raise ValueError(f"a budget of {seconds:g} s is too small: no process of each side was through by then")
+            raise ValueError(
+                f"a budget of {seconds:g} s is too small: A and B did not both finish a process in that time"
+            )
         if not self.number:
             raise ValueError(str(error)) from error
         self.ended, self.failure = True, str(error)
 
     def judge(self) -> Judgement:
-        """Return the judgement by the looks that were taken."""
+        """Return the judgement at the looks so far."""
         return judge_looks(collect_rounds(self.processes), collect_looks(self.looks), bound=self.plan.bound)
 
     def judge_so_far(self) -> Judgement:
-        """Return what all rounds so far say."""
+        """Return the judgement of all rounds so far."""
         return judge_ratios(collect_rounds(self.processes), bound=self.plan.bound)
 
     def make_record(self) -> AbRecord:
@@ -296,7 +298,7 @@ class _Run:
 
 
 def _check_same(record: AbRecord, plan: AbPlan, path: Path) -> AbRecord:
-    """Return a record if it is one that this plan could have made."""
+    """Return a record if this plan could have made it."""
     wanted = {
         "python_a": str(plan.python_a),
         "python_b": str(plan.python_b),
@@ -306,9 +308,9 @@ def _check_same(record: AbRecord, plan: AbPlan, path: Path) -> AbRecord:
         **{name: getattr(plan, name) for name in _PLANNED},
     }
     for name, value in wanted.items():
-        there = getattr(record.workload if hasattr(record.workload, name) else record, name)
-        if there != value:
-            raise ValueError(f"{path}: it is of another comparison: its {name} is {there!r}, not {value!r}")
+        recorded = getattr(record.workload if hasattr(record.workload, name) else record, name)
+        if recorded != value:
+            raise ValueError(f"{path} is of another comparison: {name} is {recorded!r}, not {value!r}")
     if record.workload.dataset.digest != plan.dataset.digest:
-        raise ValueError(f"{path}: it was made with other data ({record.workload.dataset.source})")
+        raise ValueError(f"{path} was made with other data ({record.workload.dataset.source})")
     return record

@@ -1,8 +1,8 @@
-"""The measuring side of A against B: trains one lab in this interpreter, an epoch whenever it is told to.
+"""The measuring side of A against B: trains one lab in this interpreter, one epoch for each request.
 
-The interpreter has NumPy and TensorFlow 2.8 or newer, and need not have this package. The first line of the input is
-an `AbTask`; the answer is `ready` when the training is warm. Each further line is a `Step`, which asks for one epoch
-and is answered by its seconds. The process ends when its input does.
+The interpreter needs NumPy and TensorFlow 2.8 or newer, and not this package. The first line of the input is an
+`AbTask`; the answer is `ready` when the training is warmed up. Each further line is a `Step`, which asks for one epoch;
+the answer is the seconds of that epoch. The process ends when the input ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["MODULE", "AbTask", "Step", "load_arrays", "main", "measure", "save_a
 MODULE = "timing.ab.worker"  # as `Child` starts it
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-_ENDLESS = 1_000_000  # epochs: the parent says when it is enough
+_ENDLESS = 1_000_000  # epochs: the parent decides when to stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,10 @@ class AbTask:
         engine: A key of `mnist_bench.training.engines.ENGINES`.
         batch_size: Samples a step.
         device: `auto`, `cpu` or `gpu`.
-        folder: Where `save_arrays` left the data.
-        warm_ups: Epochs that come first and are not timed.
-        as_shipped: Whether tf.data's autotuner stays on, as Keras has it.
-        fault: A slow-down to plant, as `faults.parse_fault` reads it.
+        folder: The folder in which `save_arrays` wrote the data.
+        warm_ups: The first epochs, which are not timed.
+        as_shipped: Whether tf.data's autotuner stays on, as in Keras.
+        fault: A slow-down to plant, as text for `faults.parse_fault`.
     """
 
     lab: str
@@ -60,23 +60,23 @@ class AbTask:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Ask for one epoch, on these cores; None leaves them as they are."""
+    """A request for one epoch, on these cores; None does not change the cores."""
 
     cores: list[int] | None = None
 
 
 class _EnoughError(Exception):
-    """The parent wants no more epochs: the way out of Keras's `fit`."""
+    """The parent wants no more epochs; the exception ends Keras's `fit`."""
 
 
 def save_arrays(dataset: Dataset, folder: Path, *, samples: int, validation: int) -> None:
-    """Write the first images of a data set for the workers, as arrays that load in no time.
+    """Write the first images of a data set for the workers, as arrays that load quickly.
 
     Args:
         dataset: The data set.
-        folder: Where to.
+        folder: The folder to write to.
         samples: Images to train on.
-        validation: Images behind them to validate on, and test images: few, as neither is timed.
+        validation: The next images, to validate on, and as many test images: few, as neither is timed.
     """
     import numpy as np
 
@@ -86,7 +86,7 @@ def save_arrays(dataset: Dataset, folder: Path, *, samples: int, validation: int
 
 
 def load_arrays(folder: Path) -> Prepared:
-    """Read what `save_arrays` wrote, prepared as the lab does."""
+    """Read the arrays that `save_arrays` wrote, and prepare the data as the lab does."""
     import numpy as np
 
     from mnist_bench.training.data.dataset import Dataset, prepare
@@ -99,15 +99,15 @@ def load_arrays(folder: Path) -> Prepared:
 
 
 def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
-    """Train for as long as there are steps, and tell the seconds of each epoch.
+    """Train as long as there are steps, and tell the seconds of each epoch.
 
     Args:
         task: What to time.
-        steps: One for each epoch, waited for while no clock runs.
+        steps: One for each epoch; no clock runs while the process waits for the next step.
         tell: Writes an event: first `ready` with the environment, then an `epoch` for each step.
 
     Raises:
-        ValueError: The task is not allowed, or its device cannot be used.
+        ValueError: The task is not allowed, or the device cannot be used.
         RuntimeError: The model is not the lab's.
     """
     from mnist_bench.records.config import TrainingConfig
@@ -141,7 +141,7 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
         if epoch >= task.warm_ups - 1:
             _wait_for_step(steps)
 
-    # With the autotuner, an epoch on the wall lasts until its thread next wakes: no clock for a tenth more or less.
+    # With the autotuner, an epoch lasts until its thread next wakes: too coarse a clock for a change of a tenth.
     pipelines = contextlib.nullcontext() if task.as_shipped else backend.without_autotuner()
     with contextlib.suppress(_EnoughError), pipelines:
         train_model(model, prepared, config, epochs=_ENDLESS, on_epoch=answer)
@@ -156,7 +156,7 @@ def _wait_for_step(steps: Iterator[Step]) -> None:
 
 
 def main() -> None:
-    """Serve one task from standard input until it ends."""
+    """Serve one task from standard input until the input ends."""
     pin_by_option()
     with open_events() as tell:
         try:

@@ -77,8 +77,8 @@ def test_a_verdict_is_told_what_it_is_worth(runs: list[AbRecord], tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda it: it["runs"].pop(), "1 alarms in 10 runs, where it lists other ones"),
-        (lambda it: it["sharpness"].update(alarms=0), "0 alarms in 10 runs, where it lists other ones"),
+        (lambda it: it["runs"].pop(), "sharpness: 1 alarms in 10 runs, but the runs have "),
+        (lambda it: it["sharpness"].update(alarms=0), "sharpness: 0 alarms in 10 runs, but the runs have 1 in 10"),
         (lambda it: it["sharpness"].update(alarms=11), "11 alarms in 10 runs"),
         (lambda it: it.update(kind="ab"), "kind is 'ab', expected 'calibration'"),
     ],
@@ -98,8 +98,8 @@ def test_a_damaged_calibration_is_refused(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"fault_b": "sleep:0.1"}, "only an environment beside itself, without a fault"),
-        ({"python_b": "/b/bin/python"}, "only an environment beside itself, without a fault"),
+        ({"fault_b": "sleep:0.1"}, "comparisons of one environment with itself, without a fault"),
+        ({"python_b": "/b/bin/python"}, "comparisons of one environment with itself, without a fault"),
         ({"budget_seconds": 80.0}, "these comparisons differ in their budget_seconds"),
     ],
 )
@@ -123,6 +123,6 @@ def test_sharpness_in_words() -> None:
         runs=20, alarms=1, alarms_low=0.0, alarms_high=0.25, finds=0.04, finds_waiting=None, budget_seconds=40.0
     )
     assert format_sharpness(sharpness) == (
-        "calibrated here: 1 of 20 A/A runs of 40 s alarmed; 90% find +4% of work, not even +100% of waiting"
+        "calibrated here: 1 of 20 A/A runs of 40 s alarmed; 90% of the runs find +4% of work, not even +100% of waiting"
     )
-    assert format_sharpness(None) == "not calibrated on this machine: mnist-bench calibrate"
+    assert format_sharpness(None) == "not calibrated on this machine: run mnist-bench calibrate"

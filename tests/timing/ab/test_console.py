@@ -57,16 +57,16 @@ def test_a_comparison_in_words(make_ab: Callable[..., AbRecord], slowdown: float
     """Both sides, what was timed, both clocks, the verdict and what it is worth."""
     text = format_ab(make_ab(slowdown=slowdown))
     assert text.count("TensorFlow 2.21.0, Keras 3.15.1  /a/bin/python") == 2
-    assert "mlp by epoch on digits, epochs of 12,032 samples; A and B together on a core each" in text
+    assert "mlp by epoch on digits, epochs of 12,032 samples; A and B together, each on one core" in text
     assert "6 rounds of 4 epochs in 38 s" in text
     assert f"\n{verdict}" in text
-    assert text.endswith("not calibrated on this machine: mnist-bench calibrate")
+    assert text.endswith("not calibrated on this machine: run mnist-bench calibrate")
 
 
 def test_a_busy_machine_is_named(make_ab: Callable[..., AbRecord]) -> None:
     """Other work slows the side more that has more threads."""
     assert "busy" not in format_ab(make_ab())
-    assert "the machine was busy, a load of 7.2 when it began" in format_ab(make_ab(load=7.2))
+    assert "the machine was busy, with a load of 7.2 at the start" in format_ab(make_ab(load=7.2))
 
 
 def test_a_fault_is_never_hidden(make_ab: Callable[..., AbRecord]) -> None:

@@ -49,7 +49,7 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
         (lambda it: it["processes"].pop(), "processes make no whole rounds"),
         (lambda it: it.update(processes=[], looks=[]), "0 processes make no whole rounds"),
         (lambda it: it["processes"][1].update(side="a"), "processes 0 and 1 are both of side 'a'"),
-        (lambda it: it["processes"][0]["wall"].pop(), "epochs on the wall"),
+        (lambda it: it["processes"][0]["wall"].pop(), "epochs in wall time"),
         (lambda it: [it["processes"][0][clock].pop() for clock in ("wall", "cpu")], "a process without 4 epochs"),
         (lambda it: it["processes"][0]["cpu"].__setitem__(0, 0.0), r"an epoch of 0\.0 seconds"),
         (lambda it: it["looks"][1].update(rounds=7), r"looks after \[3, 7\] rounds of 6"),
