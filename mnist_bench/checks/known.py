@@ -65,7 +65,7 @@ def find_known(
 
     Args:
         check: The check without its case, such as `contract/new-order`.
-        engine: The engine it ran on.
+        engine: The engine that was checked.
         versions: Versions by package name.
         known: The list.
     """
@@ -78,10 +78,10 @@ def find_known(
 def apply_known(
     result: CheckResult, engine: str, versions: Mapping[str, str], known: Sequence[KnownRegression]
 ) -> CheckResult:
-    """Return the result as the list sees it.
+    """Return the result with known regressions taken into account.
 
-    A regression that is listed becomes KNOWN; one that is listed but has gone becomes REGRESSED, so that
-    someone removes its entry and the check bites again.
+    A listed regression becomes KNOWN. A listed regression that is gone becomes REGRESSED, so that its entry is removed
+    and the check works again.
     """
     entry = find_known(result.name.partition("[")[0], engine, versions, known)
     if entry is None:

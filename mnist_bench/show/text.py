@@ -24,7 +24,7 @@ __all__ = [
     "format_summary",
 ]
 
-# What a CI system shows: a failure is a regression, an error is a check without an answer.
+# For CI systems: a failure is a regression, an error is a check without an answer.
 _JUNIT_ELEMENTS = {
     Verdict.REGRESSED: "failure",
     Verdict.MISSING: "error",
@@ -38,10 +38,10 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def format_line(result: CheckResult) -> str:
-    """Return verdict, check, figure and bound in one line; below it, of one not green, what shows more."""
+    """Return verdict, check, figure and bound on one line; if the check is not green, add evidence and command below."""
     line = f"{result.verdict.value:<12} {result.name:<42} {result.figure}  ({result.bound})"
     more = [] if result.verdict in (Verdict.PASS, Verdict.IDENTICAL) else [result.evidence, result.command]
-    # The statistics speak for a PASS, too: what could have been seen.
+    # A PASS by statistics has evidence, too: which change would have been detected.
     if result.verdict is Verdict.PASS and result.name.startswith(("accuracy/accuracy", "accuracy/loss")):
         more = [result.evidence]
     below = "\n".join(text for text in more if text)
@@ -49,7 +49,7 @@ def format_line(result: CheckResult) -> str:
 
 
 def format_summary(results: Sequence[CheckResult]) -> str:
-    """Return the last line: what the checks come to, and how many said what."""
+    """Return the last line: the verdict of all checks together, and the number of checks with each verdict."""
     counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
     said = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
     return f"{conclude(result.verdict for result in results).value}: {said}"
@@ -63,13 +63,13 @@ def format_spread(values: Sequence[float], limits: tuple[float, float] | None = 
 
 
 def format_json(results: Sequence[CheckResult]) -> str:
-    """Return the results and what they come to as JSON."""
+    """Return the results, and the verdict of all together, as JSON."""
     verdict = conclude(result.verdict for result in results)
     return dump_json({"verdict": verdict, "exit_status": exit_status(results), "checks": list(results)})
 
 
 def format_markdown(results: Sequence[CheckResult]) -> str:
-    """Return the results as a Markdown table, for a CI job's summary, and below it what shows more."""
+    """Return the results as a Markdown table, for the summary of a CI job, with evidence and commands below."""
     lines = [
         f"**{format_summary(results)}**",
         "",
@@ -92,7 +92,7 @@ def format_markdown(results: Sequence[CheckResult]) -> str:
 
 
 def format_junit(results: Sequence[CheckResult]) -> str:
-    """Return the results as JUnit XML, one test case a check."""
+    """Return the results as JUnit XML, with a test case for each check."""
     elements = [_JUNIT_ELEMENTS.get(result.verdict) for result in results]
     suite = ET.Element("testsuite", name="mnist-bench", tests=str(len(results)))
     for kind, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
@@ -116,12 +116,12 @@ def _clean(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Return text as Markdown code, which a table still splits at a pipe."""
+    """Return text as Markdown code, with pipes escaped, at which a table would split the code."""
     return f"`{_unsplit(text)}`"
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that Markdown shows as it stands."""
+    """Return text that Markdown shows without changes."""
     return _unsplit(html.escape(text, quote=False).replace("\\", "\\\\"))
 
 

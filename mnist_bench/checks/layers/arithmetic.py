@@ -172,7 +172,7 @@ def _build_recorded(lab: Lab, steps: int, batch_size: int) -> tuple[Any, list[_T
             mask = super().call(tf.ones_like(inputs), training=training)
             if training:
                 masks, count = tapes[self.name]
-                # Not masks[count].assign: XLA would compile the whole step anew for each count.
+                # Not masks[count].assign: XLA would compile the whole step again for each count.
                 now = tf.reshape(tf.equal(tf.range(steps, dtype=tf.int64), count), [steps, 1, 1])
                 masks.assign(tf.where(now, mask, masks))
                 count.assign_add(1)

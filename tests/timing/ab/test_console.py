@@ -70,7 +70,7 @@ def test_a_busy_machine_is_named(make_ab: Callable[..., AbRecord]) -> None:
 
 
 def test_a_fault_is_never_hidden(make_ab: Callable[..., AbRecord]) -> None:
-    """A planted slow-down is named beside its verdict; an open one has no word before its reason."""
+    """A planted slow-down is named next to the verdict; an inconclusive verdict has no word before the reason."""
     record = make_ab(rounds=2)
     text = format_ab(dataclasses.replace(record, fault_b="steps:0.1"))
     assert "planted in B: steps:0.1" in text

@@ -67,7 +67,7 @@ def test_in_turn_nothing_is_pinned(make_sides: Callable[..., tuple[Side, Side]],
 def test_no_process_outlives_its_round(
     make_sides: Callable[..., tuple[Side, Side]], tmp_path: Path, cores: tuple[int, int] | None
 ) -> None:
-    """Not those that did well, and not the one beside a lost one."""
+    """Neither a process that finished is left, nor the partner of a lost process."""
     with pytest.raises(LostError):
         measure_round(make_sides(dies_in=0), 0, 4, cores, limit=60)
     for path in tmp_path.glob("*/*.pid"):
