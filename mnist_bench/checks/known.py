@@ -83,7 +83,7 @@ def apply_known(
     A regression that is listed becomes KNOWN; one that is listed but has gone becomes REGRESSED, so that
     someone removes its entry and the check bites again.
     """
-    entry = find_known(result.name.partition("[")[0], engine, versions, known)
+    entry = find_known(result.check, engine, versions, known)
     if entry is None:
         return result
     if result.verdict is Verdict.REGRESSED:
