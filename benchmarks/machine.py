@@ -1,4 +1,4 @@
-"""What the figures were measured with, for people to read beside them."""
+"""What the figures were measured with, for people to read next to the figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One epoch of ours beside Keras's, PyTorch's, JAX's, NumPy's and scikit-learn's, in one run.
+"""One epoch of ours compared with Keras's, PyTorch's, JAX's, NumPy's and scikit-learn's, in one run.
 
     python benchmarks/peers.py --json peers.json --markdown > table.md
 

@@ -69,7 +69,7 @@ def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
     config = records[0].config
     lowest = min(records, key=lambda record: record.test_accuracy)
     return CheckResult(
-        name=f"accuracy/threshold[{config.lab}-{config.engine}]",
+        name=f"accuracy/threshold[{config.case}]",
         verdict=judge_threshold(lowest),
         figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}",
         bound=f"≥ {check_lab(config.lab).threshold:.2f}",
@@ -90,8 +90,8 @@ def is_decided(results: Sequence[CheckResult]) -> bool:
 
 def make_comparisons(
     records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference]
-) -> dict[str, Comparison]:
-    """Return what the statistics compare: accuracy and loss of each lab, by `lab accuracy` and `lab loss`.
+) -> dict[tuple[str, str], Comparison]:
+    """Return what the statistics compare, by lab and metric, such as `("mlp", "loss")`.
 
     Args:
         records: The new trainings of each lab, none of which diverged.
@@ -107,7 +107,7 @@ def make_comparisons(
         accuracies = [record.test_accuracy for record in trained]
         losses = [_loss(record) for record in trained]
         for metric, comparison in compare_values(references[lab], accuracies, losses).items():
-            comparisons[f"{lab} {metric}"] = comparison
+            comparisons[lab, metric] = comparison
     return comparisons
 
 
@@ -154,17 +154,14 @@ def compare_accuracy(
         return results
     # The same records give the same verdict: the random splits have a fixed seed.
     decisions = judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=looks)
-    for name, decision in decisions.items():
-        lab, metric = name.split()
-        engine = references[lab].engine
-        results.append(_make_result(f"accuracy/{metric}[{lab}-{engine}]", metric, decision, records[lab]))
+    results += [_make_result(metric, decision, records[lab]) for (lab, metric), decision in decisions.items()]
     return results
 
 
-def _make_result(name: str, metric: str, decision: Decision, records: Sequence[TrainingRecord]) -> CheckResult:
+def _make_result(metric: str, decision: Decision, records: Sequence[TrainingRecord]) -> CheckResult:
     config = records[0].config
     return make_metric_result(
-        name,
+        f"accuracy/{metric}[{config.case}]",
         metric,
         decision,
         [record.test_accuracy if metric == "accuracy" else _loss(record) for record in records],
@@ -192,7 +189,7 @@ def _make_diverged(records: Sequence[TrainingRecord]) -> CheckResult:
     config = records[0].config
     seeds = [record.config.seed for record in records if record.test_loss is None]
     return CheckResult(
-        name=f"accuracy/loss[{config.lab}-{config.engine}]",
+        name=f"accuracy/loss[{config.case}]",
         verdict=Verdict.REGRESSED,
         figure=f"not finite in {len(seeds)} of {len(records)} trainings",
         bound="finite",

@@ -118,7 +118,7 @@ def accuracy_path(folder: Path, dataset: str, lab: str) -> Path:
 def probe_path(folder: Path, record: ProbeRecord) -> Path:
     """Return the path of the probe baseline with which a probe may be compared bit by bit."""
     config, key = record.config, record.environment.numerics_key
-    return folder / "digests" / record.dataset.source / f"{config.lab}-{config.engine}" / f"{key}.json"
+    return folder / "digests" / record.dataset.source / str(config.case) / f"{key}.json"
 
 
 def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest: str) -> Reference | None:

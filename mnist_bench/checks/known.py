@@ -83,7 +83,7 @@ def apply_known(
     A listed regression becomes KNOWN. A listed regression that is gone becomes REGRESSED, so that its entry is removed
     and the check works again.
     """
-    entry = find_known(result.name.partition("[")[0], engine, versions, known)
+    entry = find_known(result.check, engine, versions, known)
     if entry is None:
         return result
     if result.verdict is Verdict.REGRESSED:

@@ -14,7 +14,7 @@ from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.fast import run_fast_checks
 from mnist_bench.checks.layers.probes import probe
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
-from mnist_bench.records.config import FIRST_SEED, TrainingConfig
+from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -101,7 +101,7 @@ def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
     if compare_probes(before, now):
         return None, describe_difference(before, now)
     return CheckResult(
-        name=f"bits/{lab}-{plan.engine}",
+        name=f"bits/{now.config.case}",
         verdict=Verdict.IDENTICAL,
         figure=f"all {len(now.stages)} stages, to epoch {now.config.epochs}",
         bound=f"the baseline of numerics key {now.environment.numerics_key}",
@@ -151,7 +151,7 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
             break
     for lab, trained in records.items():
         yield check_threshold(trained)
-        yield from (_with_reason(r, moved[lab]) for r in results if f"[{lab}-" in r.name)
+        yield from (_with_reason(r, moved[lab]) for r in results if r.case == str(Case(lab, plan.engine)))
 
 
 def _train(
@@ -177,7 +177,7 @@ def _train(
 
 def _make_no_baseline(plan: CheckPlan, lab: str, reason: str) -> CheckResult:
     return CheckResult(
-        name=f"accuracy/{lab}-{plan.engine}",
+        name=f"accuracy/{Case(lab, plan.engine)}",
         verdict=Verdict.NO_BASELINE,
         figure="not trained",
         bound=f"no reference for {lab} by {plan.engine} on {plan.dataset.name}",
@@ -188,7 +188,7 @@ def _make_no_baseline(plan: CheckPlan, lab: str, reason: str) -> CheckResult:
 
 def _make_failed(event: Failed) -> CheckResult:
     return CheckResult(
-        name=f"accuracy/training[{event.config.lab}-{event.config.engine}]",
+        name=f"accuracy/training[{event.config.case}]",
         verdict=Verdict.INCONCLUSIVE,
         figure="a training did not finish",
         bound="all finish",

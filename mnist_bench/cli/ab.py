@@ -107,6 +107,7 @@ def calibrate(
     import dataclasses
 
     from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.records.config import Case
     from mnist_bench.records.serial import dump_json, save
     from mnist_bench.timing.ab.calibration import calibrate as summarise
     from mnist_bench.timing.ab.calibration import calibration_path, format_sharpness
@@ -115,7 +116,7 @@ def calibrate(
 
     python = sys.executable
     plan = _make_plan(python, python, lab, engine, data, device, budget=budget, in_turn=in_turn)
-    folder = out or Path("results", "calibration", f"{lab}-{engine}")
+    folder = out or Path("results", "calibration", str(Case(lab, engine)))
     place = baselines or find_folder()
 
     def show(number: int, run: AbRecord) -> None:

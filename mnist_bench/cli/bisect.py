@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import make_bench
+from mnist_bench.cli.shell import make_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mnist_bench.versions.bisection import Question, Turn
-    from mnist_bench.versions.measurement import Bench
-    from mnist_bench.versions.plan import Wanted
+    from mnist_bench.versions.measurement import MeasurementSetup
+    from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
@@ -49,19 +49,19 @@ def bisect_versions(
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import check_lab
     from mnist_bench.versions.bisection import Question, bisect, list_open
+    from mnist_bench.versions.folder import load_folder
     from mnist_bench.versions.matrix import find_spec
-    from mnist_bench.versions.plan import Wanted
-    from mnist_bench.versions.records import load_versions
+    from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.releases import find_between
 
     question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
     specs = {spec.name: spec for spec in find_between(find_spec(good, versions), find_spec(bad, versions))}
-    records = {name: record for name, record in load_versions(versions).items() if name in specs}
+    records = {name: record for name, record in load_folder(versions).items() if name in specs}
     if dry_run:
         for name in list_open(question, list(specs), records):
             typer.echo(name)
         return
-    wanted = Wanted(
+    plan = MeasurementPlan(
         layers=("install", "import", {"bits": "probes", "accuracy": "accuracy"}.get(check, "checks")),
         labs=(lab,),
         seeds=seeds,
@@ -70,25 +70,25 @@ def bisect_versions(
         probed=(engine,),
         trained=engine,
     )
-    turn = bisect(question, list(specs), records, _make_fetch(specs, wanted, versions, jobs=jobs, data=data))
+    turn = bisect(question, list(specs), records, _make_fetch(specs, plan, versions, jobs=jobs, data=data))
     _show_turn(turn, question, specs)
     raise typer.Exit(3 if turn.skipped or turn.odd else 0)
 
 
 def _make_fetch(
-    specs: dict[str, VersionSpec], wanted: Wanted, versions: Path, *, jobs: int, data: str
+    specs: dict[str, VersionSpec], plan: MeasurementPlan, versions: Path, *, jobs: int, data: str
 ) -> Callable[[str], VersionRecord]:
     """Return a function that measures the version of a name and returns its record."""
+    from mnist_bench.versions.folder import load_version
     from mnist_bench.versions.matrix import run_version
-    from mnist_bench.versions.records import load_version
 
     @functools.cache  # the data is loaded when the first version is measured
-    def bench() -> Bench:
-        return make_bench(versions, jobs=jobs, data=data)
+    def setup() -> MeasurementSetup:
+        return make_setup(versions, jobs=jobs, data=data)
 
     def fetch(name: str) -> VersionRecord:
         typer.echo(f"{name}:", err=True)
-        for _ in run_version(specs[name], wanted, bench(), versions):
+        for _ in run_version(specs[name], plan, setup(), versions):
             pass
         return load_version(versions / f"{name}.json")
 

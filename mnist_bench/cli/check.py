@@ -101,7 +101,7 @@ def probe(
         check_config(TrainingConfig(lab=lab, engine=engine, epochs=epochs, seed=seed, device=device))
         for lab in labs or LABS
     ]
-    paths = [out / f"{config.lab}-{config.engine}.json" for config in configs]
+    paths = [out / f"{config.case}.json" for config in configs]
     for path in paths:
         if path.exists():
             raise FileExistsError(f"{path} exists already: choose another folder with --out")

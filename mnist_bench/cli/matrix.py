@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import load_data, make_bench, say
+from mnist_bench.cli.shell import load_data, make_setup, say
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.versions.measurement import Bench
-    from mnist_bench.versions.plan import Wanted
+    from mnist_bench.versions.measurement import MeasurementSetup
+    from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
@@ -45,8 +45,10 @@ def run(
     epochs: options.Epochs = None,
     data: options.Data = "auto",
     interpreter: Annotated[
-        Path | None,
-        typer.Option(metavar="PYTHON", help="Measure one version in the environment of this interpreter, as it is."),
+        str | None,
+        typer.Option(
+            metavar="PYTHON", help="Measure one version with this interpreter, as it is; the name may be new."
+        ),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Start again; the old record is kept under a numbered name.")
@@ -58,14 +60,19 @@ def run(
     A version that cannot be installed, imported or trained is recorded as failed, and the run goes on. Exit status:
     0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
     """
+    from mnist_bench.training.workers.interpreters import find_python
     from mnist_bench.versions.matrix import find_spec, list_matrix
 
     if interpreter and len(names or ()) != 1:
         raise ValueError("--interpreter measures one version: name that version")
-    wanted = _make_wanted(seeds=seeds, labs=labs, layers=layers, epochs=epochs)
-    specs = [find_spec(name, out) for name in names] if names else [old.version for old in list_matrix(out).values()]
-    bench = make_bench(out, jobs=jobs, data=data, interpreter=interpreter)
-    raise typer.Exit(max([_run_one(spec, wanted, bench, out, again=again, retry=retry) for spec in specs]))
+    plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=epochs)
+    python = find_python(interpreter) if interpreter else None
+    if names:
+        specs = [find_spec(name, out, python) for name in names]
+    else:
+        specs = [record.version for record in list_matrix(out).values()]
+    setup = make_setup(out, jobs=jobs, data=data, python=python)
+    raise typer.Exit(max([_run_one(spec, plan, setup, out, again=again, retry=retry) for spec in specs]))
 
 
 @matrix.command("list")
@@ -82,11 +89,15 @@ def list_all(
     from mnist_bench.versions.matrix import list_matrix
     from mnist_bench.versions.plan import find_missing
 
-    wanted = _make_wanted(seeds=seeds, labs=labs, layers=layers, epochs=None)
-    rows = {name: (record, find_missing(record, wanted)) for name, record in list_matrix(out).items()}
+    plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=None)
+    rows = {name: (record, find_missing(record, plan)) for name, record in list_matrix(out).items()}
     if json:
         facts = {
-            name: {"version": record.version, "status": record.status, "missing": missing}
+            name: {
+                "version": record.version,
+                "status": record.status,
+                "missing": {layer: [str(piece) for piece in pieces] for layer, pieces in missing.items()},
+            }
             for name, (record, missing) in rows.items()
         }
         typer.echo(dump_json(facts), nl=False)
@@ -153,29 +164,31 @@ def add(
     typer.echo(f"added: {add_version(spec, out)}")
 
 
-def _make_wanted(*, seeds: int, labs: str, layers: str, epochs: int | None) -> Wanted:
+def _make_plan(*, seeds: int, labs: str, layers: str, epochs: int | None) -> MeasurementPlan:
     from mnist_bench.training.labs import LABS
-    from mnist_bench.versions.plan import NOT_TIMED, Wanted, check_wanted
+    from mnist_bench.versions.plan import LAYERS, MeasurementPlan, check_plan
 
-    return check_wanted(
-        Wanted(layers=_split(layers) or NOT_TIMED, labs=_split(labs) or tuple(LABS), seeds=seeds, epochs=epochs)
+    return check_plan(
+        MeasurementPlan(layers=_split(layers) or LAYERS, labs=_split(labs) or tuple(LABS), seeds=seeds, epochs=epochs)
     )
 
 
-def _run_one(spec: VersionSpec, wanted: Wanted, bench: Bench, out: Path, *, again: bool, retry: bool) -> int:
+def _run_one(
+    spec: VersionSpec, plan: MeasurementPlan, setup: MeasurementSetup, out: Path, *, again: bool, retry: bool
+) -> int:
     """Run one version and return its exit status; a version that is refused does not stop the others."""
     from mnist_bench.versions.matrix import list_matrix, run_version
     from mnist_bench.versions.plan import find_missing
 
     typer.echo(f"{spec.name}:", err=True)
     try:
-        for _ in run_version(spec, wanted, bench, out, again=again, retry=retry):
+        for _ in run_version(spec, plan, setup, out, again=again, retry=retry):
             pass
     except (ValueError, OSError) as error:
         say(str(error))
         return 2
     record = list_matrix(out)[spec.name]
-    missing = find_missing(record, wanted)
+    missing = find_missing(record, plan)
     typer.echo(f"{spec.name}: {record.status}; {_describe_missing(record, missing)}")
     return 3 if record.failures or missing else 0
 
@@ -207,9 +220,9 @@ def _pair_one(
     return 0
 
 
-def _describe_missing(record: VersionRecord, missing: dict[str, list[str]]) -> str:
+def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> str:
     failed = [f"{failure.layer} of {failure.what} failed: {failure.reason[:100]}" for failure in record.failures]
-    lacking = [f"{layer} ({len(units)})" if len(units) > 1 else layer for layer, units in missing.items()]
+    lacking = [f"{layer} ({len(pieces)})" if len(pieces) > 1 else layer for layer, pieces in missing.items()]
     return "; ".join([*failed, *([", ".join(lacking)] if lacking else [])]) or "nothing missing"
 
 

@@ -100,6 +100,6 @@ LayerNames = Annotated[
     str,
     typer.Option(
         metavar="LAYERS",
-        help="Some of install,import,checks,probes,accuracy,times; all but times if empty: times need a quiet machine.",
+        help="Some of install,import,checks,probes,accuracy; all if empty.",
     ),
 ]

@@ -11,7 +11,7 @@ from mnist_bench.cli import options
 from mnist_bench.cli.shell import say, write_report
 
 if TYPE_CHECKING:
-    from mnist_bench.versions.report.findings import Facts
+    from mnist_bench.versions.report.findings import Findings
 
 __all__ = ["export", "report"]
 
@@ -39,15 +39,15 @@ def report(
     bad input.
     """
     from mnist_bench.versions.report.collection import load_collection, make_collection
-    from mnist_bench.versions.report.findings import collect_facts
+    from mnist_bench.versions.report.findings import collect_findings
 
     # There may be no records yet: the documents then say so.
     empty = docs is not None and records is None and not list(options.VERSIONS_FOLDER.glob("*.json"))
-    facts = collect_facts(make_collection([]) if empty else load_collection(records or [options.VERSIONS_FOLDER]))
+    findings = collect_findings(make_collection([]) if empty else load_collection(records or [options.VERSIONS_FOLDER]))
     if docs is not None:
-        _write_docs(facts, docs)
+        _write_docs(findings, docs)
     if out is not None or docs is None:
-        _write_page(facts, out or Path("report.html"))
+        _write_page(findings, out or Path("report.html"))
 
 
 def export(
@@ -64,13 +64,14 @@ def export(
     Each figure has its lowest and highest value; smaller is better. What could not be measured is named on stderr.
     Exit status: 0 written, 2 bad usage or bad input, such as a loss that is not finite.
     """
-    from mnist_bench.versions.report.export import collect_figures, find_gaps
-    from mnist_bench.versions.report.trackers import FORMATS, check_format
-    from mnist_bench.versions.sources import load_all
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.versions.report.export import FORMATS, check_format, collect_metrics, find_gaps
+    from mnist_bench.versions.sources import gather, load_records
 
     write = FORMATS[check_format(form)]
-    versions = load_all(records)
-    text = write(collect_figures(versions))
+    loaded = load_records(records)
+    versions = gather(loaded, ", ".join(map(str, records[:3])))
+    text = write(collect_metrics(versions, [record for record in loaded if isinstance(record, TrainingRecord)]))
     for gap in find_gaps(versions):
         say(f"no figures: {gap}")
     if out is None:
@@ -79,16 +80,16 @@ def export(
         write_report(out, text)
 
 
-def _write_page(facts: Facts, path: Path) -> None:
+def _write_page(findings: Findings, path: Path) -> None:
     from mnist_bench.records.files import replace_own
     from mnist_bench.versions.report.page import GENERATOR, format_page
 
-    replace_own(path, format_page(facts).encode(), mark=f'<meta name="generator" content="{GENERATOR}">')
-    typer.echo(f"{facts.headline.sentence}\nPage: {path}")
+    replace_own(path, format_page(findings).encode(), mark=f'<meta name="generator" content="{GENERATOR}">')
+    typer.echo(f"{findings.headline.sentence}\nPage: {path}")
 
 
-def _write_docs(facts: Facts, folder: Path) -> None:
+def _write_docs(findings: Findings, folder: Path) -> None:
     from mnist_bench.versions.report.docs import write_docs
 
-    for path in write_docs(facts, folder):
+    for path in write_docs(findings, folder):
         typer.echo(f"Written: {path}")

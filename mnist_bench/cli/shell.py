@@ -10,9 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.versions.measurement import Bench
+    from mnist_bench.versions.measurement import MeasurementSetup
 
-__all__ = ["Debug", "default_folder", "existing_folder", "load_data", "make_bench", "say", "write_report"]
+__all__ = ["Debug", "default_folder", "existing_folder", "load_data", "make_setup", "say", "write_report"]
 
 
 class Debug:
@@ -62,24 +62,22 @@ def write_report(path: Path, text: str) -> None:
     write_atomically(path, text.encode(), overwrite=True)
 
 
-def make_bench(out: Path, *, jobs: int, data: str, interpreter: Path | None = None) -> Bench:
+def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -> MeasurementSetup:
     """Return the setup for measuring versions into this folder; loads the data.
 
     Raises:
-        ValueError: There is no such interpreter, or the data cannot be used.
+        ValueError: The data cannot be used.
     """
     from mnist_bench.versions.matrix import work_folder
-    from mnist_bench.versions.measurement import Bench
+    from mnist_bench.versions.measurement import MeasurementSetup
 
-    if interpreter and not interpreter.is_file():
-        raise ValueError(f"{interpreter}: no such interpreter")
     dataset = load_data(data)
-    return Bench(
+    return MeasurementSetup(
         folder=work_folder(out),
         dataset=dataset,
         # A full path, because the process that measures may run in another folder.
         source=dataset.name if data in ("auto", dataset.name) else str(Path(data).resolve()),
         jobs=jobs,
         tell=lambda line: typer.echo(f"  {line}", err=True),
-        python=interpreter.absolute() if interpreter else None,
+        python=python,
     )

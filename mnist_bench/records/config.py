@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["FIRST_SEED", "TrainingConfig"]
+__all__ = ["FIRST_SEED", "Case", "TrainingConfig"]
 
 FIRST_SEED = 1671  # the lab's own; further seeds are 1672, 1673, ...
+
+
+class Case(NamedTuple):
+    """A lab and the engine that trains it. As text, in names of checks and files: `mlp-epoch`."""
+
+    lab: str
+    engine: str
+
+    def __str__(self) -> str:
+        """Return the lab and the engine with a hyphen between them."""
+        return f"{self.lab}-{self.engine}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +54,11 @@ class TrainingConfig:
     hidden: tuple[int, ...] | None = None
     dropout: float | None = None
     optimizer: str = "sgd"
+
+    @property
+    def case(self) -> Case:
+        """The lab and the engine."""
+        return Case(self.lab, self.engine)
 
     @property
     def model(self) -> str:

@@ -61,14 +61,22 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> 
             Path(name).unlink()
 
 
-def supersede(path: Path) -> None:
-    """Keep what a file holds under its name with `.superseded-N` behind: the file itself may then be replaced.
+def supersede(path: Path, *, move: bool = False) -> None:
+    """Keep a file under its name with `.superseded-N` behind it: the file itself may then be replaced.
+
+    Args:
+        path: The file; what does not exist is not kept.
+        move: Whether to rename it instead of copying it; a folder can only be renamed.
 
     Raises:
         OSError: The folder cannot be written.
     """
     number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
-    write_atomically(path.with_name(f"{path.stem}.superseded-{number}"), path.read_bytes())
+    kept = path.with_name(f"{path.stem}.superseded-{number}")
+    if move and path.exists():
+        path.rename(kept)
+    elif path.exists():
+        write_atomically(kept, path.read_bytes())
 
 
 def find_cache_folder() -> Path:

@@ -71,6 +71,21 @@ class CheckResult:
     command: str = ""
 
     @property
+    def layer(self) -> str:
+        """The layer of the check, such as `contract`."""
+        return self.name.partition("/")[0]
+
+    @property
+    def check(self) -> str:
+        """The name without the case, such as `contract/new-order`."""
+        return self.name.partition("[")[0]
+
+    @property
+    def case(self) -> str:
+        """What the check was run on, such as `epoch` or `mlp-epoch`: the text in brackets, "" without any."""
+        return self.name.partition("[")[2].removesuffix("]")
+
+    @property
     def holds(self) -> bool:
         """Whether the check is green or a known regression."""
         return EXIT_STATUS[self.verdict] == 0

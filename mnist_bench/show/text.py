@@ -38,11 +38,11 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def format_line(result: CheckResult) -> str:
-    """Return verdict, check, figure and bound on one line; if the check is not green, add evidence and command below."""
+    """Return verdict, check, figure and bound on one line; below, evidence and command of a check that is not green."""
     line = f"{result.verdict.value:<12} {result.name:<42} {result.figure}  ({result.bound})"
     more = [] if result.verdict in (Verdict.PASS, Verdict.IDENTICAL) else [result.evidence, result.command]
     # A PASS by statistics has evidence, too: which change would have been detected.
-    if result.verdict is Verdict.PASS and result.name.startswith(("accuracy/accuracy", "accuracy/loss")):
+    if result.verdict is Verdict.PASS and result.check in ("accuracy/accuracy", "accuracy/loss"):
         more = [result.evidence]
     below = "\n".join(text for text in more if text)
     return "\n".join([line, *(f"{'':13}{text}" for text in below.splitlines())])
@@ -98,8 +98,8 @@ def format_junit(results: Sequence[CheckResult]) -> str:
     for kind, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(count, str(elements.count(kind)))
     for result, element in zip(results, elements, strict=True):
-        layer, _, name = _clean(result.name).partition("/")
-        case = ET.SubElement(suite, "testcase", classname=f"mnist_bench.{layer}", name=name)
+        name = result.name.removeprefix(f"{result.layer}/")
+        case = ET.SubElement(suite, "testcase", classname=f"mnist_bench.{_clean(result.layer)}", name=_clean(name))
         message = _clean(f"{result.verdict.value}: {result.figure} ({result.bound})")
         if element:
             more = "\n".join(text for text in (result.evidence, result.command) if text)

@@ -1,4 +1,4 @@
-"""Estimates with their uncertainty: a change in the mean, a mean, a median, and a ratio of times."""
+"""Estimates with their uncertainty: a change in the mean, a mean, and a ratio of times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ __all__ = [
     "bootstrap_rounds_interval",
     "change_interval",
     "mean_interval",
-    "median_interval",
 ]
 
 _FEWEST_WITH_SPREAD = 2
@@ -91,33 +90,6 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
             scipy.stats.t.isf((1 - level) / 2, vector.size - 1) * np.std(vector, ddof=1) / np.sqrt(vector.size)
         )
     return Interval(estimate, estimate - half, estimate + half, level)
-
-
-def median_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Return the median with an interval between two of the values, for which no distribution is assumed.
-
-    The median lies between the k-th smallest and the k-th largest value unless fewer than k values fall on one side
-    of the median, which has a binomial chance (David and Nagaraja, 2003, section 7.1). The true level is the stated
-    one or a little higher. Fewer than six values have no interval at 95%: the ends are infinite.
-
-    Args:
-        values: Shape (n,).
-        level: Confidence level, above 0 and below 1.
-
-    Raises:
-        ValueError: The values are not a finite, non-empty vector, or level is out of range.
-    """
-    _check_level(level)
-    ordered = np.sort(check_values(values, "values"))
-    middle = float(np.median(ordered))
-    # Not scipy.stats.quantile_test, which gives the same ends: SciPy has it from 1.12 on, and 1.10 is supported.
-    # At most this many values may be cut off at each end, so that an end misses with at most the tail's chance.
-    cut = int(scipy.stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
-    if scipy.stats.binom.cdf(cut, ordered.size, 0.5) > (1 - level) / 2:
-        cut -= 1
-    if cut < 0:
-        return Interval(middle, -inf, inf, level)
-    return Interval(middle, float(ordered[cut]), float(ordered[-1 - cut]), level)
 
 
 def bootstrap_rounds_interval(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +26,7 @@ from mnist_bench.stats.permutation import (
 from mnist_bench.stats.power import smallest_shift
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
 
 __all__ = [
@@ -51,6 +51,9 @@ BETA = 0.05  # chance that a metric says PASS at any look although it is worse b
 POWER = 0.9  # of the smallest shift that a decision states
 ACCURACY_MARGIN = 0.0015  # 0.15 percentage points: the smallest loss of accuracy that matters in this project
 LOSS_MARGIN_SDS = 1.5  # a loss has no natural margin; 0.15 points are 1.4 to 2.2 standard deviations over seeds
+
+
+_K = TypeVar("_K", bound="Hashable")
 
 
 @dataclass(frozen=True)
@@ -110,21 +113,21 @@ def loss_margin(reference: ArrayLike) -> float:
 
 
 def judge(
-    comparisons: Mapping[str, Comparison],
+    comparisons: Mapping[_K, Comparison],
     *,
     rng: np.random.Generator,
     looks: int = len(LOOKS),
     alpha: float = ALPHA,
     beta: float = BETA,
     resamples: int = RESAMPLES,
-) -> dict[str, Decision]:
+) -> dict[_K, Decision]:
     """Judge all comparisons at one look.
 
     Call this again with more new seeds in the same comparisons while something is INCONCLUSIVE and nothing REGRESSED,
     at most `looks` times. Each look spends an equal part of alpha and of beta, whatever earlier looks said.
 
     Args:
-        comparisons: Every metric of every model, by name: the family of tests that Holm's method corrects for.
+        comparisons: Every metric of every model, by any key: the family of tests that Holm's method corrects for.
         rng: Source of the random splits; the same seed gives the same verdicts.
         looks: How many looks are planned in total; 1 if the number of seeds is fixed in advance.
         alpha: Chance that any comparison says REGRESSED although nothing changed.
@@ -132,7 +135,7 @@ def judge(
         resamples: Number of random splits of each permutation test.
 
     Returns:
-        The decisions by name, in the given order.
+        The decisions by key, in the given order.
 
     Raises:
         ValueError: There is nothing to compare, a value is not finite, or an option is out of range.

@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it adds the choice of light or dark, and of rows.
+// The page is complete without this script, which adds the choice of light or dark colours, and of rows.
 const root = document.documentElement;
 const theme = document.getElementById("theme");
 const isDark = () => (root.style.colorScheme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

@@ -90,7 +90,7 @@ def run_campaign(campaign: Campaign, *, jobs: int = 1, python: str | None = None
 
 def record_name(config: TrainingConfig) -> str:
     """Return the file name of a configuration's record."""
-    return f"{config.lab}-{config.engine}-seed{config.seed}.json"
+    return f"{config.case}-seed{config.seed}.json"
 
 
 def _pin_source(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:

@@ -1,4 +1,4 @@
-"""The first version of the matrix at which a verdict turns, found with few measurements."""
+"""The first version of the matrix at which a verdict changes, found with few measurements."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.records import compare_probes
+from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.versions.comparison import compare_versions
+from mnist_bench.versions.records import probes_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.records import VersionRecord
 
 __all__ = ["Question", "Turn", "ask", "bisect", "list_open"]
 
-_GOOD = {Verdict.PASS: True, Verdict.IDENTICAL: True, Verdict.KNOWN: False, Verdict.REGRESSED: False}
+_HOLDS = {Verdict.PASS: True, Verdict.IDENTICAL: True, Verdict.KNOWN: False, Verdict.REGRESSED: False}
+_ANSWERS = {True: "holds", False: "does not hold", None: "gives no answer"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of each version.
+    """What each version is asked.
 
     Attributes:
         check: A check without its case, such as `contract/new-order`; `bits`; or `accuracy`.
@@ -36,15 +40,15 @@ class Question:
 
 @dataclass
 class Turn:
-    """Where a verdict turns.
+    """Where a verdict changes.
 
     Attributes:
         good: The last version that holds.
-        bad: The first that does not.
+        bad: The first version that does not hold.
         skipped: Versions between the two that gave no answer.
-        answers: Every version that was asked: True holds, False does not, None gave no answer.
-        measured: Those that had to be measured.
-        odd: Versions whose answer does not fit one turn, such as one that holds after `bad`.
+        answers: The answer of every version that was asked: True if it holds, False if not, None if it does not say.
+        measured: The versions that had to be measured.
+        odd: Versions whose answer does not fit a single change, such as a version after `bad` that holds.
     """
 
     good: str
@@ -56,32 +60,29 @@ class Turn:
 
 
 def ask(question: Question, record: VersionRecord, good: VersionRecord) -> bool | None:
-    """Return whether a version holds: True, False, or None where its record does not say.
+    """Return whether a version holds: True, False, or None if its record does not say.
 
-    Bits and accuracy are held against the good version's; a known regression does not hold.
+    Bits and accuracy are compared with the good version's. A known regression does not hold.
 
     Raises:
         ValueError: The records are of different data or trainings.
     """
-    case = f"{question.lab}-{question.engine}"
+    case = Case(question.lab, question.engine)
     if question.check == "bits":
-        probes = [
-            next((it for it in side.probes if f"{it.config.lab}-{it.config.engine}" == case), None)
-            for side in (good, record)
-        ]
+        probes = probes_by_case(good).get(case), probes_by_case(record).get(case)
         return None if probes[0] is None or probes[1] is None else not compare_probes(probes[0], probes[1])
     if question.check == "accuracy":
-        results = [it for it in compare_versions(good, record).results if case in it.name]
-        judged = [it.verdict for it in results if it.name.startswith(("bits/", "accuracy/"))]
-        return _GOOD.get(conclude(judged)) if judged else None
-    names = {f"{question.check}[{it}]" for it in (question.engine, question.lab, case)} | {question.check}
-    verdicts = [it.verdict for its in record.checks.values() for it in its if it.name in names]
-    return _GOOD.get(conclude(verdicts)) if verdicts else None
+        results = [result for result in compare_versions(good, record).results if _judges(result, case)]
+    else:
+        cases = ("", question.engine, question.lab, str(case))
+        checks = [result for results in record.checks.values() for result in results]
+        results = [result for result in checks if result.check == question.check and result.case in cases]
+    return _HOLDS.get(conclude(result.verdict for result in results)) if results else None
 
 
 def list_open(question: Question, path: Sequence[str], records: Mapping[str, VersionRecord]) -> list[str]:
-    """Return the versions of the path that a search may have to measure, with what the records say already."""
-    answers = _known_answers(question, path, records)
+    """Return the versions of the path that a search with these records may have to measure."""
+    answers = _collect_answers(question, path, records)
     ends = [name for name in (path[0], path[-1]) if name not in answers]
     if ends:
         return [*ends, *(name for name in path[1:-1] if name not in answers)]
@@ -96,16 +97,16 @@ def bisect(
     records: Mapping[str, VersionRecord],
     fetch: Callable[[str], VersionRecord],
 ) -> Turn:
-    """Find the first version of the path that does not hold, where the one before it does.
+    """Find the first version of the path that does not hold after one that does.
 
     Args:
-        question: What is asked of each.
+        question: What each version is asked.
         path: The versions' names, from the good one to the bad one.
-        records: The records that are there.
-        fetch: Measures a version, and returns its record.
+        records: The records that exist.
+        fetch: Measures a version and returns its record.
 
     Raises:
-        ValueError: The good one does not hold, or the bad one does: there is no turn between them.
+        ValueError: The good version does not hold, or the bad one does: the verdict does not change between them.
     """
     turn = Turn(good=path[0], bad=path[-1])
     known = dict(records)
@@ -119,18 +120,18 @@ def bisect(
                 turn.answers[name] = ask(question, known[name], known[path[0]])
         return turn.answers[name]
 
-    for name, wanted in ((path[0], True), (path[-1], False)):
-        if answer(name) is not wanted:
-            said = {True: "holds", False: "does not hold", None: "gives no answer"}[turn.answers[name]]
-            raise ValueError(f"{name}: {question.check} {said} there: there is no turn to find")
+    for name, expected in ((path[0], True), (path[-1], False)):
+        if answer(name) is not expected:
+            said = _ANSWERS[turn.answers[name]]
+            raise ValueError(f"{name}: {question.check} {said}: there is no change of the verdict to find")
     low, high = 0, len(path) - 1
     while between := [place for place in range(low + 1, high) if turn.answers.get(path[place], True) is not None]:
         middle = min(between, key=lambda place: abs(2 * place - low - high))
-        said_so = answer(path[middle])
-        if said_so is not None:
-            low, high = (middle, high) if said_so else (low, middle)
+        holds = answer(path[middle])
+        if holds is not None:
+            low, high = (middle, high) if holds else (low, middle)
     turn.good, turn.bad, turn.skipped = path[low], path[high], list(path[low + 1 : high])
-    everything = {**_known_answers(question, path, known), **turn.answers}
+    everything = {**_collect_answers(question, path, known), **turn.answers}
     turn.odd = [
         name
         for place, name in enumerate(path)
@@ -139,9 +140,15 @@ def bisect(
     return turn
 
 
-def _known_answers(question: Question, path: Sequence[str], records: Mapping[str, VersionRecord]) -> dict[str, bool]:
-    """Return what the records that are there say, for those that say something."""
+def _judges(result: CheckResult, case: Case) -> bool:
+    """Return whether a result judges the bits or the accuracy of a case: `bits/CASE` or `accuracy/loss[CASE]`."""
+    named = (result.case, result.check.removeprefix(f"{result.layer}/"))
+    return result.layer in ("bits", "accuracy") and str(case) in named
+
+
+def _collect_answers(question: Question, path: Sequence[str], records: Mapping[str, VersionRecord]) -> dict[str, bool]:
+    """Return the answers of the records that exist and say something."""
     if path[0] not in records:
         return {}
     answers = {name: ask(question, records[name], records[path[0]]) for name in path if name in records}
-    return {name: it for name, it in answers.items() if it is not None}
+    return {name: holds for name, holds in answers.items() if holds is not None}

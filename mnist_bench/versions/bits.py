@@ -1,98 +1,206 @@
-"""The bits of two versions' trainings beside each other: whether they part, and where first."""
+"""The bits of trainings: where those of two versions part first, and which versions have the same bits."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.records import compare_probes, describe_difference
+from mnist_bench.records.config import Case
+from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.versions.records import probes_by_case, seeds_by_case
+from mnist_bench.training.labs import LABS
+from mnist_bench.versions.records import find_cases, probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Mapping
 
     from mnist_bench.versions.records import SeedResults, VersionRecord
 
-__all__ = ["NO_ANSWERS", "SAME_BITS", "align_engines", "compare_bits", "count_same_ends"]
+__all__ = [
+    "FIT",
+    "SAME_BITS",
+    "BitComparison",
+    "BitGroups",
+    "align_engines",
+    "compare_bits",
+    "count_same_ends",
+    "explain_machines",
+    "find_groups",
+    "group_records",
+]
 
-# Keras's own `fit`, which ends in the same bits whichever way it calls its steps.
+# Keras's own `fit` ends in the same bits, whichever way it calls its steps.
 SAME_BITS = ("epoch", "graph", "eager")
+FIT = "fit"  # the method of all engines of SAME_BITS
 
-_ONE_ONLY, _NO_SEED = "measured in one of the two only", "the two have no seed in common"
-NO_ANSWERS = (_ONE_ONLY, _NO_SEED)  # reasons that say nothing of the bits
+
+@dataclass(frozen=True)
+class BitComparison:
+    """What the bits of one case say of two versions.
+
+    Attributes:
+        reason: Where the bits part first, or why they cannot be compared; "" if they are the same.
+        moved: Whether the bits were compared and are not the same.
+        result: A verdict if the bits alone give one: IDENTICAL; or REGRESSED, of bare probes.
+    """
+
+    reason: str
+    moved: bool
+    result: CheckResult | None = None
+
+
+@dataclass(frozen=True)
+class BitGroups:
+    """The versions that were measured of one lab by one method, those of the same bits together.
+
+    Attributes:
+        lab: A key of `LABS`.
+        method: `fit`, or the engine.
+        groups: Names of versions in the order of the page; the groups in the order of their first names.
+    """
+
+    lab: str
+    method: str
+    groups: list[list[str]]
+
+    def place(self, name: str) -> int | None:
+        """Return the number of a version's group, from 0; None if the version was not measured."""
+        return next((place for place, group in enumerate(self.groups) if name in group), None)
 
 
 def align_engines(base: VersionRecord, new: VersionRecord) -> VersionRecord:
-    """Return `new` with each engine that gives the same bits as one of `base`'s called by that one's name.
+    """Return `new` with its engines renamed to those of `base` that give the same bits.
 
-    A version that cannot train by `epoch` was trained by `graph`.
+    A version that cannot train by `epoch`, for example, was trained by `graph`.
     """
 
-    def rename(lab: str, engine: str, mine: Iterable[str], its: Iterable[str]) -> str:
-        others = [it for it in SAME_BITS if f"{lab}-{it}" in its and f"{lab}-{it}" not in mine]
-        return others[0] if engine in SAME_BITS and f"{lab}-{engine}" not in its and others else engine
+    def rename(case: Case, ours: Container[Case], theirs: Container[Case]) -> str:
+        same = [Case(case.lab, engine) for engine in SAME_BITS]
+        others = [other.engine for other in same if other in theirs and other not in ours]
+        return others[0] if case in same and case not in theirs and others else case.engine
 
-    accuracy = [
-        dataclasses.replace(it, engine=rename(it.lab, it.engine, seeds_by_case(new), seeds_by_case(base)))
-        for it in new.accuracy
-    ]
-    probes = []
-    for probe in new.probes:
-        engine = rename(probe.config.lab, probe.config.engine, probes_by_case(new), probes_by_case(base))
-        config = dataclasses.replace(probe.config, engine=engine)
-        probes.append(dataclasses.replace(probe, config=config))
-    return dataclasses.replace(new, accuracy=accuracy, probes=probes)
+    seeds, probes = (seeds_by_case(new), seeds_by_case(base)), (probes_by_case(new), probes_by_case(base))
+    return dataclasses.replace(
+        new,
+        accuracy=[dataclasses.replace(results, engine=rename(results.case, *seeds)) for results in new.accuracy],
+        probes=[
+            dataclasses.replace(
+                probe, config=dataclasses.replace(probe.config, engine=rename(probe.config.case, *probes))
+            )
+            for probe in new.probes
+        ],
+    )
 
 
-def compare_bits(case: str, base: VersionRecord, new: VersionRecord) -> tuple[str, CheckResult | None]:
-    """Return why the bits of a case are not the same, or that they are.
+def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComparison:
+    """Compare the bits of one case.
 
     Args:
-        case: A lab and an engine, such as `mlp-epoch`.
-        base: The one to be held against.
-        new: The other, its engines aligned.
+        case: The case.
+        base: The version to compare with.
+        new: The other version, its engines aligned.
 
-    Returns:
-        Where they part, empty if they do not; and a verdict: IDENTICAL, or, of bare probes, of which the bits are
-        all there is to judge, REGRESSED.
+    Raises:
+        ValueError: The probes are of different trainings or data.
     """
-    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
-    trained = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
-    reason, alike = "", []
-    if probes[0] and probes[1]:
-        if compare_probes(probes[0], probes[1]):
-            reason = describe_difference(probes[0], probes[1])
-        alike.append(f"all {len(probes[1].stages)} stages")
-    if trained[0] and trained[1]:
-        ends = _pair_ends(trained[0], trained[1], "final_digests")
-        differ = [seed for seed, one, other in ends if one != other]
-        if differ and not reason:
-            reason = f"the final weights differ in {len(differ)} of {len(ends)} seeds, such as {differ[0]}"
-        if ends:
-            alike.append(f"the final weights of {len(ends)} seeds")
-        elif not reason and not (probes[0] and probes[1]):
-            reason = _NO_SEED
-    if reason or not alike:
-        bare = not any((base.accuracy, new.accuracy, base.checks, new.checks))
-        if bare and probes[0] and probes[1]:
-            return reason, CheckResult(
-                name=f"bits/{case}", verdict=Verdict.REGRESSED, figure=reason, bound="the same bits in every stage"
-            )
-        return reason or _ONE_ONLY, None
-    figure = " and ".join(alike)
-    return "", CheckResult(name=f"bits/{case}", verdict=Verdict.IDENTICAL, figure=figure, bound="the same bits")
+    old_probe, new_probe = probes_by_case(base).get(case), probes_by_case(new).get(case)
+    old_seeds, new_seeds = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
+    reason, same = "", []
+    if old_probe and new_probe:
+        if compare_probes(old_probe, new_probe):
+            reason = describe_difference(old_probe, new_probe)
+        same.append(f"all {len(new_probe.stages)} stages")
+    ends = _pair_ends(old_seeds, new_seeds, "final_digests") if old_seeds and new_seeds else []
+    differ = [seed for seed, old, now in ends if old != now]
+    if differ and not reason:
+        reason = f"the final weights differ in {len(differ)} of {len(ends)} seeds, such as {differ[0]}"
+    if ends:
+        same.append(f"the final weights of {len(ends)} seeds")
+    name = f"bits/{case}"
+    if reason:
+        # Of bare probes the bits are all there is to judge.
+        bare = old_probe and new_probe and not any((base.accuracy, new.accuracy, base.checks, new.checks))
+        bound = "the same bits in every stage"
+        regressed = CheckResult(name=name, verdict=Verdict.REGRESSED, figure=reason, bound=bound)
+        return BitComparison(reason, moved=True, result=regressed if bare else None)
+    if not same:
+        trained = old_seeds and new_seeds
+        why = "the two versions have no seed in common" if trained else "measured in only one of the two versions"
+        return BitComparison(why, moved=False)
+    identical = CheckResult(name=name, verdict=Verdict.IDENTICAL, figure=" and ".join(same), bound="the same bits")
+    return BitComparison("", moved=False, result=identical)
 
 
 def count_same_ends(old: SeedResults, now: SeedResults) -> int:
-    """Return how many seeds of both end in the same weights, accuracy and loss; 0 if one of them does not."""
+    """Return how many seeds both have if all of them end in the same weights, accuracy and loss; else 0."""
     ends = _pair_ends(old, now, "final_digests", "test_accuracy", "test_loss")
-    return len(ends) if all(one == other for _, one, other in ends) else 0
+    return len(ends) if all(before == after for _, before, after in ends) else 0
+
+
+def explain_machines(a: VersionRecord, b: VersionRecord) -> str:
+    """Return in what two machines differ so that their bits cannot be compared; "" if in nothing."""
+    if a.environment is None or b.environment is None:
+        return "no fingerprint of the machine"
+    keys = explain_keys(a.environment, b.environment, NUMERICS_FIELDS)
+    return ", ".join(f"{name} {x!r} and {y!r}" for name, (x, y) in keys.items() if name != "keras")
+
+
+def find_groups(records: Mapping[str, VersionRecord]) -> list[BitGroups]:
+    """Return the groups of each lab and method of which anything was measured: `fit` first, the labs in their order."""
+    cases = {case for record in records.values() for case in find_cases(record)}
+    columns = {(case.lab, FIT if case.engine in SAME_BITS else case.engine) for case in cases}
+    labs = list(LABS)
+
+    def order(column: tuple[str, str]) -> tuple[bool, str, int, str]:
+        lab, method = column
+        return method != FIT, method, labs.index(lab) if lab in labs else len(labs), lab
+
+    return [BitGroups(*column, group_records(records, *column)) for column in sorted(columns, key=order)]
+
+
+def group_records(records: Mapping[str, VersionRecord], lab: str, method: str) -> list[list[str]]:
+    """Return the names of the versions that were measured, those of the same bits together.
+
+    The bits of two machines cannot be compared, so versions of another machine are in groups of their own.
+    """
+    groups: list[list[str]] = []
+    for name, record in records.items():
+        if not _list_cases(record, lab, method):
+            continue
+        home = next((group for group in groups if _is_alike(records[group[0]], record, lab, method)), None)
+        if home is None:
+            groups.append([name])
+        else:
+            home.append(name)
+    return groups
+
+
+def _list_cases(record: VersionRecord, lab: str, method: str) -> list[Case]:
+    """Return the cases of a record that are of this lab and method, the preferred one first."""
+    measured = find_cases(record)
+    engines = SAME_BITS if method == FIT else (method,)
+    return [case for case in (Case(lab, engine) for engine in engines) if case in measured]
+
+
+def _is_alike(first: VersionRecord, second: VersionRecord, lab: str, method: str) -> bool:
+    if explain_machines(first, second):
+        return False
+    case, second = _list_cases(first, lab, method)[0], align_engines(first, second)
+    old, now = seeds_by_case(first).get(case), seeds_by_case(second).get(case)
+    if old and now and count_same_ends(old, now):
+        return True
+    try:
+        return not compare_bits(case, first, second).reason
+    except ValueError:  # probes of another length or seed
+        return False
 
 
 def _pair_ends(old: SeedResults, now: SeedResults, *fields: str) -> list[tuple[int, tuple[Any, ...], tuple[Any, ...]]]:
-    """Return each seed that both have, and what these fields say of its training in either."""
-    first, second = (
-        dict(zip(it.seeds, zip(*(getattr(it, name) for name in fields), strict=True), strict=True)) for it in (old, now)
+    """Return each seed that both have, with what these fields say of its training in either."""
+    before, after = (
+        dict(zip(side.seeds, zip(*(getattr(side, name) for name in fields), strict=True), strict=True))
+        for side in (old, now)
     )
-    return [(seed, first[seed], second[seed]) for seed in first if seed in second]
+    return [(seed, before[seed], after[seed]) for seed in before if seed in after]

@@ -1,4 +1,4 @@
-"""Two records beside each other: what holds no more, where the bits part, whether accuracy is worse."""
+"""Two version records compared: which checks fail, where the bits part, and whether accuracy or loss is worse."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from mnist_bench.checks.accuracy import make_metric_result
 from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
-from mnist_bench.records.config import FIRST_SEED
+from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
 from mnist_bench.show.text import escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.training.labs import check_lab
-from mnist_bench.versions.bits import NO_ANSWERS, align_engines, compare_bits, count_same_ends
-from mnist_bench.versions.notes import note_environments, note_known, note_times
+from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends
+from mnist_bench.versions.notes import note_environments, note_imports, note_known
 from mnist_bench.versions.records import find_cases, seeds_by_case
 
 if TYPE_CHECKING:
@@ -42,38 +42,47 @@ _GREEN = (Verdict.PASS, Verdict.IDENTICAL)
 
 @dataclass(frozen=True)
 class Compared:
-    """What two records say beside each other.
+    """The comparison of two records.
 
     Attributes:
         results: The verdicts.
-        notes: What gives none: versions, leads on times, known regressions.
-        moved: The cases that both were measured in and whose bits are not the same, each with where they part.
+        remarks: What gives no verdict: versions, seconds of imports, known regressions.
+        moved: The cases that were measured in both records and whose bits are not the same, and where the bits part.
+        unjudged: The cases without a verdict, because they were not trained in full: where the bits part, or why they
+            cannot be compared.
     """
 
     results: list[CheckResult]
-    notes: list[str]
-    moved: dict[str, str] = field(default_factory=dict)
+    remarks: list[str]
+    moved: dict[Case, str] = field(default_factory=dict)
+    unjudged: dict[Case, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """The remarks, and before them what is said of the cases without a verdict."""
+        unknown = "not trained in full, so nothing says whether it is worse"
+        return [*(f"{case}: {reason}; {unknown}" for case, reason in self.unjudged.items()), *self.remarks]
 
 
 def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRecord]) -> Compared:
-    """Compare what `sides.load_sides` gave: one record with one, or two folders of versions by their names.
+    """Compare what `sources.load_sides` returned: two records, or two folders of versions by their names.
 
     Raises:
-        ValueError: As `compare_versions`; or one is a folder of versions and the other is not.
+        ValueError: As `compare_versions`; or one side is a folder of versions and the other is not.
     """
     if len(base) == len(new) == 1 and base.keys() == new.keys() == {""}:
         return compare_versions(base[""], new[""])
     if "" in base or "" in new:
-        names = ", ".join([*base, *new][:3])
-        raise ValueError(f"a folder of several versions ({names}, ...) compares with another such folder only")
+        names = ", ".join([name for name in (*base, *new) if name][:3])
+        raise ValueError(f"a folder of several versions ({names}, ...) can be compared with another such folder only")
     results, notes = [], []
     for name in dict.fromkeys([*base, *new]):
         if name not in base or name not in new:
-            where = "base" if name in base else "new"
-            results.append(_inconclusive(f"{name}: version", f"measured in {where} only"))
+            side = "base" if name in base else "new"
+            results.append(_make_inconclusive(f"{name}: version", f"measured in {side} only"))
             continue
         compared = compare_versions(base[name], new[name])
-        results += [dataclasses.replace(it, name=f"{name}: {it.name}") for it in compared.results]
+        results += [dataclasses.replace(result, name=f"{name}: {result.name}") for result in compared.results]
         notes += [f"{name}: {note}" for note in compared.notes]
     return Compared(results, notes)
 
@@ -82,56 +91,55 @@ def compare_probe_records(base: ProbeRecord, new: ProbeRecord) -> Compared:
     """Compare two probes, which may be of different engines: the bits are all there is to judge.
 
     Raises:
-        ValueError: They are of different trainings or data.
+        ValueError: The probes are of different trainings or data.
     """
     differences = compare_probes(base, new)
     result = CheckResult(
-        name=f"bits/{new.config.lab}-{new.config.engine}",
+        name=f"bits/{new.config.case}",
         verdict=Verdict.REGRESSED if differences else Verdict.IDENTICAL,
         figure=describe_difference(base, new),
         bound="the same bits in every stage",
     )
-    return Compared([result], [f"{it.stage}: {format_difference(it)}" for it in differences])
+    return Compared([result], [f"{difference.stage}: {format_difference(difference)}" for difference in differences])
 
 
 def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
     """Compare two records.
 
     Args:
-        base: The one to be held against.
-        new: The one that may be worse.
+        base: The record to compare with.
+        new: The record that may be worse.
 
     Raises:
-        ValueError: They are of different data, or of trainings that differ in more than their versions.
+        ValueError: The records are of different data, or of trainings that differ in more than their versions.
     """
     for name in ("source", "digest"):
-        sides = [getattr(it.dataset, name) for it in (base, new) if it.dataset]
+        sides = [getattr(record.dataset, name) for record in (base, new) if record.dataset]
         if len(set(sides)) > 1:
             raise ValueError(f"records of different data cannot be compared: {name} {sides[0]!r} and {sides[1]!r}")
     new = align_engines(base, new)
     results = [*_report_failures(base, new), *_compare_checks(base, new)]
-    notes = list(note_environments(base, new))
-    moved: dict[str, str] = {}
-    apart: dict[str, str] = {}
+    moved: dict[Case, str] = {}
+    judged: dict[Case, str] = {}
+    unjudged: dict[Case, str] = {}
+    trained = {*seeds_by_case(base), *seeds_by_case(new)}
     for case in find_cases(base, new):
-        reason, result = compare_bits(case, base, new)
-        if reason and reason not in NO_ANSWERS:
-            apart[case] = reason
-        if result:
-            results.append(result)
-        elif case in seeds_by_case(base) or case in seeds_by_case(new):
-            moved[case] = reason
+        bits = compare_bits(case, base, new)
+        if bits.moved:
+            moved[case] = bits.reason
+        if bits.result:
+            results.append(bits.result)
         else:
-            notes.append(f"{case}: {reason}; it was not trained in full, so nothing says whether it is worse")
-    results += _compare_accuracy(base, new, moved)
-    notes += [*note_times(base, new), *note_known(base, new)]
+            (judged if case in trained else unjudged)[case] = bits.reason
+    results += _compare_accuracy(base, new, judged)
     if not results:
-        results = [_inconclusive("comparison", "the two records have nothing in common")]
-    return Compared(results, notes, apart)
+        results = [_make_inconclusive("comparison", "the two records have nothing in common")]
+    remarks = [*note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
+    return Compared(results, remarks, moved, unjudged)
 
 
 def format_compared(compared: Compared) -> str:
-    """Return the verdicts, a line each, the notes, and what it comes to."""
+    """Return the verdicts and the notes, a line each, and a summary."""
     lines = [format_line(result) for result in compared.results]
     return "\n".join([*lines, *(f"note: {note}" for note in compared.notes), format_summary(compared.results)])
 
@@ -149,56 +157,77 @@ def format_compared_markdown(compared: Compared) -> str:
     return format_markdown(compared.results) + (f"{notes}\n" if notes else "")
 
 
+def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
+    """Yield a regression if a training diverged, or if one of the lab's own length is below the lab's threshold."""
+    lab = check_lab(results.lab)
+    diverged = results.test_loss.count(None)
+    if diverged:
+        figure = f"not finite in {diverged} of {len(results.seeds)} trainings"
+        name = f"accuracy/loss[{results.case}]"
+        yield CheckResult(name=name, verdict=Verdict.REGRESSED, figure=figure, bound="finite")
+    lowest = min(results.test_accuracy)
+    if results.epochs == lab.epochs and lowest < lab.threshold:
+        yield CheckResult(
+            name=f"accuracy/threshold[{results.case}]",
+            verdict=Verdict.REGRESSED,
+            figure=f"{lowest:.4f}, the lowest of {len(results.seeds)}",
+            bound=f"≥ {lab.threshold:.2f}",
+        )
+
+
 def _report_failures(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
     for side, record in (("base", base), ("new", new)):
         for failure in record.failures:
-            yield _inconclusive(f"version/{failure.layer}[{failure.what} of {side}]", f"failed: {failure.reason}")
+            name = f"version/{failure.layer}[{failure.what} of {side}]"
+            yield _make_inconclusive(name, f"failed: {failure.reason}")
 
 
 def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
-    """Yield each check that is not green in both, and in one line how many are."""
-    before, now = ({it.name: it for its in record.checks.values() for it in its} for record in (base, new))
-    alike = 0
+    """Yield each check that is not green in both records, and in one line how many are."""
+    before, now = (
+        {result.name: result for checks in record.checks.values() for result in checks} for record in (base, new)
+    )
+    # The checks by an engine that only one record has are told in one line.
+    skipped: set[str] = set()
     for engine in dict.fromkeys([*base.checks, *new.checks]):
         if engine not in base.checks or engine not in new.checks:
-            where = "base" if engine in base.checks else "new"
-            yield _inconclusive(f"checks/{engine}", f"checked in {where} only")
-    # An engine that one of them was not checked by has had its line.
-    skipped = {
-        it.name
-        for record in (base, new)
-        for engine in {*base.checks} ^ {*new.checks}
-        for it in record.checks.get(engine, [])
-    }
+            side, record = ("base", base) if engine in base.checks else ("new", new)
+            yield _make_inconclusive(f"checks/{engine}", f"checked in {side} only")
+            skipped |= {result.name for result in record.checks[engine]}
+    alike = 0
     for name in dict.fromkeys([*before, *now]):
         if name in skipped:
             continue
         if name not in before or name not in now:
-            where = "base" if name in before else "new"
-            yield _inconclusive(name, f"checked in {where} only")
+            yield _make_inconclusive(name, f"checked in {'base' if name in before else 'new'} only")
         elif before[name].verdict in _GREEN and now[name].verdict in _GREEN:
             alike += 1
         else:
-            # What does not hold now is told as it is, whether it held before or not.
+            # A check that fails now is reported whether it held before or not.
             was = f"{before[name].verdict.value} in base: {before[name].figure}"
             yield dataclasses.replace(now[name], bound=f"{now[name].bound}; {was}")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
 
-def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, str]) -> Iterator[CheckResult]:
-    """Yield what the statistics say of the cases whose bits have moved, all of them one family."""
-    comparisons: dict[str, Comparison] = {}
-    for case, reason in moved.items():
+def _compare_accuracy(base: VersionRecord, new: VersionRecord, reasons: Mapping[Case, str]) -> Iterator[CheckResult]:
+    """Yield what the statistics say of the trained cases whose bits are not the same, all of them one family.
+
+    Args:
+        base: The record to compare with.
+        new: The record that may be worse.
+        reasons: The cases, and why their bits are not the same.
+    """
+    comparisons: dict[tuple[str, Case], Comparison] = {}
+    for case, reason in reasons.items():
         old, now = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
         if old is None or now is None:
-            yield _inconclusive(f"accuracy/{case}", "trained in one of the two only")
+            yield _make_inconclusive(f"accuracy/{case}", "trained in one of the two only")
             continue
         if old.epochs != now.epochs:
             raise ValueError(f"{case}: trained for {old.epochs} and for {now.epochs} epochs: cannot be compared")
         yield from check_disaster(now)
-        same = count_same_ends(old, now)
-        if same:
+        if same := count_same_ends(old, now):
             # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
             for metric in ("accuracy", "loss"):
                 yield CheckResult(
@@ -209,37 +238,19 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, moved: dict[str, 
                     evidence=reason,
                 )
             continue
-        losses = [[loss for loss in it.test_loss if loss is not None] for it in (old, now)]
+        losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
         if len(losses[0]) == len(old.seeds) and len(losses[1]) == len(now.seeds):
-            margin = loss_margin(losses[0])
-            comparisons[f"loss {case}"] = Comparison(losses[0], losses[1], "higher", margin)
-            comparisons[f"accuracy {case}"] = Comparison(old.test_accuracy, now.test_accuracy, "lower", ACCURACY_MARGIN)
+            comparisons["loss", case] = Comparison(losses[0], losses[1], "higher", loss_margin(losses[0]))
+            comparisons["accuracy", case] = Comparison(old.test_accuracy, now.test_accuracy, "lower", ACCURACY_MARGIN)
     if not comparisons:
         return
     # The same records give the same verdict: the random splits have a fixed seed.
-    for name, decision in judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1).items():
-        metric, _, case = name.partition(" ")
-        values = np.asarray(comparisons[name].sample).tolist()
+    decisions = judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1)
+    for (metric, case), decision in decisions.items():
+        values = np.asarray(comparisons[metric, case].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
-        yield dataclasses.replace(result, evidence=f"{result.evidence}. {moved[case]}")
+        yield dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}")
 
 
-def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
-    """Yield a regression where a training diverged, or one of the lab's own length is below its threshold."""
-    case, lab = f"{results.lab}-{results.engine}", check_lab(results.lab)
-    diverged = results.test_loss.count(None)
-    if diverged:
-        figure = f"not finite in {diverged} of {len(results.seeds)} trainings"
-        yield CheckResult(name=f"accuracy/loss[{case}]", verdict=Verdict.REGRESSED, figure=figure, bound="finite")
-    lowest = min(results.test_accuracy)
-    if results.epochs == lab.epochs and lowest < lab.threshold:
-        yield CheckResult(
-            name=f"accuracy/threshold[{case}]",
-            verdict=Verdict.REGRESSED,
-            figure=f"{lowest:.4f}, the lowest of {len(results.seeds)}",
-            bound=f"≥ {lab.threshold:.2f}",
-        )
-
-
-def _inconclusive(name: str, figure: str) -> CheckResult:
-    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound="there in both")
+def _make_inconclusive(name: str, figure: str) -> CheckResult:
+    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound="measured in both")

@@ -1,4 +1,4 @@
-"""Environments of other TensorFlow versions: made by uv, kept in the cache, and described."""
+"""The environments of versions: made by uv, kept in the cache, and described."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["describe_environment", "make_environment"]
 
 
 def make_environment(spec: VersionSpec) -> tuple[Path, Install]:
-    """Make a version's environment, or find it in the cache: TensorFlow and its own requirements, nothing of ours.
+    """Make a version's environment, or find it in the cache: TensorFlow with its requirements, and nothing of ours.
 
     Args:
         spec: The version.
@@ -28,22 +28,22 @@ def make_environment(spec: VersionSpec) -> tuple[Path, Install]:
         The path of its interpreter, and how it was made.
 
     Raises:
-        CommandError: uv cannot make it; the lines say why.
-        ValueError: There is no uv.
+        CommandError: uv cannot make the environment; the lines say why.
+        ValueError: uv is not installed.
     """
     uv = shutil.which("uv")
     if uv is None:
-        raise ValueError("uv is not installed, which makes the environments: pip install uv")
+        raise ValueError("uv, which makes the environments, is not installed: pip install uv")
     package = "tensorflow-cpu" if platform.machine() in ("x86_64", "AMD64") else "tensorflow"
     requirements = list_requirements(spec, package=package)
     key = hashlib.sha256(json.dumps([spec.python, requirements]).encode()).hexdigest()[:8]
     folder = find_cache_folder() / "matrix" / f"{spec.name}-{key}"
-    # Written last, so that an environment without it is half a one.
+    # The marker is written last: an environment without it is incomplete.
     marker, python = folder / "install.json", folder / "bin" / "python"
     if marker.exists() and python.exists():
         return python, load_json(marker, Install)
     start = time.perf_counter()
-    # What was not asked for is not downloaded: a missing interpreter is named instead.
+    # Nobody asked for a download: if the interpreter is missing, uv's message names it.
     run_command([uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", spec.python, str(folder)])
     run_command([uv, "pip", "install", "--quiet", "--python", str(python), *requirements])
     install = describe_environment(python, seconds=time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""What two versions' records say beside each other that gives no verdict: versions, leads on times, what is known."""
+"""Remarks on two versions that are no verdicts: versions, sizes, seconds of imports, known regressions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mnist_bench.records.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, ex
 from mnist_bench.versions.records import find_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from mnist_bench.versions.records import EpochTimes, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["note_environments", "note_known", "note_times"]
+__all__ = ["note_environments", "note_imports", "note_known"]
 
 
 def note_environments(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
@@ -29,42 +29,33 @@ def note_environments(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
         if name != "keras":
             yield f"{name}: {x!r} and {y!r}, which may move the bits"
     if base.install and new.install:
-        sizes = base.install.bytes, new.install.bytes
-        yield f"environment: {sizes[0] / 1e9:.2f} GB and {sizes[1] / 1e9:.2f} GB"
+        yield f"environment: {base.install.bytes / 1e9:.2f} GB and {new.install.bytes / 1e9:.2f} GB"
 
 
-def note_times(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
-    """Yield the ratio of each time. Processes that ran at different times are no pair, so it is no verdict."""
+def note_imports(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
+    """Yield the ratio of the seconds of imports, or why times cannot be compared.
+
+    The ratio is no verdict, because the two versions were not timed together.
+    """
     a, b = base.environment, new.environment
-    other = explain_keys(a, b, HARDWARE_FIELDS) if a and b else {}
-    if other:
-        yield f"times cannot be compared: another {', '.join(sorted(other))}"
-        return
-    pairs: dict[str, tuple[Sequence[float], Sequence[float]]] = {"import": (base.imports, new.imports)}
-    before, now = ({f"{it.lab}-{it.engine}": it for it in record.times} for record in (base, new))
-    for case in before:
-        if case in now and before[case].hardware_key == now[case].hardware_key:
-            pairs[f"epoch of {case}"] = (_steady(before[case]), _steady(now[case]))
-    for name, (old, seconds) in pairs.items():
-        if old and seconds:
-            first, second = statistics.median(old), statistics.median(seconds)
-            yield f"{name}: {second / first:.2f} times as long ({first:.3f} s, {second:.3f} s); unpaired: a lead only"
+    differ = explain_keys(a, b, HARDWARE_FIELDS) if a and b else {}
+    if differ:
+        yield f"times cannot be compared: another {', '.join(sorted(differ))}"
+    elif base.imports and new.imports:
+        old, now = statistics.median(base.imports), statistics.median(new.imports)
+        yield f"import: {now / old:.2f} times as long ({old:.3f} s, {now:.3f} s); not timed together, so only a hint"
 
 
 def note_known(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
-    """Yield the known regressions that the versions have, by the reviewed list."""
+    """Yield the known regressions of the two versions, by the reviewed list."""
     known = load_known()
     for side, record in (("base", base), ("new", new)):
         environment = record.environment
-        engines = {case.rpartition("-")[2] for case in find_cases(record, record)}
         if environment is None:
             continue
+        engines = sorted({case.engine for case in find_cases(record)})
         versions = {name: str(getattr(environment, name)) for name in ("tensorflow", "keras", "numpy")}
         for entry in known:
-            having = [it for it in sorted(engines) if find_known(entry.check, it, versions, [entry])]
+            having = [engine for engine in engines if find_known(entry.check, engine, versions, [entry])]
             if having:
                 yield f"{side} has the known regression {entry.name!r} in {', '.join(having)}: {entry.link}"
-
-
-def _steady(times: EpochTimes) -> Sequence[float]:
-    return times.seconds[1:]

@@ -1,15 +1,16 @@
-"""Each version beside its predecessor: the comparison of times that two records, made at two moments, cannot give."""
+"""Each version timed against its predecessor: two records, made at different times, cannot give such a comparison."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.config import Case
 from mnist_bench.records.serial import load, save
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
-from mnist_bench.versions.pairrecords import pair_path
+from mnist_bench.versions.folder import pair_path
 from mnist_bench.versions.plan import STAND_INS
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_engine", "measure_pair"]
 
+_LAB = "mlp"
+
 
 def choose_engine(*records: VersionRecord) -> str:
-    """Return the engine to time these versions by: `epoch`, or what stands in for it where one cannot train by it."""
-    failed = any(failure.what.startswith("mlp-epoch") for record in records for failure in record.failures)
+    """Return the engine to time these versions with: `epoch`, or its stand-in if a version failed to train by it."""
+    case = str(Case(_LAB, "epoch"))
+    failed = any(failure.what.startswith(case) for record in records for failure in record.failures)
     return STAND_INS["epoch"] if failed else "epoch"
 
 
@@ -40,22 +44,22 @@ def measure_pair(
     budget_seconds: float,
     on_round: Callable[[RoundEnded], None] | None = None,
 ) -> AbRecord:
-    """Time a version beside its predecessor by the mlp, and keep the record; one that is there is read.
+    """Time a version against its predecessor with the mlp, and save the record; a pair that has a record is not timed.
 
-    In the record the sides are called by the versions' names: the paths of their interpreters are of one machine.
+    The record names the two sides by their versions, because the paths of their interpreters mean nothing elsewhere.
 
     Args:
         base: The predecessor, side A.
         new: The version, side B.
         folder: The versions' records.
         engine: A key of `ENGINES`.
-        dataset: What is trained on.
+        dataset: The data to train on.
         budget_seconds: See `ab.AbPlan`.
         on_round: See `ab.compare`.
 
     Raises:
         CommandError: An environment cannot be made.
-        ValueError: The record that is there is of another pair, or no process of each side got through.
+        ValueError: The saved record is of another pair, or a side has no process that finished.
     """
     path = pair_path(folder, new.name)
     if path.exists():
@@ -64,7 +68,7 @@ def measure_pair(
     plan = AbPlan(
         python_a=pythons[0],
         python_b=pythons[1],
-        lab="mlp",
+        lab=_LAB,
         engine=engine,
         dataset=dataset,
         budget_seconds=budget_seconds,
@@ -78,5 +82,5 @@ def measure_pair(
 
 def _check_pair(record: AbRecord, base: VersionSpec, path: Path) -> AbRecord:
     if (record.python_a, record.python_b) != (base.name, path.stem):
-        raise ValueError(f"{path}: it compares {record.python_a!r} with {record.python_b!r}, not with {base.name!r}")
+        raise ValueError(f"{path}: compares {record.python_b!r} with {record.python_a!r}, not with {base.name!r}")
     return record

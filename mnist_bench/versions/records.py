@@ -1,4 +1,4 @@
-"""The record of a version: everything that was measured of one TensorFlow, Keras and Python, in one small file."""
+"""The record of a version: everything that was measured of one TensorFlow, Keras and Python."""
 
 from __future__ import annotations
 
@@ -7,38 +7,31 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.config import Case
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.training import History
 from mnist_bench.records.verdicts import CheckResult
 from mnist_bench.versions.releases import VersionSpec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mnist_bench.records.training import TrainingRecord
 
 __all__ = [
     "NEEDED",
-    "EpochTimes",
     "Failure",
     "Install",
     "SeedResults",
     "VersionRecord",
     "add_training",
     "find_cases",
-    "load_version",
-    "load_versions",
-    "make_times",
     "probes_by_case",
-    "put",
     "seeds_by_case",
+    "update_record",
 ]
 
-# Nothing is measured of a version that does not come through these layers.
-NEEDED = ("install", "import")
-_DIGITS = 5  # of a curve: a hundredth of the spread over seeds
+NEEDED = ("install", "import")  # a version that fails in one of these layers cannot be measured at all
+_DIGITS = 5  # of the points of a curve: a hundredth of the spread over seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +39,8 @@ class Install:
     """The environment of a version.
 
     Attributes:
-        seconds: Of making it, with whatever uv had in its cache; None for one that was there already.
-        bytes: Sum of the sizes of its files, before anything was run in it.
+        seconds: How long uv took to make the environment, with its cache as it was; None for one that existed.
+        bytes: Sum of the sizes of its files, before anything was run in the environment.
         packages: Versions by package.
     """
 
@@ -58,13 +51,13 @@ class Install:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What could not be measured: that is a result, too.
+    """Something that could not be measured, which is a result, too.
 
     Attributes:
         layer: The layer.
-        what: What of it, such as `mlp-epoch`.
+        what: Which part of the layer, such as `mlp-epoch`.
         reason: One line.
-        lines: The last lines that the command left.
+        lines: The last lines that the command printed.
     """
 
     layer: str
@@ -75,16 +68,16 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedResults:
-    """What one engine's trainings of one lab came to, one figure a seed, in the order of the seeds.
+    """The results of one engine's trainings of one lab: one figure a seed, in the order of the seeds.
 
     Attributes:
         lab: A key of `LABS`.
         engine: A key of `ENGINES`.
         epochs: Epochs of each training.
-        numerics_key: Of the environment that all of them were trained in.
+        numerics_key: Of the environment in which all of them were trained.
         seeds: The seeds, each once.
         test_accuracy: On the test set.
-        test_loss: The same; None where it was not finite.
+        test_loss: On the test set; None where the loss was not finite.
         final_digests: SHA-256 of the final weights.
         history: The learning curves of the first seed, rounded.
     """
@@ -105,45 +98,36 @@ class SeedResults:
         if len(lengths) != 1 or not self.seeds:
             raise ValueError(f"{self.lab}: columns of different lengths, or empty ones")
         if sorted(set(self.seeds)) != self.seeds:
-            raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not each there once, in their order")
-        if not all(0 <= it <= 1 for it in self.test_accuracy):
+            raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
+        if not all(0 <= accuracy <= 1 for accuracy in self.test_accuracy):
             raise ValueError(f"{self.lab}: test_accuracy {self.test_accuracy!r} is outside 0 to 1")
-        if not all(it is None or it >= 0 for it in self.test_loss):
+        if not all(loss is None or loss >= 0 for loss in self.test_loss):
             raise ValueError(f"{self.lab}: test_loss {self.test_loss!r} is negative")
 
-
-@dataclass(frozen=True, kw_only=True)
-class EpochTimes:
-    """The wall-clock seconds of each epoch of one training in a process of its own, training part only.
-
-    The first holds tracing and compilation. One process and no pair: a lead, not a figure to quote.
-    """
-
-    lab: str
-    engine: str
-    hardware_key: str
-    seconds: list[float]
+    @property
+    def case(self) -> Case:
+        """The lab and the engine."""
+        return Case(self.lab, self.engine)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VersionRecord:
-    """Everything that was measured of one version; a layer that was not is empty.
+    """Everything that was measured of one version. A layer that was not measured is empty.
 
     Attributes:
-        version: What it is.
-        status: `planned` before anything is measured; `failed` where it could not be installed or imported,
-            `partial` where something else could not be measured, else `measured`.
-        environment: Its fingerprint.
-        dataset: What was trained on.
+        version: What the version is.
+        status: `planned` before anything is measured; `failed` if the version could not be installed or imported;
+            `partial` if something else could not be measured; else `measured`.
+        environment: The fingerprint of the environment.
+        dataset: The data of probes and trainings.
         install: How the environment was made.
         imports: Seconds of importing TensorFlow and Keras, each in a fresh process.
         checks: Structure, contracts, arithmetic and reproducibility, by engine.
         probes: Every stage of a short training, by lab and engine.
         accuracy: Full trainings of several seeds, by lab and engine.
-        times: Seconds of epochs, by lab and engine.
         failures: What could not be measured.
-        created: When it was begun.
-        commit: Of the project that measured it.
+        created: When the record was begun.
+        commit: The commit of the project that measured the version.
     """
 
     version: VersionSpec
@@ -155,7 +139,6 @@ class VersionRecord:
     checks: dict[str, list[CheckResult]] = field(default_factory=dict)
     probes: list[ProbeRecord] = field(default_factory=list)
     accuracy: list[SeedResults] = field(default_factory=list)
-    times: list[EpochTimes] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     created: str = ""
     commit: str | None = None
@@ -163,16 +146,21 @@ class VersionRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a status that the rest belies, and figures of other data than the record's."""
+        """Refuse a status that contradicts the failures, and probes of other data than the record's."""
         if (self.status in ("failed", "partial")) != bool(self.failures):
             raise ValueError(f"status is {self.status!r}, with {len(self.failures)} failures")
         for probe in self.probes:
             if probe.dataset != self.dataset:
                 raise ValueError(f"the probe of {probe.config.lab} is of other data than the record")
 
+    @property
+    def keras(self) -> str:
+        """The Keras that was measured, or that is to be."""
+        return self.environment.keras if self.environment else self.version.keras or "any"
 
-def put(record: VersionRecord, **fields: Any) -> VersionRecord:
-    """Return the record with these fields, and with the status that they make."""
+
+def update_record(record: VersionRecord, **fields: Any) -> VersionRecord:
+    """Return the record with these fields, and with the status that follows from its failures."""
     failures = fields.get("failures", record.failures)
     hopeless = any(failure.layer in NEEDED for failure in failures)
     status = "failed" if hopeless else "partial" if failures else "measured"
@@ -180,99 +168,61 @@ def put(record: VersionRecord, **fields: Any) -> VersionRecord:
 
 
 def add_training(record: VersionRecord, training: TrainingRecord) -> VersionRecord:
-    """Return the version's record with one more full training in it.
+    """Return the record with one more full training.
 
     Raises:
-        ValueError: It does not belong to those that are there: its epochs, data or numerics key are others.
+        ValueError: The training has other epochs, other data or another numerics key than those in the record.
     """
     config = training.config
-    new = _make_results(training)
-    others = [it for it in record.accuracy if (it.lab, it.engine) != (config.lab, config.engine)]
-    for old in record.accuracy:
-        if old not in others:
-            new = _merge(old, new)
     if record.dataset not in (None, training.dataset):
         raise ValueError(f"{config.lab}, seed {config.seed}: trained on other data than the record's")
-    return put(record, dataset=training.dataset, accuracy=[*others, new])
+    old, new = seeds_by_case(record).get(config.case), _make_results(training)
+    others = [results for results in record.accuracy if results.case != config.case]
+    return update_record(record, dataset=training.dataset, accuracy=[*others, _merge(old, new) if old else new])
 
 
-def make_times(training: TrainingRecord) -> EpochTimes:
-    """Return the seconds of a training's epochs."""
-    return EpochTimes(
-        lab=training.config.lab,
-        engine=training.config.engine,
-        hardware_key=training.environment.hardware_key,
-        seconds=[round(seconds, 6) for seconds in training.history.seconds],
-    )
+def find_cases(*records: VersionRecord) -> list[Case]:
+    """Return the labs and engines that were trained or probed in any of the records."""
+    return list(dict.fromkeys(case for record in records for case in (*seeds_by_case(record), *probes_by_case(record))))
 
 
-def load_version(path: Path) -> VersionRecord:
-    """Read a version's record.
-
-    Raises:
-        RecordError: The file cannot be read, or is no valid record of the version that it is called after.
-    """
-    record = load(path, VersionRecord)
-    if record.version.name != path.stem:
-        raise RecordError(f"{path}: it is the record of {record.version.name!r}, not of {path.stem!r}")
-    return record
-
-
-def load_versions(folder: Path) -> dict[str, VersionRecord]:
-    """Read every version's record of a folder, by name; none where there is no such folder.
-
-    Raises:
-        RecordError: As `load_version`.
-    """
-    return {path.stem: load_version(path) for path in sorted(folder.glob("*.json"))}
-
-
-def find_cases(base: VersionRecord, new: VersionRecord) -> list[str]:
-    """Return the labs and engines that were trained or probed in either, such as `mlp-epoch`."""
-    return list(dict.fromkeys([*seeds_by_case(base), *probes_by_case(base), *seeds_by_case(new), *probes_by_case(new)]))
-
-
-def seeds_by_case(record: VersionRecord) -> dict[str, SeedResults]:
+def seeds_by_case(record: VersionRecord) -> dict[Case, SeedResults]:
     """Return the trainings by lab and engine."""
-    return {f"{it.lab}-{it.engine}": it for it in record.accuracy}
+    return {results.case: results for results in record.accuracy}
 
 
-def probes_by_case(record: VersionRecord) -> dict[str, ProbeRecord]:
+def probes_by_case(record: VersionRecord) -> dict[Case, ProbeRecord]:
     """Return the probes by lab and engine."""
-    return {f"{it.config.lab}-{it.config.engine}": it for it in record.probes}
+    return {probe.config.case: probe for probe in record.probes}
 
 
 def _make_results(training: TrainingRecord) -> SeedResults:
-    history = training.history
-    columns: dict[str, Any] = {
-        name: [_round(it) for it in getattr(history, name)] for name in history.__dataclass_fields__
+    history: dict[str, Any] = {
+        name: [None if value is None else round(value, _DIGITS) for value in column]
+        for name, column in vars(training.history).items()
     }
     return SeedResults(
         lab=training.config.lab,
         engine=training.config.engine,
-        epochs=len(history.loss),
+        epochs=len(training.history.loss),
         numerics_key=training.environment.numerics_key,
         seeds=[training.config.seed],
         test_accuracy=[training.test_accuracy],
         test_loss=[training.test_loss],
         final_digests=[training.final_digest],
-        history=History(**columns),
+        history=History(**history),
     )
 
 
 def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
     """Return the results of both, of which `new` has one seed."""
     for name in ("epochs", "numerics_key"):
-        there, here = getattr(old, name), getattr(new, name)
-        if there != here:
-            raise ValueError(f"{old.lab}: {name} is {here!r}, of the seeds that are there {there!r}")
+        before, now = getattr(old, name), getattr(new, name)
+        if before != now:
+            raise ValueError(f"{old.lab}: {name} is {now!r}, but {before!r} in the seeds before")
     names = ("seeds", "test_accuracy", "test_loss", "final_digests")
     rows = zip(*([*getattr(old, name), *getattr(new, name)] for name in names), strict=True)
     columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
-    first = min(old, new, key=lambda it: it.seeds[0])
+    first = min(old, new, key=lambda results: results.seeds[0])
     merged: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))
     return dataclasses.replace(first, **merged)
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS)

@@ -1,4 +1,4 @@
-"""The matrix as data: which TensorFlow, Keras and Python a version's name stands for, and what else it needs."""
+"""The matrix as data: which TensorFlow, Keras and Python the name of a version stands for, and which pins it needs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from packaging.version import InvalidVersion, Version
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mnist_bench.records.environment import EnvironmentRecord
+
 __all__ = [
     "KERAS",
     "MATRIX",
     "RELEASES",
     "Axis",
     "VersionSpec",
+    "describe_version",
     "find_axis",
     "find_between",
     "find_predecessor",
@@ -39,7 +42,7 @@ class VersionSpec:
         name: Such as `py312-tf219`, or a name of the user's own.
         python: Such as `3.12`.
         tensorflow: The release, such as `2.19.1`.
-        keras: The release; None takes what TensorFlow's own requirement gives on the day.
+        keras: The release; with None, pip chooses it by TensorFlow's own requirement.
         pins: Further requirements, such as `numpy<2`.
     """
 
@@ -50,7 +53,7 @@ class VersionSpec:
     pins: list[str]
 
     def __post_init__(self) -> None:
-        """Refuse a name that is no file's name, and versions that are none."""
+        """Refuse a name that cannot be the name of a file, and texts that are no versions."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"name {self.name!r} is not allowed: up to 64 of a-z, 0-9, '.', '_' and '-'")
         for field, text in (("python", self.python), ("tensorflow", self.tensorflow), ("keras", self.keras)):
@@ -60,7 +63,7 @@ class VersionSpec:
 
 @dataclass(frozen=True)
 class _Release:
-    """A minor release of TensorFlow: its last patch, the Keras of its time, its Pythons, and what it needs."""
+    """A minor release of TensorFlow: its last patch, the Keras of its time, the Pythons that have wheels, and pins."""
 
     tensorflow: str
     keras: str
@@ -68,11 +71,11 @@ class _Release:
     pins: tuple[str, ...] = ()
 
 
-# TensorFlow up to 2.15 was built for NumPy 1 and does not say so before 2.12.
+# TensorFlow up to 2.15 was built for NumPy 1; releases before 2.12 do not require that version.
 _NUMPY_1 = ("numpy<2",)
 
-# Up to 2.15 TensorFlow requires one minor release of Keras. From 2.16 on it takes the newest, so the Keras of its
-# time is what pip gave on the day of the first patch, found by
+# Up to 2.15 TensorFlow requires one minor release of Keras. From 2.16 on pip installs the newest Keras, so the Keras
+# of a TensorFlow's time is what pip installed on the day of its first patch, found by
 #     echo tensorflow-cpu==2.17.0 | uv pip compile - --python-version 3.12 --exclude-newer 2024-07-12
 # with 2.16.1 on 2024-03-09, 2.18.0 on 2024-10-28, 2.19.0 on 2025-03-14, 2.20.0 on 2025-08-16, 2.21.0 on 2026-03-10.
 RELEASES = {
@@ -105,9 +108,9 @@ KERAS = {
     "keras315": "3.15.1",
 }
 
-# Three axes: TensorFlow with the Keras of its time, each on the newest Python that has a wheel; Keras on one
-# TensorFlow, where 2.18's own is 3.6 and 2.21, which needs 3.12 at least, has the rest; and Python, on the last
-# Keras that all four can have.
+# Three axes. TensorFlow with the Keras of its time, each on the newest Python that has a wheel. Keras on one
+# TensorFlow: on 2.18 from 3.0 to 3.10, and on 2.21, which needs at least 3.12, from there on. And Python, with the
+# last Keras that all four Pythons can have.
 MATRIX = (
     *(f"py310-{tf}" for tf in ("tf28", "tf29", "tf210", "tf211")),
     *(f"py311-{tf}" for tf in ("tf212", "tf213", "tf214", "tf215")),
@@ -120,22 +123,22 @@ MATRIX = (
 
 
 def find_version(name: str) -> VersionSpec:
-    """Return the version that a name stands for; any of its parts may be combined where there is a wheel.
+    """Return the version that a name stands for. Its parts combine freely if the Python has a wheel.
 
     Raises:
-        ValueError: The name has another form, or names a release that is not known or has no wheel.
+        ValueError: The name has another form, or names a release that is unknown or has no wheel.
     """
     parts = _BUILT_IN.fullmatch(name)
     if not parts:
-        raise ValueError(f"unknown version {name!r}: `matrix list` lists them, `matrix add` adds one")
+        raise ValueError(f"unknown version {name!r}: `matrix list` lists the versions, `matrix add` adds one")
     tf, keras, python = parts["tf"], parts["keras"], f"3.{parts['python']}"
     if tf not in RELEASES or (keras and keras not in KERAS):
-        raise ValueError(f"unknown version {name!r}: there are {', '.join(RELEASES)} and {', '.join(KERAS)}")
+        raise ValueError(f"unknown version {name!r}: choose from {', '.join(RELEASES)} and {', '.join(KERAS)}")
     release = RELEASES[tf]
-    # TensorFlow 2.21 itself has a wheel for 3.10; only its own Keras has not.
+    # TensorFlow 2.21 itself has a wheel for Python 3.10; only the Keras of its time has none.
     pythons = ("3.10", *release.pythons) if keras == "keras312" and tf == "tf221" else release.pythons
     if python not in pythons:
-        raise ValueError(f"{name}: no wheels for Python {python}; there are some for {', '.join(pythons)}")
+        raise ValueError(f"{name}: no wheels for Python {python}, only for {', '.join(pythons)}")
     return VersionSpec(
         name=name,
         python=python,
@@ -145,8 +148,14 @@ def find_version(name: str) -> VersionSpec:
     )
 
 
+def describe_version(name: str, environment: EnvironmentRecord) -> VersionSpec:
+    """Return the version that is installed in an environment, under a name of the user's own."""
+    python = ".".join(environment.python.split(".")[:2])
+    return VersionSpec(name=name, python=python, tensorflow=environment.tensorflow, keras=environment.keras, pins=[])
+
+
 def list_requirements(spec: VersionSpec, *, package: str = "tensorflow-cpu") -> list[str]:
-    """Return what pip has to install for a version, beside the project.
+    """Return what pip has to install for a version.
 
     Args:
         spec: The version.
@@ -159,11 +168,11 @@ def list_requirements(spec: VersionSpec, *, package: str = "tensorflow-cpu") -> 
 def find_between(good: VersionSpec, bad: VersionSpec) -> list[VersionSpec]:
     """Return the versions from `good` to `bad`, both included, along the axis on which they differ.
 
-    Two Keras on one TensorFlow have that TensorFlow's pins between them; two TensorFlows have the releases
-    between them, each with the Keras of its time.
+    Between two Keras on one TensorFlow lie the Keras of the matrix on this TensorFlow; between two TensorFlows lie the
+    releases, each with the Keras of its time.
 
     Raises:
-        ValueError: They are one version, or differ in Python alone.
+        ValueError: The two are one version, or differ in Python alone.
     """
     same = good.tensorflow == bad.tensorflow
     if same and good.keras == bad.keras:
@@ -176,55 +185,65 @@ def find_between(good: VersionSpec, bad: VersionSpec) -> list[VersionSpec]:
         if _order(low, axis) < _order(spec, axis) < _order(high, axis)
         and (spec.tensorflow == good.tensorflow if same else spec.name.count("-") == 1)
     ]
-    # One for each step: Python is another axis.
+    # One version for each step: Python is another axis.
     steps = {_order(spec, axis): spec for spec in between}
     path = [low, *(steps[step] for step in sorted(steps)), high]
     return path if low == good else path[::-1]
 
 
 def find_predecessor(spec: VersionSpec, specs: Iterable[VersionSpec]) -> VersionSpec | None:
-    """Return the version that one is to be held against: the nearest older one that differs in one thing only.
+    """Return the version to compare with: the nearest older version that differs in one thing only.
 
-    Another Python where TensorFlow and Keras are the same; else another Keras on the same TensorFlow, for a pinned
-    Keras; else another TensorFlow, each with the Keras of its time.
+    It differs in Python if TensorFlow and Keras can be the same; else, for a pinned Keras, in Keras on the same
+    TensorFlow; else in TensorFlow, both with the Keras of their time.
 
     Args:
         spec: The version.
-        specs: Those to choose from, such as the matrix.
+        specs: The versions to choose from, such as the matrix.
 
     Returns:
-        The nearest one; None for the first of its axis.
+        The nearest version; None for the first version of its axis.
     """
-    others = [it for it in specs if _order(it, "python") <= _order(spec, "python")]
-    same = [it for it in others if (it.tensorflow, it.keras) == (spec.tensorflow, spec.keras)]
-    older = [it for it in same if _order(it, "python") < _order(spec, "python")]
+    python = _order(spec, "python")
+    candidates = [other for other in specs if _order(other, "python") <= python]
+    older = [other for other in candidates if _software(other) == _software(spec) and _order(other, "python") < python]
     if older:
-        return max(older, key=lambda it: _order(it, "python"))
+        return max(older, key=lambda other: _order(other, "python"))
     axis = "tensorflow" if _is_of_its_time(spec) else "keras"
     older = [
-        it
-        for it in others
-        if _order(it, axis) < _order(spec, axis)
-        and (_is_of_its_time(it) if axis == "tensorflow" else it.tensorflow == spec.tensorflow)
+        other
+        for other in candidates
+        if _order(other, axis) < _order(spec, axis)
+        and (_is_of_its_time(other) if axis == "tensorflow" else other.tensorflow == spec.tensorflow)
     ]
-    return max(older, key=lambda it: (_order(it, axis), it.python == spec.python, _order(it, "python")), default=None)
+    return max(
+        older,
+        key=lambda other: (_order(other, axis), other.python == spec.python, _order(other, "python")),
+        default=None,
+    )
 
 
 def find_axis(spec: VersionSpec, specs: Iterable[VersionSpec]) -> Axis:
-    """Return the axis of the matrix that a version belongs to: a Keras of its time is a step of TensorFlow's.
+    """Return the axis of the matrix that a version belongs to.
+
+    A TensorFlow with the Keras of its time belongs to TensorFlow's axis, a version on several Pythons to Python's.
 
     Args:
         spec: The version.
-        specs: Those beside it.
+        specs: The versions that are shown with it.
     """
     if _is_of_its_time(spec):
         return "tensorflow"
-    pythons = {it.python for it in specs if (it.tensorflow, it.keras) == (spec.tensorflow, spec.keras)}
+    pythons = {other.python for other in specs if _software(other) == _software(spec)}
     return "python" if pythons - {spec.python} else "keras"
 
 
 def _is_of_its_time(spec: VersionSpec) -> bool:
-    return (spec.tensorflow, spec.keras) in {(it.tensorflow, it.keras) for it in RELEASES.values()}
+    return _software(spec) in map(_software, RELEASES.values())
+
+
+def _software(spec: VersionSpec | _Release) -> tuple[str, str | None]:
+    return spec.tensorflow, spec.keras
 
 
 def _is_version(text: str) -> bool:

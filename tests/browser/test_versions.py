@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.report.collection import make_collection
-from mnist_bench.versions.report.findings import collect_facts
+from mnist_bench.versions.report.findings import collect_findings
 from mnist_bench.versions.report.page import format_page
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def address(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path_fac
     records = make_versions(seeds=5)
     bare = [VersionRecord(version=records[name].version) for name in ("py312-tf218-keras310", "py313-tf221-keras315")]
     failure = Failure(layer="install", what="environment", reason="uv ended", lines=["no wheel"])
-    records |= {bare[0].version.name: put(bare[0], failures=[failure]), bare[1].version.name: bare[1]}
+    records |= {bare[0].version.name: update_record(bare[0], failures=[failure]), bare[1].version.name: bare[1]}
     path: Path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(format_page(collect_facts(make_collection(records.values()))), encoding="utf-8")
+    path.write_text(format_page(collect_findings(make_collection(records.values()))), encoding="utf-8")
     return path.as_uri()
 
 
@@ -149,7 +149,7 @@ def test_all_text_can_be_read(visit: Callable[..., Any], scheme: str) -> None:
     page.eval_on_selector_all("details", "all => all.forEach((it) => { it.open = true; })")
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 1000
-    keys = "●◆■"  # beside a word each, so they are held to what WCAG asks of graphics
+    keys = "●◆■"  # each next to a word, so WCAG asks of them what it asks of graphics
     assert [contrast for contrast in contrasts if contrast[0] < (3 if contrast[2] in keys else 4.5)] == []
 
 

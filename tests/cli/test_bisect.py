@@ -9,7 +9,7 @@ import pytest
 from mnist_bench.records.serial import dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions import matrix
-from mnist_bench.versions.records import VersionRecord, put
+from mnist_bench.versions.records import VersionRecord, update_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_bisect_versions_measures_what_is_missing(
         del wanted, bench
         asked.append(spec.name)
         check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.KNOWN, figure="1", bound="0")
-        version = put(VersionRecord(version=spec), checks={"epoch": [check]})
+        version = update_record(VersionRecord(version=spec), checks={"epoch": [check]})
         (folder / f"{spec.name}.json").write_text(dump_folded(version))
         return [version]
 
@@ -59,6 +59,9 @@ def test_bisect_versions_refuses(
 ) -> None:
     """Ends that are not good and bad, and unknown names."""
     arguments = ("--versions", versions)
-    check_refused(command("bisect-versions", "py311-tf214", "py311-tf215", *arguments), "there is no turn to find")
+    check_refused(
+        command("bisect-versions", "py311-tf214", "py311-tf215", *arguments),
+        "no change of the verdict to find",
+    )
     check_refused(command("bisect-versions", "py311-tf214", "tf215", *arguments), "unknown version 'tf215'")
     check_refused(command("bisect-versions", "a", "b", "--lab", "cnn"), "unknown lab 'cnn'")

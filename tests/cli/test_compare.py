@@ -116,7 +116,10 @@ def test_compare_versions_by_name(
     assert answer.out.splitlines()[0].startswith("PASS         py311-tf214: checks/others")
     message = "py313-tf221: not measured yet, in"
     check_refused(command("compare", "py311-tf215", "py313-tf221", "--versions", versions), message)
-    check_refused(command("compare", "py311-tf215", versions, "--versions", versions), "compares with another such")
+    check_refused(
+        command("compare", "py311-tf215", versions, "--versions", versions),
+        "can be compared with another such",
+    )
     check_refused(
         command("compare", "x", "y"), "x: neither a record, a folder of records, an interpreter nor a version"
     )
@@ -136,11 +139,11 @@ def test_compare_refuses_a_folder_that_is_mixed(
     check_refused(command("compare", tmp_path / "empty", probe_file), "empty: no records (*.json) there")
     save(mlp, probe_file.parent / "training.json")
     edit(probe_file, '"source": "digits"', '"source": "mnist"')
-    check_refused(command("compare", probe_file.parent, probe_file), "records of different data are mixed there")
+    check_refused(command("compare", probe_file.parent, probe_file), "records of different data are mixed")
     edit(probe_file, "gradient" * 9, "moved")
-    check_refused(command("compare", probe_file.parent, probe_file), "probes: two probes of mlp-epoch are there")
+    check_refused(command("compare", probe_file.parent, probe_file), "probes: two probes of mlp-epoch")
     save(mlp, versions / "training.json")
-    check_refused(command("compare", versions, probe_file), "records of versions and other records are mixed there")
+    check_refused(command("compare", versions, probe_file), "records of versions are mixed with other records")
 
 
 def test_compare_two_interpreters(command: Callable[..., Any], stub_version: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.versions.records import load_version
+from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.releases import MATRIX
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ def test_add_list_and_run(run_matrix: Callable[..., Any], stub_version: Path, tm
     assert facts["py312-tf219"]["missing"] == {"install": ["environment"], "accuracy": ["mlp-epoch seed 1671"]}
 
 
+def test_run_measures_an_environment_under_a_new_name(
+    run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path
+) -> None:
+    """The environment says which versions the name stands for, and nothing is installed in it."""
+    few = ("--layers", "import", "--out", tmp_path / "versions", "--data", "digits")
+    answer = run_matrix("run", "mine", "--interpreter", stub_version / "python", *few)
+    assert (answer.status, answer.out) == (0, "mine: measured; nothing missing\n")
+    spec = load_version(tmp_path / "versions" / "mine.json").version
+    assert (spec.python, spec.tensorflow, spec.keras) == ("3.11", "2.21.0", "3.15.1")
+    assert not (stub_version / "uv.log").exists()
+
+
 def test_run_goes_on_past_what_fails(run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path) -> None:
     """Two versions that cannot be installed are recorded as failed, one after the other, and the status is 3."""
     (stub_version / "breaks").write_text("venv")
@@ -78,7 +90,7 @@ def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_v
         (("run", "py310-tf28", "--interpreter", "/nothing"), "/nothing: no such interpreter"),
         (("add", "<b>", "--tensorflow", "2.21.0"), "name '<b>' is not allowed"),
         (("add", "mine", "--tensorflow", "new"), "tensorflow 'new' is not a version"),
-        (("add", "py312-tf219", "--tensorflow", "2.19.1"), "'py312-tf219' is in the matrix already"),
+        (("add", "py312-tf219", "--tensorflow", "2.19.1"), "'py312-tf219' is the name of a built-in version"),
         (("add", "mine"), "Missing option '--tensorflow'"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.serial import dump_folded, load, save
-from mnist_bench.versions.records import Failure, VersionRecord, add_training, put
+from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_export_names_gaps(command: Callable[..., Any], trained: Path) -> None:
     path = trained / "py312-tf219.json"
     version = load(path, VersionRecord)
     failure = Failure(layer="accuracy", what="mlp-epoch", reason="no", lines=[])
-    path.write_text(dump_folded(put(version, failures=[failure])))
+    path.write_text(dump_folded(update_record(version, failures=[failure])))
     answer = command("export", trained, *FORMAT)
     assert answer.status == 0
     assert answer.err == "mnist-bench: no figures: py312-tf219: accuracy of mlp-epoch failed\n"
@@ -142,13 +142,13 @@ def test_export_names_gaps(command: Callable[..., Any], trained: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"source": "digits"', '"source": "mnist"', "records of different data cannot be exported together: digits ("),
+        ('"source": "digits"', '"source": "mnist"', "py312-tf219.json are of different data (digits "),
         ('"schema_version": 1', '"schema_version": 2', "py312-tf219.json: schema_version is 2, this version reads 1"),
         ('"test_loss": [0.375]', '"test_loss": [null]', "the test loss of seed 1671 is not finite"),
         ('"test_loss": [0.375]', '"test_loss": [1e999]', "py312-tf219.json: "),
         ('"test_loss": [0.375]', '"test_loss": [0.375, 0.5]', "py312-tf219.json: "),
         ('"test_loss"', '"loss"', "py312-tf219.json: "),
-        ('"name": "py312-tf219"', '"name": "py311-tf215"', "two records of one version are there"),
+        ('"name": "py312-tf219"', '"name": "py311-tf215"', "py312-tf219.json are both records of py311-tf215"),
         ('"kind": "version"', '"kind": "ab"', "py312-tf219.json: kind is 'ab', expected"),
     ],
     ids=["data", "schema", "diverged", "infinite", "columns", "field", "twice", "kind"],
@@ -186,9 +186,9 @@ def test_export_refuses_what_is_mixed(
 ) -> None:
     """Versions and trainings, and seeds of two data sets."""
     save(record, trained / "training.json")
-    check_refused(command("export", trained, *FORMAT), "records of versions and other records are mixed there")
+    check_refused(command("export", trained, *FORMAT), "records of versions are mixed with other records")
     config = dataclasses.replace(record.config, seed=7)
     dataset = dataclasses.replace(record.dataset, source="mnist")
     save(dataclasses.replace(record, config=config, dataset=dataset), trained / "other.json")
     files = [trained / "training.json", trained / "other.json"]
-    check_refused(command("export", *files, *FORMAT), "records of different data are mixed there")
+    check_refused(command("export", *files, *FORMAT), "records of different data are mixed")

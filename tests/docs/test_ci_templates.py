@@ -143,13 +143,12 @@ def test_a_version_is_measured(folder: Path, run: Any) -> None:
     ran = run(folder, "measure")
     assert set(ran.statuses) == {0}, ran.out
     assert ran.calls[0] == ["python", "-m", "pip", "install", "mnist-bench", "tensorflow-cpu==2.19.1", "keras==3.9.0"]
-    check, add, accuracy, times = check_calls(ran)
+    check, add, measure = check_calls(ran)
     assert check[:6] == ["check", "--fast", "--engine", "graph", "--data", "mnist"]
     versions = ["--tensorflow", "2.21.0", "--keras", "2.21.0", "--python", "3.12"]
     assert add == ["matrix", "add", "base", *versions, "--out", "records"]
     options = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
-    assert accuracy == ["matrix", "run", "base", *options, "--seeds", "15", "--jobs", "2"]
-    assert times == ["matrix", "run", "base", *options, "--layers", "times"]
+    assert measure == ["matrix", "run", "base", *options, "--seeds", "15", "--jobs", "2"]
 
 
 def test_a_check_that_fails_does_not_stop_the_measuring(folder: Path) -> None:
@@ -160,7 +159,7 @@ def test_a_check_that_fails_does_not_stop_the_measuring(folder: Path) -> None:
     gitlab = run_gitlab(folder, "measure")
     assert gitlab.statuses == [1]
     for ran in (github, gitlab):
-        assert [words[0] for words in check_calls(ran)] == ["check", "matrix", "matrix", "matrix"]
+        assert [words[0] for words in check_calls(ran)] == ["check", "matrix", "matrix"]
     measure = next(step for step in GITHUB["jobs"]["measure"]["steps"] if step.get("name") == "Measure")
     assert measure["if"] == "${{ !cancelled() }}"
 
@@ -178,7 +177,7 @@ def test_each_version_is_compared_with_the_base(folder: Path, run: Any) -> None:
         "export": "records",
     }
     summary = (folder / "summary.md").read_text()
-    assert "### next beside base: nothing is worse (exit status 0)\n\n| table of next |\n" in summary
+    assert "### next compared with base: nothing is worse (exit status 0)\n\n| table of next |\n" in summary
     assert summary.count("| table of ") == 2
 
 
@@ -186,14 +185,14 @@ def test_each_version_is_compared_with_the_base(folder: Path, run: Any) -> None:
 @pytest.mark.parametrize(
     ("newest", "following", "status", "said"),
     [
-        (0, 1, 1, "next beside base: REGRESSED (exit status 1)"),
-        (1, 0, 1, "newest beside base: REGRESSED (exit status 1)"),
-        (3, 0, 3, "newest beside base: INCONCLUSIVE: not all was measured"),
-        (3, 1, 1, "next beside base: REGRESSED"),
-        (1, 3, 1, "newest beside base: REGRESSED"),
-        (0, 4, 4, "next beside base: NO BASELINE (exit status 4)"),
-        (0, 2, 2, "next beside base: cannot be compared: see the log (exit status 2)"),
-        (70, 0, 70, "newest beside base: cannot be compared: see the log (exit status 70)"),
+        (0, 1, 1, "next compared with base: REGRESSED (exit status 1)"),
+        (1, 0, 1, "newest compared with base: REGRESSED (exit status 1)"),
+        (3, 0, 3, "newest compared with base: INCONCLUSIVE: not all was measured"),
+        (3, 1, 1, "next compared with base: REGRESSED"),
+        (1, 3, 1, "newest compared with base: REGRESSED"),
+        (0, 4, 4, "next compared with base: NO BASELINE (exit status 4)"),
+        (0, 2, 2, "next compared with base: cannot be compared: see the log (exit status 2)"),
+        (70, 0, 70, "newest compared with base: cannot be compared: see the log (exit status 70)"),
     ],
 )
 def test_the_worst_comparison_is_the_status(

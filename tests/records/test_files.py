@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.records.files import replace_own, write_atomically
+from mnist_bench.records.files import replace_own, supersede, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,3 +90,17 @@ def test_only_a_file_of_one_s_own_is_replaced(tmp_path: Path) -> None:
         with pytest.raises(FileExistsError, match=r"page\.html exists already, and was not written by this command"):
             replace_own(path, b"<mark> third", mark="<mark>")
         assert path.read_bytes() == content
+
+
+def test_what_is_superseded_is_kept_under_a_numbered_name(tmp_path: Path) -> None:
+    """A file is copied or renamed, a folder renamed; what does not exist is not kept."""
+    path, folder = tmp_path / "record.json", tmp_path / "raw"
+    path.write_bytes(b"first")
+    folder.mkdir()
+    supersede(path)
+    supersede(path, move=True)
+    supersede(folder, move=True)
+    supersede(path, move=True)
+    names = ["raw.superseded-1", "record.superseded-1", "record.superseded-2"]
+    assert sorted(kept.name for kept in tmp_path.iterdir()) == names
+    assert {(tmp_path / name).read_bytes() for name in names[1:]} == {b"first"}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, digest_arrays
 from mnist_bench.records.serial import RecordError, decode, dump_json, load_record, make_schema, save
 from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord
@@ -299,3 +299,10 @@ def test_digest_arrays() -> None:
     assert digest_arrays([np.asfortranarray(weights[0]), weights[1]]) == digest
     assert digest_arrays(weights[::-1]) != digest
     assert digest_arrays([np.nextafter(weights[0], np.float32(1)), weights[1]]) != digest
+
+
+def test_a_case_is_a_value_with_a_name() -> None:
+    """A lab and an engine, whose hyphens could never be parted again once they are text."""
+    case = TrainingConfig(lab="mlp", engine="fused").case
+    assert case == Case("mlp", "fused") == ("mlp", "fused")
+    assert f"{case}" == str(case) == "mlp-fused"

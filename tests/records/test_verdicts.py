@@ -35,6 +35,21 @@ def test_each_verdict_has_its_exit_status(verdict: Verdict, status: int) -> None
     assert make_result(verdict).holds is (status == 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("contract/new-order[epoch]", ("contract", "contract/new-order", "epoch")),
+        ("accuracy/loss[mlp-epoch]", ("accuracy", "accuracy/loss", "mlp-epoch")),
+        ("bits/mlp-epoch", ("bits", "bits/mlp-epoch", "")),
+        ("comparison", ("comparison", "comparison", "")),
+    ],
+)
+def test_a_name_has_parts(name: str, parts: tuple[str, str, str]) -> None:
+    """The layer, the check and the case are read from the name, of which each may lack the last."""
+    result = CheckResult(name=name, verdict=Verdict.PASS, figure="1", bound="2")
+    assert (result.layer, result.check, result.case) == parts
+
+
 def test_every_verdict_has_an_exit_status() -> None:
     """No verdict is left out, and none has 2, which is for bad usage."""
     assert set(EXIT_STATUS) == set(Verdict)

@@ -1,4 +1,4 @@
-"""The search for the version at which a verdict turns, over records that are made up."""
+"""The search for the version at which a verdict changes, over records that are made up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.bisection import Question, ask, bisect, list_open
-from mnist_bench.versions.records import VersionRecord, add_training, put
+from mnist_bench.versions.records import VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ ORDER = Question(check="contract/new-order", lab="mlp", engine="epoch")
 
 
 def make_record(name: str, verdict: Verdict | None) -> VersionRecord:
-    """Return a version's record with this verdict on the contract, or with none."""
+    """Return a version's record with this verdict on the contract, or without a verdict."""
     checks = (
         []
         if verdict is None
@@ -30,11 +30,11 @@ def make_record(name: str, verdict: Verdict | None) -> VersionRecord:
             CheckResult(name="contract/new-order[fused]", verdict=Verdict.PASS, figure="1", bound="0"),
         ]
     )
-    return put(VersionRecord(version=find_version(name)), checks={"epoch": checks})
+    return update_record(VersionRecord(version=find_version(name)), checks={"epoch": checks})
 
 
 def make_truth(first_bad: int, *, silent: tuple[int, ...] = ()) -> dict[str, VersionRecord]:
-    """Return what measuring each version would give: PASS before the first bad one, KNOWN from it on."""
+    """Return what measuring each version would give: PASS before the first bad version, KNOWN from there on."""
     return {
         name: make_record(name, None if place in silent else Verdict.KNOWN if place >= first_bad else Verdict.PASS)
         for place, name in enumerate(PATH)
@@ -42,8 +42,8 @@ def make_truth(first_bad: int, *, silent: tuple[int, ...] = ()) -> dict[str, Ver
 
 
 @pytest.mark.parametrize("first_bad", range(1, len(PATH)))
-def test_the_turn_is_found_wherever_it_is(first_bad: int) -> None:
-    """With no more measurements than the ends and a halving of what lies between."""
+def test_the_change_is_found_wherever_it_is(first_bad: int) -> None:
+    """The search measures the two ends, and then halves what lies between."""
     truth = make_truth(first_bad)
     turn = bisect(ORDER, PATH, {}, truth.__getitem__)
     assert (turn.good, turn.bad) == (PATH[first_bad - 1], PATH[first_bad])
@@ -51,21 +51,21 @@ def test_the_turn_is_found_wherever_it_is(first_bad: int) -> None:
     assert len(turn.measured) <= 5
 
 
-def test_records_that_are_there_are_not_measured() -> None:
-    """Where all are there, nothing is."""
+def test_versions_with_records_are_not_measured() -> None:
+    """If every version has a record, nothing is measured."""
     turn = bisect(ORDER, PATH, make_truth(2), lambda name: pytest.fail(f"{name} was measured"))
     assert (turn.good, turn.bad, turn.measured) == ("py311-tf215", "py312-tf216", [])
 
 
 def test_versions_without_an_answer_are_passed_over() -> None:
-    """The turn is then one of several, and they are named."""
+    """The verdict then changes at one of several versions, and the skipped ones are named."""
     truth = make_truth(3, silent=(2, 3))
     turn = bisect(ORDER, PATH, {}, truth.__getitem__)
     assert (turn.good, turn.bad, turn.skipped) == ("py311-tf215", "py312-tf218", ["py312-tf216", "py312-tf217"])
 
 
-def test_a_verdict_that_turns_more_than_once_is_said_to() -> None:
-    """A record that holds behind the turn is named, though the search never asked it."""
+def test_a_verdict_that_changes_more_than_once_is_found() -> None:
+    """A later record that holds is named, although the search never asked that version."""
     truth = make_truth(2) | {"py312-tf218": make_record("py312-tf218", Verdict.PASS)}
     turn = bisect(ORDER, PATH, truth, truth.__getitem__)
     assert (turn.bad, turn.odd) == ("py312-tf216", ["py312-tf218"])
@@ -74,20 +74,20 @@ def test_a_verdict_that_turns_more_than_once_is_said_to() -> None:
 @pytest.mark.parametrize(
     ("truth", "message"),
     [
-        (make_truth(0), "py311-tf214: contract/new-order does not hold there: there is no turn to find"),
-        (make_truth(9), "py312-tf219: contract/new-order holds there: there is no turn to find"),
-        (make_truth(3, silent=(5,)), "py312-tf219: contract/new-order gives no answer there"),
+        (make_truth(0), "py311-tf214: contract/new-order does not hold: there is no change of the verdict to find"),
+        (make_truth(9), "py312-tf219: contract/new-order holds: there is no change of the verdict to find"),
+        (make_truth(3, silent=(5,)), "py312-tf219: contract/new-order gives no answer: "),
     ],
     ids=["good", "bad", "silent"],
 )
 def test_ends_that_are_not_what_they_should_be(truth: dict[str, VersionRecord], message: str) -> None:
-    """The good one must hold and the bad one must not."""
+    """The good version must hold, and the bad version must not."""
     with pytest.raises(ValueError, match=message):
         bisect(ORDER, PATH, {}, truth.__getitem__)
 
 
 def test_what_might_be_measured() -> None:
-    """Only what lies between the nearest answers; all of it where the ends have none."""
+    """Only what lies between the nearest answers; everything if the ends have no answer."""
     truth = make_truth(2)
     assert list_open(ORDER, PATH, {}) == [PATH[0], PATH[-1], *PATH[1:-1]]
     some = {name: truth[name] for name in (PATH[0], PATH[3], PATH[5])}
@@ -95,19 +95,19 @@ def test_what_might_be_measured() -> None:
     assert list_open(ORDER, PATH, truth) == []
 
 
-def test_bits_and_accuracy_are_held_against_the_good_one(record: TrainingRecord) -> None:
-    """Bits by the probes; accuracy by the statistics, which do not answer with too few seeds."""
+def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRecord) -> None:
+    """Probes answer about bits, statistics about accuracy; with too few seeds the statistics do not answer."""
     config = dataclasses.replace(record.config, lab="mlp")
 
     def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
         version = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
         for seed in range(seeds):
-            seeded = dataclasses.replace(config, seed=seed)
             fields = {"final_digest": digest, "test_accuracy": accuracy + seed * 1e-4}
-            version = add_training(version, dataclasses.replace(record, config=seeded, **fields))
+            training = dataclasses.replace(record, config=dataclasses.replace(config, seed=seed), **fields)
+            version = add_training(version, training)
         stages = [Stage(name="forward", digest=digest, values=[0.5])]
         probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
-        return put(version, probes=[probe])
+        return update_record(version, probes=[probe])
 
     good = make("a", 0.977)
     bits, accuracy = (Question(check=check, lab="mlp", engine="epoch") for check in ("bits", "accuracy"))

@@ -1,4 +1,4 @@
-"""Two records beside each other: each kind of difference has its verdict, and none is lost."""
+"""Two records compared: each kind of difference has its verdict, and none is lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.records import make_history
 from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.versions.comparison import (
     compare_probe_records,
@@ -20,7 +21,7 @@ from mnist_bench.versions.comparison import (
     format_compared_json,
     format_compared_markdown,
 )
-from mnist_bench.versions.records import EpochTimes, Failure, Install, VersionRecord, add_training, put
+from mnist_bench.versions.records import Failure, Install, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str = "a") -> VersionRecord:
-    """Return the record of a version with one probe, one check, a time and these trainings of the mlp."""
+    """Return the record of a version with one probe, one check and these trainings of the mlp."""
     version = VersionRecord(version=find_version("py312-tf219"), environment=record.environment, dataset=record.dataset)
     config = dataclasses.replace(record.config, lab="mlp")
     stages = [Stage(name=name, digest=f"{name}{digest}", values=[0.5]) for name in ("forward", "gradient")]
@@ -43,9 +44,8 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
             final_digest=f"{seed}{digest}",
         )
         version = add_training(version, training)
-    times = [EpochTimes(lab="mlp", engine="epoch", hardware_key="a", seconds=[9.0, 2.0, 2.0])]
     install = Install(seconds=1.0, bytes=10**9, packages={})
-    return put(version, probes=[probe], times=times, imports=[2.0], install=install, checks={"epoch": [make_check()]})
+    return update_record(version, probes=[probe], imports=[2.0], install=install, checks={"epoch": [make_check()]})
 
 
 def make_check(verdict: Verdict = Verdict.PASS) -> CheckResult:
@@ -53,6 +53,7 @@ def make_check(verdict: Verdict = Verdict.PASS) -> CheckResult:
     return CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="0.12", bound="≤ 0.5")
 
 
+MLP = Case("mlp", "epoch")
 GOOD = [0.976, 0.977, 0.978, 0.9775, 0.9765, 0.9772, 0.9768]
 
 
@@ -68,7 +69,7 @@ def verdicts(compared: Compared) -> dict[str, str]:
 
 
 def test_the_same_bits_need_no_statistics(base: VersionRecord) -> None:
-    """A record beside itself is IDENTICAL, with every check held."""
+    """A record compared with itself is IDENTICAL, and every check holds."""
     compared = compare_versions(base, base)
     assert verdicts(compared) == {"checks/others": "PASS", "bits/mlp-epoch": "IDENTICAL"}
     assert compared.results[1].figure == "all 2 stages and the final weights of 7 seeds"
@@ -76,7 +77,7 @@ def test_the_same_bits_need_no_statistics(base: VersionRecord) -> None:
 
 
 def test_other_bits_and_the_same_accuracy(base: VersionRecord, record: TrainingRecord) -> None:
-    """The first stage that differs is named, and the statistics say that nothing is worse, or that they cannot."""
+    """The first stage that differs is named, and the statistics say that nothing is worse."""
     compared = compare_versions(base, make_version(record, GOOD, digest="b"))
     accuracy = next(result for result in compared.results if result.name == "accuracy/accuracy[mlp-epoch]")
     assert accuracy.verdict is Verdict.PASS
@@ -86,23 +87,23 @@ def test_other_bits_and_the_same_accuracy(base: VersionRecord, record: TrainingR
 
 
 def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, record: TrainingRecord) -> None:
-    """Where all seeds end in the same weights, accuracy and loss, those are IDENTICAL; one that does not is judged."""
-    predicts = put(base, probes=make_version(record, GOOD, digest="b").probes)
+    """If all seeds end in the same weights, accuracy and loss, these are IDENTICAL; otherwise they are judged."""
+    predicts = update_record(base, probes=make_version(record, GOOD, digest="b").probes)
     compared = compare_versions(base, predicts)
-    assert list(compared.moved) == ["mlp-epoch"]
+    assert list(compared.moved) == [MLP]
     ends = {"accuracy/accuracy[mlp-epoch]": "IDENTICAL", "accuracy/loss[mlp-epoch]": "IDENTICAL"}
     assert verdicts(compared) == {"checks/others": "PASS", **ends}
     (results,) = base.accuracy
     for field in ("test_loss", "test_accuracy", "final_digests"):
         values = [*getattr(results, field)]
         values[0], values[1] = values[1], values[0]
-        changed = put(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
-        assert verdicts(compare_versions(base, changed)).keys() >= ends.keys()
-        assert "IDENTICAL" not in verdicts(compare_versions(base, changed)).values()
+        other = update_record(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
+        assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
+        assert "IDENTICAL" not in verdicts(compare_versions(base, other)).values()
 
 
 def test_a_worse_accuracy_is_found(base: VersionRecord, record: TrainingRecord) -> None:
-    """A loss of half a point in each of seven seeds is REGRESSED: seven are enough to say so."""
+    """Half a point less in each of seven seeds is REGRESSED: seven seeds are enough to say so."""
     worse = make_version(record, [accuracy - 0.005 for accuracy in GOOD], digest="b")
     compared = compare_versions(base, worse)
     assert verdicts(compared)["accuracy/accuracy[mlp-epoch]"] == "REGRESSED"
@@ -112,20 +113,20 @@ def test_a_worse_accuracy_is_found(base: VersionRecord, record: TrainingRecord) 
 
 
 def test_too_few_seeds_are_no_answer(record: TrainingRecord) -> None:
-    """Two against two: INCONCLUSIVE, never green."""
+    """Two seeds compared with two are INCONCLUSIVE, never green."""
     compared = compare_versions(make_version(record, GOOD[:2]), make_version(record, GOOD[:2], digest="b"))
     assert verdicts(compared)["accuracy/accuracy[mlp-epoch]"] == "INCONCLUSIVE"
     assert exit_status(compared.results) == 3
 
 
 def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRecord) -> None:
-    """One training in full that diverged, or fell below the lab's threshold, is a regression with any seeds."""
+    """One full training that diverged, or is below the lab's threshold, is a regression."""
     (results,) = make_version(record, [0.95], digest="b").accuracy
     now, before = (
-        put(base, accuracy=[dataclasses.replace(trained, epochs=20, history=make_history(20))])
-        for trained in (dataclasses.replace(results, test_loss=[None]), *base.accuracy)
+        update_record(base, accuracy=[dataclasses.replace(side, epochs=20, history=make_history(20))])
+        for side in (dataclasses.replace(results, test_loss=[None]), *base.accuracy)
     )
-    now = put(now, probes=[])
+    now = update_record(now, probes=[])
     assert verdicts(compare_versions(before, now)) == {
         "checks/others": "PASS",
         "accuracy/loss[mlp-epoch]": "REGRESSED",
@@ -143,68 +144,70 @@ def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRec
     ],
 )
 def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, now: Verdict, verdict: str) -> None:
-    """What does not hold now, or did not before, is a line of its own that says what it was."""
-    sides = [put(base, checks={"epoch": [make_check(verdict)]}) for verdict in (before, now)]
+    """A check that fails now, or failed before, has a line of its own that says what it was before."""
+    sides = [update_record(base, checks={"epoch": [make_check(verdict)]}) for verdict in (before, now)]
     compared = compare_versions(*sides)
     assert verdicts(compared)["contract/new-order[epoch]"] == verdict
     assert f"{before.value} in base: 0.12" in compared.results[0].bound
 
 
 def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
-    """A check, a training or all of it that is there in one record only."""
-    assert verdicts(compare_versions(base, put(base, checks={})))["checks/epoch"] == "INCONCLUSIVE"
-    found = verdicts(compare_versions(put(base, checks={"epoch": []}), base))
+    """A check, a training or a whole version that was measured in one record only."""
+    assert verdicts(compare_versions(base, update_record(base, checks={})))["checks/epoch"] == "INCONCLUSIVE"
+    found = verdicts(compare_versions(update_record(base, checks={"epoch": []}), base))
     assert found["contract/new-order[epoch]"] == "INCONCLUSIVE"
-    compared = compare_versions(base, put(base, accuracy=[], probes=[]))
+    compared = compare_versions(base, update_record(base, accuracy=[], probes=[]))
     assert verdicts(compared)["accuracy/mlp-epoch"] == "INCONCLUSIVE"
     nothing = VersionRecord(version=base.version)
     assert exit_status(compare_versions(nothing, nothing).results) == 3
-    failed = put(nothing, failures=[Failure(layer="install", what="environment", reason="no wheel", lines=[])])
+    failed = update_record(
+        nothing, failures=[Failure(layer="install", what="environment", reason="no wheel", lines=[])]
+    )
     assert verdicts(compare_versions(nothing, failed)) == {"version/install[environment of new]": "INCONCLUSIVE"}
 
 
 def test_moved_bits_of_what_was_not_trained_are_a_note(base: VersionRecord, record: TrainingRecord) -> None:
-    """There is nothing to judge them by; they are told, and do not hide behind a green line."""
-    sides = [put(version, accuracy=[]) for version in (base, make_version(record, GOOD, digest="b"))]
+    """Nothing judges them, so a note tells of them, and no green line hides them."""
+    sides = [update_record(version, accuracy=[]) for version in (base, make_version(record, GOOD, digest="b"))]
     compared = compare_versions(*sides)
     assert list(verdicts(compared)) == ["checks/others"]
-    assert any(note.startswith("mlp-epoch: first stage that differs: forward") for note in compared.notes)
-    bare = [put(version, checks={}) for version in sides]
+    assert compared.unjudged == compared.moved
+    assert compared.notes[0].startswith("mlp-epoch: first stage that differs: forward")
+    assert compared.notes[0].endswith("; not trained in full, so nothing says whether it is worse")
+    bare = [update_record(version, checks={}) for version in sides]
     compared = compare_versions(*bare)
     assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
 
 
 def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:
     """The probe follows few epochs: the same stages with other final weights are not the same training."""
-    changed = put(make_version(record, GOOD, digest="b"), probes=base.probes)
-    accuracy = compare_versions(base, changed).results[1]
+    other = update_record(make_version(record, GOOD, digest="b"), probes=base.probes)
+    accuracy = compare_versions(base, other).results[1]
     assert accuracy.evidence.endswith("the final weights differ in 7 of 7 seeds, such as 0")
 
 
 def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
-    """What one version trained by `epoch` and the other, which cannot, by `graph`: their bits are the same."""
+    """One version trained by `epoch` and the other, which cannot, by `graph`: these have the same bits."""
     probe, results = base.probes[0], base.accuracy[0]
     config = dataclasses.replace(probe.config, engine="graph")
-    stand_in = put(
+    other = update_record(
         base,
         probes=[dataclasses.replace(probe, config=config)],
         accuracy=[dataclasses.replace(results, engine="graph")],
     )
-    assert verdicts(compare_versions(base, stand_in))["bits/mlp-epoch"] == "IDENTICAL"
-    assert verdicts(compare_versions(stand_in, base))["bits/mlp-graph"] == "IDENTICAL"
+    assert verdicts(compare_versions(base, other))["bits/mlp-epoch"] == "IDENTICAL"
+    assert verdicts(compare_versions(other, base))["bits/mlp-graph"] == "IDENTICAL"
 
 
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
-    """A time ratio is a lead; of other hardware it is none. Known regressions of a version are named."""
+    """The ratio of import times is a hint, but not on other hardware. Known regressions of a version are named."""
     environment = dataclasses.replace(record.environment, keras="2.15.0")
-    slow = [dataclasses.replace(base.times[0], seconds=[9.0, 3.0, 3.0])]
-    notes = compare_versions(put(base, environment=environment), put(base, times=slow, imports=[1.0])).notes
+    notes = compare_versions(update_record(base, environment=environment), update_record(base, imports=[1.0])).notes
     assert "keras: 2.15.0 and 3.15.1" in notes
-    assert "epoch of mlp-epoch: 1.50 times as long (2.000 s, 3.000 s); unpaired: a lead only" in notes
-    assert "import: 0.50 times as long (2.000 s, 1.000 s); unpaired: a lead only" in notes
+    assert "import: 0.50 times as long (2.000 s, 1.000 s); not timed together, so only a hint" in notes
     assert any(note.startswith("new has the known regression 'frozen shuffle' in epoch: https") for note in notes)
-    moved = put(base, environment=dataclasses.replace(record.environment, cpu="Another"))
-    assert "times cannot be compared: another cpu" in compare_versions(base, moved).notes
+    other = update_record(base, environment=dataclasses.replace(record.environment, cpu="Another"))
+    assert "times cannot be compared: another cpu" in compare_versions(base, other).notes
 
 
 @pytest.mark.parametrize(
@@ -215,19 +218,21 @@ def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecor
     ],
 )
 def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) -> None:
-    """Other data or another length of training is refused, and named."""
+    """Other data or another length of training is refused, and the message says which."""
     if field == "digest":
         dataset = dataclasses.replace(base.dataset, digest="other")
-        changed = dataclasses.replace(base, dataset=dataset, probes=[])
+        other = dataclasses.replace(base, dataset=dataset, probes=[])
     else:
         (results,) = base.accuracy
-        changed = put(base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)])
+        other = update_record(
+            base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)]
+        )
     with pytest.raises(ValueError, match=re.escape(message)):
-        compare_versions(base, changed)
+        compare_versions(base, other)
 
 
 def test_folders_are_compared_by_name(base: VersionRecord) -> None:
-    """Each version with its namesake; one that is there in one folder only is INCONCLUSIVE."""
+    """Each version is compared with the other folder's version of that name; without one it is INCONCLUSIVE."""
     compared = compare_sides({"a": base, "b": base}, {"a": base, "c": base})
     assert verdicts(compared) == {
         "a: checks/others": "PASS",
@@ -241,19 +246,19 @@ def test_folders_are_compared_by_name(base: VersionRecord) -> None:
 
 
 def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingRecord) -> None:
-    """Alone, they are compared whatever trained them: IDENTICAL or REGRESSED, with a note for each stage."""
-    (probe,), (changed,) = base.probes, make_version(record, GOOD, digest="b").probes
-    fused = dataclasses.replace(probe, config=dataclasses.replace(probe.config, engine="fused"))
-    assert verdicts(compare_probe_records(probe, fused)) == {"bits/mlp-fused": "IDENTICAL"}
-    compared = compare_probe_records(probe, changed)
+    """Bare probes of any two engines are compared: IDENTICAL or REGRESSED, with a note for each stage."""
+    (before,), (now,) = base.probes, make_version(record, GOOD, digest="b").probes
+    fused = dataclasses.replace(before, config=dataclasses.replace(before.config, engine="fused"))
+    assert verdicts(compare_probe_records(before, fused)) == {"bits/mlp-fused": "IDENTICAL"}
+    compared = compare_probe_records(before, now)
     assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
     assert len(compared.notes) == 2
 
 
 def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
-    """Text, JSON and Markdown say the same; Markdown takes no HTML from a record."""
+    """Text, JSON and Markdown say the same; HTML in a record stays text in Markdown."""
     check = dataclasses.replace(make_check(Verdict.KNOWN), figure="<b>|")
-    compared = compare_versions(base, put(make_version(record, GOOD, digest="b"), checks={"epoch": [check]}))
+    compared = compare_versions(base, update_record(make_version(record, GOOD, digest="b"), checks={"epoch": [check]}))
     text = format_compared(compared)
     assert text.splitlines()[-1].startswith("KNOWN: 2 PASS, 1 KNOWN")
     facts: dict[str, Any] = json.loads(format_compared_json(compared))
@@ -262,13 +267,13 @@ def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
     markdown = format_compared_markdown(compared)
     assert "&lt;b&gt;\\|" in markdown
     assert "<b>" not in markdown
-    assert "unpaired: a lead only" in markdown
+    assert "not timed together, so only a hint" in markdown
 
 
 def test_the_cases_whose_bits_moved_are_told(base: VersionRecord, record: TrainingRecord) -> None:
-    """With where they part; what was measured in one of the two only has not moved."""
+    """The reason says where the bits part; a case that was measured in one record only has not moved."""
     moved = compare_versions(base, make_version(record, GOOD, digest="b")).moved
-    assert list(moved) == ["mlp-epoch"]
-    assert moved["mlp-epoch"].startswith("first stage that differs: forward")
+    assert list(moved) == [MLP]
+    assert moved[MLP].startswith("first stage that differs: forward")
     assert compare_versions(base, base).moved == {}
-    assert compare_versions(base, put(base, probes=[], accuracy=[])).moved == {}
+    assert compare_versions(base, update_record(base, probes=[], accuracy=[])).moved == {}

@@ -1,4 +1,4 @@
-"""Environments: made once, found again, and what cannot be made is named."""
+"""Environments: made once and found again; an environment that cannot be made is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPEC = find_version("py312-tf219")
 
 
 def test_an_environment_is_made_once(stub_version: Path) -> None:
-    """It gets the Python, the pins and nothing of ours; the second time nothing is made, and the figures are kept."""
+    """It has the Python, the pins and nothing of ours; the second time nothing is made, and the figures are kept."""
     python, install = make_environment(SPEC)
     made, installed = (stub_version / "uv.log").read_text().splitlines()
     assert made.startswith("venv --quiet --clear --no-python-downloads --python 3.12 ")
@@ -30,8 +30,8 @@ def test_an_environment_is_made_once(stub_version: Path) -> None:
     assert len((stub_version / "uv.log").read_text().splitlines()) == 2
 
 
-def test_half_an_environment_is_made_anew(stub_version: Path) -> None:
-    """One whose making was broken off is not taken for a whole one."""
+def test_an_incomplete_environment_is_made_again(stub_version: Path) -> None:
+    """An environment whose making was interrupted is not used."""
     (stub_version / "breaks").write_text("pip")
     with pytest.raises(CommandError, match="uv pip install ended with exit code 1"):
         make_environment(SPEC)
@@ -41,14 +41,14 @@ def test_half_an_environment_is_made_anew(stub_version: Path) -> None:
 
 
 def test_without_uv(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says how to get it."""
+    """The message says how to install uv."""
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(ValueError, match=r"uv is not installed.*pip install uv"):
+    with pytest.raises(ValueError, match=r"uv, which makes the environments, is not installed: pip install uv"):
         make_environment(SPEC)
 
 
 def test_an_environment_is_described_by_its_own_interpreter(tmp_path: Path) -> None:
-    """Its packages and its size are those of its prefix."""
+    """The packages and the size are those of the interpreter's prefix."""
     run_command([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")])
     (tmp_path / "env" / "big").write_bytes(bytes(1_000_000))
     install = describe_environment(tmp_path / "env" / "bin" / "python")

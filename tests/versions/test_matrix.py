@@ -1,4 +1,4 @@
-"""The matrix's run: what is missing is measured and kept at once, what fails is a result, nothing is lost."""
+"""The matrix: what is missing is measured and saved at once, failures are results, and no record is lost."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from mnist_bench.records import files
 from mnist_bench.records.serial import RecordError, dump_folded, load
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.versions import measurement
+from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
-from mnist_bench.versions.measurement import Bench
-from mnist_bench.versions.plan import LAYERS, Wanted, check_wanted, find_missing
-from mnist_bench.versions.records import VersionRecord, load_version
+from mnist_bench.versions.measurement import MeasurementSetup
+from mnist_bench.versions.plan import LAYERS, MeasurementPlan, check_plan, find_missing
+from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_version
 
 if TYPE_CHECKING:
@@ -25,24 +26,22 @@ if TYPE_CHECKING:
 
     from mnist_bench.training.data.dataset import Dataset
 
-# With the Keras and the TensorFlow that the stub's fingerprint tells.
+# The Keras and the TensorFlow of the stub's fingerprint.
 SPEC = VersionSpec(name="mine", python="3.11", tensorflow="2.21.0", keras="3.15.1", pins=[])
-WANTED = Wanted(
-    layers=LAYERS, labs=("mlp",), seeds=2, epochs=2, checked=("epoch",), probed=("epoch",), timed=("epoch",)
-)
+PLAN = MeasurementPlan(labs=("mlp",), seeds=2, epochs=2, checked=("epoch",), probed=("epoch",))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder for records, which is not there yet."""
+    """A folder for records, which does not exist yet."""
     return tmp_path / "versions"
 
 
 @pytest.fixture
-def bench(stub_version: Path, tiny: Dataset, folder: Path) -> Bench:
-    """With which the stub's version is measured."""
+def setup(stub_version: Path, tiny: Dataset, folder: Path) -> MeasurementSetup:
+    """The setup for measuring the stub's version."""
     del stub_version
-    return Bench(
+    return MeasurementSetup(
         folder=work_folder(folder),
         dataset=dataclasses.replace(tiny, name="digits"),
         source="digits",
@@ -52,12 +51,12 @@ def bench(stub_version: Path, tiny: Dataset, folder: Path) -> Bench:
 
 
 @pytest.fixture
-def run(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VersionRecord]:
-    """The run of one version, to its end; returns the record that is on disk then."""
+def run(setup: MeasurementSetup, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., VersionRecord]:
+    """A function that runs one version to its end and returns the record on disk."""
     monkeypatch.setattr(measurement, "_IMPORTS", 1)
 
-    def go(wanted: Wanted = WANTED, spec: VersionSpec = SPEC, **options: Any) -> VersionRecord:
-        for _ in run_version(spec, wanted, bench, folder, **options):
+    def go(plan: MeasurementPlan = PLAN, spec: VersionSpec = SPEC, **options: Any) -> VersionRecord:
+        for _ in run_version(spec, plan, setup, folder, **options):
             pass
         return load_version(folder / f"{spec.name}.json")
 
@@ -65,10 +64,10 @@ def run(bench: Bench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path) -> None:
-    """All of it comes into the record, short; the raw records stay out of git; a second run has nothing to do."""
-    wanted = dataclasses.replace(WANTED, checked=("epoch", "graph"), probed=("epoch", "fused"))
-    record = run(wanted)
-    assert (record.status, find_missing(record, wanted)) == ("measured", {}), record.failures
+    """Every layer is in the record, shortened; the raw records stay out of git; a second run has nothing to do."""
+    plan = dataclasses.replace(PLAN, checked=("epoch", "graph"), probed=("epoch", "fused"))
+    record = run(plan)
+    assert (record.status, find_missing(record, plan)) == ("measured", {}), record.failures
     assert record.commit == read_commit(files.PACKAGE)
     assert record.install is not None
     assert record.install.packages == {"numpy": "2.4.6"}
@@ -79,85 +78,91 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
         "graph": ["contract/new-order[graph]"],
     }
     assert record.checks["epoch"][0].evidence == ""
-    assert [(probe.config.lab, probe.config.engine) for probe in record.probes] == [("mlp", "epoch"), ("mlp", "fused")]
-    assert [(results.lab, results.seeds, results.epochs) for results in record.accuracy] == [("mlp", [1671, 1672], 2)]
-    assert [(times.engine, len(times.seconds)) for times in record.times] == [("epoch", 11)]
+    assert [probe.config.case for probe in record.probes] == [("mlp", "epoch"), ("mlp", "fused")]
+    assert [(results.case, results.seeds, results.epochs) for results in record.accuracy] == [
+        (("mlp", "epoch"), [1671, 1672], 2)
+    ]
     assert (folder / ".work" / ".gitignore").read_text() == "*\n"
     before = (folder / "mine.json").stat().st_mtime_ns
-    assert run(wanted) == record
+    assert run(plan) == record
     assert (folder / "mine.json").stat().st_mtime_ns == before
 
 
-def test_more_seeds_are_added(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
-    """Those that are there are not trained again, even where their raw records have gone."""
-    run(dataclasses.replace(WANTED, layers=("accuracy",)))
-    raw = bench.folder / "mine" / "accuracy"
+def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
+    """Seeds in the record are not trained again, even if their raw records are gone."""
+    run(dataclasses.replace(PLAN, layers=("accuracy",)))
+    raw = setup.folder / "mine" / "accuracy"
     for path in raw.iterdir():
         path.unlink()
-    record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=3))
+    record = run(dataclasses.replace(PLAN, layers=("accuracy",), seeds=3))
     assert record.accuracy[0].seeds == [1671, 1672, 1673]
     assert [path.name for path in raw.iterdir()] == ["mlp-epoch-seed1673.json"]
     assert list(folder.glob("*.superseded-*")) == []
 
 
-def test_a_run_that_is_broken_off_goes_on(bench: Bench, folder: Path, run: Callable[..., VersionRecord]) -> None:
-    """What was measured is on disk after each piece, and what was trained but not yet told is not trained again."""
-    few = dataclasses.replace(WANTED, layers=("install", "accuracy"))
-    steps = run_version(SPEC, few, bench, folder)
+def test_a_run_that_is_broken_off_goes_on(
+    setup: MeasurementSetup, folder: Path, run: Callable[..., VersionRecord]
+) -> None:
+    """What was measured is on disk after each piece, and a training without a line in the record is not repeated."""
+    few = dataclasses.replace(PLAN, layers=("install", "accuracy"))
+    steps = run_version(SPEC, few, setup, folder)
     while not next(steps).accuracy:
         pass
     steps.close()
     assert load_version(folder / "mine.json").accuracy[0].seeds == [1671]
-    first = bench.folder / "mine" / "accuracy" / "mlp-epoch-seed1671.json"
+    first = setup.folder / "mine" / "accuracy" / "mlp-epoch-seed1671.json"
     before = first.stat().st_mtime_ns
     assert run(few).accuracy[0].seeds == [1671, 1672]
     assert first.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(
-    ("breaks", "layer", "names", "left"),
+    ("breaks", "layer", "what", "left"),
     [
         ("pip", "install", ["environment"], set()),
         ("environment", "import", ["seconds"], {"install"}),
-        ("checks", "checks", ["epoch"], {"install", "import", "probes", "accuracy", "times"}),
-        ("probes", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy", "times"}),
+        ("checks", "checks", ["epoch"], {"install", "import", "probes", "accuracy"}),
+        ("probes", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy"}),
     ],
 )
 def test_what_fails_is_a_result(
-    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, names: list[str], left: set[str]
+    run: Callable[..., VersionRecord], stub_version: Path, breaks: str, layer: str, what: list[str], left: set[str]
 ) -> None:
-    """It is recorded with its last lines, the other layers go on if they can, and only --retry tries it anew."""
+    """A failure is recorded with its last lines, other layers go on if they can, and only --retry tries again."""
     (stub_version / "breaks").write_text(breaks)
     record = run()
-    assert [(failure.layer, failure.what) for failure in record.failures] == [(layer, name) for name in names]
+    assert [(failure.layer, failure.what) for failure in record.failures] == [(layer, text) for text in what]
     assert record.status == ("failed" if layer in ("install", "import") else "partial")
     for failure in record.failures:
         assert failure.reason.endswith("ended with exit code 1: ~/a: no such thing")
         assert failure.lines == ["one line", "~/a: no such thing"]
-    found = {"install": record.install, "import": record.imports}
-    found |= {name: getattr(record, name) for name in LAYERS[2:]}
-    assert {name for name, value in found.items() if value} == left
+    layers = {
+        "install": record.install,
+        "import": record.imports,
+        **{name: getattr(record, name) for name in LAYERS[2:]},
+    }
+    assert {name for name, value in layers.items() if value} == left
     (stub_version / "breaks").unlink()
     assert run() == record
     again = run(retry=True)
-    assert (again.status, find_missing(again, WANTED)) == ("measured", {})
+    assert (again.status, find_missing(again, PLAN)) == ("measured", {})
 
 
 def test_another_release_than_named_is_a_failure(run: Callable[..., VersionRecord]) -> None:
-    """What was asked for must be what is there: a figure under a wrong name is worse than none."""
+    """The release that was named must be installed: a figure under a wrong name is worse than none."""
     record = run(spec=dataclasses.replace(SPEC, keras="3.0.5"))
     assert record.failures[0].layer == "import"
-    assert record.failures[0].reason == "keras is 3.15.1 there, not 3.0.5"
+    assert record.failures[0].reason == "keras 3.15.1 is installed, not 3.0.5"
     assert not record.accuracy
 
 
 def test_a_training_that_fails_leaves_the_others(
     run: Callable[..., VersionRecord], stub_version: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first seed trains and the two after it die, one by one; the record says which, and keeps the rest."""
+    """The first seed trains and the next two die, one by one; the record names the two, and keeps the rest."""
     (stub_version / "go").touch()  # for seed 1 not to wait
     monkeypatch.setattr("mnist_bench.versions.plan.FIRST_SEED", 0)
-    record = run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=5))
+    record = run(dataclasses.replace(PLAN, layers=("accuracy",), seeds=5))
     reasons = {failure.what: failure.reason for failure in record.failures}
     assert set(reasons) == {"mlp-epoch seed 2", "mlp-epoch seed 3"}
     assert reasons["mlp-epoch seed 2"] == "mlp, seed 2: its worker process was killed by SIGKILL"
@@ -165,66 +170,68 @@ def test_a_training_that_fails_leaves_the_others(
 
 
 def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_version: Path) -> None:
-    """A version that cannot train by `epoch` at all is trained and probed by `graph`, and says why."""
+    """A version that cannot train by `epoch` at all is trained and probed by `graph`, and the record says why."""
     (stub_version / "no-epoch").touch()
-    record = run(dataclasses.replace(WANTED, layers=("probes", "accuracy")))
+    record = run(dataclasses.replace(PLAN, layers=("probes", "accuracy")))
     assert [failure.what for failure in record.failures] == ["mlp-epoch", "mlp-epoch"]
-    assert [(probe.config.lab, probe.config.engine) for probe in record.probes] == [("mlp", "graph")]
+    assert [probe.config.case for probe in record.probes] == [("mlp", "graph")]
     assert [(results.engine, results.seeds) for results in record.accuracy] == [("graph", [1671, 1672])]
-    assert find_missing(record, dataclasses.replace(WANTED, layers=("probes", "accuracy"))) == {}
+    assert find_missing(record, dataclasses.replace(PLAN, layers=("probes", "accuracy"))) == {}
 
 
 def test_an_answer_that_is_none_is_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:
     """A command that succeeds and prints something else has not measured anything."""
     for python in stub_version.glob("python"):
         python.write_text(python.read_text().replace('"$@"', '"$@" | sed s/figure/figur/ ; exit 0'))
-    record = run(dataclasses.replace(WANTED, layers=("checks",)))
+    record = run(dataclasses.replace(PLAN, layers=("checks",)))
     assert record.failures[0].layer == "checks"
     assert "the answer cannot be read: " in record.failures[0].reason
     assert "$: Object contains unknown field `figur`" in record.failures[0].reason
 
 
-def test_again_supersedes(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
-    """The record is made anew, with raw records of its own; the old ones stay beside, numbered."""
-    few = dataclasses.replace(WANTED, layers=("accuracy",), seeds=1)
+def test_again_supersedes(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
+    """A new record is made, with new raw records; the old ones are kept under numbered names."""
+    few = dataclasses.replace(PLAN, layers=("accuracy",), seeds=1)
     first = run(few)
     run(few, again=True)
     run(few, again=True)
     kept = folder / "mine.superseded-1"
     assert load(kept, VersionRecord) == first
     assert (folder / "mine.superseded-2").exists()
-    assert (bench.folder / "mine.superseded-1" / "accuracy" / "mlp-epoch-seed1671.json").exists()
+    assert (setup.folder / "mine.superseded-1" / "accuracy" / "mlp-epoch-seed1671.json").exists()
     assert list(list_matrix(folder)) == [*MATRIX, "mine"]
 
 
-def test_what_does_not_belong_is_refused(run: Callable[..., VersionRecord], bench: Bench, folder: Path) -> None:
-    """Another version by the same name, other data, or a second run at the same time: nothing is touched."""
-    run(dataclasses.replace(WANTED, layers=("accuracy",), seeds=1))
+def test_what_does_not_belong_is_refused(
+    run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path
+) -> None:
+    """Another version of the same name, other data, or a second run at the same time: no record is touched."""
+    run(dataclasses.replace(PLAN, layers=("accuracy",), seeds=1))
     text = (folder / "mine.json").read_text()
-    with pytest.raises(ValueError, match=r"mine\.json: it is of .*2\.21\.0.* --again"):
+    with pytest.raises(ValueError, match=r"mine\.json: the record of .*2\.21\.0.* --again"):
         run(spec=dataclasses.replace(SPEC, python="3.12"))
     with pytest.raises(ValueError, match="mine: its record is of digits, not of mnist: another --out"):
-        list(run_version(SPEC, dataclasses.replace(WANTED, seeds=9), _of_other_data(bench), folder))
-    with FileLock(bench.folder / "mine.lock"), pytest.raises(ValueError, match="mine: another run is measuring it"):
+        list(run_version(SPEC, dataclasses.replace(PLAN, seeds=9), _of_other_data(setup), folder))
+    with FileLock(setup.folder / "mine.lock"), pytest.raises(ValueError, match="mine: another run is measuring it"):
         run()
     assert (folder / "mine.json").read_text() == text
 
 
-def _of_other_data(bench: Bench) -> Bench:
-    return dataclasses.replace(bench, dataset=dataclasses.replace(bench.dataset, name="mnist"))
+def _of_other_data(setup: MeasurementSetup) -> MeasurementSetup:
+    return dataclasses.replace(setup, dataset=dataclasses.replace(setup.dataset, name="mnist"))
 
 
-def test_an_environment_that_is_there(bench: Bench, stub_version: Path) -> None:
-    """Measured as it is: nothing is installed, and its making has no seconds."""
-    given = dataclasses.replace(bench, python=stub_version / "python")
-    *_, record = run_version(SPEC, dataclasses.replace(WANTED, layers=("import",)), given, bench.folder)
+def test_an_environment_that_exists(setup: MeasurementSetup, stub_version: Path) -> None:
+    """The environment is measured as it is: nothing is installed, and making it took no seconds."""
+    given = dataclasses.replace(setup, python=stub_version / "python")
+    *_, record = run_version(SPEC, dataclasses.replace(PLAN, layers=("import",)), given, setup.folder)
     assert record.install is not None
     assert record.install.seconds is None
     assert not (stub_version / "uv.log").exists()
 
 
 def test_a_version_of_the_users_own(folder: Path) -> None:
-    """It stands beside the records as an empty one, comes behind the built-in ones, and is found by its name."""
+    """It has an empty record, is listed after the built-in versions, and is found by its name."""
     path = add_version(SPEC, folder)
     assert json.loads(path.read_text())["status"] == "planned"
     assert list(list_matrix(folder)) == [*MATRIX, "mine"]
@@ -232,14 +239,30 @@ def test_a_version_of_the_users_own(folder: Path) -> None:
     assert find_spec("py312-tf219", folder) == find_version("py312-tf219")
     with pytest.raises(FileExistsError, match=r"mine\.json exists already"):
         add_version(SPEC, folder)
-    with pytest.raises(ValueError, match="'py311-tf218-keras36' is in the matrix already"):
+    with pytest.raises(ValueError, match="'py311-tf218-keras36' is the name of a built-in version"):
         add_version(dataclasses.replace(SPEC, name="py311-tf218-keras36"), folder)
     with pytest.raises(ValueError, match="unknown version"):
         find_spec("../versions/mine", folder)
 
 
+def test_an_interpreter_says_what_a_new_version_is(setup: MeasurementSetup, stub_version: Path, folder: Path) -> None:
+    """A name that nothing else has stands for what is installed; a version of the matrix remains that version."""
+    python = stub_version / "python"
+    spec = find_spec("mine", folder, python)
+    assert spec == dataclasses.replace(SPEC, python="3.11")
+    *_, record = run_version(spec, dataclasses.replace(PLAN, layers=("import",)), setup, folder)
+    assert (record.version, record.failures) == (spec, [])
+    assert find_spec("py312-tf219", folder, python) == find_version("py312-tf219")
+    with pytest.raises(ValueError, match=r"name '\.\./mine' is not allowed"):
+        find_spec("../mine", folder, python)
+    (stub_version / "breaks").write_text("environment")
+    assert find_spec("mine", folder, python) == spec
+    with pytest.raises(ValueError, match="ended with exit code 1"):
+        find_spec("other", folder, python)
+
+
 def test_a_damaged_record_is_named(folder: Path) -> None:
-    """Nothing is listed, or run, over it."""
+    """The message names the file and the field."""
     folder.mkdir()
     (folder / "mine.json").write_text(dump_folded(VersionRecord(version=SPEC)).replace("2.21.0", "new"))
     with pytest.raises(RecordError, match=r"mine\.json: \$\.version: tensorflow 'new' is not a version"):
@@ -254,7 +277,7 @@ def test_a_damaged_record_is_named(folder: Path) -> None:
         ({"labs": ()}, "unknown lab ''"),
     ],
 )
-def test_what_cannot_be_wanted(fields: dict[str, Any], message: str) -> None:
-    """It is named, with what there is."""
+def test_what_cannot_be_planned(fields: dict[str, Any], message: str) -> None:
+    """An unknown layer or lab is named, with those to choose from."""
     with pytest.raises(ValueError, match=message):
-        check_wanted(Wanted(**fields))
+        check_plan(MeasurementPlan(**fields))

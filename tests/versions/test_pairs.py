@@ -1,4 +1,4 @@
-"""Each version beside its predecessor: which that is, what is kept, and what is never taken for it."""
+"""A version timed against its predecessor: which version that is, what is saved, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
 from mnist_bench.versions.environments import Install
-from mnist_bench.versions.pairrecords import load_pairs, pair_path
+from mnist_bench.versions.folder import pair_path
 from mnist_bench.versions.pairs import choose_engine, measure_pair
-from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_predecessor, find_version
+from mnist_bench.versions.report.collection import load_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ BASE, NEW = find_version("py311-tf215"), find_version("py312-tf216")
 
 @pytest.fixture
 def plans(make_ab: Callable[..., AbRecord], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[AbPlan]:
-    """Have a comparison made without a process; the list holds what was to be compared."""
+    """Have comparisons made without a process; the list holds their plans."""
     asked: list[AbPlan] = []
 
     def install(spec: VersionSpec) -> tuple[Path, Install]:
@@ -72,14 +73,14 @@ def measure(tiny: Dataset, tmp_path: Path) -> Callable[..., AbRecord]:
         ("py313-tf221-keras312", "py312-tf221-keras312"),
     ],
 )
-def test_a_version_is_held_against_the_nearest_older_one(name: str, predecessor: str | None) -> None:
-    """They differ in Python, or in Keras on one TensorFlow, or in TensorFlow with the Keras of its time."""
+def test_the_predecessor_is_the_nearest_older_version(name: str, predecessor: str | None) -> None:
+    """The two differ in Python, or in Keras on one TensorFlow, or in TensorFlow with the Keras of its time."""
     found = find_predecessor(find_version(name), map(find_version, MATRIX))
     assert (found.name if found else None) == predecessor
 
 
 def test_a_version_of_ones_own_has_a_predecessor() -> None:
-    """A Keras that the matrix does not know stands after those of the same TensorFlow that are older."""
+    """The predecessor of a Keras that is not in the matrix is the next older Keras on the same TensorFlow."""
     own = VersionSpec(name="mine", python="3.12", tensorflow="2.18.1", keras="3.7.0", pins=[])
     found = find_predecessor(own, [*map(find_version, MATRIX), own])
     assert found == find_version("py312-tf218")
@@ -88,10 +89,9 @@ def test_a_version_of_ones_own_has_a_predecessor() -> None:
 def test_a_pair_is_measured_once_and_called_by_its_versions(
     plans: list[AbPlan], measure: Callable[..., AbRecord], tmp_path: Path
 ) -> None:
-    """The record has no path of this machine in it, and the second time it is read."""
+    """The record contains no path of this machine; the second time the record is read, and nothing is timed."""
     record = measure()
-    folders = plans[0].python_a.parents[1], plans[0].python_b.parents[1]
-    assert [folder.name for folder in folders] == [BASE.name, NEW.name]
+    assert [python.parents[1].name for python in (plans[0].python_a, plans[0].python_b)] == [BASE.name, NEW.name]
     assert (record.python_a, record.python_b, record.verdict) == (BASE.name, NEW.name, "slower")
     assert measure() == record == load(pair_path(tmp_path / "versions", NEW.name), AbRecord)
     assert len(plans) == 1
@@ -102,11 +102,11 @@ def test_a_pair_is_measured_once_and_called_by_its_versions(
 def test_a_record_of_another_pair_is_refused(measure: Callable[..., AbRecord], tmp_path: Path) -> None:
     """Neither another predecessor nor a renamed file is taken for the pair."""
     measure()
-    with pytest.raises(ValueError, match="it compares 'py311-tf215' with 'py312-tf216', not with 'py311-tf214'"):
+    with pytest.raises(ValueError, match="compares 'py312-tf216' with 'py311-tf215', not with 'py311-tf214'"):
         measure(find_version("py311-tf214"))
     path = pair_path(tmp_path / "versions", NEW.name)
     path.rename(path.with_name("py312-tf217.json"))
-    with pytest.raises(RecordError, match=r"py312-tf217\.json: it is the comparison of 'py312-tf216'"):
+    with pytest.raises(RecordError, match=r"py312-tf217\.json: the comparison of 'py312-tf216', not of 'py312-tf217'"):
         load_pairs(tmp_path / "versions")
 
 
@@ -127,10 +127,10 @@ def test_no_record_is_left_of_a_lost_process(
 
 @pytest.mark.parametrize(("what", "engine"), [("mlp-epoch", "graph"), ("dropout-epoch", "epoch")])
 def test_the_engine_is_one_that_both_can_train_by(what: str, engine: str) -> None:
-    """Where one could not train the mlp by `epoch`, both are timed by what ends in the same bits."""
+    """If one version failed to train the mlp by `epoch`, both are timed by the engine that ends in the same bits."""
     sound = VersionRecord(version=BASE)
     failed = Failure(layer="accuracy", what=what, reason="refused", lines=[])
-    assert choose_engine(sound, put(VersionRecord(version=NEW), failures=[failed])) == engine
+    assert choose_engine(sound, update_record(VersionRecord(version=NEW), failures=[failed])) == engine
 
 
 def test_the_command_goes_on_past_what_fails(
@@ -140,7 +140,7 @@ def test_the_command_goes_on_past_what_fails(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Each pair has its line; what cannot be installed asks for status 3, and what has no predecessor is refused."""
+    """Each pair has a line; a version that cannot be installed gives status 3, one without predecessor is refused."""
     stand_in = dataclasses.replace(tiny, name="digits")
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: stand_in)
     options = ("--out", tmp_path / "versions", "--data", "digits")
@@ -157,4 +157,4 @@ def test_the_command_goes_on_past_what_fails(
     assert len(plans) == 2
     refused = command("matrix", "pairs", "py310-tf28", *options)
     assert (refused.status, refused.out) == (2, "")
-    assert "py310-tf28: it has no predecessor" in refused.err
+    assert "py310-tf28: has no predecessor" in refused.err

@@ -1,4 +1,4 @@
-"""The matrix as data: names stand for pins, tox agrees with them, and a way leads from one version to another."""
+"""The matrix as data: names stand for pins, tox.ini has the same, and a path leads from one version to another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def expand(text: str) -> list[str]:
     names = []
     for item in re.split(r",(?![^{]*\})", text):
         parts = [part.split(",") for part in re.split(r"[{}]", item.strip())]
-        names += ["".join(combination) for combination in itertools.product(*parts)]
+        names += ["".join(words) for words in itertools.product(*parts)]
     return names
 
 
@@ -41,7 +41,7 @@ def tox() -> configparser.RawConfigParser:
 
 
 def test_the_matrix_covers_every_axis() -> None:
-    """Each TensorFlow is there with the Keras of its time, each pinned Keras of the list, each Python; each once."""
+    """The matrix has each TensorFlow with the Keras of its time, each pinned Keras and each Python; each once."""
     specs = [find_version(name) for name in MATRIX]
     assert len({spec.name for spec in specs}) == len(MATRIX)
     assert {spec.tensorflow for spec in specs} == {release.tensorflow for release in RELEASES.values()}
@@ -59,7 +59,7 @@ def test_tox_has_the_same_names(tox: configparser.RawConfigParser) -> None:
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_tox_has_the_same_pins(tox: configparser.RawConfigParser, name: str) -> None:
-    """What tox would install of an environment is what the data says."""
+    """Tox would install in an environment what the data says."""
     (section,) = [name for name in tox.sections() if "-tf{" in name]
     factors, pins = set(name.split("-")), set()
     for line in tox[section]["deps"].strip().splitlines():
@@ -77,7 +77,7 @@ def test_tox_has_the_same_pins(tox: configparser.RawConfigParser, name: str) -> 
 
 
 def test_a_name_stands_for_its_pins() -> None:
-    """A name says Python and TensorFlow, and Keras where it is not that of its time; parts combine freely."""
+    """A name has Python and TensorFlow, and Keras if it is not that of TensorFlow's time; the parts combine freely."""
     assert list_requirements(find_version("py310-tf28")) == ["tensorflow-cpu==2.8.4", "keras==2.8.0", "numpy<2"]
     spec = find_version("py311-tf218-keras36")
     assert (spec.python, spec.tensorflow, spec.keras) == ("3.11", "2.18.1", "3.6.0")
@@ -87,16 +87,16 @@ def test_a_name_stands_for_its_pins() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tf218", "unknown version 'tf218': `matrix list` lists them"),
+        ("tf218", "unknown version 'tf218': `matrix list` lists the versions"),
         ("../x", "unknown version"),
-        ("py312-tf299", "unknown version 'py312-tf299': there are tf28, "),
+        ("py312-tf299", "unknown version 'py312-tf299': choose from tf28, "),
         ("py312-tf218-keras399", "and keras30, "),
-        ("py313-tf28", "no wheels for Python 3.13; there are some for 3.10"),
+        ("py313-tf28", "no wheels for Python 3.13, only for 3.10"),
         ("py310-tf221", "no wheels for Python 3.10"),
     ],
 )
 def test_a_name_that_stands_for_nothing(name: str, message: str) -> None:
-    """It is named, with what there is."""
+    """The name is refused, and the message lists what there is."""
     with pytest.raises(ValueError, match=re.escape(message)):
         find_version(name)
 
@@ -105,8 +105,8 @@ def test_a_name_that_stands_for_nothing(name: str, message: str) -> None:
     ("field", "value"),
     [("name", "<b>"), ("name", "a/b"), ("name", ""), ("tensorflow", "new"), ("python", ""), ("keras", "3 .0")],
 )
-def test_a_spec_that_is_none(field: str, value: str) -> None:
-    """A name that is no file's name, or a version that is none, is refused with its field."""
+def test_a_bad_spec_is_refused(field: str, value: str) -> None:
+    """A name that cannot be a file's name, or a text that is no version, is refused, and the field is named."""
     fields = {"name": "mine", "python": "3.12", "tensorflow": "2.21.0", "keras": None, "pins": []}
     VersionSpec(**fields)
     with pytest.raises(ValueError, match=f"^{field} {value!r} is not"):
@@ -130,7 +130,7 @@ def test_what_lies_between(good: str, bad: str, between: list[str]) -> None:
 
 
 def test_nothing_lies_between_two_pythons() -> None:
-    """Where neither TensorFlow nor Keras differs, there is no way."""
+    """If neither TensorFlow nor Keras differs, there is no path."""
     with pytest.raises(ValueError, match="differ in neither TensorFlow nor Keras"):
         find_between(find_version("py310-tf221-keras312"), find_version("py311-tf221-keras312"))
 
@@ -147,8 +147,8 @@ def test_nothing_lies_between_two_pythons() -> None:
     ],
 )
 def test_the_axis_of_a_version(name: str, axis: str) -> None:
-    """A Keras of its time belongs to TensorFlow's, a pinned one to Keras's, and one on several Pythons to Python's."""
-    specs = [find_version(name) for name in MATRIX]
+    """A TensorFlow with the Keras of its time, a pinned Keras and a version on several Pythons have three axes."""
+    specs = [find_version(known) for known in MATRIX]
     assert find_axis(find_version(name), specs) == axis
-    # Alone, another Python is not there.
+    # Alone, a version has no other Python.
     assert find_axis(find_version(name), []) == ("keras" if axis == "python" else axis)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnist_bench.checks.layers import oracle
 from mnist_bench.checks.layers.tracers import make_prepared
-from mnist_bench.records.config import FIRST_SEED, TrainingConfig
+from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.engines import check_engine, compile_model, train_model
@@ -52,7 +52,7 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
     else:
         verdict = Verdict.PASS if all(excess <= 1 for excess in measured) else Verdict.REGRESSED
     return CheckResult(
-        name=f"arithmetic/oracle[{lab}-{engine}]",
+        name=f"arithmetic/oracle[{Case(lab, engine)}]",
         verdict=verdict,
         figure=f"{max(measured):.2f} of the rounding error" if measured else "a relu may have flipped",
         bound=f"≤ 1 after {', '.join(str(steps) for steps, _ in CASES)} steps",

@@ -55,7 +55,7 @@ def check_reproducible(
         count = len(set(digests.values()))
         holds = count == 1 and next_digest not in digests.values()
         yield CheckResult(
-            name=f"reproducibility/bits[{config.lab}-{config.engine}]",
+            name=f"reproducibility/bits[{config.case}]",
             verdict=Verdict.PASS if holds else Verdict.REGRESSED,
             figure=f"{count} results of one seed, {'another' if holds else 'not another'} of the next",
             bound="1, another",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import now
+from mnist_bench.records.config import Case
 from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import load
@@ -117,7 +118,7 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
 def calibration_path(folder: Path, environment: EnvironmentRecord, workload: Workload) -> Path:
     """Return the path of the calibration of a lab and an engine for one machine, below the baselines' folder."""
     key = environment.hardware_key
-    return folder / "timings" / "calibration" / key / f"{workload.lab}-{workload.engine}.json"
+    return folder / "timings" / "calibration" / key / f"{Case(workload.lab, workload.engine)}.json"
 
 
 def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:

@@ -1,1 +1,1 @@
-"""The page of the versions: its facts, plots, documents and exports."""
+"""The page of the versions: its findings, plots, documents and exports."""

@@ -1,4 +1,4 @@
-"""The versions' records that one page is about: gathered from files and folders, and refused where they do not mix."""
+"""The records that one page is about: gathered from files and folders, and put in the order of the page."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 from packaging.version import Version
 
-from mnist_bench.records.environment import DatasetRecord
-from mnist_bench.records.serial import dump_json, list_records, load_json
+from mnist_bench.records.serial import RecordError, dump_json, list_records, load, load_json
 from mnist_bench.timing.ab.records import AbRecord
-from mnist_bench.versions.pairrecords import load_pairs, pair_path
-from mnist_bench.versions.records import VersionRecord, load_version
+from mnist_bench.versions.folder import VersionHead, check_data, check_together, load_version, pair_path
+from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, Axis, find_axis
 
 if TYPE_CHECKING:
@@ -22,24 +20,10 @@ if TYPE_CHECKING:
 
     from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["MOST", "Collection", "load_collection", "make_collection"]
+__all__ = ["MOST", "Collection", "load_collection", "load_pairs", "make_collection"]
 
-MOST = 60  # versions that a page judges and lists: more, and nobody reads them; the matrix has 24
+MOST = 60  # versions that a page judges and lists: nobody reads more; the matrix has 24
 _AXES: tuple[Axis, ...] = ("tensorflow", "keras", "python")
-
-
-class _Name(msgspec.Struct):
-    """Of a version, what it is called."""
-
-    name: str
-
-
-class _Head(msgspec.Struct):
-    """Of a record, what says whether it is shown, and with which others."""
-
-    version: _Name
-    dataset: DatasetRecord | None = None
-    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,8 +32,8 @@ class Collection:
 
     Attributes:
         records: By name, in the order of the page: along TensorFlow, along Keras, along Python.
-        axes: The axis of each.
-        pairs: Comparisons of times with the predecessor, by the name of the newer one.
+        axes: The axis of each version.
+        pairs: Comparisons of times with the predecessor, by the name of the newer version.
         left_out: How many records were read and are not shown, because there are too many.
     """
 
@@ -60,35 +44,50 @@ class Collection:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that is in it: equal collections give equal pages."""
+        """SHA-256 of records and pairs: equal collections give equal pages."""
         return hashlib.sha256(dump_json([self.records, self.pairs]).encode()).hexdigest()
 
 
 def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
-    """Read the records that these files and folders hold, and the pairs beside them.
+    """Read the records in these files and folders, and the pairs next to the records.
 
     Args:
-        paths: Records, or folders of them; a file that is named twice counts once.
-        most: How many to show: the matrix's own and then the newest. Of the others only name, date and data are
-            read, so that thousands take no time.
+        paths: Records, or folders of records; a file that is named twice counts once.
+        most: How many records to show: the matrix's own, and then the newest. Of the others only name, date and data
+            are read, so that thousands of records take no time.
 
     Raises:
-        RecordError: There is no record, or a file is no valid one.
-        ValueError: Two records are of one version, or of different data; the message names both files.
+        RecordError: There is no record, or a file is no valid record.
+        ValueError: Two records are of one version, or two files are of different data; the message names both files.
     """
-    files = dict.fromkeys(it.resolve() for path in paths for it in list_records(path))
-    heads = {path: load_json(path, _Head) for path in files}
-    _check_versions(heads)
-    datasets = {path: head.dataset for path, head in heads.items() if head.dataset}
+    files = dict.fromkeys(file.resolve() for path in paths for file in list_records(path))
+    heads: dict[Path, VersionHead] = {file: load_json(file, VersionHead) for file in files}
+    check_together(heads)
+    datasets = {file: head.dataset for file, head in heads.items() if head.dataset}
     pairs: dict[str, AbRecord] = {}
-    for folder in dict.fromkeys(path.parent for path in heads):
+    for folder in dict.fromkeys(file.parent for file in heads):
         for name, pair in load_pairs(folder).items():
             pairs[name] = pair
             datasets[pair_path(folder, name)] = pair.workload.dataset
-    _check_data(datasets)
-    ranked = sorted(heads, key=lambda path: _rank(heads[path]), reverse=True)
-    records = [load_version(path) for path in ranked[:most]]
+    check_data(datasets)
+    ranked = sorted(heads, key=lambda file: _rank(heads[file]), reverse=True)
+    records = [load_version(file) for file in ranked[:most]]
     return make_collection(records, pairs, left_out=len(ranked) - len(records))
+
+
+def load_pairs(folder: Path) -> dict[str, AbRecord]:
+    """Read every comparison of times in a folder of versions, by the name of the newer version.
+
+    Raises:
+        RecordError: A file is no valid record of a comparison, or is that of another version.
+    """
+    pairs = {}
+    for path in sorted(pair_path(folder, "").parent.glob("*.json")):
+        record = load(path, AbRecord)
+        if record.python_b != path.stem:
+            raise RecordError(f"{path}: the comparison of {record.python_b!r}, not of {path.stem!r}")
+        pairs[path.stem] = record
+    return pairs
 
 
 def make_collection(
@@ -98,41 +97,23 @@ def make_collection(
 
     Args:
         records: Of one data set, each version once.
-        pairs: By the name of the newer version; those of versions without a record are not shown.
-        left_out: How many more there are.
+        pairs: By the name of the newer version; a pair of a version without a record is not shown.
+        left_out: How many more records there are.
     """
-    there = {record.version.name: record for record in records}
-    specs = [record.version for record in there.values()]
+    by_name = {record.version.name: record for record in records}
+    specs = [record.version for record in by_name.values()]
     axes = {spec.name: find_axis(spec, specs) for spec in specs}
-    names = sorted(there, key=lambda name: _order(there[name].version, axes[name]))
+    names = sorted(by_name, key=lambda name: _order(by_name[name].version, axes[name]))
     return Collection(
-        records={name: there[name] for name in names},
+        records={name: by_name[name] for name in names},
         axes={name: axes[name] for name in names},
         pairs={name: pairs[name] for name in names if pairs and name in pairs},
         left_out=left_out,
     )
 
 
-def _rank(head: _Head) -> tuple[bool, str, str]:
+def _rank(head: VersionHead) -> tuple[bool, str, str]:
     return head.version.name in MATRIX, head.created, head.version.name
-
-
-def _check_versions(heads: Mapping[Path, _Head]) -> None:
-    seen: dict[str, Path] = {}
-    for path, head in heads.items():
-        name = head.version.name
-        if name in seen:
-            raise ValueError(f"{seen[name]} and {path} are both records of {name}: a page shows a version once")
-        seen[name] = path
-
-
-def _check_data(datasets: Mapping[Path, DatasetRecord]) -> None:
-    """Refuse records of different data, of which no verdict could hold."""
-    first = next(iter(datasets), None)
-    for path, dataset in datasets.items():
-        if first and dataset != datasets[first]:
-            there, here = (f"{it.source} {it.digest[:8]}" for it in (datasets[first], dataset))
-            raise ValueError(f"{first} and {path} are of different data ({there}, {here}): not in one page")
 
 
 def _order(spec: VersionSpec, axis: Axis) -> tuple[int, Version, Version, Version, str]:

@@ -1,6 +1,7 @@
-"""The figures of records that a tracker of benchmarks follows over time: named, with their unit and range.
+"""The metrics that a tracker of benchmarks follows over time, and the JSON that two trackers read.
 
-Smaller is better for all of them.
+Smaller is better for every metric. Both trackers, github-action-benchmark and Bencher, read pytest-benchmark's JSON
+themselves, so a stored run of this project's benchmarks needs no export.
 """
 
 from __future__ import annotations
@@ -11,12 +12,27 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.serial import dump_json
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from mnist_bench.records.config import Case
+    from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["UNITS", "Figure", "collect_figures", "find_gaps"]
+__all__ = [
+    "FORMATS",
+    "UNITS",
+    "Metric",
+    "check_format",
+    "collect_metrics",
+    "find_gaps",
+    "format_bencher",
+    "format_github_action_benchmark",
+]
 
 UNITS = {
     "test-loss": "nats",
@@ -28,21 +44,21 @@ UNITS = {
 }
 """The unit of each measure."""
 
-_MEANS = ("test-loss", "test-error")  # over seeds; of times the median, which one slow process leaves alone
+_MEANS = ("test-loss", "test-error")  # over seeds; times have a median, which one slow process does not move
 
-# After the point: microseconds and millionths of a loss, but of an error no more than an accuracy in float32 holds.
+# Decimals: microseconds and millionths of a loss, but of an error no more than an accuracy in float32 has.
 _DIGITS, _DIGITS_OF_ERROR = 6, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One figure, as it stands in a chart.
+class Metric:
+    """One figure, as a chart shows it.
 
     Attributes:
         benchmark: What was measured, such as `py312-tf219/mlp-epoch/mnist`: the same in every run.
         measure: A key of `UNITS`.
-        value: The mean of the seeds; of times the median.
-        low: The smallest of the values; None where there is one only.
+        value: The mean over the seeds; of times the median.
+        low: The smallest of the values; None if there is only one.
         high: The largest.
         about: How many values there are, of what, and the software.
     """
@@ -55,71 +71,137 @@ class Figure:
     about: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no figure, which JSON could not hold either."""
+        """Refuse what is no figure, which JSON cannot hold either."""
         for value in (self.value, self.low, self.high):
             if value is not None and not 0 <= value < math.inf:
                 raise ValueError(f"{self.benchmark}: {self.measure} is {value!r}, which is no figure to export")
 
 
-def collect_figures(records: Mapping[str, VersionRecord]) -> list[Figure]:
-    """Return the figures of records, in the order of the records.
+def collect_metrics(records: Mapping[str, VersionRecord], trainings: Iterable[TrainingRecord] = ()) -> list[Metric]:
+    """Return the metrics of records, in the order of the records.
 
     Args:
-        records: As `sides.load_all` gives them, by version, or one by the name "".
+        records: As `sources.gather` returns them, by version, or one by the name "".
+        trainings: The trainings that were gathered, whose epochs were timed.
 
     Raises:
-        ValueError: The records are of different data, hold no figure or one twice, or a figure is not finite.
+        ValueError: The records hold no figure, or one figure twice, or a figure is not finite.
     """
-    data = {(it.dataset.source, it.dataset.digest) for it in records.values() if it.dataset}
-    if len(data) > 1:
-        said = ", ".join(f"{source} ({digest[:12]})" for source, digest in sorted(data))
-        raise ValueError(f"records of different data cannot be exported together: {said}")
-    figures = [figure for name, record in records.items() for figure in _collect(name, record)]
-    if not figures:
-        raise ValueError(f"no figures in the records of {', '.join(_call(name) for name in records)}")
-    counts = Counter((it.benchmark, it.measure) for it in figures)
+    metrics = [metric for name, record in records.items() for metric in _collect(name, record)]
+    timed: dict[Case, TrainingRecord] = {}  # the first training of each case: a median is of one process
+    for training in trainings:
+        timed.setdefault(training.config.case, training)
+    metrics += [metric for training in timed.values() for metric in _collect_times(training)]
+    if not metrics:
+        raise ValueError(f"no figures in the records of {', '.join(name or 'trainings' for name in records)}")
+    counts = Counter((metric.benchmark, metric.measure) for metric in metrics)
     (benchmark, measure), most = counts.most_common(1)[0]
     if most > 1:
-        raise ValueError(f"{benchmark}: {measure} is there twice")
-    return figures
+        raise ValueError(f"{benchmark}: two figures for {measure}")
+    return metrics
 
 
 def find_gaps(records: Mapping[str, VersionRecord]) -> list[str]:
-    """Return in a line each which records lack figures, because nothing was measured or something failed."""
-    failed = [f"{name}: {it.layer} of {it.what} failed" for name, record in records.items() for it in record.failures]
-    return [*failed, *(f"{name}: nothing measured yet" for name, it in records.items() if it.status == "planned")]
+    """Return, in a line each, which records lack figures because nothing was measured or something failed."""
+    failed = [
+        f"{name}: {failure.layer} of {failure.what} failed"
+        for name, record in records.items()
+        for failure in record.failures
+    ]
+    planned = [name for name, record in records.items() if record.status == "planned"]
+    return [*failed, *(f"{name}: nothing measured yet" for name in planned)]
 
 
-def _collect(name: str, record: VersionRecord) -> Iterator[Figure]:
+def format_github_action_benchmark(metrics: Sequence[Metric]) -> str:
+    """Return the metrics for the action's tool `customSmallerIsBetter`.
+
+    An array of objects with name, unit and value, and the optional texts range and extra: the README of
+    https://github.com/benchmark-action/github-action-benchmark, "Examples", on custom benchmarks.
+    """
+    entries = []
+    for metric in metrics:
+        entry: dict[str, str | float] = {
+            "name": f"{metric.benchmark}/{metric.measure}",
+            "unit": UNITS[metric.measure],
+            "value": metric.value,
+            "extra": metric.about,
+        }
+        if metric.low is not None:
+            entry["range"] = f"{metric.low:.6g} to {metric.high:.6g}"
+        entries.append(entry)
+    return dump_json(entries)
+
+
+def format_bencher(metrics: Sequence[Metric]) -> str:
+    """Return the metrics in the Bencher Metric Format, for `bencher run --adapter json`.
+
+    An object of benchmarks, each an object of measures, each with value and, optionally, lower_value and
+    upper_value: https://bencher.dev/docs/reference/bencher-metric-format/. Bencher holds a measure's unit itself.
+    """
+    benchmarks: dict[str, dict[str, dict[str, float]]] = {}
+    for metric in metrics:
+        low, high = metric.low, metric.high
+        ends = {} if low is None or high is None else {"lower_value": low, "upper_value": high}
+        benchmarks.setdefault(metric.benchmark, {})[metric.measure] = {"value": metric.value, **ends}
+    return dump_json(benchmarks)
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Metric]], str]] = {
+    "github-action-benchmark": format_github_action_benchmark,
+    "bencher": format_bencher,
+}
+"""The function that makes the text of each format."""
+
+
+def check_format(name: str) -> str:
+    """Return the name of a format.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")
+    return name
+
+
+def _collect(name: str, record: VersionRecord) -> Iterator[Metric]:
+    software = record.environment or record.version
     if record.imports:
-        yield _make(name, "import-time", record.imports, f"{len(record.imports)} fresh processes", record)
+        yield _make(name, "import-time", record.imports, f"{len(record.imports)} fresh processes", software)
     if record.install:
-        yield _make(name, "environment-size", [record.install.bytes / 1e6], "all its files", record)
+        yield _make(name, "environment-size", [record.install.bytes / 1e6], "all its files", software)
     for results in record.accuracy:
-        benchmark = _name(name, results.lab, results.engine, record)
+        if record.dataset is None:
+            raise ValueError(f"{name or 'trainings'}: the record does not say on which data {results.lab} was trained")
+        # The data is part of the name, so that a chart of MNIST never continues with the stand-in.
+        benchmark = "/".join(part for part in (name, str(results.case), record.dataset.source) if part)
         seeds = f"{len(results.seeds)} seeds" if len(results.seeds) > 1 else f"seed {results.seeds[0]}"
         about = f"{seeds} of {results.epochs} epochs"
         errors = [round(100 * (1 - accuracy), _DIGITS_OF_ERROR) for accuracy in results.test_accuracy]
-        yield _make(benchmark, "test-loss", _get_losses(benchmark, results), about, record)
-        yield _make(benchmark, "test-error", errors, about, record)
-    for times in record.times:
-        benchmark = _name(name, times.lab, times.engine, record)
-        process = f"of one process on hardware {times.hardware_key}"
-        first, steady = times.seconds[:1], times.seconds[1:]
-        if first:
-            yield _make(benchmark, "first-epoch", first, f"epoch 1 {process}", record)
-        if steady:
-            yield _make(benchmark, "steady-epoch", steady, f"epochs 2 to {len(times.seconds)} {process}", record)
+        yield _make(benchmark, "test-loss", _get_losses(benchmark, results), about, software)
+        yield _make(benchmark, "test-error", errors, about, software)
 
 
-def _make(benchmark: str, measure: str, values: Sequence[float], about: str, record: VersionRecord) -> Figure:
-    """Return the figure that the values of a measure come to."""
+def _collect_times(training: TrainingRecord) -> Iterator[Metric]:
+    benchmark, software = f"{training.config.case}/{training.dataset.source}", training.environment
+    first, steady = training.history.seconds[:1], training.history.seconds[1:]
+    process = f"of one process on hardware {software.hardware_key}"
+    if first:
+        yield _make(benchmark, "first-epoch", first, f"epoch 1 {process}", software)
+    if steady:
+        yield _make(benchmark, "steady-epoch", steady, f"epochs 2 to {1 + len(steady)} {process}", software)
+
+
+def _make(
+    benchmark: str, measure: str, values: Sequence[float], about: str, software: EnvironmentRecord | VersionSpec
+) -> Metric:
+    """Return the metric that sums up the values of a measure."""
     several = len(values) > 1
-    what, summarise = ("mean", statistics.fmean) if measure in _MEANS else ("median", statistics.median)
-    # Each is looked at, for NaN may hide among the others from the least, the largest and the median.
+    average, summarise = ("mean", statistics.fmean) if measure in _MEANS else ("median", statistics.median)
+    # Each value is looked at, because a median, the smallest and the largest value may all hide a NaN.
     odd = [value for value in values if not 0 <= value < math.inf]
-    head, software = f"{what} of " if several else "", record.environment or record.version
-    return Figure(
+    head = f"{average} of " if several else ""
+    return Metric(
         benchmark=benchmark,
         measure=measure,
         value=odd[0] if odd else round(summarise(values), _DIGITS),
@@ -135,14 +217,3 @@ def _get_losses(benchmark: str, results: SeedResults) -> list[float]:
         seed = results.seeds[results.test_loss.index(None)]
         raise ValueError(f"{benchmark}: the test loss of seed {seed} is not finite: no figure to export")
     return losses
-
-
-def _name(name: str, lab: str, engine: str, record: VersionRecord) -> str:
-    """Return the name of a training's figures; its data belongs to it, for a stand-in is no MNIST."""
-    if record.dataset is None:
-        raise ValueError(f"{_call(name)}: it does not say on which data {lab} was trained")
-    return "/".join(part for part in (name, f"{lab}-{engine}", record.dataset.source) if part)
-
-
-def _call(name: str) -> str:
-    return name or "trainings"

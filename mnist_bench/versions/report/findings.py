@@ -1,4 +1,4 @@
-"""All that a page on the versions says, as facts: what the records come to, before any of it is drawn or written."""
+"""What a page on the versions says, before any of it is drawn or written."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.show.text import format_spread
 from mnist_bench.stats.intervals import mean_interval
-from mnist_bench.versions.bitgroups import FIT, Alike, describe_versions, find_alike
-from mnist_bench.versions.bits import SAME_BITS
-from mnist_bench.versions.records import SeedResults, seeds_by_case
+from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups, find_groups
+from mnist_bench.versions.records import SeedResults
 from mnist_bench.versions.report.collection import Collection
 from mnist_bench.versions.report.headline import Headline, make_headline
-from mnist_bench.versions.report.regressions import Cost, Regression, find_regressions, measure_costs
-from mnist_bench.versions.report.table import Row, list_groups, make_rows
+from mnist_bench.versions.report.regressions import Cost, Regression, find_regressions, list_trained, measure_costs
+from mnist_bench.versions.report.table import VersionRow, list_groups, make_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["Facts", "Trained", "collect_facts", "find_mark", "format_mean", "list_some"]
+__all__ = ["Findings", "Trained", "collect_findings", "describe_versions", "find_mark", "format_mean", "list_some"]
 
 _SOME = 8  # names that a sentence holds
 
@@ -32,9 +32,9 @@ class Trained:
     Attributes:
         lab: A key of `LABS`.
         names: The versions.
-        label: What they are, on two short lines.
-        results: Those of the version with the most seeds.
-        marked: Whether they have the regression that the pictures mark.
+        label: Their Keras and TensorFlow, on two short lines.
+        results: The trainings of the version with the most seeds.
+        marked: Whether the versions have the regression that the pictures mark.
     """
 
     lab: str
@@ -45,51 +45,54 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Findings:
     """What a page says.
 
     Attributes:
         collection: The records.
         rows: The table of verdicts.
-        groups: Its columns.
-        alike: Which versions end in the same bits.
+        groups: The columns of that table.
+        bit_groups: Which versions end in the same bits.
         costs: What is broken and what it costs, by check.
-        mark: What the pictures mark, such as `frozen shuffle`; empty where nothing is broken.
+        mark: What the pictures mark, such as `frozen shuffle`; "" if nothing is broken.
         trained: The samples of accuracy and loss, lab by lab.
         headline: The top.
     """
 
     collection: Collection
-    rows: list[Row]
+    rows: list[VersionRow]
     groups: list[str]
-    alike: list[Alike]
+    bit_groups: list[BitGroups]
     costs: dict[str, tuple[Regression, list[Cost]]]
     mark: str
     trained: list[Trained]
     headline: Headline
 
 
-def collect_facts(collection: Collection) -> Facts:
-    """Judge and gather all that is said of these records."""
-    rows, alike = make_rows(collection), find_alike(collection.records)
+def collect_findings(collection: Collection) -> Findings:
+    """Judge and gather all that a page says of these records."""
+    rows, bit_groups = make_rows(collection), find_groups(collection.records)
     regressions = find_regressions(collection.records)
-    costs = {it.check: (it, measure_costs(it, collection.records)) for it in regressions}
+    costs = {
+        regression.check: (regression, measure_costs(regression, collection.records)) for regression in regressions
+    }
     marked = find_mark(regressions)
-    return Facts(
+    return Findings(
         collection=collection,
         rows=rows,
         groups=list_groups(rows),
-        alike=alike,
+        bit_groups=bit_groups,
         costs=costs,
         mark=marked.title if marked else "",
-        trained=list(_collect_trained(collection, alike, marked)),
-        headline=make_headline(rows, alike, costs, collection.pairs),
+        trained=list(_collect_trained(collection, bit_groups, marked)),
+        headline=make_headline(rows, bit_groups, costs, collection.pairs),
     )
 
 
 def find_mark(regressions: Sequence[Regression]) -> Regression | None:
-    """Return the regression that the pictures mark: the first that only some versions have, by Keras's own `fit`."""
-    return next((it for it in regressions if it.lacking and set(it.engines) & set(SAME_BITS)), None)
+    """Return the regression that the pictures mark: the first that Keras's own `fit` has in some versions only."""
+    fit = set(SAME_BITS)
+    return next((regression for regression in regressions if regression.lacking and fit & {*regression.engines}), None)
 
 
 def format_mean(values: Sequence[float | None]) -> str:
@@ -110,18 +113,32 @@ def list_some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SOME]) + more
 
 
-def _collect_trained(collection: Collection, alike: Sequence[Alike], marked: Regression | None) -> Iterator[Trained]:
-    for it in (it for it in alike if it.way == FIT):
-        for names in it.groups:
+def describe_versions(records: Sequence[VersionRecord]) -> str:
+    """Return the Keras and TensorFlow of some versions, on two short lines."""
+    keras = _format_range(record.keras for record in records)
+    tensorflow = _format_range(record.version.tensorflow for record in records)
+    return f"Keras {keras}\nTF {tensorflow}{f', {len(records)} versions' if len(records) > 1 else ''}"
+
+
+def _format_range(versions: Iterable[str]) -> str:
+    """Return the only minor release of some versions, or the first and the last."""
+    minors = dict.fromkeys(".".join(version.split(".")[:2]) for version in versions)
+    ordered = sorted(minors, key=lambda minor: [int(part) if part.isdigit() else 0 for part in minor.split(".")])
+    return ordered[0] if len(ordered) == 1 else f"{ordered[0]}–{ordered[-1]}"  # noqa: RUF001 - a range
+
+
+def _collect_trained(
+    collection: Collection, bit_groups: Sequence[BitGroups], marked: Regression | None
+) -> Iterator[Trained]:
+    for column in bit_groups:
+        for names in column.groups if column.method == FIT else ():
             records = [collection.records[name] for name in names]
-            cases = [f"{it.lab}-{engine}" for engine in SAME_BITS]
-            results = [seeds_by_case(record).get(case) for record in records for case in cases]
-            there = [one for one in results if one]
-            if there:
+            found = [results for record in records for results in list_trained(column.lab, record)]
+            if found:
                 yield Trained(
-                    lab=it.lab,
+                    lab=column.lab,
                     names=names,
                     label=describe_versions(records),
-                    results=max(there, key=lambda one: len(one.seeds)),
+                    results=max(found, key=lambda results: len(results.seeds)),
                     marked=bool(marked and set(names) & set(marked.having)),
                 )

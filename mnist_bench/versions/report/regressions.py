@@ -1,4 +1,4 @@
-"""What is broken in which versions, since when, and what it costs: read from the checks and the trainings on record."""
+"""What is broken in which versions, since when, and what it costs: from the checks and trainings on record."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from mnist_bench.checks.known import load_known
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.intervals import Interval, change_interval
 from mnist_bench.training.labs import LABS
-from mnist_bench.versions.bitgroups import FIT, find_keras, group_records
-from mnist_bench.versions.bits import SAME_BITS
+from mnist_bench.versions.bits import FIT, SAME_BITS, group_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,27 +20,29 @@ if TYPE_CHECKING:
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.records import SeedResults, VersionRecord
 
-__all__ = ["LEVEL", "Cost", "Regression", "find_regressions", "measure_costs"]
+__all__ = ["LEVEL", "Cost", "Regression", "find_regressions", "list_trained", "measure_costs"]
 
-LEVEL = 0.95  # of the intervals of a cost: it is told, not judged
+LEVEL = 0.95  # of the intervals of a cost, on which no verdict rests
 _FEWEST = 2  # seeds that have a spread
+_BROKEN = (Verdict.KNOWN, Verdict.REGRESSED)
 
 
 @dataclass(frozen=True)
 class Regression:
-    """A check that does not hold in some versions.
+    """A check that fails in some versions.
 
     Attributes:
         check: The check without its case, such as `contract/new-order`.
-        title: Its name on the reviewed list, or the check's.
-        known: Whether the list has it for every version that has it.
-        reason: What is wrong, as the list says it; else what was measured.
-        link: Where it is discussed.
-        having: The versions that have it, on any engine.
-        lacking: Those in which it holds on every engine.
-        unknown: Those that were not checked for it.
-        engines: Those that have it, as the records name them.
-        since: The first release that has it, such as `Keras 3.0.5`, where every newer one has it and no older one.
+        title: Its name on the reviewed list, or the check.
+        known: Whether the list names the regression for every version that has it.
+        reason: What is wrong, as the list says; else what was measured.
+        link: Where the regression is discussed.
+        having: The versions that have the regression, on any engine.
+        lacking: The versions in which the check holds on every engine.
+        unknown: The versions that were not checked.
+        engines: The engines that have the regression, as the records name them.
+        since: The first release that has the regression, such as `Keras 3.0.5`, if every newer release has it and no
+            older one.
     """
 
     check: str
@@ -58,19 +59,19 @@ class Regression:
 
 @dataclass(frozen=True)
 class Cost:
-    """A lab's accuracy or loss in versions that have a regression, beside those that have not.
+    """A lab's accuracy or loss in versions with a regression, compared with versions without.
 
-    The seed is the unit: versions of the same bits count once, and those of other bits are averaged by seed, for
-    trainings of one seed that differ by their rounding are no further sample.
+    The seed is the unit: versions of the same bits count once, and those of other bits are averaged by seed, because
+    trainings of one seed that differ by rounding only are no further sample.
 
     Attributes:
         lab: A key of `LABS`.
         metric: `accuracy` or `loss`.
-        lacking: Mean of the versions that have it not.
-        having: Mean of those that have it.
+        lacking: Mean over the versions without the regression.
+        having: Mean over the versions with the regression.
         change: Of the mean, having minus lacking.
-        seeds: How many, without it and with it.
-        samples: Of how many different bits, without it and with it.
+        seeds: How many, without and with the regression.
+        samples: Of how many different bits, without and with the regression.
     """
 
     lab: str
@@ -83,26 +84,25 @@ class Cost:
 
 
 def find_regressions(records: Mapping[str, VersionRecord]) -> list[Regression]:
-    """Return each check that is KNOWN or REGRESSED in any version, those that no list knows first."""
+    """Return each check that is KNOWN or REGRESSED in any version, first those that no list names."""
     broken: dict[str, dict[str, list[str]]] = {}
     for name, record in records.items():
         for engine, results in record.checks.items():
             for result in results:
-                if result.verdict in (Verdict.KNOWN, Verdict.REGRESSED):
-                    broken.setdefault(_strip(result.name), {}).setdefault(name, []).append(engine)
+                if result.verdict in _BROKEN:
+                    broken.setdefault(result.check, {}).setdefault(name, []).append(engine)
     found = [_make_regression(check, having, records) for check, having in broken.items()]
-    return sorted(found, key=lambda it: it.known)
+    return sorted(found, key=lambda regression: regression.known)
 
 
 def measure_costs(regression: Regression, records: Mapping[str, VersionRecord]) -> list[Cost]:
-    """Return what a regression costs each lab, where versions with it and without it were trained alike."""
+    """Return what a regression costs each lab, if versions with and without the regression were trained alike."""
     costs: list[Cost] = []
     if not set(regression.engines) & set(SAME_BITS):
-        return costs  # none that trains the versions in full has it
+        return costs  # no engine that trains the versions in full has the regression
     for lab in LABS:
         sides = [_collect(lab, names, records) for names in (regression.lacking, regression.having)]
-        trained = [results for side in sides for results in side]
-        if len({results.epochs for results in trained}) != 1:  # none, or some were cut short
+        if len({results.epochs for side in sides for results in side}) != 1:  # none, or some trained for fewer epochs
             continue
         for metric in ("accuracy", "loss"):
             lacking, having = (_average(side, metric) for side in sides)
@@ -116,10 +116,10 @@ def measure_costs(regression: Regression, records: Mapping[str, VersionRecord]) 
 
 
 def _make_regression(check: str, having: Mapping[str, list[str]], records: Mapping[str, VersionRecord]) -> Regression:
-    told = [result for name in having for result in _find_results(check, records[name])]
-    known = all(it.verdict is not Verdict.REGRESSED for it in told)
-    entry = next((it for it in load_known() if it.check == check), None) if known else None
-    worst = next(it for it in told if it.verdict in (Verdict.KNOWN, Verdict.REGRESSED))
+    found = [result for name in having for result in _find_results(check, records[name])]
+    known = all(result.verdict is not Verdict.REGRESSED for result in found)
+    entry = next((entry for entry in load_known() if entry.check == check), None) if known else None
+    worst = next(result for result in found if result.verdict in _BROKEN)
     rest = [name for name in records if name not in having]
     lacking = [name for name in rest if _holds(check, records[name])]
     return Regression(
@@ -137,11 +137,11 @@ def _make_regression(check: str, having: Mapping[str, list[str]], records: Mappi
 
 
 def _find_start(having: Sequence[VersionRecord], lacking: Sequence[VersionRecord]) -> str | None:
-    """Return the first release that has it, if one package's versions part those that have it from the others."""
+    """Return the first release with the regression, if the releases of one package separate the two groups."""
     for package in ("Keras", "TensorFlow"):
         try:
             first, last = (
-                [Version(find_keras(it) if package == "Keras" else it.version.tensorflow) for it in side]
+                [Version(record.keras if package == "Keras" else record.version.tensorflow) for record in side]
                 for side in (having, lacking)
             )
         except InvalidVersion:
@@ -151,35 +151,25 @@ def _find_start(having: Sequence[VersionRecord], lacking: Sequence[VersionRecord
     return None
 
 
-def _strip(name: str) -> str:
-    return name.partition("[")[0]
-
-
 def _find_results(check: str, record: VersionRecord) -> list[CheckResult]:
-    return [it for results in record.checks.values() for it in results if _strip(it.name) == check]
+    return [result for results in record.checks.values() for result in results if result.check == check]
 
 
 def _holds(check: str, record: VersionRecord) -> bool:
     results = _find_results(check, record)
-    return bool(results) and all(it.verdict in (Verdict.PASS, Verdict.IDENTICAL) for it in results)
+    return bool(results) and all(result.verdict in (Verdict.PASS, Verdict.IDENTICAL) for result in results)
 
 
 def _collect(lab: str, names: Sequence[str], records: Mapping[str, VersionRecord]) -> list[SeedResults]:
-    """Return the trainings of a lab by Keras's own `fit`, once for each of the different bits."""
+    """Return a lab's trainings by Keras's own `fit`: of each group of versions with the same bits the most seeds."""
     groups = group_records({name: records[name] for name in names}, lab, FIT)
-    best = [
-        max(
-            (it for name in group for it in _list_trained(lab, records[name])),
-            key=lambda it: len(it.seeds),
-            default=None,
-        )
-        for group in groups
-    ]
-    return [results for results in best if results]
+    trained = [[results for name in group for results in list_trained(lab, records[name])] for group in groups]
+    return [max(results, key=lambda trainings: len(trainings.seeds)) for results in trained if results]
 
 
-def _list_trained(lab: str, record: VersionRecord) -> list[SeedResults]:
-    return [it for it in record.accuracy if it.lab == lab and it.engine in SAME_BITS]
+def list_trained(lab: str, record: VersionRecord) -> list[SeedResults]:
+    """Return a version's trainings of a lab by Keras's own `fit`."""
+    return [results for results in record.accuracy if results.lab == lab and results.engine in SAME_BITS]
 
 
 def _average(side: Sequence[SeedResults], metric: str) -> list[float]:
@@ -189,4 +179,4 @@ def _average(side: Sequence[SeedResults], metric: str) -> list[float]:
         for seed, value in zip(results.seeds, getattr(results, f"test_{metric}"), strict=True):
             if value is not None:
                 values.setdefault(seed, []).append(value)
-    return [statistics.fmean(it) for _, it in sorted(values.items())]
+    return [statistics.fmean(of_seed) for _, of_seed in sorted(values.items())]

@@ -1,4 +1,4 @@
-"""Every version beside its predecessor, as the cells of one table: the worst verdict of each group of checks."""
+"""Each version compared with its predecessor, as the cells of one table: the worst verdict of each group of checks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
-from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.timing.ab.records import VERDICTS, format_ratio
+from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.comparison import Compared, check_disaster, compare_versions
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, Axis, find_predecessor
@@ -22,28 +22,30 @@ if TYPE_CHECKING:
     from mnist_bench.versions.releases import VersionSpec
     from mnist_bench.versions.report.collection import Collection
 
-__all__ = ["GROUPS", "TONES", "Cell", "Row", "Tone", "explain_machines", "list_groups", "make_rows"]
+__all__ = ["GROUPS", "TONES", "Cell", "Tone", "VersionRow", "list_groups", "make_rows"]
 
 Tone = Literal["good", "known", "bad", "open", "moved", "none"]
 
 GROUPS = ("structure", "contracts", "arithmetic", "reproducibility", "bits", "accuracy", "loss", "time")
-_BESIDE = GROUPS[4:]  # those that need a predecessor
-_LAYERS = {"structure": "structure", "contract": "contracts"}
-_LAYERS |= {name: name for name in ("arithmetic", "reproducibility")}
+_COMPARED = GROUPS[4:]  # the groups that need a predecessor
+# The group of each layer of checks that needs none.
+_LAYERS = {"contract": "contracts", **{name: name for name in ("structure", "arithmetic", "reproducibility")}}
+# The checks of the layer accuracy that say nothing of a metric. A training that is missing says something of both.
+_FOREIGN = {"accuracy": ("accuracy/loss",), "loss": ("accuracy/accuracy", "accuracy/threshold")}
 TONES: dict[str, Tone] = {"IDENTICAL": "good", "PASS": "good", "KNOWN": "known", "REGRESSED": "bad"}
-_NOT_MEASURED, _FAILED, _FIRST, _LEAD, _MOVED = "NOT MEASURED", "FAILED", "FIRST", "LEAD", "MOVED"
-_NO_ANSWER: dict[str, Tone] = {_NOT_MEASURED: "none", _FIRST: "none", _LEAD: "none", _MOVED: "moved"}
+_NOT_MEASURED, _FAILED, _FIRST, _MOVED = "NOT MEASURED", "FAILED", "FIRST", "MOVED"
+_NO_ANSWER: dict[str, Tone] = {_NOT_MEASURED: "none", _FIRST: "none", _MOVED: "moved"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a version says of one group of checks.
+    """What a version's record says of one group of checks.
 
     Attributes:
-        word: A verdict; or NOT MEASURED, FAILED where it could not be measured, FIRST where there is nothing older
-            to hold it against, MOVED where the bits are others, LEAD where times are no pair.
+        word: A verdict; or NOT MEASURED; FAILED if the group could not be measured; FIRST if there is no older version
+            to compare with; MOVED if the bits are not the same.
         figure: The same in a few words.
-        results: The checks behind it.
+        results: The checks of the group.
     """
 
     word: str
@@ -57,15 +59,15 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A version beside its predecessor.
+class VersionRow:
+    """A version and its predecessor.
 
     Attributes:
-        name: Of the version.
-        axis: Which it belongs to.
-        record: Its record.
-        base: The name of its predecessor among the records, if there is one.
-        compared: What the two say beside each other; None where there is none, or they cannot be compared.
+        name: The name of the version.
+        axis: The axis of the version.
+        record: The record of the version.
+        base: The name of the predecessor among the records; None if there is none.
+        compared: The comparison of the two; None if there is no predecessor, or the two cannot be compared.
         cells: By group, in the order of `list_groups`.
     """
 
@@ -77,10 +79,10 @@ class Row:
     cells: dict[str, Cell]
 
 
-def make_rows(collection: Collection) -> list[Row]:
-    """Return a row a version, in the collection's order."""
-    # A predecessor of which nothing could be measured says nothing: the one before it does.
-    specs = [it.version for it in collection.records.values() if it.status in ("measured", "partial")]
+def make_rows(collection: Collection) -> list[VersionRow]:
+    """Return a row for each version, in the collection's order."""
+    # A version of which nothing could be measured is no predecessor: the version before it is.
+    specs = [record.version for record in collection.records.values() if _is_measured(record)]
     rows = []
     for name, record in collection.records.items():
         spec = _find_base(record.version, specs)
@@ -89,62 +91,58 @@ def make_rows(collection: Collection) -> list[Row]:
     return rows
 
 
-def list_groups(rows: Iterable[Row]) -> list[str]:
-    """Return the columns: the eight groups, and `other` where a record has a check that is in none of them."""
+def list_groups(rows: Iterable[VersionRow]) -> list[str]:
+    """Return the columns: the eight groups, and `other` if a record has a check that is in none of the groups."""
     other = any("other" in row.cells for row in rows)
     return [*GROUPS, *(["other"] if other else [])]
 
 
-def explain_machines(a: VersionRecord, b: VersionRecord) -> str:
-    """Return in what two machines differ so that other bits say nothing of the versions; empty if in nothing."""
-    if a.environment is None or b.environment is None:
-        return "no fingerprint of the machine"
-    keys = explain_keys(a.environment, b.environment, NUMERICS_FIELDS)
-    return ", ".join(f"{name} {x!r} and {y!r}" for name, (x, y) in keys.items() if name != "keras")
+def _is_measured(record: VersionRecord) -> bool:
+    return record.status in ("measured", "partial")
 
 
 def _find_base(spec: VersionSpec, specs: Sequence[VersionSpec]) -> VersionSpec | None:
-    """Return the predecessor; of a version of one's own that has none, the nearest older one, whatever differs."""
+    """Return the predecessor; for a version of the user's own that has none, the nearest older version of any kind."""
     found = find_predecessor(spec, specs)
     if found or spec.name in MATRIX:
         return found
-    return max((it for it in specs if _age(it) < _age(spec)), key=_age, default=None)
+    return max((other for other in specs if _age(other) < _age(spec)), key=_age, default=None)
 
 
 def _age(spec: VersionSpec) -> tuple[Version, Version, Version]:
     return Version(spec.tensorflow), Version(spec.keras or "0"), Version(spec.python)
 
 
-def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pair: AbRecord | None) -> Row:
+def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pair: AbRecord | None) -> VersionRow:
     compared, problem = None, ""
     if base:
         try:
             compared = compare_versions(base, record)
-        except ValueError as error:  # such as trainings of another length: no answer, and never green
+        except ValueError as error:  # such as trainings of another length: no answer, and so not green
             problem = str(error)
     cells = dict(_judge_checks(record))
     if problem:
-        cells |= {group: Cell("INCONCLUSIVE", problem) for group in _BESIDE}
+        cells |= {group: Cell("INCONCLUSIVE", problem) for group in _COMPARED}
     else:
         cells["bits"] = _judge_bits(record, base, compared)
         cells |= {metric: _judge_metric(metric, record, base, compared) for metric in ("accuracy", "loss")}
     if pair or not problem:
-        cells["time"] = _judge_time(record, base, compared, pair)
+        cells["time"] = _judge_time(record, base, pair)
     name = record.version.name
-    return Row(name, axis, record, base.version.name if base else None, compared, cells)
+    return VersionRow(name, axis, record, base.version.name if base else None, compared, cells)
 
 
 def _judge_checks(record: VersionRecord) -> Iterable[tuple[str, Cell]]:
     """Yield a cell for each group of checks that need no predecessor."""
-    groups: dict[str, list[CheckResult]] = {group: [] for group in _LAYERS.values()}
-    for result in (it for its in record.checks.values() for it in its):
-        groups.setdefault(_LAYERS.get(result.name.partition("/")[0], "other"), []).append(result)
+    groups: dict[str, list[CheckResult]] = {group: [] for group in GROUPS if group not in _COMPARED}
+    for result in (result for results in record.checks.values() for result in results):
+        groups.setdefault(_LAYERS.get(result.layer, "other"), []).append(result)
     for group, results in groups.items():
         yield group, _summarise(results) if results else _make_empty(record, "checks")
 
 
 def _summarise(results: Sequence[CheckResult]) -> Cell:
-    """Return what these results come to, in the words of the first that is as bad as the worst."""
+    """Return the worst verdict of these results, and the figure of the first result with that verdict."""
     word = conclude(result.verdict for result in results)
     worst = [result for result in results if result.verdict is word]
     if word in (Verdict.PASS, Verdict.IDENTICAL):
@@ -153,7 +151,7 @@ def _summarise(results: Sequence[CheckResult]) -> Cell:
 
 
 def _make_empty(record: VersionRecord, layer: str) -> Cell:
-    failures = [it for it in record.failures if it.layer == layer or record.status == "failed"]
+    failures = [failure for failure in record.failures if failure.layer == layer or record.status == "failed"]
     if failures:
         return Cell(_FAILED, f"{failures[0].layer} of {failures[0].what} failed: {failures[0].reason}")
     return Cell(_NOT_MEASURED, "not measured")
@@ -163,13 +161,12 @@ def _judge_bits(record: VersionRecord, base: VersionRecord | None, compared: Com
     if not record.probes and not record.accuracy:
         return _make_empty(record, "probes")
     if base is None or compared is None:
-        return Cell(_FIRST, "nothing older on its axis")
-    same = [it for it in compared.results if it.name.startswith("bits/")]
+        return Cell(_FIRST, "no older version on its axis")
+    same = [result for result in compared.results if result.layer == "bits"]
     if not same and not compared.moved:
         return Cell(_NOT_MEASURED, "not measured in both")
-    machines = explain_machines(base, record)
-    if machines:
-        return Cell("INCONCLUSIVE", f"the bits of two machines do not compare: {machines}", same)
+    if machines := explain_machines(base, record):
+        return Cell("INCONCLUSIVE", f"the bits of two machines cannot be compared: {machines}", same)
     if compared.moved:
         case, reason = next(iter(compared.moved.items()))
         return Cell(_MOVED, f"{case}: {reason}", same)
@@ -180,36 +177,24 @@ def _judge_metric(metric: str, record: VersionRecord, base: VersionRecord | None
     """Return the cell of `accuracy` or `loss`: the disasters, which need no predecessor, and the statistics."""
     if not record.accuracy:
         return _make_empty(record, "accuracy")
-    results = {it.name: it for results in record.accuracy for it in check_disaster(results)}
+    results = {result.name: result for trained in record.accuracy for result in check_disaster(trained)}
     if base and not base.accuracy and not results:
         return Cell(_NOT_MEASURED, f"{base.version.name} has no trainings")
     if compared:
-        results |= {it.name: it for it in compared.results if it.name.startswith("accuracy/")}
-    mine = [it for name, it in results.items() if _is_about(name, metric)]
-    if mine:
-        return _summarise(mine)
+        results |= {result.name: result for result in compared.results if result.layer == "accuracy"}
+    found = [result for result in results.values() if result.check not in _FOREIGN[metric]]
+    if found:
+        return _summarise(found)
     if base is None or compared is None:
-        return Cell(_FIRST, "nothing older on its axis")
+        return Cell(_FIRST, "no older version on its axis")
     return Cell("IDENTICAL", "the same bits in every training")
 
 
-def _is_about(name: str, metric: str) -> bool:
-    """Return whether a check's name is about a metric; one of a training that is not there is about both."""
-    check = name.removeprefix("accuracy/").partition("[")[0]
-    return check not in ("accuracy", "threshold", "loss") or (check == "loss") == (metric == "loss")
-
-
-def _judge_time(
-    record: VersionRecord, base: VersionRecord | None, compared: Compared | None, pair: AbRecord | None
-) -> Cell:
+def _judge_time(record: VersionRecord, base: VersionRecord | None, pair: AbRecord | None) -> Cell:
     if pair:
         ratios = f"wall clock {format_ratio(pair.wall)}, processor time {format_ratio(pair.cpu)}"
-        figure = f"{pair.verdict} than {pair.python_a}: {ratios}" if pair.verdict in ("slower", "faster") else ""
-        figure = figure or f"{pair.verdict}, beside {pair.python_a}: {ratios}"
-        return Cell(VERDICTS[pair.verdict].value, figure)
-    if not record.times:
-        return _make_empty(record, "times")
-    leads = [note for note in compared.notes if note.startswith("epoch of ")] if compared else []
-    if leads:
-        return Cell(_LEAD, leads[0])
-    return Cell(_LEAD if base else _FIRST, "timed, but beside nothing")
+        link = "than" if pair.verdict in ("slower", "faster") else "compared with"
+        return Cell(VERDICTS[pair.verdict].value, f"{pair.verdict} {link} {pair.python_a}: {ratios}")
+    if base is None and _is_measured(record):
+        return Cell(_FIRST, "no older version on its axis")
+    return _make_empty(record, "pairs")

@@ -1,4 +1,4 @@
-"""What one page is about: records gathered in their order, and refused where they do not belong together."""
+"""What one page is about: records in the order of the page, and refused if they do not belong together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write(folder: Path, records: dict[str, VersionRecord]) -> Path:
 
 
 def test_records_stand_along_their_axes(records: dict[str, VersionRecord]) -> None:
-    """TensorFlow first, then Keras, then Python, whatever order they came in."""
+    """TensorFlow first, then Keras, then Python, in whatever order the records were given."""
     collection = make_collection(reversed(records.values()))
     assert list(collection.records) == NAMES
     assert list(collection.axes.values()) == ["tensorflow", "tensorflow", "keras", "python", "python"]
@@ -45,17 +45,17 @@ def test_records_stand_along_their_axes(records: dict[str, VersionRecord]) -> No
 
 
 def test_files_and_folders_are_read_once(records: dict[str, VersionRecord], tmp_path: Path) -> None:
-    """A file that its folder names, too, counts once; a file alone will do."""
+    """A file that is given with its folder counts once; a file alone is enough."""
     folder = write(tmp_path, records)
     whole = load_collection([folder, folder / "py311-tf215.json"])
     assert whole == make_collection(records.values())
     assert list(load_collection([folder / "py311-tf215.json"]).records) == ["py311-tf215"]
 
 
-def test_pairs_come_from_beside_the_records(
+def test_pairs_are_read_next_to_the_records(
     records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], tmp_path: Path
 ) -> None:
-    """Those of versions that have a record are shown."""
+    """The pairs of versions that have a record are shown."""
     folder = write(tmp_path, records)
     (folder / "pairs").mkdir()
     for name in ("py312-tf216", "py312-tf217"):
@@ -75,7 +75,7 @@ def test_the_digest_is_of_all_that_is_shown(
 
 
 def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path) -> None:
-    """The matrix's own are shown, then the newest; how many are not is known."""
+    """The matrix's own records are shown first, then the newest; the others are counted."""
     (record,) = make_versions(["py311-tf215"], seeds=1).values()
     own = {
         f"mine-{day:02}": dataclasses.replace(
@@ -91,14 +91,14 @@ def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, Ver
     assert collection.left_out == 7
     assert load_collection([folder]).left_out == 0
     assert len(MATRIX) <= MOST
-    # Other data are refused also in a record that would not be shown.
+    # Other data are refused even in a record that would not be shown.
     (folder / "mine-01.json").write_text((folder / "mine-01.json").read_text().replace('"digits"', '"mnist"'))
     with pytest.raises(ValueError, match="are of different data"):
         load_collection([folder], most=3)
 
 
 def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
-    """An empty folder and a file that is not there are named."""
+    """An empty folder and a file that does not exist are named."""
     with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: no records (*.json) there")):
         load_collection([tmp_path])
     with pytest.raises(RecordError, match=r"not-there\.json: No such file"):
@@ -107,25 +107,25 @@ def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
 
 def test_two_records_of_one_version_are_refused(records: dict[str, VersionRecord], tmp_path: Path) -> None:
     """Both files are named."""
-    first, second = (write(tmp_path / name, records) for name in ("a", "b"))
+    folders = [write(tmp_path / name, records) for name in ("a", "b")]
     with pytest.raises(ValueError, match=r"a/py311-tf215\.json and .*b/py311-tf215\.json are both records of"):
-        load_collection([first, second])
+        load_collection(folders)
 
 
 @pytest.mark.parametrize("of_pair", [False, True], ids=["record", "pair"])
 def test_other_data_is_refused(
     records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], tmp_path: Path, *, of_pair: bool
 ) -> None:
-    """One page never mixes data sets; the message names both files and both sets."""
-    mnist = dataclasses.replace(records["py311-tf215"].dataset, source="mnist")
+    """One page never mixes data sets; the message names both files and both data sets."""
+    other = dataclasses.replace(records["py311-tf215"].dataset, source="mnist")
     if of_pair:
         folder = write(tmp_path, records)
         pair = make_ab(python_b="py312-tf216")
-        pair = dataclasses.replace(pair, workload=dataclasses.replace(pair.workload, dataset=mnist))
+        pair = dataclasses.replace(pair, workload=dataclasses.replace(pair.workload, dataset=other))
         write(folder / "pairs", {"py312-tf216": pair})  # type: ignore[dict-item]
         second = r"pairs/py312-tf216\.json"
     else:
-        changed: dict[str, Any] = {"dataset": mnist, "probes": []}
+        changed: dict[str, Any] = {"dataset": other, "probes": []}
         records["py312-tf216"] = dataclasses.replace(records["py312-tf216"], **changed)
         folder, second = write(tmp_path, records), r"py312-tf216\.json"
     with pytest.raises(
@@ -148,10 +148,10 @@ def test_other_data_is_refused(
     ],
     ids=["schema", "status", "columns", "name"],
 )
-def test_a_hand_in_the_record_is_found(
+def test_an_edited_record_is_refused(
     records: dict[str, VersionRecord], tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    """The message names the file, and the field where one is wrong."""
+    """The message names the file, and the field if one is wrong."""
     path = write(tmp_path, records) / "py311-tf215.json"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))

@@ -13,13 +13,13 @@ from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.report.collection import load_collection, make_collection
 from mnist_bench.versions.report.docs import draw_picture, format_results, make_stamp, write_docs
-from mnist_bench.versions.report.findings import collect_facts
+from mnist_bench.versions.report.findings import collect_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mnist_bench.timing.ab.records import AbRecord
-    from mnist_bench.versions.report.findings import Facts
+    from mnist_bench.versions.report.findings import Findings
 
 ROOT = Path(__file__).parents[3]
 OLD, NEW = "py311-tf215", "py312-tf216"
@@ -27,29 +27,28 @@ AGAIN = "mnist-bench report --docs docs"
 
 
 @pytest.fixture
-def facts(make_versions: Callable[..., dict[str, VersionRecord]], make_ab: Callable[..., AbRecord]) -> Facts:
+def findings(make_versions: Callable[..., dict[str, VersionRecord]], make_ab: Callable[..., AbRecord]) -> Findings:
     """What two versions and a pair come to."""
     pairs = {NEW: make_ab(python_a=OLD, python_b=NEW)}
-    return collect_facts(make_collection(make_versions([OLD, NEW]).values(), pairs))
+    return collect_findings(make_collection(make_versions([OLD, NEW]).values(), pairs))
 
 
 def test_the_committed_results_are_those_of_the_records() -> None:
-    """Records that came, a changed word or a changed drawing: one command writes both anew."""
+    """After a new record, a changed word or a changed drawing, one command writes both again."""
     if not (ROOT / "docs" / "design.md").is_file():
         pytest.skip("the docs are in a checkout only")
     folder = ROOT / "baselines" / "versions"
-    paths = list(folder.glob("*.json"))
-    facts = collect_facts(load_collection([folder]) if paths else make_collection([]))
-    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == format_results(facts), AGAIN
+    findings = collect_findings(load_collection([folder]) if list(folder.glob("*.json")) else make_collection([]))
+    assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == format_results(findings), AGAIN
     picture = ROOT / "docs" / "images" / "versions.svg"
-    assert picture.exists() == any(sample.lab == "mlp" for sample in facts.trained), AGAIN
-    if picture.exists():  # its bytes depend on matplotlib's version, its stamp does not
-        assert make_stamp(facts) in picture.read_text(encoding="utf-8"), AGAIN
+    assert picture.exists() == any(sample.lab == "mlp" for sample in findings.trained), AGAIN
+    if picture.exists():  # the bytes depend on matplotlib's version, the stamp does not
+        assert make_stamp(findings) in picture.read_text(encoding="utf-8"), AGAIN
 
 
-def test_the_results_have_every_table(facts: Facts) -> None:
+def test_the_results_have_every_table(findings: Findings) -> None:
     """The verdicts, the bits, accuracy and loss, the cost, the times."""
-    text = format_results(facts)
+    text = format_results(findings)
     for line in (
         "| `py312-tf216` | 2.16.2 | 3.0.5 | PASS | KNOWN | PASS | PASS | MOVED |",
         "| mlp by fit | B | py312-tf216 |",
@@ -67,18 +66,18 @@ def test_the_results_have_every_table(facts: Facts) -> None:
 
 
 def test_nothing_measured_is_said() -> None:
-    """Before there are records the page says so, and there is no picture."""
-    facts = collect_facts(make_collection([]))
-    assert "There are no records in `baselines/versions` yet" in format_results(facts)
-    assert draw_picture(facts) is None
-    planned = collect_facts(make_collection([VersionRecord(version=find_version(OLD))]))
+    """Without records the page says so, and there is no picture."""
+    findings = collect_findings(make_collection([]))
+    assert "There are no records in `baselines/versions` yet" in format_results(findings)
+    assert draw_picture(findings) is None
+    planned = collect_findings(make_collection([VersionRecord(version=find_version(OLD))]))
     assert format_results(planned).count("Not measured.") == 3
     assert "| `py311-tf215` | 2.15.1 | 2.15.0 | NOT MEASURED |" in format_results(planned)
 
 
-def test_the_picture_stands_alone(facts: Facts) -> None:
-    """It is valid XML on a ground of its own, and says what it is of."""
-    picture = draw_picture(facts)
+def test_the_picture_stands_alone(findings: Findings) -> None:
+    """The picture is valid XML on a white background, and says what it was drawn from."""
+    picture = draw_picture(findings)
     assert picture is not None
     ET.fromstring(picture)  # noqa: S314 - our own drawing
     assert 'style="background:#fff"' in picture
@@ -86,17 +85,19 @@ def test_the_picture_stands_alone(facts: Facts) -> None:
     assert re.search(r"<desc>[^<]*records [0-9a-f]{16}, drawing [0-9a-f]{16}</desc>", picture)
 
 
-def test_a_stamp_changes_with_the_records(facts: Facts, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
-    """So a picture of other records is found out."""
-    changed = collect_facts(make_collection(make_versions([OLD, NEW], seeds=6).values()))
-    assert make_stamp(changed) != make_stamp(facts) == make_stamp(facts)
+def test_a_stamp_changes_with_the_records(
+    findings: Findings, make_versions: Callable[..., dict[str, VersionRecord]]
+) -> None:
+    """A picture of other records has another stamp."""
+    others = collect_findings(make_collection(make_versions([OLD, NEW], seeds=6).values()))
+    assert make_stamp(others) != make_stamp(findings) == make_stamp(findings)
 
 
-def test_only_its_own_files_are_replaced(facts: Facts, tmp_path: Path) -> None:
-    """Written twice is fine; a results.md that somebody wrote is left alone."""
+def test_only_its_own_files_are_replaced(findings: Findings, tmp_path: Path) -> None:
+    """The command may write twice; a results.md that somebody else wrote is left alone."""
     names = [tmp_path / "results.md", tmp_path / "images" / "versions.svg"]
-    assert write_docs(facts, tmp_path) == write_docs(facts, tmp_path) == names
+    assert write_docs(findings, tmp_path) == write_docs(findings, tmp_path) == names
     names[0].write_text("mine")
     with pytest.raises(FileExistsError, match=r"results\.md exists already"):
-        write_docs(facts, tmp_path)
+        write_docs(findings, tmp_path)
     assert names[0].read_text() == "mine"

@@ -1,4 +1,4 @@
-"""What a page says, before it is drawn: one sample for the same bits, and values with their spread."""
+"""What a page says, before anything is drawn: one sample for the same bits, and values with their spread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.versions.report.collection import make_collection
-from mnist_bench.versions.report.findings import collect_facts, format_mean, list_some
+from mnist_bench.versions.report.findings import collect_findings, describe_versions, format_mean, list_some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,31 +25,31 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
 
 
 def test_versions_of_the_same_bits_are_one_sample(records: dict[str, VersionRecord]) -> None:
-    """It is marked where the versions have what the pictures are about."""
-    facts = collect_facts(make_collection(records.values()))
-    assert facts.mark == "frozen shuffle"
-    assert [(sample.lab, sample.names, sample.marked) for sample in facts.trained] == [
+    """The sample of versions with the regression is marked."""
+    findings = collect_findings(make_collection(records.values()))
+    assert findings.mark == "frozen shuffle"
+    assert [(sample.lab, sample.names, sample.marked) for sample in findings.trained] == [
         ("mlp", NAMES[:2], False),
         ("mlp", NAMES[2:], True),
     ]
 
 
 def test_the_sample_has_the_most_seeds(records: dict[str, VersionRecord]) -> None:
-    """A version that was trained less does not stand for one of the same bits that was trained more."""
+    """Of versions with the same bits the one with the most seeds counts."""
     (results,) = records[NAMES[0]].accuracy
     columns = {name: getattr(results, name)[:2] for name in ("seeds", "test_accuracy", "test_loss", "final_digests")}
     fewer = dataclasses.replace(results, **columns)
     records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], accuracy=[fewer])
-    facts = collect_facts(make_collection(records.values()))
-    assert [len(sample.results.seeds) for sample in facts.trained] == [7, 7]
+    findings = collect_findings(make_collection(records.values()))
+    assert [len(sample.results.seeds) for sample in findings.trained] == [7, 7]
 
 
 def test_without_a_regression_nothing_is_marked(records: dict[str, VersionRecord]) -> None:
-    """Nor where every version has it: there is nothing to tell apart."""
+    """Nor if every version has the regression: there is nothing to tell apart."""
     for names in (NAMES[:2], NAMES[2:]):
-        facts = collect_facts(make_collection([records[name] for name in names]))
-        assert facts.mark == ""
-        assert not any(sample.marked for sample in facts.trained)
+        findings = collect_findings(make_collection([records[name] for name in names]))
+        assert findings.mark == ""
+        assert not any(sample.marked for sample in findings.trained)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,13 @@ def test_a_spread_says_what_the_values_give(values: Sequence[float | None], text
 
 
 def test_some_of_many_names() -> None:
-    """Eight are told, and how many more there are."""
+    """Eight names, and how many more there are."""
     assert list_some(["a", "b"]) == "a, b"
     assert list_some(list("abcdefghij")) == "a, b, c, d, e, f, g, h and 2 more"
+
+
+def test_versions_have_a_short_name(make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
+    """The first and the last Keras and TensorFlow, 2.9 before 2.10."""
+    records = list(make_versions(["py310-tf210", "py310-tf29", "py312-tf216"], seeds=1).values())
+    assert describe_versions(records) == "Keras 2.9–3.0\nTF 2.9–2.16, 3 versions"  # noqa: RUF001 - a range
+    assert describe_versions(records[2:]) == "Keras 3.0\nTF 2.16"

@@ -1,4 +1,4 @@
-"""The page of the versions: complete in one file, safe with any text, and every link leads somewhere."""
+"""The page of the versions: complete in one file, safe with any text, and every link has its target."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from fixtures.pages import Page
 from mnist_bench.records.environment import DatasetRecord, Gpu
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import VersionSpec, find_version
 from mnist_bench.versions.report.collection import make_collection
-from mnist_bench.versions.report.findings import collect_facts
+from mnist_bench.versions.report.findings import collect_findings
 from mnist_bench.versions.report.page import draw_pictures, format_commands, format_letter, format_page, list_stages
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OLD, NEW = "py311-tf215", "py312-tf216"
 
 def read(records: dict[str, VersionRecord], pairs: dict[str, AbRecord] | None = None, **options: Any) -> Page:
     """Return the page of these records."""
-    return Page(format_page(collect_facts(make_collection(records.values(), pairs, **options))))
+    return Page(format_page(collect_findings(make_collection(records.values(), pairs, **options))))
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +37,24 @@ def page(make_versions: MakeVersions) -> Page:
     """The page of three versions, of which one could not be installed."""
     records = make_versions([OLD, NEW, "py312-tf217"], seeds=5)
     failure = Failure(layer="install", what="environment", reason="uv ended", lines=["no wheel", "at all"])
-    records["py312-tf217"] = put(VersionRecord(version=records["py312-tf217"].version), failures=[failure])
+    records["py312-tf217"] = update_record(VersionRecord(version=records["py312-tf217"].version), failures=[failure])
     return read(records)
 
 
 def test_the_page_needs_nothing_else(page: Page) -> None:
-    """It loads nothing from anywhere, and has one script, its own."""
-    assert [address for address in page.loads if address != "data:,"] == []
+    """The page loads nothing from anywhere, and has one script of its own."""
+    assert set(page.loads) <= {"data:,"}
     assert page.tags.count("script") == 1
     assert not {"iframe", "object", "embed", "img"} & set(page.tags)
 
 
 def test_every_link_has_its_target(page: Page) -> None:
-    """Within the page; ids are there once, also those of the pictures."""
+    """Links lead to places in the page; each id occurs once, those of the pictures included."""
     assert len(page.ids) == len(set(page.ids))
     inside = [link[1:] for link in page.links if link.startswith("#")]
     assert len(inside) > 20
     assert set(inside) <= set(page.ids)
-    assert [link for link in page.links if not link.startswith(("#", "https://github.com/"))] == []
+    assert all(link.startswith(("#", "https://github.com/")) for link in page.links)
 
 
 def test_the_order_is_that_of_a_reader_with_a_minute(page: Page) -> None:
@@ -71,32 +71,30 @@ def test_the_order_is_that_of_a_reader_with_a_minute(page: Page) -> None:
 
 
 def test_a_colour_is_never_alone(page: Page) -> None:
-    """Each verdict stands there in words, and a failure with its last lines."""
+    """Each verdict is also a word with a sign, and a failure has its last lines."""
     for word in ("✓ PASS", "◆ KNOWN", "≠ MOVED", "? INCONCLUSIVE", "? FAILED: install of environment", "no wheel"):
         assert word in page.text
 
 
 def test_a_version_says_how_to_make_it_again(page: Page) -> None:
-    """The commands to measure it and to compare it; for one that is not of the matrix, to add it first."""
+    """The page has the commands that measure a version and compare it with its predecessor."""
     assert f"mnist-bench matrix run {NEW} --again --seeds 5\nmnist-bench compare {OLD} {NEW}" in page.text
 
 
-def test_a_version_of_one_s_own_is_added_first() -> None:
-    """With its pins."""
+def test_a_users_own_version_is_added_first() -> None:
+    """The first command adds the version with its pins."""
     spec = VersionSpec(name="mine", python="3.12", tensorflow="2.21.0", keras="3.9.0", pins=["numpy<2"])
-    (row,) = collect_facts(make_collection([VersionRecord(version=spec)])).rows
+    (row,) = collect_findings(make_collection([VersionRecord(version=spec)])).rows
     first, second = format_commands(row).splitlines()
     assert first == "mnist-bench matrix add mine --tensorflow 2.21.0 --keras 3.9.0 --python 3.12 --pin 'numpy<2'"
     assert second == "mnist-bench matrix run mine --again"
 
 
-@pytest.mark.parametrize("empty", ["checks", "probes", "accuracy", "times", "imports", "install", "environment", "all"])
+@pytest.mark.parametrize("empty", ["checks", "probes", "accuracy", "imports", "install", "environment", "all"])
 def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: str) -> None:
-    """The page is whole, and says what is not measured."""
+    """The page is complete, and says what is not measured."""
     fields = {"checks": {}, "install": None, "environment": None}
-    names = (
-        ["checks", "probes", "accuracy", "times", "imports", "install", "environment"] if empty == "all" else [empty]
-    )
+    names = ["checks", "probes", "accuracy", "imports", "install", "environment"] if empty == "all" else [empty]
     changes = {name: fields.get(name, []) for name in names}
     records = make_versions([OLD, NEW], seeds=2)
     page = read({name: dataclasses.replace(record, **changes) for name, record in records.items()})
@@ -106,23 +104,23 @@ def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: s
         assert "NOT MEASURED" in page.text or "not measured" in page.text
 
 
-def test_a_plan_has_a_row(make_versions: MakeVersions) -> None:
-    """Nothing is measured of it, and nothing is green."""
+def test_a_version_without_measurements_has_a_row(make_versions: MakeVersions) -> None:
+    """The row says so, and nothing in it is green."""
     page = read({**make_versions([OLD], seeds=1), NEW: VersionRecord(version=find_version(NEW))})
     assert "NOT MEASURED" in page.text
 
 
 def test_pairs_are_shown_with_their_intervals(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
-    """Ratio, interval and verdict of both clocks; without them the page says so."""
+    """The page has ratio, interval and verdict of both clocks; without pairs it says so."""
     records = make_versions([OLD, NEW], seeds=1)
     page = read(records, {NEW: make_ab(slowdown=2.0, python_a=OLD, python_b=NEW)})
     assert "✗ slower" in page.text
     assert re.search(r"\+\d+\.\d% \(\+\d+\.\d% to \+\d+\.\d%\)", page.text)
-    assert "beside their predecessors: not measured" in read(records).text
+    assert "No version is timed against its predecessor yet" in read(records).text
 
 
 def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
-    """Whatever a file says, it makes no element: not in evidence, failures, machines, packages or pictures."""
+    """No text of a file makes an element: not in evidence, failures, machines, packages or pictures."""
     evil = "</script></style><script>alert(1)</script>\"'"
     records = make_versions([OLD, NEW], seeds=2)
     record = records[NEW]
@@ -131,11 +129,11 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
         record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil, numerics_key=evil
     )
     bad = CheckResult(name=f"contract/{evil}", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
-    records[NEW] = put(
+    records[NEW] = update_record(
         record,
         environment=environment,
         checks={evil: [bad]},
-        failures=[Failure(layer="times", what=evil, reason=evil, lines=[evil])],
+        failures=[Failure(layer="probes", what=evil, reason=evil, lines=[evil])],
         install=dataclasses.replace(record.install, packages={evil: evil}),
         commit=evil,
         created=evil,
@@ -147,7 +145,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
 
 
 def test_other_data_than_mnist_is_named(make_versions: MakeVersions) -> None:
-    """Nobody takes the figures for MNIST's."""
+    """The page warns that the figures are not MNIST's."""
     records = make_versions([OLD], seeds=1)
     assert "Not MNIST." in read(records).text
     mnist = DatasetRecord(source="mnist", digest="0" * 64)
@@ -156,29 +154,26 @@ def test_other_data_than_mnist_is_named(make_versions: MakeVersions) -> None:
 
 
 def test_what_is_left_out_is_said(make_versions: MakeVersions) -> None:
-    """A page of the first few says how many there are, so that nobody takes it for all."""
+    """A page of some records says how many more there are, so that nobody takes them for all."""
     page = read(make_versions([OLD, NEW], seeds=1), left_out=22)
-    assert "22 more records were read and are neither judged nor listed here" in page.text
+    assert "22 more records were read, but are neither judged nor listed here" in page.text
 
 
 def test_a_picture_has_so_many_rows_and_says_so(make_versions: MakeVersions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows and processes that are not drawn are counted below."""
+    """Rows that are not drawn are counted below the picture."""
     monkeypatch.setattr("mnist_bench.versions.report.plots.MOST", 1)
-    facts = collect_facts(make_collection(make_versions([OLD, NEW], seeds=2).values()))
-    assert draw_pictures(facts)[1] == {
-        "accuracy": ["mlp: the last 1 of 2 different results are drawn."],
-        "time": ["mlp: 2 of 4 are drawn, of one kind of machine."],
-    }
+    findings = collect_findings(make_collection(make_versions([OLD, NEW], seeds=2).values()))
+    assert draw_pictures(findings)[1] == ["mlp: the last 1 of 2 different results are drawn."]
 
 
 def test_the_same_records_give_the_same_page(make_versions: MakeVersions) -> None:
-    """No clock, no path and no chance are in it."""
-    pages = {format_page(collect_facts(make_collection(make_versions([OLD, NEW], seeds=2).values()))) for _ in "ab"}
+    """The page depends on no clock, no path and no chance."""
+    pages = {format_page(collect_findings(make_collection(make_versions([OLD, NEW], seeds=2).values()))) for _ in "ab"}
     assert len(pages) == 1
 
 
 def test_small_words(make_versions: MakeVersions) -> None:
-    """Letters go on after Z; a stage that one probe has not is empty there."""
+    """Letters continue after Z; a stage that a probe lacks is empty."""
     assert [format_letter(place) for place in (0, 25, 26, 53)] == ["A", "Z", "A1", "B2"]
     stages = list_stages(make_versions([OLD], seeds=1)[OLD])
     assert stages == [

@@ -1,4 +1,4 @@
-"""The versions' pictures: what is in the data is on the axes, and nothing that is not."""
+"""Pictures of versions: what is in the data is on the axes, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from mnist_bench.versions.report.plots import (
     plot_cloud,
     plot_curves,
     plot_ratios,
-    plot_times,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def ax() -> Axes:
 
 
 def names(ax: Axes) -> list[str]:
-    """Return what the rows are called, from the top down."""
+    """Return the names of the rows, from the top down."""
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     return [label.get_text() for label in ax.get_yticklabels()]
 
@@ -57,7 +56,7 @@ def segments(ax: Axes) -> list[Any]:
 
 
 def test_a_cloud_has_every_seed(ax: Axes) -> None:
-    """A row each, its seeds and its mean; one value has no interval, and neither have equal ones."""
+    """Each sample has a row with its seeds and its mean; one value has no interval, and neither have equal values."""
     plot_cloud(SAMPLES, "title", ax)
     assert names(ax) == ["old", "new", "newest"]
     assert points(ax, 0) == [[(1, 0.24), (2, 0.24), (3, 0.24)], [(2, 0)]]
@@ -65,18 +64,8 @@ def test_a_cloud_has_every_seed(ax: Axes) -> None:
     assert segments(ax) == [[[-0.484, 0], [4.484, 0]]]
 
 
-def test_times_of_one_row_stand_beside_each_other(ax: Axes) -> None:
-    """The median with the interval that its values span, and zero in sight."""
-    seconds = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
-    plot_times([Sample("old", seconds), Sample("old", [9.0], 1), Sample("new", seconds)], "title", ax)
-    assert names(ax) == ["old", "new"]
-    assert ax.get_xlim()[0] == 0
-    assert points(ax, 0) == [[(5.5, pytest.approx(-0.12)), (5.5, pytest.approx(0.88))]]
-    assert [[x for x, _ in segment] for segment in segments(ax)] == [[2, 9], [2, 9]]
-
-
-def test_ratios_stand_beside_one(ax: Axes, make_ab: Callable[..., AbRecord]) -> None:
-    """Both clocks of each pair; an end that is open is not drawn."""
+def test_ratios_of_both_clocks_are_drawn(ax: Axes, make_ab: Callable[..., AbRecord]) -> None:
+    """Each pair has two ratios; an interval without ends is not drawn."""
     whole, few = make_ab(slowdown=1.5), make_ab(rounds=1)
     assert few.wall.low is None
     plot_ratios({"py312-tf216": whole, "py312-tf217": few}, ax)
@@ -91,7 +80,7 @@ def test_ratios_stand_beside_one(ax: Axes, make_ab: Callable[..., AbRecord]) -> 
 def test_curves_have_gaps_where_a_loss_was_not_finite(
     ax: Axes, metric: str, make_versions: Callable[..., dict[str, VersionRecord]]
 ) -> None:
-    """One line a training, that of a marked one broken."""
+    """Each training has one line, which is broken if the training is marked."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
     diverged = dataclasses.replace(results, history=dataclasses.replace(results.history, val_loss=[None, 0.25]))
     plot_curves([(results, 0), (diverged, 1)], metric, ax)
@@ -102,21 +91,21 @@ def test_curves_have_gaps_where_a_loss_was_not_finite(
 
 
 def test_one_epoch_is_a_dot(ax: Axes, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
-    """A line of one point would not be seen."""
+    """A line of one point would be invisible."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
     plot_curves([(dataclasses.replace(results, epochs=1, history=make_history(1)), 0)], "loss", ax)
     assert ax.lines[0].get_marker() == "o"
 
 
 def test_the_page_may_set_the_colours() -> None:
-    """Each of the three is a variable with the drawn one behind it; no colour is left alone."""
-    svg = let_page_colour(draw_svg(lambda ax: plot_cloud([*SAMPLES, Sample("third", [1.0], 2)], "title", ax)))
-    for name, (colour, _, _) in zip(("plain", "marked", "third"), MARKS, strict=True):
+    """Each of the two colours is a variable whose default is the drawn colour."""
+    svg = let_page_colour(draw_svg(lambda ax: plot_cloud(SAMPLES, "title", ax)))
+    for name, (colour, _, _) in zip(("plain", "marked"), MARKS, strict=True):
         assert f"var(--{name}, {colour})" in svg
         assert len(re.findall(colour, svg)) == svg.count(f"var(--{name}, {colour})")
 
 
 def test_more_rows_are_higher() -> None:
-    """So are those whose names have two lines."""
+    """So are rows whose names have two lines."""
     heights = [plots.measure_rows(rows, lines=lines)[1] for rows, lines in ((1, 1), (9, 1), (9, 2))]
     assert heights == sorted(set(heights))

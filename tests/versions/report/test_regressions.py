@@ -1,4 +1,4 @@
-"""What is broken, since when, and what it costs; versions of the same bits are one sample."""
+"""What is broken, since when, and the cost; versions of the same bits are one sample."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
 def set_verdict(record: VersionRecord, verdict: Verdict) -> VersionRecord:
     """Return the record with another verdict on the order of the data."""
     checks = [
-        dataclasses.replace(check, verdict=verdict) if check.name.startswith("contract/") else check
+        dataclasses.replace(check, verdict=verdict) if check.layer == "contract" else check
         for check in record.checks["epoch"]
     ]
     return dataclasses.replace(record, checks={"epoch": checks})
 
 
 def test_a_known_regression_has_its_start(records: dict[str, VersionRecord]) -> None:
-    """It is in every Keras from 3.0.5 on and in none before, and is called as the reviewed list calls it."""
+    """Every Keras from 3.0.5 on has the regression and none before; its name is that of the reviewed list."""
     (found,) = find_regressions(records)
     assert (found.check, found.title, found.known) == ("contract/new-order", "frozen shuffle", True)
     assert (found.having, found.lacking, found.unknown) == (NAMES[2:], NAMES[:2], [])
@@ -45,14 +45,14 @@ def test_a_known_regression_has_its_start(records: dict[str, VersionRecord]) -> 
 
 
 def test_without_a_clear_start_none_is_told(records: dict[str, VersionRecord]) -> None:
-    """A newer version in which the check holds, or none in which it does."""
+    """There is no start if the check holds in a newer version, or in none."""
     records[NAMES[3]] = set_verdict(records[NAMES[3]], Verdict.PASS)
     assert find_regressions(records)[0].since is None
     assert find_regressions({NAMES[2]: records[NAMES[2]]})[0].since is None
 
 
-def test_one_that_no_list_knows_comes_first(records: dict[str, VersionRecord]) -> None:
-    """It is told by its check and its figure; one version that REGRESSED makes it unknown."""
+def test_a_regression_that_no_list_names_comes_first(records: dict[str, VersionRecord]) -> None:
+    """Check and figure describe it; one version that REGRESSED makes a regression unknown."""
     bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="9 layers", bound="6")
     record = records[NAMES[0]]
     records[NAMES[0]] = dataclasses.replace(record, checks={"epoch": [bad, *record.checks["epoch"][1:]]})
@@ -64,7 +64,7 @@ def test_one_that_no_list_knows_comes_first(records: dict[str, VersionRecord]) -
     assert not any(regression.known for regression in find_regressions(records))
 
 
-def test_who_was_not_checked_neither_has_nor_lacks_it(records: dict[str, VersionRecord]) -> None:
+def test_a_version_that_was_not_checked_neither_has_nor_lacks_a_regression(records: dict[str, VersionRecord]) -> None:
     """An INCONCLUSIVE check is no answer either."""
     records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], checks={})
     records[NAMES[1]] = set_verdict(records[NAMES[1]], Verdict.INCONCLUSIVE)
@@ -88,7 +88,7 @@ def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
 
 
 def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) -> None:
-    """They are no further seeds: their interval does not shrink as that of fourteen would."""
+    """Other bits are no further seeds: the interval does not shrink as that of fourteen seeds would."""
     (results,) = records[NAMES[3]].accuracy
     moved = dataclasses.replace(results, final_digests=[f"x{seed}" for seed in results.seeds])
     before = measure_costs(find_regressions(records)[0], records)[0]
@@ -99,7 +99,7 @@ def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) 
 
 
 def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
-    """A training that was cut short is no sample of the lab's."""
+    """A training of fewer epochs is no sample of the lab's training."""
     (results,) = records[NAMES[3]].accuracy
     short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[short])
@@ -107,7 +107,7 @@ def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRec
 
 
 def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]) -> None:
-    """The full trainings are by `fit`: they cannot tell."""
+    """The full trainings are by `fit`, which does not have the regression."""
     (found,) = find_regressions(
         {n: dataclasses.replace(r, checks={"fused": r.checks["epoch"]}) for n, r in records.items()}
     )
@@ -116,7 +116,7 @@ def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]
 
 
 def test_a_training_that_diverged_has_no_loss_to_count(records: dict[str, VersionRecord]) -> None:
-    """One loss less, and the rest is told."""
+    """The cost counts one loss less."""
     for name in NAMES[2:]:
         (results,) = records[name].accuracy
         losses = [None, *results.test_loss[1:]]

@@ -1,4 +1,4 @@
-"""A version's row: each group of checks says its worst, and nothing that is not measured is green."""
+"""A version's row: each group of checks has its worst verdict, and nothing that is not measured is green."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pytest
 
 from fixtures.records import make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.versions.records import Failure, VersionRecord, put
+from mnist_bench.versions.bits import explain_machines
+from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.report.collection import make_collection
-from mnist_bench.versions.report.table import GROUPS, Cell, explain_machines, list_groups, make_rows
+from mnist_bench.versions.report.table import GROUPS, Cell, list_groups, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mnist_bench.timing.ab.records import AbRecord
-    from mnist_bench.versions.report.table import Row
+    from mnist_bench.versions.report.table import VersionRow
 
 OLD, NEW = "py311-tf214", "py311-tf215"
 FAILURE = Failure(layer="checks", what="epoch", reason="it broke", lines=[])
@@ -29,27 +30,26 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
     return make_versions([OLD, NEW])
 
 
-def make_row(records: dict[str, VersionRecord], pairs: Any = None, **changes: Any) -> Row:
-    """Return the row of the newer one, with these fields changed."""
+def make_row(records: dict[str, VersionRecord], pairs: Any = None, **changes: Any) -> VersionRow:
+    """Return the row of the newer version, with these fields changed."""
     changed = {**records, NEW: dataclasses.replace(records[NEW], **changes)}
     return make_rows(make_collection(changed.values(), pairs))[-1]
 
 
-def words(row: Row) -> list[str]:
-    """Return the words of a row's cells in their order."""
+def words(row: VersionRow) -> list[str]:
+    """Return the words of a row's cells, in the order of the columns."""
     return [row.cells[group].word for group in GROUPS]
 
 
 def test_the_same_bits(records: dict[str, VersionRecord]) -> None:
-    """Checks of the version itself pass, the rest is IDENTICAL, and times alone are a lead."""
+    """Checks of the version alone pass, the rest is IDENTICAL, and without a pair no time is measured."""
     row = make_row(records)
     assert (row.name, row.base, row.axis) == (NEW, OLD, "tensorflow")
-    assert words(row) == ["PASS", "PASS", "PASS", "PASS", "IDENTICAL", "IDENTICAL", "IDENTICAL", "LEAD"]
-    assert "times as long" in row.cells["time"].figure
+    assert words(row) == ["PASS", "PASS", "PASS", "PASS", "IDENTICAL", "IDENTICAL", "IDENTICAL", "NOT MEASURED"]
 
 
-def test_the_first_has_nothing_beside_it(records: dict[str, VersionRecord]) -> None:
-    """That is no green."""
+def test_the_first_version_has_no_predecessor(records: dict[str, VersionRecord]) -> None:
+    """FIRST is not green."""
     row = make_rows(make_collection(records.values()))[0]
     assert row.base is None
     assert words(row)[4:] == ["FIRST"] * 4
@@ -59,13 +59,13 @@ def test_the_first_has_nothing_beside_it(records: dict[str, VersionRecord]) -> N
 def test_other_bits_are_judged(make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
     """From Keras 2 to 3 the contract is KNOWN, the bits have MOVED from the data order on, the loss is worse."""
     row = make_rows(make_collection(make_versions([NEW, "py312-tf216"], cost=0.006).values()))[-1]
-    assert words(row) == ["PASS", "KNOWN", "PASS", "PASS", "MOVED", "REGRESSED", "REGRESSED", "LEAD"]
+    assert words(row) == ["PASS", "KNOWN", "PASS", "PASS", "MOVED", "REGRESSED", "REGRESSED", "NOT MEASURED"]
     assert "first stage that differs: data order" in row.cells["bits"].figure
     assert row.cells["accuracy"].tone == "bad"
 
 
 def test_the_worst_of_a_group_counts(records: dict[str, VersionRecord]) -> None:
-    """One check that regressed among those that hold; its name is told."""
+    """One check regressed among those that hold; the cell names that check."""
     bad = CheckResult(name="contract/labels[epoch]", verdict=Verdict.REGRESSED, figure="7 wrong", bound="0")
     row = make_row(records, checks={"epoch": [*records[NEW].checks["epoch"], bad]})
     assert row.cells["contracts"].word == "REGRESSED"
@@ -74,7 +74,7 @@ def test_the_worst_of_a_group_counts(records: dict[str, VersionRecord]) -> None:
 
 
 def test_a_check_of_no_group_is_not_lost(records: dict[str, VersionRecord]) -> None:
-    """It has a column of its own."""
+    """Such a check has the column `other`."""
     new = CheckResult(name="memory/peak", verdict=Verdict.REGRESSED, figure="9 GB", bound="1 GB")
     row = make_row(records, checks={"epoch": [new]})
     assert list_groups([row]) == [*GROUPS, "other"]
@@ -87,21 +87,20 @@ def test_a_check_of_no_group_is_not_lost(records: dict[str, VersionRecord]) -> N
         ({"checks": {}}, GROUPS[:4], "NOT MEASURED"),
         ({"checks": {}, "failures": [FAILURE], "status": "partial"}, GROUPS[:4], "FAILED"),
         ({"probes": [], "accuracy": []}, GROUPS[4:7], "NOT MEASURED"),
-        ({"times": []}, GROUPS[7:], "NOT MEASURED"),
     ],
-    ids=["no-checks", "failed-checks", "not-trained", "not-timed"],
+    ids=["no-checks", "failed-checks", "not-trained"],
 )
 def test_what_is_missing_is_said(
     records: dict[str, VersionRecord], changes: dict[str, Any], groups: tuple[str, ...], word: str
 ) -> None:
-    """A layer that is not there is neither green nor an error of the page."""
+    """A layer that was not measured is neither green nor an error of the page."""
     row = make_row(records, **changes)
     assert {row.cells[group].word for group in groups} == {word}
     assert not {row.cells[group].tone for group in groups} & {"good", "bad"}
 
 
 def test_a_training_below_the_threshold_is_bad_without_a_predecessor(records: dict[str, VersionRecord]) -> None:
-    """A disaster needs nothing beside it, and the same bits do not excuse it."""
+    """A disaster is bad without a comparison, and the same bits do not excuse it."""
     (results,) = records[NEW].accuracy
     bad = dataclasses.replace(
         results,
@@ -118,7 +117,7 @@ def test_a_training_below_the_threshold_is_bad_without_a_predecessor(records: di
 def test_trainings_of_another_length_are_no_answer(
     records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord]
 ) -> None:
-    """They are not compared: the fields say why, in amber; a pair of times is one nevertheless."""
+    """Such trainings are not compared, and the cells say why; a pair of times is judged all the same."""
     (results,) = records[NEW].accuracy
     changed = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
     row = make_row(records, accuracy=[changed])
@@ -129,11 +128,11 @@ def test_trainings_of_another_length_are_no_answer(
     assert make_row(records, pair, accuracy=[changed]).cells["time"].word == "REGRESSED"
 
 
-def test_bits_of_two_machines_do_not_compare(records: dict[str, VersionRecord]) -> None:
-    """Other bits there are no news of the version."""
-    environment = dataclasses.replace(records[NEW].environment, instruction_set="avx512")
+def test_bits_of_two_machines_cannot_be_compared(records: dict[str, VersionRecord]) -> None:
+    """Other bits on another machine say nothing of the version."""
+    other = dataclasses.replace(records[NEW].environment, instruction_set="avx512")
     assert explain_machines(records[OLD], records[NEW]) == ""
-    row = make_row(records, environment=environment)
+    row = make_row(records, environment=other)
     assert (row.cells["bits"].word, row.cells["bits"].tone) == ("INCONCLUSIVE", "open")
     assert "instruction_set 'avx2' and 'avx512'" in row.cells["bits"].figure
 
@@ -142,7 +141,7 @@ def test_bits_of_two_machines_do_not_compare(records: dict[str, VersionRecord]) 
 def test_a_pair_is_a_verdict(
     records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord], slowdown: float, word: str
 ) -> None:
-    """Its ratio stands in the field."""
+    """The cell has the ratios of both clocks."""
     row = make_row(records, {NEW: make_ab(slowdown=slowdown, python_a=OLD, python_b=NEW)})
     assert row.cells["time"].word == word
     assert OLD in row.cells["time"].figure
@@ -150,10 +149,10 @@ def test_a_pair_is_a_verdict(
 
 
 def test_a_failed_predecessor_is_passed_over(make_versions: Callable[..., dict[str, VersionRecord]]) -> None:
-    """The one before it is beside the version instead."""
+    """The version before the failed one is the predecessor instead."""
     records = make_versions(["py311-tf213", OLD, NEW])
     bare = VersionRecord(version=records[OLD].version)
-    records[OLD] = put(bare, failures=[dataclasses.replace(FAILURE, layer="install")])
+    records[OLD] = update_record(bare, failures=[dataclasses.replace(FAILURE, layer="install")])
     rows = make_rows(make_collection(records.values()))
     assert [row.base for row in rows] == [None, "py311-tf213", "py311-tf213"]
     assert {cell.word for cell in rows[1].cells.values()} == {"FAILED"}
@@ -161,17 +160,17 @@ def test_a_failed_predecessor_is_passed_over(make_versions: Callable[..., dict[s
 
 @pytest.mark.parametrize(
     ("word", "tone"),
-    [("PASS", "good"), ("KNOWN", "known"), ("MISSING", "open"), ("anything", "open"), ("LEAD", "none")],
+    [("PASS", "good"), ("KNOWN", "known"), ("MISSING", "open"), ("anything", "open"), ("FIRST", "none")],
 )
 def test_a_word_has_a_tone(word: str, tone: str) -> None:
-    """One that nobody has thought of is an open question, never green."""
+    """A word that nobody has thought of is an open question, never green."""
     assert Cell(word, "").tone == tone
 
 
-def test_a_version_of_one_s_own_has_the_nearest_older_one_beside_it(
+def test_the_predecessor_of_a_users_own_version_is_the_nearest_older_one(
     make_versions: Callable[..., dict[str, VersionRecord]],
 ) -> None:
-    """Although more than one thing differs, for else nothing would be compared; one of the matrix begins its axis."""
+    """More than one thing may differ, or nothing would be compared; a version of the matrix may be the first."""
     records = make_versions([OLD, NEW, "py312-tf218-keras30"], seeds=2)
     own = dataclasses.replace(records["py312-tf218-keras30"].version, name="newest", keras="3.5.0")
     records["newest"] = dataclasses.replace(records["py312-tf218-keras30"], version=own)

@@ -1,0 +1,54 @@
+"""Version records as files: each is of the version in its name, and together they are of one data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.versions.folder import check_data, check_together, load_folder, load_version
+from mnist_bench.versions.records import VersionRecord
+from mnist_bench.versions.releases import find_version
+
+if TYPE_CHECKING:
+    from mnist_bench.records.training import TrainingRecord
+
+EMPTY = VersionRecord(version=find_version("py312-tf219"))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("py312-tf219", '"kind": "version"', '"kind": "probe"', "kind is 'probe', expected 'version'"),
+        ("py312-tf219", '"schema_version": 1', '"schema_version": 9', "schema_version is 9"),
+        ("py312-tf219", '"status": "planned"', '"status": "fine"', "$.status: Invalid enum value 'fine'"),
+        ("py312-tf218", "", "", "the record of 'py312-tf219', not of 'py312-tf218'"),
+    ],
+)
+def test_a_file_that_is_no_record_is_refused(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
+    """The message names the file, the field and what is wrong."""
+    path = tmp_path / f"{name}.json"
+    path.write_text(dump_folded(EMPTY).replace(old, new))
+    with pytest.raises(RecordError, match=re.escape(f"{path}: ")) as caught:
+        load_version(path)
+    assert message in str(caught.value)
+
+
+def test_a_folder_that_does_not_exist_has_no_records(tmp_path: Path) -> None:
+    """A matrix of which nothing is measured has no folder yet."""
+    assert load_folder(tmp_path / "versions") == {}
+
+
+def test_records_that_do_not_belong_together_are_refused(record: TrainingRecord) -> None:
+    """Two records of one version, or two data sets, of which two may have the same name; both files are named."""
+    first = dataclasses.replace(EMPTY, dataset=record.dataset)
+    check_together({Path("a"): first, Path("b"): dataclasses.replace(EMPTY, version=find_version("py312-tf218"))})
+    with pytest.raises(ValueError, match="a and b are both records of py312-tf219"):
+        check_together({Path("a"): EMPTY, Path("b"): first})
+    other = dataclasses.replace(record.dataset, digest="f" * 64)
+    with pytest.raises(ValueError, match=r"a and b are of different data \(digits .{8}, digits ffffffff\)"):
+        check_data({Path("a"): record.dataset, Path("b"): other})
