@@ -71,6 +71,20 @@ def test_order_that_ignores_the_seed_is_found(order: tracers.OrderTrace, monkeyp
     assert contracts.check_contract("order-by-seed", "epoch").verdict is Verdict.REGRESSED
 
 
+@pytest.mark.parametrize("fault", [None, "left out", "twice", "another in its place"])
+def test_fault_in_a_full_epoch_is_found(fault: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sample of 48,000 that is left out, trained twice or replaced by another shows in the visits of its groups."""
+    groups = tracers.group_samples(contracts._FULL, contracts._BASE)
+    visits = np.bincount(groups.ravel()).astype(float)
+    if fault in ("left out", "another in its place"):
+        visits[groups[7]] -= 1
+    if fault in ("twice", "another in its place"):
+        visits[groups[9]] += 1
+    monkeypatch.setattr(tracers, "trace_groups", lambda *_, **__: visits)
+    verdict = contracts.check_contract("full-epoch", "epoch").verdict
+    assert verdict is (Verdict.REGRESSED if fault else Verdict.PASS)
+
+
 @pytest.fixture(scope="module")
 def sound() -> tracers.MaskTrace:
     """What the fused engine's dropout did."""
