@@ -9,7 +9,7 @@ import pytest
 
 from mnist_bench.training.workers.interpreters import run_command
 from mnist_bench.versions.environments import describe_environment, make_environment
-from mnist_bench.versions.records import load_version
+from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
