@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.checks import baselines, thresholds
-from mnist_bench.checks.accuracy import compare_accuracy, is_decided, plan_looks
+from mnist_bench.checks import baselines
+from mnist_bench.checks.accuracy import check_threshold, compare_accuracy, is_decided, plan_looks
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def test_threshold(
     mnist_lab: str, engine: str, mnist_train: Callable[..., TrainingRecord], mnist_hold: Callable[..., None]
 ) -> None:
     """Test accuracy reaches 0.92 (perceptron) or 0.97 (the others)."""
-    mnist_hold(thresholds.check_threshold([mnist_train(mnist_lab, engine)]), engine=engine)
+    mnist_hold(check_threshold([mnist_train(mnist_lab, engine)]), engine=engine)
 
 
 def test_distribution(
