@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.getini("mnist_bench"):
         _take_share(worker["workerid"], worker["workercount"])
-    engines = config.getoption("--mnist-engine") or _ENGINES
+    engines = list(dict.fromkeys(config.getoption("--mnist-engine") or _ENGINES))
     config.pluginmanager.register(_make_engine_plugin(engines))
 
 
