@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mnist_bench.records.training import TrainingRecord
@@ -68,14 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(hidden.undo)
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.getini("mnist_bench"):
-        from threadpoolctl import threadpool_limits
-
-        from mnist_bench.training.workers.pool import share_cores
-
-        share = share_cores(worker["workercount"])[int(worker["workerid"].removeprefix("gw"))]
-        if share is not None:
-            os.sched_setaffinity(0, share)
-            threadpool_limits(len(share))
+        _take_share(worker["workerid"], worker["workercount"])
+    engines = list(dict.fromkeys(config.getoption("--mnist-engine") or _ENGINES))
+    config.pluginmanager.register(_make_engine_plugin(engines))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -97,12 +94,26 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that uses `mnist_lab` or `mnist_engine` once for each lab or engine."""
-    if "mnist_engine" in metafunc.fixturenames:
-        metafunc.parametrize("mnist_engine", metafunc.config.getoption("--mnist-engine") or _ENGINES, scope="session")
-    if "mnist_lab" in metafunc.fixturenames:
-        metafunc.parametrize("mnist_lab", _LABS, scope="session")
+@pytest.fixture(scope="session", params=_LABS)
+def mnist_lab(request: pytest.FixtureRequest) -> str:
+    """The name of a lab; a test that uses this fixture runs once for each lab."""
+    return str(request.param)
+
+
+def _make_engine_plugin(engines: Sequence[str]) -> ModuleType:
+    """Return a plugin with the fixture `mnist_engine`, whose parameters are known once the options are read.
+
+    A fixture and no `pytest_generate_tests`: a suite may have a fixture or a parameter of that name.
+    """
+
+    @pytest.fixture(scope="session", params=engines)
+    def mnist_engine(request: pytest.FixtureRequest) -> str:
+        """The name of an engine; a test that uses this fixture runs once for each engine."""
+        return str(request.param)
+
+    plugin = ModuleType("mnist_bench_engines")
+    vars(plugin)["mnist_engine"] = mnist_engine
+    return plugin
 
 
 @pytest.fixture(scope="session")
@@ -183,19 +194,37 @@ def mnist_hold(request: pytest.FixtureRequest) -> Callable[..., None]:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """List the verdicts, by check, and the keys of the trainings behind them."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
-    notes = [
-        (name, value)
-        for report in reports
-        if getattr(report, "when", None) == "call"
-        for name, value in report.user_properties
-    ]
-    lines = [value for name, value in notes if name == _VERDICT]
+    notes = [note for report in reports if getattr(report, "when", None) == "call" for note in report.user_properties]
+    lines = _pick_notes(notes, _VERDICT)
     if lines:
         terminalreporter.section("mnist-bench verdicts")
         for line in sorted(lines, key=lambda line: line.split()[1]):
             terminalreporter.write_line(line)
-        for keys in sorted({value for name, value in notes if name == _KEYS}):
+        for keys in sorted(set(_pick_notes(notes, _KEYS))):
             terminalreporter.write_line(keys)
+
+
+def _pick_notes(notes: Sequence[Any], name: str) -> list[str]:
+    """Return the plugin's own notes of one name: those of others may have any form."""
+    pairs = [note for note in notes if isinstance(note, (tuple, list)) and len(note) == 2]  # noqa: PLR2004 - a pair
+    return [value for key, value in pairs if key == name]
+
+
+def _take_share(worker: str, count: int) -> None:
+    """Bind this process of pytest-xdist to its share of the cores.
+
+    A worker that takes the place of a lost worker is numbered on, `gw2` of two. A worker that the user has named
+    without a number keeps all cores.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from mnist_bench.training.workers.pool import share_cores
+
+    number = re.search(r"\d+$", worker)
+    share = share_cores(count)[int(number[0]) % count] if number else None
+    if share is not None:
+        os.sched_setaffinity(0, share)
+        threadpool_limits(len(share))
 
 
 def _format_keys(record: TrainingRecord) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# The first is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
+# `suite` is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
+from mnist_bench import pytest_plugin
 from mnist_bench.checks import suite  # noqa: F401 - as said
 from mnist_bench.records.serial import save
 from mnist_bench.timing.records import collect_hardware
@@ -85,6 +86,93 @@ def test_labs_and_engines_are_parametrised(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(mnist_lab, mnist_engine): pass")
     pytester.runpytest_inprocess().assert_outcomes(passed=15)
     pytester.runpytest_inprocess("--mnist-engine", "graph").assert_outcomes(passed=3)
+
+
+def test_names_of_the_suite_come_first(pytester: pytest.Pytester) -> None:
+    """A fixture or a parameter of the suite with a name of the plugin's is the suite's own."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(params=["steam", "petrol"])
+        def mnist_engine(request):
+            return request.param
+
+        @pytest.fixture
+        def mnist_lab():
+            return "kitchen"
+
+        def test_fixtures(mnist_lab, mnist_engine):
+            assert mnist_lab == "kitchen" and mnist_engine in ("steam", "petrol")
+
+        @pytest.mark.parametrize("mnist_engine", ["epoch"])
+        @pytest.mark.parametrize("mnist_lab", ["mlp"])
+        def test_parameters(mnist_lab, mnist_engine):
+            assert (mnist_lab, mnist_engine) == ("mlp", "epoch")
+        """
+    )
+    pytester.runpytest_inprocess("-W", "error").assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("way", ["-p", "conftest"])
+def test_the_plugin_may_be_named_again(way: str, pytester: pytest.Pytester) -> None:
+    """A suite that names the plugin, although pytest loads it by itself, has the plugin once."""
+    if way == "conftest":
+        pytester.makeconftest(f"pytest_plugins = ['{pytest_plugin.__name__}']")
+    pytester.makepyfile("def test_it(mnist_lab): pass")
+    options = ["-p", pytest_plugin.__name__] if way == "-p" else []
+    pytester.runpytest_subprocess("-W", "error", *options).assert_outcomes(passed=3)
+
+
+def test_notes_of_others_are_left_alone(pytester: pytest.Pytester) -> None:
+    """The summary reads the plugin's own notes among those of the suite, whatever these are."""
+    notes = "('a', 'b'), ('mnist_bench', []), ['a', 'b', 'c'], 'xy', None, ({}, {})"
+    pytester.makepyfile(
+        CHECK.format(name="labels-aligned", verdict="PASS")
+        + f"def test_other(request): request.node.user_properties.extend([{notes}])"
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:junitxml")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*mnist-bench verdicts*", "PASS*"])
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("worker", "share"),
+    [
+        pytest.param("gw1", [2, 3], id="second of two"),
+        pytest.param("gw2", [0, 1], id="in place of a lost worker"),
+        pytest.param("popen-7", [2, 3], id="another name with a number"),
+        pytest.param("büro", None, id="a name without a number"),
+        pytest.param("", None, id="no name"),
+    ],
+)
+def test_any_worker_has_a_share(worker: str, share: list[int] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of pytest-xdist takes the share of its number, whatever its name, or keeps all cores."""
+    taken: list[list[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cores: taken.append(cores))
+    monkeypatch.setattr("threadpoolctl.threadpool_limits", lambda _: None)
+    pytest_plugin._take_share(worker, 2)
+    assert taken == ([] if share is None else [share])
+
+
+def test_a_lost_process_is_replaced(pytester: pytest.Pytester) -> None:
+    """When tests end their processes, pytest-xdist replaces these processes and the session goes on."""
+    pytester.makeini(HEADER)
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("case", range(4))
+        def test_it(case):
+            if case < 2:
+                os._exit(1)
+        """
+    )
+    result = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, failed=2)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mnist_bench import __version__
 from mnist_bench.cli.ab import ab, calibrate
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.bisect import bisect_versions
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Trains the MNIST lab's Keras models and answers: did something get worse, what, and by how much?",
 )
 
@@ -39,8 +41,12 @@ def _options(
     context: typer.Context,
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     Debug.on = debug
+    if version:
+        typer.echo(f"mnist-bench {__version__}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
@@ -57,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
     Debug.on = False  # until the option is read: another call in this process may have set it
     try:
+        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
         status = app(arguments, standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         if Debug.on:
@@ -66,6 +73,19 @@ def main(arguments: list[str] | None = None) -> None:
     if status == _INTERRUPTED:
         say("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an argument that is the empty string: as a path, the empty string means the current folder.
+
+    In a script such an argument is a variable that is not set, so no default should take its place.
+    """
+    for place, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if not argument or (option.startswith("--") and equals and not value):
+            before = arguments[place - 1] if place else ""
+            name = option or (before if before.startswith("-") else f"argument {place + 1}")
+            raise ValueError(f"{name}: the value is empty: give one, or leave the option out")
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -99,7 +99,7 @@ def probe(
 
     configs = [
         check_config(TrainingConfig(lab=lab, engine=engine, epochs=epochs, seed=seed, device=device))
-        for lab in labs or LABS
+        for lab in dict.fromkeys(labs or LABS)
     ]
     paths = [out / f"{config.case}.json" for config in configs]
     for path in paths:

@@ -50,7 +50,7 @@ def compare(
         python = find_interpreter(text, versions)
         if python is None:
             return load_sides(text, versions)
-        names = [check_lab(lab).name for lab in labs or LABS]
+        names = [check_lab(lab).name for lab in dict.fromkeys(labs or LABS)]
         typer.echo(f"{text}: probing {', '.join(names)} by {engine} ...", err=True)
         return probe_environment(python, names, engine=engine, epochs=epochs, source=data)
 

@@ -227,4 +227,4 @@ def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> s
 
 
 def _split(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

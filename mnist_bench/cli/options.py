@@ -95,11 +95,11 @@ AccuracyJobs = Annotated[int, typer.Option(min=1, help="Worker processes of the 
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Epochs, to try the command out; the lab's own number if not given.")
 ]
-LabNames = Annotated[str, typer.Option(metavar="LABS", help="Some of perceptron,mlp,dropout; all three if empty.")]
+LabNames = Annotated[str, typer.Option(metavar="LABS", help="Some of perceptron,mlp,dropout; all three if not given.")]
 LayerNames = Annotated[
     str,
     typer.Option(
         metavar="LAYERS",
-        help="Some of install,import,checks,probes,accuracy; all if empty.",
+        help="Some of install,import,checks,probes,accuracy; all if not given.",
     ),
 ]

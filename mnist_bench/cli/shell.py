@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,12 @@ def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -
     from mnist_bench.versions.measurement import MeasurementSetup
 
     dataset = load_data(data)
+    place = os.path.realpath(os.path.expanduser(data))  # noqa: PTH111 - it never raises
     return MeasurementSetup(
         folder=work_folder(out),
         dataset=dataset,
         # A full path, because the process that measures may run in another folder.
-        source=dataset.name if data in ("auto", dataset.name) else str(Path(data).resolve()),
+        source=dataset.name if data in ("auto", dataset.name) else place,
         jobs=jobs,
         tell=lambda line: typer.echo(f"  {line}", err=True),
         python=python,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.timing.records import pick_fastest
+from mnist_bench.timing.records import LEAST_ROUNDS, pick_fastest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ def judge_runs(
         For each benchmark: MISSING if it was due and not measured, or the test failed; NO_BASELINE if there is
         nothing to compare with; REGRESSED if the ratio to the baseline is above the bound and the interval
         excludes 1, in at least two runs, or in one run above a higher bound; PASS if the interval lies within the
-        bound; otherwise INCONCLUSIVE.
+        bound and both sides have `LEAST_ROUNDS`; otherwise INCONCLUSIVE.
 
     Raises:
         ValueError: The runs do not belong together, or a run lacks a control that is needed.
@@ -114,12 +114,15 @@ def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Gener
     interval = bootstrap_rounds_interval(pair.before, pair.now, rng=rng)
     bound = BOUNDS[pair.by]
     verdict = _decide(interval, bound, max(bound, _ONE_RUN) if alone else bound)
+    fewest = min(measured.stats.rounds for measured in (timing, *earlier))
+    if verdict is Verdict.PASS and fewest < LEAST_ROUNDS:
+        verdict = Verdict.INCONCLUSIVE
     return CheckResult(
         name=name_check(timing.fullname),
         verdict=verdict,
         figure=f"{interval.estimate:.2f} of the baseline's {pair.unit}, {interval.low:.2f} to {interval.high:.2f}",
         bound=f"≤ {bound:.2f}",
-        evidence=_explain(timing, earlier),
+        evidence=_explain(timing, earlier, fewest),
         command="" if verdict is Verdict.PASS else _AGAIN.format(timing.fullname),
     )
 
@@ -154,11 +157,12 @@ def _divide(timing: Timing) -> list[float]:
     return [time / unit for time, unit in zip(timing.stats.data, timing.extra_info.controls[CONTROL], strict=True)]
 
 
-def _explain(timing: Timing, earlier: Sequence[Timing]) -> str:
-    """Return the medians in seconds, and the versions if they differ."""
+def _explain(timing: Timing, earlier: Sequence[Timing], fewest: int) -> str:
+    """Return the medians in seconds, and the versions if they differ; before that, that the rounds are too few."""
     before, now = earlier[0].extra_info, timing.extra_info
     medians = ", ".join(f"{old.stats.median:.4g}" for old in earlier)
-    words = f"median {timing.stats.median:.4g} s of {timing.stats.rounds} rounds, the baseline's {medians} s"
+    words = f"{fewest} rounds are too few, at least {LEAST_ROUNDS} are needed; " if fewest < LEAST_ROUNDS else ""
+    words += f"median {timing.stats.median:.4g} s of {timing.stats.rounds} rounds, the baseline's {medians} s"
     if (before.tensorflow, before.keras) != (now.tensorflow, now.keras):
         words += f"; TensorFlow {before.tensorflow}, Keras {before.keras} then, {now.tensorflow}, {now.keras} now"
     return words

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "LEAST_ROUNDS",
     "BenchmarkInfo",
     "Machine",
     "Notes",
@@ -36,6 +37,9 @@ __all__ = [
     "pick_fastest",
     "refuse_strangers",
 ]
+
+LEAST_ROUNDS = 3
+"""The rounds below which a benchmark says nothing of how times differ: no benchmark of this project has fewer."""
 
 # The largest relative difference of a figure that was rounded; a larger one means that the figure was edited.
 _ROUNDING = 1e-9
@@ -258,8 +262,12 @@ def refuse_strangers(runs: Sequence[TimingRun]) -> None:
     """Refuse runs that do not belong together.
 
     Raises:
-        ValueError: The runs differ in TensorFlow, data or hardware.
+        ValueError: There is no run, a run is given twice, or the runs differ in TensorFlow, data or hardware.
     """
+    if not runs:
+        raise ValueError("there is no run")
+    if any(a == b for a, b in itertools.combinations(runs, 2)):
+        raise ValueError("the same run was given twice")
     for name, values in (
         ("tensorflow", {run.tensorflow for run in runs}),
         ("dataset_digest", {run.dataset_digest for run in runs}),
@@ -279,10 +287,6 @@ def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
     Raises:
         ValueError: There is no run, a run is given twice, or the runs do not belong together.
     """
-    if not runs:
-        raise ValueError("there is no run")
-    if any(a == b for a, b in itertools.combinations(runs, 2)):
-        raise ValueError("the same run was given twice")
     refuse_strangers(runs)
     fastest: dict[str, Timing] = {}
     for timing in itertools.chain.from_iterable(run.benchmarks for run in runs):

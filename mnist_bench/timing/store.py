@@ -13,7 +13,7 @@ from packaging.version import Version
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import load, save
-from mnist_bench.timing.records import load_run, refuse_strangers
+from mnist_bench.timing.records import LEAST_ROUNDS, load_run, refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -135,7 +135,8 @@ def accept_runs(paths: Sequence[Path], folder: Path, *, why: str, force: bool = 
     Raises:
         RecordError: A run is not valid.
         ValueError: The runs do not belong together, a test failed, a benchmark that is due is missing, rounds
-            are missing, no reason is given, or, without `force`, the working tree was dirty.
+            are missing or too few, a run is given twice, no reason is given, or, without `force`, the working tree
+            was dirty.
     """
     runs = [load_run(path) for path in paths]
     refuse_strangers(runs)
@@ -163,6 +164,11 @@ def _refuse_incomplete(path: Path, run: TimingRun, manifest: Manifest) -> None:
         raise ValueError(f"{path}: {len(lacking)} benchmarks of the manifest are missing, the first {lacking[0]}")
     if not all(timing.stats.data for timing in run.benchmarks):
         raise ValueError(f"{path}: saved without the rounds: use --benchmark-save-data or --benchmark-json")
+    few = [timing for timing in run.benchmarks if timing.stats.rounds < LEAST_ROUNDS]
+    if few:
+        raise ValueError(
+            f"{path}: {few[0].fullname} has {few[0].stats.rounds} rounds: at least {LEAST_ROUNDS} are needed"
+        )
 
 
 def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.layers.fast import FAST_CHECKS
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import Verdict, conclude
@@ -36,6 +37,12 @@ class Question:
     check: str
     lab: str
     engine: str
+
+    def __post_init__(self) -> None:
+        """Refuse a check that no version can answer for."""
+        known = ("bits", "accuracy", *FAST_CHECKS)
+        if self.check not in known:
+            raise ValueError(f"unknown check {self.check!r}: choose from {', '.join(known)}")
 
 
 @dataclass
@@ -125,8 +132,10 @@ def bisect(
             said = _ANSWERS[turn.answers[name]]
             raise ValueError(f"{name}: {question.check} {said}: there is no change of the verdict to find")
     low, high = 0, len(path) - 1
+    recorded = _collect_answers(question, path, known)
     while between := [place for place in range(low + 1, high) if turn.answers.get(path[place], True) is not None]:
-        middle = min(between, key=lambda place: abs(2 * place - low - high))
+        # What is on record costs nothing, and may answer for what would have to be measured.
+        middle = min(between, key=lambda place: (path[place] not in recorded, abs(2 * place - low - high)))
         holds = answer(path[middle])
         if holds is not None:
             low, high = (middle, high) if holds else (low, middle)

@@ -16,7 +16,7 @@ from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.folder import load_folder, load_version
 from mnist_bench.versions.measurement import measure
 from mnist_bench.versions.records import VersionRecord, update_record
-from mnist_bench.versions.releases import MATRIX, VersionSpec, describe_version, find_version
+from mnist_bench.versions.releases import MATRIX, VersionSpec, describe_version, expand_name, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,9 @@ def find_spec(name: str, folder: Path, python: Path | None = None) -> VersionSpe
     # The name comes from the command line: it must not lead out of the folder.
     if path.parent == folder and path.is_file():
         return load_version(path).version
-    if python is None or _is_built_in(name):
+    if python is None:
+        return find_version(expand_name(name))
+    if _is_built_in(name):
         return find_version(name)
     try:
         return describe_version(name, ask_environment(python))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,11 +21,13 @@ __all__ = [
     "Axis",
     "VersionSpec",
     "describe_version",
+    "expand_name",
     "find_axis",
     "find_between",
     "find_predecessor",
     "find_version",
     "list_requirements",
+    "suggest_names",
 ]
 
 Axis = Literal["tensorflow", "keras", "python"]
@@ -122,6 +125,27 @@ MATRIX = (
 )
 
 
+# Short forms of the names, for the command line: `tf219`, `2.19` and `2.19.1` all mean `py312-tf219`.
+_SHORT_FORMS = {
+    form: name
+    for name in MATRIX
+    if (release := RELEASES.get(name.partition("-")[2]))
+    for form in (name.partition("-")[2], release.tensorflow, release.tensorflow.rpartition(".")[0])
+}
+
+
+def expand_name(text: str) -> str:
+    """Return the name of the matrix that a short form means; return any other text as it is."""
+    return _SHORT_FORMS.get(text, text)
+
+
+def suggest_names(text: str, names: Iterable[str] = ()) -> str:
+    """Return the end of a message on an unknown version: the names that look similar, if there are any."""
+    short = [form for form in _SHORT_FORMS if form.count(".") < 2]  # noqa: PLR2004 - patch releases all look alike
+    near = difflib.get_close_matches(text, [*dict.fromkeys([*names, *MATRIX, *short])], n=3)
+    return f"; similar names: {', '.join(near)}" if near else ""
+
+
 def find_version(name: str) -> VersionSpec:
     """Return the version that a name stands for. Its parts combine freely if the Python has a wheel.
 
@@ -130,7 +154,8 @@ def find_version(name: str) -> VersionSpec:
     """
     parts = _BUILT_IN.fullmatch(name)
     if not parts:
-        raise ValueError(f"unknown version {name!r}: `matrix list` lists the versions, `matrix add` adds one")
+        hint = "`matrix list` lists the versions, `matrix add` adds one"
+        raise ValueError(f"unknown version {name!r}: {hint}{suggest_names(name)}")
     tf, keras, python = parts["tf"], parts["keras"], f"3.{parts['python']}"
     if tf not in RELEASES or (keras and keras not in KERAS):
         raise ValueError(f"unknown version {name!r}: choose from {', '.join(RELEASES)} and {', '.join(KERAS)}")

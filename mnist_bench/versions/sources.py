@@ -15,7 +15,7 @@ from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import CommandError, find_python
 from mnist_bench.versions.folder import check_together, load_version
 from mnist_bench.versions.records import VersionRecord, add_training, probes_by_case
-from mnist_bench.versions.releases import MATRIX, describe_version
+from mnist_bench.versions.releases import MATRIX, describe_version, expand_name, suggest_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,12 +87,14 @@ def load_sides(text: str, versions: Path) -> dict[str, VersionRecord]:
     if Path(text).exists():
         found = gather(load_records([Path(text)]), text)
         return {"": next(iter(found.values()))} if len(found) == 1 else found
-    path = versions / f"{text}.json"
-    if path.parent == versions and path.is_file():
-        return {"": load_version(path)}
-    if text in MATRIX:
-        raise ValueError(f"{text}: not measured yet, in {versions}: mnist-bench matrix run {text}")
-    raise ValueError(f"{text}: neither a record, a folder of records, an interpreter nor a version in {versions}")
+    for name in (text, expand_name(text)):
+        path = versions / f"{name}.json"
+        if path.parent == versions and path.is_file():
+            return {"": load_version(path)}
+    if name in MATRIX:
+        raise ValueError(f"{text}: not measured yet, in {versions}: mnist-bench matrix run {name}")
+    near = suggest_names(text, (path.stem for path in versions.glob("*.json")))
+    raise ValueError(f"{text}: neither a record, a folder of records, an interpreter nor a version in {versions}{near}")
 
 
 def load_records(paths: Sequence[Path]) -> list[Record]:

@@ -6,12 +6,13 @@ import re
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from mnist_bench import __version__
 from mnist_bench.cli.app import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 def test_debug_shows_the_traceback(command: Callable[..., Any]) -> None:
@@ -53,6 +54,40 @@ def test_help(command: Callable[..., Any]) -> None:
     assert (bare.status, bare.out, bare.err.split()) == (2, "", asked.out.split())
     assert len(bare.err.splitlines()) > 5
     assert "Exit status: 0 every threshold" in command("run", "--help").out
+
+
+@pytest.mark.parametrize("words", [(), ("run",), ("matrix", "list")], ids=" ".join)
+def test_help_has_a_short_form(command: Callable[..., Any], words: tuple[str, ...]) -> None:
+    """-h is --help, of every command."""
+    assert command(*words, "-h") == command(*words, "--help")
+    assert command(*words, "-h").status == 0
+
+
+def test_version(command: Callable[..., Any]) -> None:
+    """--version needs no command."""
+    assert command("--version") == (0, f"mnist-bench {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "--out", ""), "--out"),
+        (("run", "--out="), "--out"),
+        (("check", "--against", "", "--fast"), "--against"),
+        (("data", "--data", ""), "--data"),
+        (("compare", "", "py313-tf221"), "argument 2"),
+        (("baseline", "list", "--folder", ""), "--folder"),
+        (("matrix", "run", "--labs", ""), "--labs"),
+        (("ab", "--a", "", "--b", "python"), "--a"),
+        (("timings", "accept", "", "--why", "x"), "argument 3"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_an_empty_argument_is_refused(
+    check_refused: Callable[..., None], command: Callable[..., Any], arguments: tuple[str, ...], named: str
+) -> None:
+    """The empty string, which as a path would mean the current folder, is a variable that somebody forgot to set."""
+    check_refused(command(*arguments), f"{named}: the value is empty")
 
 
 def test_the_command_is_installed() -> None:

@@ -63,5 +63,9 @@ def test_bisect_versions_refuses(
         command("bisect-versions", "py311-tf214", "py311-tf215", *arguments),
         "no change of the verdict to find",
     )
-    check_refused(command("bisect-versions", "py311-tf214", "tf215", *arguments), "unknown version 'tf215'")
+    check_refused(command("bisect-versions", "py311-tf214", "tf15", *arguments), "unknown version 'tf15'")
+    check_refused(
+        command("bisect-versions", "py311-tf214", "py312-tf216", "--check", "contract/new-oder"),
+        "unknown check 'contract/new-oder': choose from bits, accuracy, structure/layers, ",
+    )
     check_refused(command("bisect-versions", "a", "b", "--lab", "cnn"), "unknown lab 'cnn'")

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mnist_bench.training.data.dataset import Dataset
 
 
 def test_check_fast_needs_no_baseline(
@@ -33,3 +37,14 @@ def test_probe_overwrites_nothing(
     """A file in the way is named before anything is trained."""
     answer = command("probe", "mlp", "--out", probe_file.parent)
     check_refused(answer, "mlp-epoch.json exists already: choose another folder with --out")
+
+
+def test_a_lab_that_is_given_twice_is_probed_once(
+    command: Callable[..., Any], probe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
+) -> None:
+    """The second time the file of the first would be in the way."""
+    record, asked = load(probe_file, ProbeRecord), []
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
+    monkeypatch.setattr("mnist_bench.checks.layers.probes.probe", lambda config, _: asked.append(config.lab) or record)
+    answer = command("probe", "mlp", "perceptron", "mlp", "--out", tmp_path / "new")
+    assert (answer.status, asked) == (0, ["mlp", "perceptron"])

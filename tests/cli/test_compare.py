@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,33 @@ def test_compare_versions_by_name(
     check_refused(
         command("compare", "x", "y"), "x: neither a record, a folder of records, an interpreter nor a version"
     )
+
+
+@pytest.mark.parametrize(("base", "new"), [("2.15", "2.16"), ("tf215", "tf216"), ("2.15.1", "py312-tf216")])
+def test_compare_versions_by_short_forms(command: Callable[..., Any], versions: Path, base: str, new: str) -> None:
+    """A release of TensorFlow means its version with the Keras of its time."""
+    names = command("compare", "py311-tf215", "py312-tf216", "--versions", versions)
+    assert command("compare", base, new, "--versions", versions) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("2.17", "2.17: not measured yet, in .*: mnist-bench matrix run py312-tf217"),
+        ("py311-tf251", "nor a version in .*; similar names: .*py311-tf215"),
+        ("py312_tf216", "; similar names: py312-tf216"),
+        ("2.16.1", r"; similar names: .*2\.16\b"),
+        ("nightli", "; similar names: nightly"),
+    ],
+)
+def test_a_name_that_is_not_there_has_similar_names(
+    command: Callable[..., Any], versions: Path, name: str, said: str
+) -> None:
+    """The names of the matrix and of the folder, if they look alike."""
+    (versions / "nightly.json").write_text("{}")
+    answer = command("compare", name, "py312-tf216", "--versions", versions)
+    assert (answer.status, answer.out) == (2, "")
+    assert re.search(said, answer.err), answer.err
 
 
 def test_compare_refuses_a_folder_that_is_mixed(

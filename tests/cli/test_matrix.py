@@ -83,7 +83,7 @@ def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_v
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "tf28"), "unknown version 'tf28'"),
+        (("run", "tf27"), "unknown version 'tf27'"),
         (("run", "--layers", "fun"), "unknown layer 'fun'"),
         (("run", "py310-tf28", "--labs", "cnn"), "unknown lab 'cnn'"),
         (("run", "--interpreter", "x"), "--interpreter measures one version: name that version"),

@@ -50,6 +50,26 @@ def test_two_criteria(now: tuple[float, ...], verdict: Verdict, make_timing_run:
     assert {result.verdict for result in results.values()} == {verdict}
 
 
+@pytest.mark.parametrize(
+    ("now", "before", "verdict"),
+    [
+        pytest.param((1.0,), CALM, Verdict.INCONCLUSIVE, id="one round now"),
+        pytest.param((1.0, 1.0), CALM, Verdict.INCONCLUSIVE, id="two rounds now"),
+        pytest.param(CALM, (1.0,), Verdict.INCONCLUSIVE, id="one round in the baseline"),
+        pytest.param((1.0, 1.0, 1.0), CALM, Verdict.PASS, id="three rounds now"),
+        pytest.param((9.0,), (1.0,), Verdict.REGRESSED, id="a disaster"),
+    ],
+)
+def test_too_few_rounds_never_pass(
+    now: tuple[float, ...], before: tuple[float, ...], verdict: Verdict, make_timing_run: Any
+) -> None:
+    """The interval of a single round has no width, and says nothing."""
+    results = judge(make_timing_run(*now), make_timing_run(*before))
+    assert {result.verdict for result in results.values()} == {verdict}
+    few = min(len(now), len(before))
+    assert all((f"{few} rounds are too few" in result.evidence) == (few < 3) for result in results.values())
+
+
 def test_a_result_describes_the_comparison(make_timing_run: Any) -> None:
     """A result has the ratio and the interval, the medians in seconds, and the versions if they differ."""
     before = make_timing_run(*CALM, tensorflow="2.15.1")

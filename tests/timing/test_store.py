@@ -71,7 +71,8 @@ def test_accepted_runs_lie_where_pytest_benchmark_looks(
 ) -> None:
     """The files have the next numbers, the whole content and the acceptance; nothing is overwritten."""
     path = store({**timing_run, "version": "5.3.1"})
-    first, second = accept_runs([path], folder, why="one"), accept_runs([path, path], folder, why="two")
+    again = store({**timing_run, "datetime": "2026-01-02T00:00:00+00:00"}, "again.json")
+    first, second = accept_runs([path], folder, why="one"), accept_runs([path, again], folder, why="two")
     names = [path.name for path in (*first, *second)]
     assert names == [f"000{n}_fedcba9876543210_tf2.21.0_keras3.15.1.json" for n in (1, 2, 3)]
     assert {path.parent.name for path in first} == {"Linux-CPython-3.11-64bit"}
@@ -97,6 +98,15 @@ def strip(run: dict[str, Any]) -> None:
     run["benchmarks"][0]["stats"]["data"] = []
 
 
+def hurry(run: dict[str, Any]) -> None:
+    """Leave two rounds of a benchmark."""
+    benchmark = run["benchmarks"][1]
+    benchmark["stats"] = {"min": 1.0, "max": 3.0, "median": 2.0, "rounds": 2, "data": [1.0, 3.0]}
+    info = benchmark["extra_info"]
+    info["cpu_seconds"] = [1.0, 3.0]
+    info["controls"] = {name: [0.5, 0.5] for name in info["controls"]}
+
+
 def dirty(run: dict[str, Any]) -> None:
     """Mark the working tree as changed."""
     run["commit_info"]["dirty"] = True
@@ -108,6 +118,7 @@ def dirty(run: dict[str, Any]) -> None:
         (fail, "1 tests of the run failed, the first b.py::test_it"),
         (lose, "1 benchmarks of the manifest are missing"),
         (strip, "saved without the rounds"),
+        (hurry, r"test_evaluation\[mlp-graph-cpu\] has 2 rounds: at least 3 are needed"),
         (dirty, "working tree was dirty"),
     ],
 )
@@ -137,6 +148,13 @@ def test_a_dirty_tree_can_be_forced_and_a_failure_cannot(
     fail(timing_run)
     with pytest.raises(ValueError, match="tests of the run failed"):
         accept_runs([store(timing_run)], folder, why="a test", force=True)
+
+
+def test_a_run_is_no_second_run(folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]) -> None:
+    """Several runs show how processes differ, and one run given twice shows nothing."""
+    path = store(timing_run)
+    with pytest.raises(ValueError, match="the same run was given twice"):
+        accept_runs([path, path], folder, why="a test")
 
 
 @pytest.mark.parametrize(

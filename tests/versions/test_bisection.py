@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.checks.baselines import find_folder
+from mnist_bench.checks.layers.fast import FAST_CHECKS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.bisection import Question, ask, bisect, list_open
+from mnist_bench.versions.folder import load_folder
 from mnist_bench.versions.records import VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
@@ -55,6 +59,27 @@ def test_versions_with_records_are_not_measured() -> None:
     """If every version has a record, nothing is measured."""
     turn = bisect(ORDER, PATH, make_truth(2), lambda name: pytest.fail(f"{name} was measured"))
     assert (turn.good, turn.bad, turn.measured) == ("py311-tf215", "py312-tf216", [])
+
+
+def test_what_is_on_record_is_asked_first() -> None:
+    """A version without a record is not measured where the records around it have the answer."""
+    truth = make_truth(2)
+    del truth["py312-tf217"]  # the middle of the path
+    turn = bisect(ORDER, PATH, truth, lambda name: pytest.fail(f"{name} was measured"))
+    assert (turn.good, turn.bad, turn.measured) == ("py311-tf215", "py312-tf216", [])
+
+
+@pytest.mark.parametrize("check", ["contract/new-oder", "contract", "new-order", "contract/new-order[epoch]", "Bits"])
+def test_a_check_that_nobody_makes_is_refused(check: str) -> None:
+    """A misspelt check would have every version measured, and none would have an answer."""
+    with pytest.raises(ValueError, match=rf"unknown check '{re.escape(check)}': choose from bits, accuracy, struct"):
+        Question(check=check, lab="mlp", engine="epoch")
+
+
+def test_each_check_on_record_can_be_asked() -> None:
+    """The checks to choose from are those that the committed records have."""
+    records = load_folder(find_folder() / "versions").values()
+    assert {result.check for it in records for results in it.checks.values() for result in results} == set(FAST_CHECKS)
 
 
 def test_versions_without_an_answer_are_passed_over() -> None:

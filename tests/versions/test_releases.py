@@ -14,6 +14,7 @@ from mnist_bench.versions.releases import (
     MATRIX,
     RELEASES,
     VersionSpec,
+    expand_name,
     find_axis,
     find_between,
     find_version,
@@ -84,10 +85,22 @@ def test_a_name_stands_for_its_pins() -> None:
     assert list_requirements(spec, package="tensorflow")[0] == "tensorflow==2.18.1"
 
 
+@pytest.mark.parametrize("name", MATRIX)
+def test_short_forms_are_of_the_keras_of_their_time(name: str) -> None:
+    """A release of TensorFlow means one name; a name means itself, and so does what is no release."""
+    spec = find_version(name)
+    if name.count("-") == 1:
+        forms = (name.partition("-")[2], spec.tensorflow, spec.tensorflow.rpartition(".")[0])
+        assert {expand_name(form) for form in forms} == {name}
+    assert expand_name(name) == name
+    assert expand_name("2.1") == "2.1"
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tf218", "unknown version 'tf218': `matrix list` lists the versions"),
+        ("tf218", "unknown version 'tf218': `matrix list` lists the versions, `matrix add` adds one; similar names: "),
+        ("py312-tf-219", "; similar names: py312-tf219, "),
         ("../x", "unknown version"),
         ("py312-tf299", "unknown version 'py312-tf299': choose from tf28, "),
         ("py312-tf218-keras399", "and keras30, "),

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.data.dataset import Dataset
 
-__all__ = ["run_fast_checks"]
+__all__ = ["FAST_CHECKS", "run_fast_checks"]
+
+FAST_CHECKS = (
+    *("structure/layers", "structure/initial-weights"),
+    *(f"contract/{name}" for name in contracts.CONTRACTS),
+    *("arithmetic/oracle", "reproducibility/op-determinism", "reproducibility/bits"),
+)
+"""The names of the checks, without a case."""
 
 
 def run_fast_checks(

@@ -8,17 +8,18 @@ size the header claims, and does not notice bytes behind the end of the array.
 from __future__ import annotations
 
 import gzip
+import io
+import re
 import stat
 import struct
 import zipfile
+import zlib
 from math import prod
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["SHAPES", "Arrays", "DataError", "read_arrays", "read_npz"]
 
@@ -36,7 +37,19 @@ _IDX_STEMS = {
     "x_test": "t10k-images",
     "y_test": "t10k-labels",
 }
+# The folder itself, and where torchvision puts the files below the folder that it is given.
+_SUBFOLDERS = (".", "raw", "MNIST/raw")
 _EITHER = "an npz archive or a folder with the four IDX files"
+# Other forms in which MNIST is handed round, by how their files begin: a user is told which it is.
+_OTHER_FORMS = {
+    b"\0\0\x08": "one IDX file, which holds one array of the four",
+    b"\x93NUMPY": "an npy file, which holds one array of the four",
+    b"\x80": "a pickle",
+    b"\x89HDF": "an HDF5 file",
+    b"PAR1": "a Parquet file",
+}
+_CSV = re.compile(rb"[^,\n]*(,[^,\n]*){9}")  # ten columns or more in the first line
+_START_BYTES = 4096
 _CHUNK_BYTES = 1 << 18  # zipfile copies what it has at each step of a read: the time of large reads is quadratic
 
 
@@ -61,7 +74,8 @@ def read_arrays(path: Path) -> Arrays:
     """Read the four arrays that lie at a path.
 
     Args:
-        path: An npz archive with Keras's array names, or a folder with the four IDX files, gzipped or not.
+        path: An npz archive with Keras's array names, or a folder with the four IDX files, gzipped or not, there or
+            where torchvision puts them.
 
     Returns:
         The arrays: shape and dtype are right, the values are not checked.
@@ -74,7 +88,8 @@ def read_arrays(path: Path) -> Arrays:
     except (OSError, ValueError) as error:
         raise DataError(f"{str(path)!r}: cannot be read ({_format_reason(error)}); expected {_EITHER}") from error
     if stat.S_ISDIR(mode):
-        return Arrays(*(_read_idx(path, name, shape) for name, shape in SHAPES.items()))
+        folder = next((path / inner for inner in _SUBFOLDERS if _list_idx(path / inner, "x_train")), path)
+        return Arrays(*(_read_idx(folder, name, shape) for name, shape in SHAPES.items()))
     if not stat.S_ISREG(mode):  # to open a FIFO would wait for ever
         raise _unexpected(repr(str(path)), "neither a regular file nor a folder", _EITHER)
     return read_npz(path, repr(str(path)))
@@ -99,7 +114,33 @@ def read_npz(file: Path | BinaryIO, label: str) -> Arrays:
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise nearly any error where an archive is damaged
+        if form := _name_form(file):
+            raise _unexpected(label, form, _EITHER) from error
         raise DataError(f"{label}: damaged, or no npz archive ({_format_reason(error)})") from error
+
+
+def _name_form(file: Path | BinaryIO) -> str:
+    """Return what a file is that is no npz archive, or nothing if that cannot be told from how the file begins."""
+    try:
+        if isinstance(file, Path):
+            with file.open("rb") as stream:
+                return _name_start(stream.read(_START_BYTES))
+        file.seek(0)
+        return _name_start(file.read(_START_BYTES))
+    except OSError:
+        return ""
+
+
+def _name_start(start: bytes) -> str:
+    if start[:2] == b"\x1f\x8b":
+        try:
+            inside = gzip.GzipFile(fileobj=io.BytesIO(start)).read1(_START_BYTES)
+        except (OSError, EOFError, zlib.error):
+            return ""
+        return f"gzipped: {_name_start(inside) or 'a file of another form'}"
+    if _CSV.match(start) and start.isascii():
+        return "a CSV file"
+    return next((form for begin, form in _OTHER_FORMS.items() if start.startswith(begin)), "")
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], label: str) -> npt.NDArray[np.uint8]:
@@ -117,16 +158,25 @@ def _read_member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], la
         if version != (1, 0):  # a later version's header can be 4 GB long, and no plain array needs one
             raise _unexpected(label, f"npy format version {version}", (1, 0))
         found, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        if found != shape or dtype != np.uint8:
+        # Labels are often saved as int64; the digest is of their values.
+        are_labels = len(shape) == 1 and dtype.kind in "iu"
+        if found != shape or (dtype != np.uint8 and not are_labels):
             raise _unexpected(label, f"shape {found}, dtype {dtype}", f"shape {shape}, dtype uint8")
-        content = _read_exactly(stream, prod(shape), label)
-    array = np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran_order else "C")
-    return np.ascontiguousarray(array)
+        content = _read_exactly(stream, prod(shape) * dtype.itemsize, label)
+    array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+    small = array.astype(np.uint8, copy=False)
+    if (small != array).any():
+        raise _unexpected(label, f"labels from {array.min()} to {array.max()}", "0 to 9")
+    return np.ascontiguousarray(small)
 
 
 def _read_idx(folder: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Read one array of a folder."""
-    path = _find_idx(folder, name, rank=len(shape))
+    found = _list_idx(folder, name)
+    if not found:
+        names = " or ".join(_list_idx_names(name))
+        raise _unexpected(repr(str(folder)), f"has no file for the array {name!r}", names)
+    path = found[0]
     label = repr(str(path))
     try:
         with path.open("rb") as file:
@@ -140,16 +190,17 @@ def _read_idx(folder: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _find_idx(folder: Path, name: str, *, rank: int) -> Path:
-    """Return the first regular file under one of the usual names; a well-known copy has folders of such names, too."""
-    names = [f"{_IDX_STEMS[name]}{mark}idx{rank}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
+def _list_idx(folder: Path, name: str) -> list[Path]:
+    """Return the regular files under one of the usual names; a well-known copy has folders of such names, too."""
     try:
-        found = [folder / candidate for candidate in names if (folder / candidate).is_file()]
+        return [folder / candidate for candidate in _list_idx_names(name) if (folder / candidate).is_file()]
     except OSError as error:
         raise DataError(f"{str(folder)!r}: cannot be read ({_format_reason(error)})") from error
-    if not found:
-        raise _unexpected(repr(str(folder)), f"has no file for the array {name!r}", " or ".join(names))
-    return found[0]
+
+
+def _list_idx_names(name: str) -> list[str]:
+    rank = len(SHAPES[name])
+    return [f"{_IDX_STEMS[name]}{mark}idx{rank}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
 
 
 def _read_idx_stream(stream: _Readable, shape: tuple[int, ...], label: str) -> bytearray:

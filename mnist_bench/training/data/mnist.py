@@ -78,7 +78,7 @@ def read_mnist(path: Path) -> Arrays:
     """Read MNIST from an npz archive or a folder of IDX files.
 
     Args:
-        path: The archive, with Keras's array names, or the folder, with files gzipped or not.
+        path: The archive, with Keras's array names, or the folder, with files gzipped or not; `~` is the user's home.
 
     Returns:
         The arrays.
@@ -86,6 +86,7 @@ def read_mnist(path: Path) -> Arrays:
     Raises:
         DataError: The arrays cannot be read, or are not MNIST's.
     """
+    path = Path(os.path.expanduser(path))  # noqa: PTH111  # it never raises
     return _check_mnist(read_arrays(path), repr(str(path)))
 
 
@@ -101,9 +102,12 @@ def find_keras_file() -> Path:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists()
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError:
-        return True  # so that reading the file raises the reason
+        pass  # such as a loop of links: reading the file raises the reason
+    return True
 
 
 def _check_mnist(arrays: Arrays, label: str) -> Arrays:

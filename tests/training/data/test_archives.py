@@ -89,6 +89,22 @@ def test_reads_fortran_order(toy: Arrays) -> None:
     assert_same(read_npz(io.BytesIO(content), "it"), toy)
 
 
+@pytest.mark.parametrize("dtype", ["<i8", ">i8", "<u2", "i1"])
+@pytest.mark.parametrize("name", ["y_train", "y_test"])
+def test_reads_labels_of_any_integer(toy: Arrays, name: str, dtype: str) -> None:
+    """Labels that were saved as other integers, such as int64, have the same values."""
+    content = pack_npz({**toy._asdict(), name: getattr(toy, name).astype(dtype)})
+    assert_same(read_npz(io.BytesIO(content), "it"), toy)
+
+
+@pytest.mark.parametrize("inner", ["MNIST/raw", "raw"])
+def test_reads_the_folder_that_torchvision_has(toy: Arrays, tmp_path: Path, inner: str) -> None:
+    """The root that torchvision's MNIST was given, or its folder MNIST, gives the arrays below that."""
+    (tmp_path / inner).mkdir(parents=True)
+    write_folder(tmp_path / inner, toy)
+    assert_same(read_arrays(tmp_path), toy)
+
+
 @pytest.mark.parametrize("mark", ["-", "."], ids=["dash", "dot"])
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_reads_idx_folder(toy: Arrays, tmp_path: Path, mark: str, packed: bool) -> None:  # noqa: FBT001  # parametrised
@@ -140,20 +156,39 @@ def drop(arrays: Arrays, name: str) -> dict[str, Any]:
     return {key: array for key, array in arrays._asdict().items() if key != name}
 
 
+EXPECTED = "expected an npz archive or a folder with the four IDX files"
 BAD_ARCHIVES: dict[str, tuple[Callable[[Arrays], bytes], str]] = {
     "empty": (lambda _: b"", "damaged, or no npz archive"),
     "text": (lambda _: b"MNIST\n" * 1000, "damaged, or no npz archive"),
-    "npy": (lambda toy: pack_npy(toy.x_train), "damaged, or no npz archive"),
-    "pickle": (lambda _: b"\x80\x04]\x94.", "damaged, or no npz archive"),
+    "npy": (lambda toy: pack_npy(toy.x_train), f"an npy file, which holds one array of the four; {EXPECTED}"),
+    "pickle": (lambda _: b"\x80\x04]\x94.", f"a pickle; {EXPECTED}"),
+    "idx": (lambda toy: pack_idx(toy.x_train), f"one IDX file, which holds one array of the four; {EXPECTED}"),
+    "one gz": (lambda toy: gzip.compress(pack_idx(toy.y_test)), f"gzipped: one IDX file, .*; {EXPECTED}"),
+    "gzipped npz": (lambda toy: gzip.compress(pack_npz(toy._asdict())), f"gzipped: a file of another form; {EXPECTED}"),
+    "gzipped pickle": (lambda _: gzip.compress(b"\x80\x04]\x94."), f"gzipped: a pickle; {EXPECTED}"),
+    "gzipped tar": (lambda _: gzip.compress(b"train" + bytes(600)), f"gzipped: a file of another form; {EXPECTED}"),
+    "damaged gz": (lambda _: b"\x1f\x8b" + b"\xff" * 100, "damaged, or no npz archive"),
+    "csv": (lambda _: b"5," + b"0," * 783 + b"0\n", f"a CSV file; {EXPECTED}"),
+    "csv with a head": (lambda _: ("label," + ",".join(map(str, range(9000)))).encode(), f"a CSV file; {EXPECTED}"),
+    "hdf5": (lambda _: b"\x89HDF\r\n\x1a\n" + bytes(99), f"an HDF5 file; {EXPECTED}"),
+    "parquet": (lambda _: b"PAR1" + bytes(99), f"a Parquet file; {EXPECTED}"),
     "half": (lambda toy: (whole := pack_npz(toy._asdict()))[: len(whole) // 2], "damaged, or no npz archive"),
     "a byte short": (lambda toy: pack_npz(toy._asdict())[:-1], "damaged, or no npz archive"),
     "no y_test": (
         lambda toy: pack_npz(drop(toy, "y_test")),
         "has no array 'y_test'; expected x_train, y_train",
     ),
-    "int64 labels": (
-        lambda toy: pack_npz(toy._replace(y_train=toy.y_train.astype(np.int64))._asdict()),  # type: ignore[arg-type]
-        r"array 'y_train': shape \(60,\), dtype int64; expected shape \(60,\), dtype uint8",
+    "negative labels": (
+        lambda toy: pack_npz(toy._replace(y_train=-1 - toy.y_train.astype(np.int64))._asdict()),  # type: ignore[arg-type]
+        r"array 'y_train': labels from -10 to -1; expected 0 to 9",
+    ),
+    "labels beyond a byte": (
+        lambda toy: pack_npz(toy._replace(y_train=toy.y_train.astype(">u2") * 100)._asdict()),  # type: ignore[arg-type]
+        r"array 'y_train': labels from 0 to 900; expected 0 to 9",
+    ),
+    "float labels": (
+        lambda toy: pack_npz(toy._replace(y_train=toy.y_train.astype(np.float32))._asdict()),  # type: ignore[arg-type]
+        r"array 'y_train': shape \(60,\), dtype float32; expected shape \(60,\), dtype uint8",
     ),
     "signed": (
         lambda toy: pack_npz(toy._replace(x_test=toy.x_test.view(np.int8))._asdict()),  # type: ignore[arg-type]

@@ -162,6 +162,15 @@ def test_variable_comes_first(toy: Arrays, tmp_path: Path, keras_home: Path, mon
     assert origin == str(path)
 
 
+def test_tilde_is_the_home(toy: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is the user's home where the shell has left it: in a workflow file, in `--data=~/mnist.npz`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save(tmp_path / "mnist.npz", toy)
+    monkeypatch.setenv("MNIST_BENCH_DATA", "~/mnist.npz")
+    assert_same(load_mnist()[0], toy)
+    assert_same(read_mnist(Path("~/mnist.npz")), toy)
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty folder", "damaged"])
 def test_bad_variable_is_an_error(
     toy: Arrays, tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -211,6 +220,26 @@ def test_damaged_keras_cache_is_an_error(
     assert not isinstance(caught.value, MissingError)
     assert not requests
     assert content is None or path.read_bytes() == content
+
+
+@pytest.mark.parametrize("broken", ["home", "datasets", "dangling"])
+def test_broken_keras_home_is_not_absent(
+    good: bytes, keras_home: Path, serve: Callable[..., list[str]], broken: str
+) -> None:
+    """Where links lead in a circle or nowhere, nobody can say that the cache is empty: an error, and no download."""
+    requests = serve(send(good))
+    path = keras_home / "datasets" / "mnist.npz"
+    if broken == "home":
+        keras_home.symlink_to(keras_home)
+    else:
+        path.parent.parent.mkdir()
+        path.parent.symlink_to(path.parent) if broken == "datasets" else path.parent.mkdir()
+        if broken == "dangling":
+            path.symlink_to("nowhere")
+    with pytest.raises(DataError, match=f"^'{path}': cannot be read") as caught:
+        load_mnist()
+    assert not isinstance(caught.value, MissingError)
+    assert not requests
 
 
 def test_keras_file_follows_kerass_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
