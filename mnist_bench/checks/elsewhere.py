@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.known import apply_known, load_known
@@ -19,17 +20,33 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.config import TrainingConfig
 
-__all__ = ["ask_checks", "ask_environment", "ask_probes", "time_import"]
+__all__ = ["ask_checks", "ask_environment", "ask_own_environment", "ask_probes", "time_import"]
 
 
-def ask_environment(python: Path, *, device: str = "cpu") -> EnvironmentRecord:
+def ask_environment(python: Path | None, *, device: str = "cpu") -> EnvironmentRecord:
     """Return the fingerprint of an interpreter's environment.
+
+    Args:
+        python: The interpreter; None means this process's own, asked in a fresh process.
+        device: `auto`, `cpu` or `gpu`.
 
     Raises:
         CommandError: The interpreter gives no answer.
     """
     environment: EnvironmentRecord = next(_ask(python, EnvironmentRecord, ask="environment", device=device))
     return environment
+
+
+def ask_own_environment(device: str) -> EnvironmentRecord:
+    """Return the fingerprint that a fresh process of this interpreter has.
+
+    Raises:
+        ValueError: The process gives no answer.
+    """
+    try:
+        return ask_environment(None, device=device)
+    except CommandError as error:
+        raise ValueError(str(error)) from error
 
 
 def time_import(python: Path) -> float:
@@ -75,16 +92,16 @@ def ask_checks(
         yield apply_known(result, engine, vars(environment), known)
 
 
-def _ask(python: Path, form: Any, **request: object) -> Iterator[Any]:
+def _ask(python: Path | None, form: Any, **request: object) -> Iterator[Any]:
     with Child(serve.MODULE, python=python) as child:
         child.send(request)
         try:
             while (event := child.read()) and event["event"] == "value":
-                yield convert(event["value"], form, origin=str(python))
+                yield convert(event["value"], form, origin=str(python or sys.executable))
         except (RecordError, ValueError) as error:
             raise CommandError(f"the answer cannot be read: {error}", []) from error
         if event is None:
             lines = shorten_lines(child.read_log())
-            raise CommandError("".join(shorten_lines(f"{python} {child.explain_end()}")), lines)
+            raise CommandError("".join(shorten_lines(f"{python or sys.executable} {child.explain_end()}")), lines)
         if event["event"] == "failed":
             raise CommandError(event["reason"], shorten_lines(event["details"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks import baselines
 from mnist_bench.checks.accuracy import check_threshold, compare_accuracy, is_decided, plan_looks
+from mnist_bench.checks.elsewhere import ask_own_environment
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.fast import run_fast_checks
 from mnist_bench.checks.layers.probes import probe
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mnist_bench.checks.baselines import Reference
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
 
@@ -141,8 +144,9 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
     if not references:
         return
     looks = plan_looks(plan.seeds)
+    ask = functools.cache(lambda: ask_own_environment(plan.device))  # once for all looks
     for look in looks:
-        records, failed = _train(plan, list(references), look, show)
+        records, failed = _train(plan, list(references), look, show, ask)
         if failed:
             yield from failed
             return
@@ -155,7 +159,11 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
 
 
 def _train(
-    plan: CheckPlan, labs: Sequence[str], seeds: int, show: Callable[[Event], None]
+    plan: CheckPlan,
+    labs: Sequence[str],
+    seeds: int,
+    show: Callable[[Event], None],
+    ask: Callable[[], EnvironmentRecord],
 ) -> tuple[dict[str, list[TrainingRecord]], list[CheckResult]]:
     """Return the records of the first `seeds` seeds of each lab; train the seeds that have no record yet."""
     configs = [
@@ -163,7 +171,7 @@ def _train(
         for lab in labs
         for seed in range(FIRST_SEED, FIRST_SEED + seeds)
     ]
-    campaign = plan_campaign(configs, plan.folder, plan.dataset, resume=True)
+    campaign = plan_campaign(configs, plan.folder, plan.dataset, jobs=plan.jobs, resume=ask)
     records, failed = list(campaign.done.values()), []
     for event in run_campaign(campaign, jobs=plan.jobs):
         show(event)

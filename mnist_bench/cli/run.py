@@ -85,6 +85,7 @@ def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
 
 def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: bool, json: bool) -> int:
     """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
+    from mnist_bench.checks.elsewhere import ask_own_environment
     from mnist_bench.show.console import show_events
     from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
     from mnist_bench.training.runner import check_config
@@ -94,7 +95,8 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
     dataset = load_data(configs[0].data)
     if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
         say(f"training on {dataset.label}")
-    campaign = plan_campaign(configs, out or default_folder(), dataset, resume=resume)
+    ask = (lambda: ask_own_environment(configs[0].device)) if resume else None
+    campaign = plan_campaign(configs, out or default_folder(), dataset, jobs=jobs, resume=ask)
     done, failures = dict(campaign.done), []
     with show_events(campaign.todo) as show:
         for event in run_campaign(campaign, jobs=jobs):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HARDWARE_FIELDS",
     "NUMERICS_FIELDS",
+    "VERSION_FIELDS",
     "DatasetRecord",
     "EnvironmentRecord",
     "Gpu",
@@ -39,6 +40,9 @@ NUMERICS_FIELDS = (
     "device",
     "gpu_names",
 )
+
+# What is one environment, and not two, has the same of these.
+VERSION_FIELDS = ("python", "tensorflow", "keras", "numpy")
 
 # Two times can be compared where these are equal.
 HARDWARE_FIELDS = (

@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, explain_keys
 from mnist_bench.records.serial import load_record, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.runner import check_config
-from mnist_bench.training.workers.pool import Finished, train_all
+from mnist_bench.training.workers.pool import Finished, share_cores, train_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.pool import Event
 
-__all__ = ["Campaign", "plan_campaign", "run_campaign"]
+__all__ = ["Campaign", "check_environment", "plan_campaign", "run_campaign"]
+
+# What the engine and the configuration decide, not the environment; both are compared.
+_DECIDED = ("xla", "op_determinism")
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,12 @@ class Campaign:
 
 
 def plan_campaign(
-    configs: Sequence[TrainingConfig], folder: Path, dataset: Dataset, *, resume: bool = False
+    configs: Sequence[TrainingConfig],
+    folder: Path,
+    dataset: Dataset,
+    *,
+    jobs: int | None = None,
+    resume: Callable[[], EnvironmentRecord] | None = None,
 ) -> Campaign:
     """Find out which trainings have a record in the folder, and make the folder.
 
@@ -47,23 +57,31 @@ def plan_campaign(
         configs: What to train.
         folder: The folder of the records.
         dataset: The data that will be used.
-        resume: Whether existing records count as done.
+        jobs: Worker processes that will share the cores; None if this process trains.
+        resume: Existing records count as done if they are of the environment that this function returns, which is
+            called only if there is a record; None refuses existing records.
 
     Raises:
-        FileExistsError: A record exists, and `resume` is off; or the folder is a file.
+        FileExistsError: A record exists, and `resume` is None; or the folder is a file.
         PermissionError: The folder cannot be written.
-        ValueError: A configuration is not allowed, or an existing record is of another configuration.
+        ValueError: A configuration is not allowed, or an existing record is of another configuration, other data or
+            another environment.
     """
     pinned = [_pin_source(check_config(config), dataset) for config in configs]
     done = {}
-    for config in pinned:
-        path = folder / record_name(config)
-        if path.exists():
-            if not resume:
-                raise FileExistsError(
-                    f"{path} exists already: continue with --resume, or name another folder with --out"
-                )
-            done[path.name] = _check_same(load_record(path), config, dataset, path)
+    paths = {folder / record_name(config): config for config in pinned}
+    for path in (path for path in paths if path.exists()):
+        if resume is None:
+            raise FileExistsError(f"{path} exists already: continue with --resume, or name another folder with --out")
+        done[path.name] = _check_same(load_record(path), paths[path], dataset, path)
+    if done and resume:
+        environment, shares = resume(), share_cores(jobs)[: len(configs)] if jobs else [None]
+        cores = {len(share) if share else environment.usable_cores for share in shares}
+        for name, record in done.items():
+            # Where the cores cannot be divided evenly, the workers differ in their threads.
+            near = record.environment.usable_cores if record.environment.usable_cores in cores else min(cores)
+            here = dataclasses.replace(environment, usable_cores=near)
+            check_environment(record.environment, here, f"{folder / name}: cannot resume: trained")
     # Checked now: otherwise the error would come only after the first training.
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -86,6 +104,23 @@ def run_campaign(campaign: Campaign, *, jobs: int = 1, python: str | None = None
         if isinstance(event, Finished):
             save(event.record, campaign.folder / record_name(event.record.config))
         yield event
+
+
+def check_environment(recorded: EnvironmentRecord, here: EnvironmentRecord, what: str) -> None:
+    """Refuse what was measured in another environment: other versions, or another numerics key.
+
+    Args:
+        recorded: Where it was measured.
+        here: Where the rest is to be measured.
+        what: The beginning of the message, such as `mlp.json: trained`.
+
+    Raises:
+        ValueError: The environments differ; the message names each difference.
+    """
+    names = tuple(name for name in (*VERSION_FIELDS, *NUMERICS_FIELDS) if name not in _DECIDED)
+    differ = [f"{name} {then!r}, here {now!r}" for name, (then, now) in explain_keys(recorded, here, names).items()]
+    if differ:
+        raise ValueError(f"{what} with {'; '.join(differ)}: name another folder with --out")
 
 
 def record_name(config: TrainingConfig) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mnist_bench.checks.records import compare_probes, describe_difference
 from mnist_bench.records.config import Case
@@ -112,10 +112,8 @@ def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComp
         if compare_probes(old_probe, new_probe):
             reason = describe_difference(old_probe, new_probe)
         same.append(f"all {len(new_probe.stages)} stages")
-    ends = _pair_ends(old_seeds, new_seeds, "final_digests") if old_seeds and new_seeds else []
-    differ = [seed for seed, old, now in ends if old != now]
-    if differ and not reason:
-        reason = f"the final weights differ in {len(differ)} of {len(ends)} seeds, such as {differ[0]}"
+    ends = _pair_ends(old_seeds, new_seeds) if old_seeds and new_seeds else []
+    reason = reason or _explain_ends(ends)
     if ends:
         same.append(f"the final weights of {len(ends)} seeds")
     name = f"bits/{case}"
@@ -134,9 +132,9 @@ def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComp
 
 
 def count_same_ends(old: SeedResults, now: SeedResults) -> int:
-    """Return how many seeds both have if all of them end in the same weights, accuracy and loss; else 0."""
-    ends = _pair_ends(old, now, "final_digests", "test_accuracy", "test_loss")
-    return len(ends) if all(before == after for _, before, after in ends) else 0
+    """Return how many seeds both have if all of them end in the same weights, accuracy and finite loss; else 0."""
+    ends = _pair_ends(old, now)
+    return 0 if _explain_ends(ends) else len(ends)
 
 
 def explain_machines(a: VersionRecord, b: VersionRecord) -> str:
@@ -197,10 +195,27 @@ def _is_alike(first: VersionRecord, second: VersionRecord, lab: str, method: str
         return False
 
 
-def _pair_ends(old: SeedResults, now: SeedResults, *fields: str) -> list[tuple[int, tuple[Any, ...], tuple[Any, ...]]]:
-    """Return each seed that both have, with what these fields say of its training in either."""
+_Ends: TypeAlias = "list[tuple[int, tuple[Any, ...], tuple[Any, ...]]]"
+
+
+def _pair_ends(old: SeedResults, now: SeedResults) -> _Ends:
+    """Return each seed that both have, with the final weights, the accuracy and the loss of its training in either."""
     before, after = (
-        dict(zip(side.seeds, zip(*(getattr(side, name) for name in fields), strict=True), strict=True))
+        dict(zip(side.seeds, zip(side.final_digests, side.test_accuracy, side.test_loss, strict=True), strict=True))
         for side in (old, now)
     )
     return [(seed, before[seed], after[seed]) for seed in before if seed in after]
+
+
+def _explain_ends(ends: _Ends) -> str:
+    """Return how the ends of two versions' trainings differ; "" if weights and figures are the same."""
+    moved = {
+        "the final weights differ": [seed for seed, old, now in ends if old[0] != now[0]],
+        # What is not finite is never the same: nothing says that it is as good.
+        "the losses are not finite": [seed for seed, old, now in ends if None in (old[2], now[2])],
+        "the final weights are the same and the figures are not: evaluation moved": [
+            seed for seed, old, now in ends if old[1:] != now[1:]
+        ],
+    }
+    found = next(((what, seeds) for what, seeds in moved.items() if seeds), None)
+    return f"{found[0]} in {len(found[1])} of {len(ends)} seeds, such as {found[1][0]}" if found else ""

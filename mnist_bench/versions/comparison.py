@@ -131,6 +131,7 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
             results.append(bits.result)
         else:
             (judged if case in trained else unjudged)[case] = bits.reason
+    results += [result for trained in new.accuracy for result in check_disaster(trained)]
     results += _compare_accuracy(base, new, judged)
     if not results:
         results = [_make_inconclusive("comparison", "the two records have nothing in common")]
@@ -226,7 +227,6 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, reasons: Mapping[
             continue
         if old.epochs != now.epochs:
             raise ValueError(f"{case}: trained for {old.epochs} and for {now.epochs} epochs: cannot be compared")
-        yield from check_disaster(now)
         if same := count_same_ends(old, now):
             # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
             for metric in ("accuracy", "loss"):
@@ -237,6 +237,9 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, reasons: Mapping[
                     bound="the same bits",
                     evidence=reason,
                 )
+            continue
+        if None in old.test_loss and None not in now.test_loss:
+            yield _make_inconclusive(f"accuracy/loss[{case}]", "not finite in base: nothing to compare with")
             continue
         losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
         if len(losses[0]) == len(old.seeds) and len(losses[1]) == len(now.seeds):

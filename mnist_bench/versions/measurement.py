@@ -13,7 +13,7 @@ from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import load, save
-from mnist_bench.training.campaign import plan_campaign, run_campaign
+from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mnist_bench.records.config import Case
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.plan import MeasurementPlan
@@ -68,7 +69,7 @@ def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetu
         The record with each new result, to be saved at once. What cannot be measured is recorded as a failure.
 
     Raises:
-        ValueError: The record is of other data, or of other trainings than the plan asks for.
+        ValueError: The record is of other data, of another environment, or of other trainings than the plan asks for.
     """
     dataset = DatasetRecord(source=setup.dataset.name, digest=setup.dataset.digest)
     if record.dataset not in (None, dataset):
@@ -83,6 +84,13 @@ def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetu
         yield _fail(record, "install", "environment", error, setup)
         return
     yield record
+    if not find_missing(record, plan):
+        return
+    try:
+        record = _meet_environment(record, setup)
+    except CommandError as error:
+        yield _fail(record, "import", "seconds", error, setup)
+        return
     for layer in _MEASURES:
         # Asked anew each time, because after a failure something else may be missing.
         while missing := find_missing(record, plan).get(layer):
@@ -114,26 +122,33 @@ def _enter(record: VersionRecord, setup: MeasurementSetup) -> tuple[MeasurementS
     return dataclasses.replace(setup, python=python), record
 
 
-def _measure_import(
-    record: VersionRecord, _missing: list[str], _plan: MeasurementPlan, setup: MeasurementSetup
-) -> Iterator[VersionRecord]:
-    """Ask for the fingerprint, which also compiles what is imported, and then time fresh imports."""
+def _meet_environment(record: VersionRecord, setup: MeasurementSetup) -> VersionRecord:
+    """Return the record with the fingerprint of its environment; what was measured before is continued only by it."""
     environment = ask_environment(_python(setup))
+    if record.environment:
+        check_environment(record.environment, environment, f"{record.version.name}: its record was measured")
     for package in ("tensorflow", "keras"):
         installed, named = getattr(environment, package), getattr(record.version, package)
         if named is not None and installed != named:
             raise CommandError(f"{package} {installed} is installed, not {named}", [])
+    return update_record(record, environment=record.environment or environment)
+
+
+def _measure_import(
+    record: VersionRecord, _missing: list[str], _plan: MeasurementPlan, setup: MeasurementSetup
+) -> Iterator[VersionRecord]:
+    """Time fresh imports; the question for the fingerprint has compiled what is imported."""
     seconds = [time_import(_python(setup)) for _ in range(_IMPORTS)]
-    setup.tell(f"import: {sorted(seconds)[_IMPORTS // 2]:.2f} s; Keras {environment.keras}")
-    yield update_record(record, environment=environment, imports=[round(second, 3) for second in seconds])
+    setup.tell(f"import: {sorted(seconds)[_IMPORTS // 2]:.2f} s; Keras {record.keras}")
+    yield update_record(record, imports=[round(second, 3) for second in seconds])
 
 
 def _measure_checks(
     record: VersionRecord, missing: list[str], plan: MeasurementPlan, setup: MeasurementSetup
 ) -> Iterator[VersionRecord]:
     engine, python = missing[0], _python(setup)
-    environment = record.environment or ask_environment(python)
-    results = list(ask_checks(python, plan.labs, engine=engine, source=setup.source, environment=environment))
+    assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
+    results = list(ask_checks(python, plan.labs, engine=engine, source=setup.source, environment=record.environment))
     # A check that does not depend on the engine is recorded once.
     recorded = {result.name for checks in record.checks.values() for result in checks}
     new = [_shorten(result) for result in results if result.name not in recorded]
@@ -157,6 +172,7 @@ def _measure_probes(
 def _measure_accuracy(
     record: VersionRecord, missing: list[CaseSeed], plan: MeasurementPlan, setup: MeasurementSetup
 ) -> Iterator[VersionRecord]:
+    assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
     trained = set(seeds_by_case(record))
     configs, begun = [], set(trained)
     for case, seed in missing:
@@ -164,7 +180,7 @@ def _measure_accuracy(
         if case in trained or case not in begun:
             begun.add(case)
             configs.append(TrainingConfig(lab=case.lab, engine=case.engine, seed=seed, epochs=plan.epochs))
-    for result in _train(configs, setup):
+    for result in _train(configs, setup, record.environment):
         case, seed = result.config.case, result.config.seed
         if isinstance(result, Failed):
             piece = CaseSeed(case, seed) if case in trained else case
@@ -184,10 +200,18 @@ _MEASURES: dict[str, Callable[..., Iterator[VersionRecord]]] = {
 }
 
 
-def _train(configs: list[TrainingConfig], setup: MeasurementSetup) -> Iterator[TrainingRecord | Failed]:
+def _train(
+    configs: list[TrainingConfig], setup: MeasurementSetup, environment: EnvironmentRecord
+) -> Iterator[TrainingRecord | Failed]:
     """Yield the results of these trainings; first of those whose records an earlier run left in the folder."""
     settled = [check_config(dataclasses.replace(config, data=setup.source, device="cpu")) for config in configs]
-    campaign = plan_campaign(settled, setup.folder / "accuracy", setup.dataset, resume=True)
+    campaign = plan_campaign(
+        settled,
+        setup.folder / "accuracy",
+        setup.dataset,
+        jobs=setup.jobs,
+        resume=lambda: environment,
+    )
     yield from campaign.done.values()
     for event in run_campaign(campaign, jobs=setup.jobs, python=str(setup.python)):
         if isinstance(event, Finished):

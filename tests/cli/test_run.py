@@ -120,6 +120,11 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
     assert resumed.status == 0
     assert [line.split()[1] for line in resumed.out.splitlines() if "7,850" in line] == ["11", "12"]
     assert find_names(stub_workers) == ["perceptron-12.pid", "python", "record.json"]
+    stub = stub_workers / "record.json"
+    stub.write_text(stub.read_text().replace('"tensorflow": "2.21.0"', '"tensorflow": "2.22.0"'))
+    upgraded = stub_run("--seed", 11, "--resume", "--out", tmp_path)
+    differ = "trained with tensorflow '2.21.0', here '2.22.0': name another folder with --out"
+    assert (upgraded.status, upgraded.err.splitlines()[-1]) == (2, f"mnist-bench: {path}: cannot resume: {differ}")
     other = stub_run("--seed", 11, "--resume", "--out", tmp_path, "--epochs", 5)
     assert (other.status, other.err.splitlines()[-1]) == (
         2,

@@ -50,7 +50,9 @@ def test_workers_load_the_source_that_was_found(tmp_path: Path, tiny: Dataset) -
     assert [(config.data, config.epochs) for config in campaign.todo] == [("tiny", 200), ("some/path", 20)]
 
 
-def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset, stub_workers: Path) -> None:
+def test_an_interrupted_run_keeps_what_is_finished(
+    tmp_path: Path, tiny: Dataset, stub_workers: Path, record: TrainingRecord
+) -> None:
     """A run stopped in a training keeps the other records; --resume trains only the rest."""
     configs = make_configs(11, 12, 1, 13)
     events = run_campaign(plan_campaign(configs, tmp_path / "out", tiny))
@@ -64,13 +66,13 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset
     for path in stub_workers.glob("*.pid"):
         path.unlink()
     (stub_workers / "go").touch()
-    resumed = plan_campaign(configs, tmp_path / "out", tiny, resume=True)
+    resumed = plan_campaign(configs, tmp_path / "out", tiny, resume=lambda: record.environment)
     assert sorted(resumed.done) == names
     assert [config.seed for config in resumed.todo] == [1, 13]
     assert not [event for event in run_campaign(resumed) if isinstance(event, Failed)]
     assert sorted(path.name for path in stub_workers.glob("*.pid")) == ["perceptron-1.pid", "perceptron-13.pid"]
     assert len(find_names(tmp_path / "out")) == 4
-    nothing = plan_campaign(configs, tmp_path / "out", tiny, resume=True)
+    nothing = plan_campaign(configs, tmp_path / "out", tiny, resume=lambda: record.environment)
     assert nothing.todo == []
     assert list(run_campaign(nothing)) == []
 
@@ -103,7 +105,7 @@ def test_a_record_of_another_configuration_is_refused(
     save(record, path)
     config = dataclasses.replace(record.config, **change)
     with pytest.raises(ValueError, match=f"{path.name}: cannot resume: {message}"):
-        plan_campaign([config], tmp_path, tiny, resume=True)
+        plan_campaign([config], tmp_path, tiny, resume=lambda: record.environment)
 
 
 def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
@@ -113,7 +115,7 @@ def test_a_record_under_another_name_is_refused(tmp_path: Path, tiny: Dataset, r
     with pytest.raises(
         ValueError, match=r"mlp-fused-seed7\.json: cannot resume: the record's lab is 'perceptron', not 'mlp'"
     ):
-        plan_campaign([config], tmp_path, tiny, resume=True)
+        plan_campaign([config], tmp_path, tiny, resume=lambda: record.environment)
 
 
 def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
@@ -121,7 +123,40 @@ def test_a_record_of_other_data_is_refused(tmp_path: Path, tiny: Dataset, record
     dataset = dataclasses.replace(record.dataset, digest="0" * 64)
     save(dataclasses.replace(record, dataset=dataset), tmp_path / record_name(record.config))
     with pytest.raises(ValueError, match=r"cannot resume: the record is of other data \(digits\)"):
-        plan_campaign([record.config], tmp_path, tiny, resume=True)
+        plan_campaign([record.config], tmp_path, tiny, resume=lambda: record.environment)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tensorflow": "1.15.0"}, "tensorflow '2.21.0', here '1.15.0'"),
+        ({"keras": "2.15.0"}, "keras '3.15.1', here '2.15.0'"),
+        ({"numpy": "1.26.4"}, "numpy '2.4.6', here '1.26.4'"),
+        ({"python": "3.12.1"}, "python '3.11.7', here '3.12.1'"),
+        ({"precision": "float16", "onednn": "0"}, "precision 'float32', here 'float16'; onednn 'default', here '0'"),
+        ({"usable_cores": 4}, "threads 2, here 4"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_record_of_another_environment_is_refused(
+    tmp_path: Path, tiny: Dataset, record: TrainingRecord, change: dict[str, Any], message: str
+) -> None:
+    """What another TensorFlow trained is no training of this one: the message names file, field, both and a way out."""
+    path = tmp_path / record_name(record.config)
+    save(record, path)
+    here = dataclasses.replace(record.environment, **change)
+    with pytest.raises(ValueError, match=f"{path.name}: cannot resume: trained with {message}: name another folder"):
+        plan_campaign([record.config], tmp_path, tiny, resume=lambda: here)
+
+
+def test_the_threads_of_a_worker_count(
+    tmp_path: Path, tiny: Dataset, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that share the cores have fewer threads than this process: that is how their records are compared."""
+    monkeypatch.setattr("mnist_bench.training.campaign.share_cores", lambda jobs: [[0, 1]] * jobs)
+    save(record, tmp_path / record_name(record.config))
+    here = dataclasses.replace(record.environment, usable_cores=4)
+    assert plan_campaign([record.config], tmp_path, tiny, jobs=2, resume=lambda: here).todo == []
 
 
 def test_where_data_lies_and_which_device_was_auto_may_change(
@@ -130,7 +165,7 @@ def test_where_data_lies_and_which_device_was_auto_may_change(
     """The digest identifies the data, wherever it lies, so the record is taken."""
     save(record, tmp_path / record_name(record.config))
     config = dataclasses.replace(record.config, data="elsewhere", device="cpu")
-    campaign = plan_campaign([config], tmp_path, tiny, resume=True)
+    campaign = plan_campaign([config], tmp_path, tiny, resume=lambda: record.environment)
     assert (campaign.todo, list(campaign.done.values())) == ([], [record])
 
 
@@ -139,7 +174,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, tiny: Dataset, record: Traini
     path = tmp_path / record_name(record.config)
     path.write_text("{")
     with pytest.raises(RecordError, match=f"{path.name}: not JSON"):
-        plan_campaign([record.config], tmp_path, tiny, resume=True)
+        plan_campaign([record.config], tmp_path, tiny, resume=lambda: record.environment)
 
 
 def test_a_bad_configuration_trains_nothing(tmp_path: Path, tiny: Dataset) -> None:

@@ -102,6 +102,43 @@ def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, reco
         assert "IDENTICAL" not in verdicts(compare_versions(base, other)).values()
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "verdict"),
+    [
+        ("test_accuracy", 0.1, "REGRESSED"),
+        ("test_loss", 9.0, "REGRESSED"),
+        ("test_loss", None, "REGRESSED"),
+    ],
+    ids=["accuracy", "loss", "not finite"],
+)
+@pytest.mark.parametrize("probed", [True, False], ids=["probed", "trained only"])
+def test_the_same_weights_with_other_figures_are_never_identical(
+    base: VersionRecord, field: str, value: float | None, verdict: str, *, probed: bool
+) -> None:
+    """The weights agree and the figures do not: evaluation moved, and the statistics judge."""
+    (results,) = base.accuracy
+    before = base if probed else update_record(base, probes=[])
+    now = update_record(before, accuracy=[dataclasses.replace(results, **{field: [value] * 7})])
+    compared = compare_versions(before, now)
+    found = verdicts(compared)
+    assert "IDENTICAL" not in found.values()
+    assert found[f"accuracy/{field.removeprefix('test_')}[mlp-epoch]"] == verdict
+    assert exit_status(compared.results) == 1
+    told = "the losses are not finite" if value is None else "and the figures are not: evaluation moved"
+    assert f"{told} in 7 of 7 seeds, such as 0" in compared.moved[MLP]
+
+
+def test_further_seeds_that_diverged_count(base: VersionRecord) -> None:
+    """The common seeds have the same bits; a further seed of the new side did not end in a finite loss."""
+    (results,) = base.accuracy
+    columns = ("seeds", "test_accuracy", "test_loss", "final_digests")
+    fewer = dataclasses.replace(results, **{name: getattr(results, name)[:6] for name in columns})
+    worse = dataclasses.replace(results, test_loss=[*results.test_loss[:6], None])
+    before, now = (update_record(base, accuracy=[side]) for side in (fewer, worse))
+    assert verdicts(compare_versions(before, now))["accuracy/loss[mlp-epoch]"] == "REGRESSED"
+    assert exit_status(compare_versions(now, base).results) == 3
+
+
 def test_a_worse_accuracy_is_found(base: VersionRecord, record: TrainingRecord) -> None:
     """Half a point less in each of seven seeds is REGRESSED: seven seeds are enough to say so."""
     worse = make_version(record, [accuracy - 0.005 for accuracy in GOOD], digest="b")

@@ -116,6 +116,20 @@ def test_a_run_that_is_broken_off_goes_on(
     assert first.stat().st_mtime_ns == before
 
 
+def test_another_environment_is_not_continued(
+    run: Callable[..., VersionRecord], stub_version: Path, folder: Path
+) -> None:
+    """Neither the record nor the raw trainings of another NumPy are taken."""
+    run(dataclasses.replace(PLAN, layers=("install", "accuracy")))
+    stub = stub_version / "record.json"
+    stub.write_text(stub.read_text().replace('"numpy": "2.4.6"', '"numpy": "2.5.0"'))
+    with pytest.raises(ValueError, match=r"mine: its record was measured with numpy '2\.4\.6', here '2\.5\.0'"):
+        run(dataclasses.replace(PLAN, seeds=3))
+    (folder / "mine.json").unlink()
+    with pytest.raises(ValueError, match=r"seed1671\.json: cannot resume: trained with numpy '2\.4\.6', here '2\.5"):
+        run()
+
+
 @pytest.mark.parametrize(
     ("breaks", "layer", "what", "left"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.baselines import find_reference
+from mnist_bench.checks.elsewhere import ask_own_environment
 from mnist_bench.checks.sheet import facts
 from mnist_bench.checks.sheet.figures import HISTORY_KEYS, SAMPLE, Section
 from mnist_bench.records.config import TrainingConfig
@@ -100,7 +101,8 @@ def walk(plan: WalkPlan, tell: Tell) -> list[TrainingRecord]:
     """
     configs = _make_configs(plan)
     # Only if there is something to train: otherwise no folder is made.
-    done = plan_campaign(configs, plan.folder, plan.dataset, resume=plan.resume).done if configs else {}
+    resume = (lambda: ask_own_environment(configs[0].device)) if plan.resume else None
+    done = plan_campaign(configs, plan.folder, plan.dataset, resume=resume).done if configs else {}
     walker = _Walker(plan, tell, {record.config.lab: record for record in done.values()})
     for section in plan.sections:
         for part in section.shows:
