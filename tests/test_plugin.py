@@ -85,7 +85,7 @@ def test_labs_and_engines_are_parametrised(pytester: pytest.Pytester) -> None:
     """A test that asks for lab and engine runs for each of them."""
     pytester.makepyfile("def test_it(mnist_lab, mnist_engine): pass")
     pytester.runpytest_inprocess().assert_outcomes(passed=15)
-    pytester.runpytest_inprocess("--mnist-engine", "graph").assert_outcomes(passed=3)
+    pytester.runpytest_inprocess(*["--mnist-engine", "graph"] * 2).assert_outcomes(passed=3)
 
 
 def test_names_of_the_suite_come_first(pytester: pytest.Pytester) -> None:

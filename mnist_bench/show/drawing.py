@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "draw_panels",
     "draw_svg",
     "embed",
+    "plot_by_epoch",
     "save_alone",
     "stand_alone",
 ]
@@ -49,6 +51,7 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "mnist_bench",  # the same records give the same bytes
     "text.color": _INK,
+    "text.parse_math": False,  # names come from records, where a `$` is a letter like others
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
@@ -79,6 +82,22 @@ def draw_panels(draws: Sequence[Callable[[Axes], Any]], *, columns: int, size: t
             draw(figure.add_subplot(rows, columns, number))
 
     return _draw_figure(draw_each, (size[0] * columns, size[1] * rows))
+
+
+def plot_by_epoch(figures: Sequence[float | None], ax: Axes, **style: Any) -> None:
+    """Draw a curve over the epochs, from 1 on.
+
+    Args:
+        figures: A figure for each epoch; None, where a loss was not finite, is a gap. A single epoch is a mark.
+        ax: Where to draw; the axis of epochs gets whole numbers.
+        style: Options of `Axes.plot`.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    style |= {"marker": "o"} if len(figures) == 1 else {}
+    ax.plot(range(1, len(figures) + 1), [math.nan if figure is None else figure for figure in figures], **style)
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def embed(svg: str, name: str, description: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.files import write_atomically
-from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_svg, save_alone
+from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_svg, plot_by_epoch, save_alone
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -97,25 +97,11 @@ def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
 
 
 def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
+    style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(records) ** 0.5)}
     for number, record in enumerate(records):
-        training = getattr(record.history, metric)
-        validation = getattr(record.history, f"val_{metric}")
-        epochs = range(1, len(training) + 1)
-        style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(records) ** 0.5)}
-        if len(epochs) == 1:
-            style["marker"] = "o"
         labels = ("training (running mean)", "validation") if not number else (None, None)
-        ax.plot(epochs, _with_gaps(training), color=TRAINING, label=labels[0], **style)
-        ax.plot(epochs, _with_gaps(validation), color=VALIDATION, label=labels[1], **style)
-    ax.set_xlabel("epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _with_gaps(column: Sequence[float | None]) -> list[float]:
-    """Return the column with a gap where a loss was not finite."""
-    return [float("nan") if figure is None else figure for figure in column]
+        plot_by_epoch(getattr(record.history, metric), ax, color=TRAINING, label=labels[0], **style)
+        plot_by_epoch(getattr(record.history, f"val_{metric}"), ax, color=VALIDATION, label=labels[1], **style)
 
 
 def render(template: str, **values: Any) -> str:

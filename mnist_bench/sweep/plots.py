@@ -6,7 +6,7 @@ import functools
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_panels, draw_svg
+from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_panels, draw_svg, plot_by_epoch
 from mnist_bench.sweep.results import find_effects, measure_importances, rank_rows
 from mnist_bench.sweep.space import format_level, name_point
 
@@ -74,19 +74,16 @@ def plot_curves(trials: Sequence[TrialRecord], labels: Sequence[str], source: st
         source: The data set, for the label of the axis.
         ax: Where to draw.
     """
-    from matplotlib.ticker import MaxNLocator
-
     colors = (TRAINING, VALIDATION, TEST, "#cc79a7", "#e69f00")  # of Okabe and Ito, as in show/drawing.py
     last = []
     for trial, label, color in zip(trials[:_CURVES], labels, colors, strict=False):
         histories = [training.history.val_accuracy for training in trial.trainings]
         means = [statistics.fmean(column) for column in zip(*histories, strict=True)]
-        ax.plot(range(1, len(means) + 1), means, color=color, linewidth=1.5, label=label)
+        plot_by_epoch(means, ax, color=color, linewidth=1.5, label=label)
         last.append(means[-1])
     # The first epochs are far below; the curves differ above.
     low = min(last) - 4 * max(0.004, max(last) - min(last))
-    ax.set(xlabel="epoch", ylabel=_name_axis(source), title="learning curves", ylim=(low, None))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(ylabel=_name_axis(source), title="learning curves", ylim=(low, None))
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), fontsize=8)
     return ax
 

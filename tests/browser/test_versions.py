@@ -1,13 +1,16 @@
-"""The page of the versions in a real browser: nothing complains, everything works, and it can be read everywhere."""
+"""The pages in a real browser: nothing complains, everything works, and it can be read everywhere."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from mnist_bench.show.page import write_run_page
 from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings
@@ -16,6 +19,8 @@ from mnist_bench.versions.report.page import format_page
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: dependency group browser")
 
@@ -176,6 +181,28 @@ def test_a_telephone_has_no_page_to_push(visit: Callable[..., Any], scheme: str)
     page.eval_on_selector_all("details", "all => all.forEach((it) => { it.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
     assert page.evaluate("document.querySelector('.scroll').scrollWidth") > NARROW["width"]
+
+
+def test_a_telephone_shows_the_news(visit: Callable[..., Any]) -> None:
+    """At 400 pixels the columns that are compared with the predecessor can be seen without scrolling sideways."""
+    page = visit(viewport=NARROW)
+    for name in ("bits", "accuracy", "loss", "time"):
+        head = page.locator(".grid thead th", has_text=name).bounding_box()
+        assert head["x"] + head["width"] <= NARROW["width"], name
+    assert page.locator(".grid td .word.good").first.inner_text().startswith("✓")
+
+
+def test_the_table_of_a_run_fits(browser: Any, record: TrainingRecord, tmp_path: Path) -> None:
+    """At 1,280 pixels every column can be seen, with the longest names, words and figures."""
+    config = dataclasses.replace(record.config, seed=4_294_967_295)
+    dataset = dataclasses.replace(record.dataset, source="mnist")
+    wide = dataclasses.replace(record, config=config, dataset=dataset, test_accuracy=0.1, test_loss=123.4567)
+    path = write_run_page([wide], tmp_path, image=np.zeros((28, 28), np.uint8), label=0)
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(path.as_uri())
+    page.eval_on_selector("td strong", "it => { it.textContent = 'INCONCLUSIVE'; }")
+    assert page.evaluate("(it => it.scrollWidth - it.clientWidth)(document.querySelector('.scroll'))") == 0
+    page.close()
 
 
 def test_without_scripts_the_page_is_whole(visit: Callable[..., Any]) -> None:

@@ -6,7 +6,10 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from mnist_bench.show.drawing import draw_panels, draw_svg, embed, save_alone
+import pytest
+from matplotlib.figure import Figure
+
+from mnist_bench.show.drawing import draw_panels, draw_svg, embed, plot_by_epoch, save_alone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +39,24 @@ def test_svg_belongs_into_a_page() -> None:
     assert "<loss" not in svg
     assert "currentColor" in svg
     assert "#010203" not in svg
+
+
+@pytest.mark.parametrize("name", ["$", "$a$", "$\\frac{$", "a$b_c$d", "$$$"])
+def test_a_dollar_is_a_letter(name: str) -> None:
+    """Names come from records: what matplotlib would read as a formula is drawn as it is."""
+    svg = draw_svg(lambda ax: ax.set(title=name, xlabel=name))
+    texts = [text.text for text in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - ours
+    assert texts.count(name) == 2
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 200])
+def test_epochs_are_whole_numbers(epochs: int) -> None:
+    """No curve has half epochs on its axis, and a curve of one epoch is a mark."""
+    ax = Figure().add_subplot()
+    plot_by_epoch([0.5] * epochs, ax, color="red")
+    assert all(tick == int(tick) for tick in ax.get_xticks())
+    assert (ax.lines[0].get_marker() == "o") == (epochs == 1)
+    assert (ax.get_xlabel(), ax.lines[0].get_color()) == ("epoch", "red")
 
 
 def test_pictures_of_one_page_share_no_id() -> None:

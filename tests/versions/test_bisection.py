@@ -63,10 +63,10 @@ def test_versions_with_records_are_not_measured() -> None:
 
 def test_what_is_on_record_is_asked_first() -> None:
     """A version without a record is not measured where the records around it have the answer."""
-    truth = make_truth(2)
-    del truth["py312-tf217"]  # the middle of the path
+    truth = make_truth(1)
+    del truth["py312-tf216"]  # in the middle of the path
     turn = bisect(ORDER, PATH, truth, lambda name: pytest.fail(f"{name} was measured"))
-    assert (turn.good, turn.bad, turn.measured) == ("py311-tf215", "py312-tf216", [])
+    assert (turn.good, turn.bad, turn.measured) == ("py311-tf214", "py311-tf215", [])
 
 
 @pytest.mark.parametrize("check", ["contract/new-oder", "contract", "new-order", "contract/new-order[epoch]", "Bits"])

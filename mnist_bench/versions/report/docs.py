@@ -89,7 +89,7 @@ def draw_picture(findings: Findings) -> str | None:
         return None
     draws = [functools.partial(plot_metric, trained, metric, mark=findings.mark) for metric in ("accuracy", "loss")]
     width, height = plots.measure_rows(len(trained), lines=2)
-    svg = drawing.stand_alone(drawing.draw_panels(draws, columns=2, size=(width - 1.2, height + 0.2)))
+    svg = drawing.stand_alone(drawing.draw_panels(draws, columns=2, size=(width - 1.2, height + 0.4)))
     return svg.replace(">", f"><desc>{MARK}; {make_stamp(findings)}</desc>", 1)
 
 

@@ -15,7 +15,7 @@ from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean, list_some
 from mnist_bench.versions.report.headline import count, format_change
 from mnist_bench.versions.report.plots import Sample
-from mnist_bench.versions.report.table import TONES
+from mnist_bench.versions.report.table import COMPARED, TONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,10 +63,9 @@ def format_page(findings: Findings) -> str:
     pictures, notes = draw_pictures(findings)
     return render(
         "versions.html",
-        **{
-            name: getattr(findings, name)
-            for name in ("collection", "rows", "groups", "bit_groups", "costs", "headline")
-        },
+        **{name: getattr(findings, name) for name in ("collection", "rows", "bit_groups", "costs", "headline")},
+        # The news first: a narrow screen shows the first columns.
+        groups=sorted(findings.groups, key=lambda group: group not in COMPARED),
         generator=GENERATOR,
         dataset=next(datasets, None),
         sections=list_sections(findings.rows),
@@ -121,7 +120,8 @@ def plot_metric(trained: Sequence[Trained], metric: str, ax: Any, *, mark: str =
         (group, [value for value in getattr(group.results, f"test_{metric}") if value is not None]) for group in trained
     ]
     samples = [Sample(group.label, values, int(group.marked)) for group, values in columns if values]
-    legend = f"\n● without the {mark}, ◆ with it" if mark else ""
+    # Two lines: a picture that is an image in a document is cut off at its edge.
+    legend = f"\n● without the {mark}\n◆ with it" if mark else ""
     return plots.plot_cloud(samples, f"{trained[0].lab}: test {metric}{legend}", ax)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from mnist_bench.show.drawing import TRAINING, VALIDATION
+from mnist_bench.show.drawing import TRAINING, VALIDATION, plot_by_epoch
 from mnist_bench.stats.intervals import mean_interval
 from mnist_bench.stats.ratios import BOUND
 
@@ -102,10 +102,8 @@ def plot_curves(curves: Sequence[tuple[SeedResults, int]], metric: str, ax: Axes
     """
     for results, kind in curves:
         colour, _, line = MARKS[kind]
-        values = [math.nan if value is None else value for value in getattr(results.history, f"val_{metric}")]
-        style: dict[str, Any] = {"marker": "o"} if len(values) == 1 else {}
-        ax.plot(range(1, len(values) + 1), values, line, color=colour, linewidth=1.2, alpha=0.8, **style)
-    ax.set_xlabel("epoch")
+        values = getattr(results.history, f"val_{metric}")
+        plot_by_epoch(values, ax, linestyle=line, color=colour, linewidth=1.2, alpha=0.8)
     ax.set_title(f"{curves[0][0].lab}: validation {metric}", fontsize=10, fontweight="bold")
     return ax
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from mnist_bench.versions.releases import VersionSpec
     from mnist_bench.versions.report.collection import Collection
 
-__all__ = ["GROUPS", "TONES", "Cell", "Tone", "VersionRow", "list_groups", "make_rows"]
+__all__ = ["COMPARED", "GROUPS", "TONES", "Cell", "Tone", "VersionRow", "list_groups", "make_rows"]
 
 Tone = Literal["good", "known", "bad", "open", "moved", "none"]
 
 GROUPS = ("structure", "contracts", "arithmetic", "reproducibility", "bits", "accuracy", "loss", "time")
-_COMPARED = GROUPS[4:]  # the groups that need a predecessor
+COMPARED = GROUPS[4:]  # the groups that need a predecessor
 # The group of each layer of checks that needs none.
 _LAYERS = {"contract": "contracts", **{name: name for name in ("structure", "arithmetic", "reproducibility")}}
 # The checks of the layer accuracy that say nothing of a metric. A training that is missing says something of both.
@@ -122,7 +122,7 @@ def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pai
             problem = str(error)
     cells = dict(_judge_checks(record))
     if problem:
-        cells |= {group: Cell("INCONCLUSIVE", problem) for group in _COMPARED}
+        cells |= {group: Cell("INCONCLUSIVE", problem) for group in COMPARED}
     else:
         cells["bits"] = _judge_bits(record, base, compared)
         cells |= {metric: _judge_metric(metric, record, base, compared) for metric in ("accuracy", "loss")}
@@ -134,7 +134,7 @@ def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pai
 
 def _judge_checks(record: VersionRecord) -> Iterable[tuple[str, Cell]]:
     """Yield a cell for each group of checks that need no predecessor."""
-    groups: dict[str, list[CheckResult]] = {group: [] for group in GROUPS if group not in _COMPARED}
+    groups: dict[str, list[CheckResult]] = {group: [] for group in GROUPS if group not in COMPARED}
     for result in (result for results in record.checks.values() for result in results):
         groups.setdefault(_LAYERS.get(result.layer, "other"), []).append(result)
     for group, results in groups.items():

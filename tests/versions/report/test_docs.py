@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.collection import load_collection, make_collection
 from mnist_bench.versions.report.docs import draw_picture, format_results, make_stamp, write_docs
 from mnist_bench.versions.report.findings import collect_findings
+from mnist_bench.versions.report.page import plot_metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +88,21 @@ def test_the_picture_stands_alone(findings: Findings) -> None:
     assert 'style="background:#fff"' in picture
     assert "without the frozen shuffle" in picture
     assert re.search(r"<desc>[^<]*records [0-9a-f]{16}, drawing [0-9a-f]{16}</desc>", picture)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_the_captions_are_not_cut_off(findings: Findings, metric: str) -> None:
+    """No line of a title is wider than the axes: next to the right-hand panel the picture ends."""
+    width, height = plots.measure_rows(1, lines=2)
+    figure = Figure(figsize=(width - 1.2, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    label = "Keras 2.10–2.15\nTF 2.10–2.15, 6 versions"  # noqa: RUF001 - ranges, as in the picture
+    trained = [dataclasses.replace(sample, label=label) for sample in findings.trained if sample.lab == "mlp"]
+    ax = plot_metric(trained, metric, figure.add_subplot(), mark=findings.mark)
+    ax.set_title(ax.get_title(), loc="left", fontsize=10, fontweight="bold")
+    figure.canvas.draw()
+    assert "◆ with it" in ax.get_title(loc="left")
+    assert ax._left_title.get_window_extent().x1 < ax.bbox.x1
 
 
 def test_a_stamp_changes_with_the_records(

@@ -70,6 +70,12 @@ def test_the_order_is_that_of_a_reader_with_a_minute(page: Page) -> None:
     assert places == sorted(places)
 
 
+def test_the_news_comes_first_in_the_table(page: Page) -> None:
+    """A narrow screen shows the first columns: what is compared with the predecessor."""
+    head = next(row for row in page.rows if row[0] == "version")
+    assert head[:5] == ["version", "bits", "accuracy", "loss", "time"]
+
+
 def test_a_colour_is_never_alone(page: Page) -> None:
     """Each verdict is also a word with a sign, and a failure has its last lines."""
     for word in ("✓ PASS", "◆ KNOWN", "≠ MOVED", "? INCONCLUSIVE", "? FAILED: install of environment", "no wheel"):
