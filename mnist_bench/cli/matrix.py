@@ -68,7 +68,8 @@ def run(
     plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=epochs)
     python = find_python(interpreter) if interpreter else None
     if names:
-        specs = [find_spec(name, out, python) for name in names]
+        # One version by two names is one version: --again would put aside what the first has measured.
+        specs = list({spec.name: spec for spec in (find_spec(name, out, python) for name in names)}.values())
     else:
         specs = [record.version for record in list_matrix(out).values()]
     setup = make_setup(out, jobs=jobs, data=data, python=python)
@@ -130,7 +131,7 @@ def pairs(
 
     records = list_matrix(out)
     specs = [record.version for record in records.values()]
-    chosen = [find_spec(name, out) for name in names] if names else specs
+    chosen = list({spec.name: spec for spec in (find_spec(name, out) for name in names)}.values()) if names else specs
     bases = {spec.name: find_predecessor(spec, specs) for spec in chosen}
     if names and None in bases.values():
         first = next(name for name, base in bases.items() if base is None)

@@ -67,6 +67,18 @@ def test_run_goes_on_past_what_fails(run_matrix: Callable[..., Any], stub_versio
     assert load_version(out / "py311-tf215.json").status == "failed"
 
 
+def test_a_version_by_two_names_is_measured_once(
+    run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path
+) -> None:
+    """With --again the second time would put aside what the first has measured; a lab by two names is one, too."""
+    assert stub_version.is_dir()
+    out = tmp_path / "versions"
+    few = ("--layers", "install,install", "--labs", "mlp,mlp", "--out", out, "--data", "digits")
+    answer = run_matrix("run", "2.15", "tf215", "py311-tf215", "--again", *few)
+    assert (answer.status, answer.out) == (0, "py311-tf215: measured; nothing missing\n")
+    assert [path.name for path in out.glob("py311-tf215*")] == ["py311-tf215.json"]
+
+
 def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path) -> None:
     """A record that is damaged stops its own version only, and the status is the worse one."""
     (stub_version / "breaks").write_text("venv")
