@@ -87,7 +87,8 @@ def accept(
 ) -> None:
     """Make runs the baseline of their hardware and TensorFlow; earlier runs are kept.
 
-    Refused if a test of a run failed, a benchmark of the manifest is missing, or the working tree was dirty.
+    Refused if a test of a run failed, a benchmark of the manifest is missing or has fewer than three rounds, a run is
+    given twice, or the working tree was dirty.
     """
     from mnist_bench.timing.store import accept_runs
 
