@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.cli.shell import default_folder, existing_folder, say, write_report
+from mnist_bench.cli.shell import default_folder, existing_folder, make_setup, say, write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mnist_bench.training.data.dataset import Dataset
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,3 +35,14 @@ def test_a_report_replaces_the_last(tmp_path: Path) -> None:
     for text in ("first", "second"):
         write_report(tmp_path / "new" / "report.md", text)
     assert (tmp_path / "new" / "report.md").read_text() == "second"
+
+
+@pytest.mark.parametrize("data", ["~/mnist.npz", "mnist.npz"])
+def test_another_process_gets_the_full_path(
+    data: str, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`~` is the home, and a relative path is one from the folder of the command."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mnist_bench.cli.shell.load_data", lambda _: tiny)
+    assert make_setup(tmp_path, jobs=1, data=data).source == str(tmp_path / "mnist.npz")
