@@ -64,6 +64,7 @@ def command(
         return dataclasses.replace(record, config=config, test_accuracy=accuracy[config.lab])
 
     monkeypatch.setattr(walk, "train", train)
+    monkeypatch.setattr(walk, "ask_own_environment", lambda _: record.environment)
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: dataset)
     monkeypatch.setattr("mnist_bench.checks.baselines.find_folder", lambda: tmp_path / "none")
     monkeypatch.chdir(tmp_path)
