@@ -21,6 +21,7 @@ from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.shell import Debug, say
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
+from mnist_bench.training.workers.interpreters import CommandError
 
 __all__ = ["app", "main"]
 
@@ -93,6 +94,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     usage: Any = getattr(error, "format_message", None)
     if usage is not None:  # an error of click or typer: bad usage
         return usage(), 2
-    if isinstance(error, (ValueError, OSError, ModuleNotFoundError)):
+    if isinstance(error, (ValueError, OSError, ImportError)):
         return str(error), 2
+    if isinstance(error, CommandError):  # a process that measures gave no answer
+        return str(error), 2 if error.bad_input else 3
     return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70

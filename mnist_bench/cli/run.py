@@ -55,11 +55,10 @@ def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
     """Show the fingerprint of this environment, with its numerics key and its hardware key."""
     import dataclasses
 
+    from mnist_bench.checks.elsewhere import ask_environment
     from mnist_bench.records.serial import dump_json
-    from mnist_bench.training.backend import choose_device
-    from mnist_bench.training.fingerprint import collect_environment
 
-    environment = collect_environment(device=choose_device(device), xla=False)
+    environment = ask_environment(device=device)
     if json:
         typer.echo(dump_json(environment), nl=False)
         return

@@ -122,6 +122,6 @@ def main() -> None:
             worker=order.worker,
             heartbeat=order.heartbeat,
         )
-    except (ValueError, ModuleNotFoundError) as error:
+    except (ValueError, ImportError) as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         sys.exit(_BAD_INPUT)
