@@ -19,6 +19,7 @@ from mnist_bench.cli.matrix import matrix
 from mnist_bench.cli.report import export, report
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.shell import Debug, say
+from mnist_bench.cli.streams import flush_streams, guard_streams
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
 from mnist_bench.training.workers.interpreters import CommandError
@@ -62,6 +63,7 @@ for name, group in {"baseline": baseline, "matrix": matrix, "timings": timings}.
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
+    guard_streams()
     Debug.on = False  # until the option is read: another call in this process may have set it
     try:
         _refuse_empty(sys.argv[1:] if arguments is None else arguments)
@@ -73,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         say(message)
     if status == _INTERRUPTED:
         say("interrupted")
+    flush_streams()
     sys.exit(status if isinstance(status, int) else 0)
 
 

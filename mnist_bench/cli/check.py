@@ -24,7 +24,12 @@ def check(
     *,
     engine: options.Engine = "epoch",
     seeds: Annotated[
-        int, typer.Option(min=1, help="The most new seeds to train, if the bits differ from the baseline's.")
+        int,
+        typer.Option(
+            parser=options.whole_number(1),
+            metavar="N",
+            help="The most new seeds to train, if the bits differ from the baseline's.",
+        ),
     ] = 20,
     jobs: options.Jobs = 1,
     against: options.Baselines = None,
@@ -85,7 +90,9 @@ def probe(
     labs: options.Labs = None,
     *,
     engine: options.Engine = "epoch",
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training to follow.")] = 5,
+    epochs: Annotated[
+        int, typer.Option(parser=options.whole_number(1), metavar="N", help="Epochs of training to follow.")
+    ] = 5,
     seed: options.Seed = FIRST_SEED,
     data: options.Data = "auto",
     device: options.Device = "auto",
