@@ -143,6 +143,9 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     data = "MNIST" if source == "mnist" else "the stand-in 'digits', which is NOT MNIST"
     title = f"Test set of {data}, engine {config.engine}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    there = records[0].environment
+    table.caption = f"TensorFlow {there.tensorflow}, Keras {there.keras} on {there.backend}, {there.precision}"
+    table.caption_justify = "left"
     # Narrow, to fit into 80 columns.
     table.show_edge = table.pad_edge = False
     table.collapse_padding = True

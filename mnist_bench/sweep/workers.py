@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -105,8 +104,6 @@ class _Worker:
 
 def main() -> None:
     """Process the study that standard input names: the child's side."""
-    # Ctrl-C also reaches the parent, which ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_by_option()
     order = Order(**json.loads(sys.stdin.read()))
 

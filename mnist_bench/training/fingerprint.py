@@ -133,7 +133,7 @@ def find_gpu_names() -> list[str]:
         lines = _ask(["nvidia-smi", "--query-gpu=index,uuid,name", "--format=csv,noheader"]).splitlines()
     except (OSError, subprocess.SubprocessError):
         return []
-    gpus = [[part.strip() for part in line.split(",", 2)] for line in lines]
+    gpus = [[part.strip() for part in line.split(",", 2)] for line in lines if line.count(",") > 1]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return [name for _, _, name in gpus]

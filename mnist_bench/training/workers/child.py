@@ -59,7 +59,7 @@ class Child:
         variables = dict(os.environ) if python is None else drop_own_variables()
         # The parent makes the stand-in: scikit-learn may be missing in the child's environment.
         variables["MNIST_BENCH_CACHE"] = str(find_cache_folder().absolute())
-        self._killed = False
+        self._killed, self._forgotten = False, 0
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with the process
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, in an interpreter that the user named
@@ -144,8 +144,13 @@ class Child:
         return self._log.read()[-_LOG_CHARACTERS:]
 
     def read_last_line(self) -> str:
-        """Return the last line that the process has printed to standard error; empty if there is none."""
-        return next((line.strip() for line in reversed(self.read_log().splitlines()) if line.strip()), "")
+        """Return the last line that the process has printed since `forget`; empty if there is none."""
+        self._log.seek(self._forgotten)
+        return next((line.strip() for line in reversed(self._log.read().splitlines()) if line.strip()), "")
+
+    def forget(self) -> None:
+        """Leave what the process has printed so far out of the explanation of its end: it does something else now."""
+        self._forgotten = os.fstat(self._log.fileno()).st_size
 
     def explain_end(self) -> str:
         """Wait for the end of the process, and return in words how it ended and what it said last."""

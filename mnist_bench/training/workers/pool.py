@@ -170,7 +170,9 @@ class _Worker:
 
     def run(self, task: int, config: TrainingConfig) -> Iterator[Event]:
         """Have the worker train one configuration and yield its events, `Finished` or `Failed` last."""
-        child = self._start() if self.child is None else self.child
+        if self.child is not None:
+            self.child.forget()
+        child = self.child or self._start()
         self._hear((task, config))
         child.send(config)
         while message := self._read(child):

@@ -97,6 +97,8 @@ def test_an_end_is_explained_by_the_last_line(tmp_path: Path) -> None:
         assert child.explain_end() == "ended with exit code 3: no TensorFlow"
         child.send({"ask": "x"})
         assert (child.poll(), child.read_log()) == (3, "first\nno TensorFlow\n")
+        child.forget()
+        assert child.explain_end() == "ended with exit code 3"
 
 
 @pytest.mark.parametrize(
