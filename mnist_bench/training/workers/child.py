@@ -122,6 +122,14 @@ class Child:
         """Return the exit code of a process that has ended, else None."""
         return self._process.poll()
 
+    def is_stuck(self) -> bool:
+        """Return whether the process does nothing now: it was stopped, or waits for a file system; Linux only."""
+        with contextlib.suppress(OSError):
+            # The state follows the name, which stands in brackets and may hold anything.
+            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return state in "TtD"
+        return False
+
     def kill(self) -> None:
         """Kill the process and those that it has started; whoever reads then learns that it has ended."""
         self._killed = self._killed or self._process.poll() is None
