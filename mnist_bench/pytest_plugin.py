@@ -231,6 +231,7 @@ def _format_keys(record: TrainingRecord) -> str:
     config, environment = record.config, record.environment
     return (
         f"{config.engine} on {record.dataset.source}: TensorFlow {environment.tensorflow}, Keras {environment.keras}, "
+        f"{environment.backend}, {environment.precision}, "
         f"device {environment.device}, numerics key {environment.numerics_key}, "
         f"hardware key {environment.hardware_key}"
     )

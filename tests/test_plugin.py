@@ -58,7 +58,7 @@ def test_verdicts_become_outcomes(name: str, verdict: str, outcome: str, pyteste
 
 def test_header_names_what_is_under_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The header has data, engines, device and versions where the suite asks for it, and only there; no hidden GPU."""
-    monkeypatch.setattr("mnist_bench.training.fingerprint._ask", lambda _: "0, A GPU")
+    monkeypatch.setattr("mnist_bench.training.fingerprint._ask", lambda _: "0, GPU-1, A GPU")
     pytester.makepyfile("def test_it(): pass")
     assert "mnist-bench:" not in pytester.runpytest_inprocess().stdout.str()
     pytester.makeini(HEADER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from mnist_bench.checks import baselines
 from mnist_bench.checks.accuracy import compare_values, format_metric, judge_threshold
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
+from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.records import ProbeRecord, describe_difference
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
@@ -165,6 +167,7 @@ def _find_broken(engines: Sequence[str]) -> Iterator[str]:
     known, versions = load_known(), read_versions()
     for engine in engines:
         for name in CONTRACTS:
-            result = apply_known(check_contract(name, engine), engine, versions, known)
+            result = guard(f"contract/{name}[{engine}]", partial(check_contract, name, engine))
+            result = apply_known(result, engine, versions, known)
             if not result.holds:
                 yield f"{result.name} fails here"

@@ -1,4 +1,7 @@
-"""The fingerprint, the probes and the fast checks of another interpreter, in which nothing of ours is installed."""
+"""The fingerprint, the probes and the fast checks of an interpreter, asked for in a child process.
+
+Nothing of ours is installed there; and what ends a process, such as a wrong XLA_FLAGS, ends the child alone.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers import serve
+from mnist_bench.checks.layers.fast import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.serial import RecordError, convert
-from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 
@@ -20,14 +24,14 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.config import TrainingConfig
 
-__all__ = ["ask_checks", "ask_environment", "ask_own_environment", "ask_probes", "time_import"]
+__all__ = ["ask_checks", "ask_environment", "ask_own_environment", "ask_probes", "did_not_run", "time_import"]
 
 
-def ask_environment(python: Path | None, *, device: str = "cpu") -> EnvironmentRecord:
+def ask_environment(python: Path | None = None, *, device: str = "cpu") -> EnvironmentRecord:
     """Return the fingerprint of an interpreter's environment.
 
     Args:
-        python: The interpreter; None means this process's own, asked in a fresh process.
+        python: The interpreter; None means this process's own, here and below.
         device: `auto`, `cpu` or `gpu`.
 
     Raises:
@@ -59,7 +63,7 @@ def time_import(python: Path) -> float:
     return seconds
 
 
-def ask_probes(python: Path, configs: Sequence[TrainingConfig]) -> Iterator[ProbeRecord]:
+def ask_probes(python: Path | None, configs: Sequence[TrainingConfig]) -> Iterator[ProbeRecord]:
     """Probe trainings in another interpreter.
 
     Args:
@@ -73,9 +77,12 @@ def ask_probes(python: Path, configs: Sequence[TrainingConfig]) -> Iterator[Prob
 
 
 def ask_checks(
-    python: Path, labs: Sequence[str], *, engine: str, source: str, environment: EnvironmentRecord
+    python: Path | None, labs: Sequence[str], *, engine: str, source: str, environment: EnvironmentRecord
 ) -> Iterator[CheckResult]:
-    """Run the fast checks in another interpreter, with known regressions taken into account.
+    """Run the fast checks in another process, with known regressions taken into account.
+
+    A check in which the process dies did not run; another process runs the checks after it, as long as each
+    process has a result.
 
     Args:
         python: The interpreter.
@@ -85,23 +92,46 @@ def ask_checks(
         environment: What `ask_environment` returned; its versions decide about known regressions.
 
     Raises:
-        CommandError: A check cannot be run; the results before it have been yielded.
+        CommandError: No check can be run; no result has been yielded.
     """
-    known, device = load_known(), environment.device
-    for result in _ask(python, CheckResult, ask="checks", labs=list(labs), engine=engine, source=source, device=device):
-        yield apply_known(result, engine, vars(environment), known)
+    known, names, done = load_known(), name_fast_checks(labs, engine), 0
+    request = {"labs": list(labs), "engine": engine, "source": source, "device": environment.device}
+    while done < len(names):
+        first = done
+        try:
+            for result in _ask(python, CheckResult, ask="checks", first=first, **request):
+                if result.name not in names[done : done + 1]:
+                    break  # no answer to this question
+                done += 1
+                yield apply_known(result, engine, vars(environment), known)
+            lost = CommandError("the process gave no result of this check", [])
+        except CommandError as error:
+            lost = error
+        if not done:
+            raise lost
+        missed = names[done : done + 1] if done > first else names[done:]
+        done += len(missed)
+        yield from (did_not_run(name, str(lost)) for name in missed)
+
+
+def did_not_run(name: str, reason: str) -> CheckResult:
+    """Return the result of a check whose process gave none."""
+    return CheckResult(
+        name=name, verdict=Verdict.INCONCLUSIVE, figure="did not run", bound="runs to its end", evidence=reason
+    )
 
 
 def _ask(python: Path | None, form: Any, **request: object) -> Iterator[Any]:
+    name = str(python or sys.executable)
     with Child(serve.MODULE, python=python) as child:
         child.send(request)
         try:
             while (event := child.read()) and event["event"] == "value":
-                yield convert(event["value"], form, origin=str(python or sys.executable))
+                yield convert(event["value"], form, origin=name)
         except (RecordError, ValueError) as error:
             raise CommandError(f"the answer cannot be read: {error}", []) from error
         if event is None:
             lines = shorten_lines(child.read_log())
-            raise CommandError("".join(shorten_lines(f"{python or sys.executable} {child.explain_end()}")), lines)
+            raise CommandError("".join(shorten_lines(f"{name} {child.explain_end()}")), lines)
         if event["event"] == "failed":
-            raise CommandError(event["reason"], shorten_lines(event["details"]))
+            raise CommandError(event["reason"], shorten_lines(event["details"]), bad_input=event["bad_input"])

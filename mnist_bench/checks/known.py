@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from mnist_bench.records.serial import load_json
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import RAISED, CheckResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def apply_known(
     and the check works again.
     """
     entry = find_known(result.check, engine, versions, known)
-    if entry is None:
+    if entry is None or result.figure == RAISED:
         return result
     if result.verdict is Verdict.REGRESSED:
         evidence = f"{entry.name}: {entry.reason} {entry.link}"

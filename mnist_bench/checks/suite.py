@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks import baselines
 from mnist_bench.checks.accuracy import check_threshold, compare_accuracy, is_decided, plan_looks
-from mnist_bench.checks.elsewhere import ask_own_environment
-from mnist_bench.checks.known import apply_known, load_known
-from mnist_bench.checks.layers.fast import run_fast_checks
-from mnist_bench.checks.layers.probes import probe
+from mnist_bench.checks.elsewhere import (
+    ask_checks,
+    ask_environment,
+    ask_own_environment,
+    ask_probes,
+    did_not_run,
+)
+from mnist_bench.checks.layers.fast import name_fast_checks
+from mnist_bench.checks.layers.structure import check_environment
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
 from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.backend import read_versions
 from mnist_bench.training.campaign import plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
+from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import Failed, Finished
 
 if TYPE_CHECKING:
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from mnist_bench.training.workers.pool import Event
 
 __all__ = ["CheckPlan", "check_fast_layers", "check_results", "run_suite"]
+
+_ENVIRONMENT = "structure/environment"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,29 +82,56 @@ def run_suite(plan: CheckPlan, show: Callable[[Event], None]) -> Iterator[CheckR
         they are not, how accuracy and loss compare.
 
     Raises:
-        DeviceError: The device cannot be used.
+        CommandError: The device or the engine cannot be used.
     """
-    yield from check_fast_layers(plan)
+    able = True
+    for result in check_fast_layers(plan):
+        able = able and (result.name != _ENVIRONMENT or result.holds)
+        yield result
+    if not able:
+        return
     moved: dict[str, str] = {}
     for lab in plan.labs:
-        result, reason = _check_bits(plan, lab)
-        if result is not None:
-            yield result
-        else:
+        bits, reason = _check_bits(plan, lab)
+        if bits is not None:
+            yield bits
+        if bits is None or not bits.holds:
             moved[lab] = reason
     yield from check_results(plan, moved, show)
 
 
 def check_fast_layers(plan: CheckPlan) -> Iterator[CheckResult]:
-    """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account."""
-    known, versions = load_known(), read_versions()
-    for result in run_fast_checks(plan.labs, plan.engine, plan.dataset, plan.source, device=plan.device):
-        yield apply_known(result, plan.engine, versions, known)
+    """Check structure, contracts, arithmetic and reproducibility, with known regressions taken into account.
+
+    They run in a child process: what they ask TensorFlow for may end the process.
+
+    Raises:
+        CommandError: The device or the engine cannot be used.
+    """
+    left = [_ENVIRONMENT]
+    try:
+        environment = ask_environment(device=plan.device)
+        result = check_environment(environment, plan.dataset.label)
+        yield result
+        if result.holds:
+            left = name_fast_checks(plan.labs, plan.engine)
+            yield from ask_checks(None, plan.labs, engine=plan.engine, source=plan.source, environment=environment)
+    except CommandError as error:
+        if error.bad_input:
+            raise
+        yield from (did_not_run(name, str(error)) for name in left)
 
 
 def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
-    """Return IDENTICAL if every stage has the baseline's bits; else None, and the reason in words."""
-    now = probe(TrainingConfig(lab=lab, engine=plan.engine, device=plan.device), plan.dataset)
+    """Return IDENTICAL if every stage has the baseline's bits; else None, and the reason in words.
+
+    A probe that fails is INCONCLUSIVE, and the reason says so, too.
+    """
+    config = TrainingConfig(lab=lab, engine=plan.engine, data=plan.source, device=plan.device)
+    try:
+        (now,) = ask_probes(None, [config])
+    except CommandError as error:
+        return did_not_run(f"bits/{lab}-{plan.engine}", str(error)), "bits: the probe did not run"
     before = baselines.find_probe(plan.baselines, now)
     if before is None:
         return None, _explain_no_probe(plan, now)

@@ -84,7 +84,7 @@ def calibrate(
     *,
     lab: options.Lab = "mlp",
     engine: options.Engine = "epoch",
-    runs: Annotated[int, typer.Option(min=1, help="Comparisons to make.")] = 20,
+    runs: Annotated[int, typer.Option(parser=options.whole_number(1), metavar="N", help="Comparisons to make.")] = 20,
     budget: options.Budget = options.BUDGET_SECONDS,
     data: options.Data = "auto",
     device: options.TimedDevice = "cpu",

@@ -19,8 +19,10 @@ from mnist_bench.cli.matrix import matrix
 from mnist_bench.cli.report import export, report
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.shell import Debug, say
+from mnist_bench.cli.streams import flush_streams, guard_streams
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
+from mnist_bench.training.workers.interpreters import CommandError
 
 __all__ = ["app", "main"]
 
@@ -61,6 +63,7 @@ for name, group in {"baseline": baseline, "matrix": matrix, "timings": timings}.
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
+    guard_streams()
     Debug.on = False  # until the option is read: another call in this process may have set it
     try:
         _refuse_empty(sys.argv[1:] if arguments is None else arguments)
@@ -72,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         say(message)
     if status == _INTERRUPTED:
         say("interrupted")
+    flush_streams()
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -93,6 +97,8 @@ def _explain(error: Exception) -> tuple[str, int]:
     usage: Any = getattr(error, "format_message", None)
     if usage is not None:  # an error of click or typer: bad usage
         return usage(), 2
-    if isinstance(error, (ValueError, OSError, ModuleNotFoundError)):
+    if isinstance(error, (ValueError, OSError, ImportError)):
         return str(error), 2
+    if isinstance(error, CommandError):  # a process that measures gave no answer
+        return str(error), 2 if error.bad_input else 3
     return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70

@@ -32,7 +32,12 @@ def bisect_versions(
         str, typer.Option(help="bits, accuracy, or a check such as contract/new-order.")
     ] = "contract/new-order",
     engine: options.Engine = "epoch",
-    seeds: Annotated[int, typer.Option(min=1, help="With --check accuracy: how many seeds to train.")] = 7,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            parser=options.whole_number(1), metavar="N", help="With --check accuracy: how many seeds to train."
+        ),
+    ] = 7,
     versions: options.Versions = options.VERSIONS_FOLDER,
     jobs: options.AccuracyJobs = 1,
     epochs: options.Epochs = None,

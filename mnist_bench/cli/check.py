@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,12 @@ def check(
     *,
     engine: options.Engine = "epoch",
     seeds: Annotated[
-        int, typer.Option(min=1, help="The most new seeds to train, if the bits differ from the baseline's.")
+        int,
+        typer.Option(
+            parser=options.whole_number(1),
+            metavar="N",
+            help="The most new seeds to train, if the bits differ from the baseline's.",
+        ),
     ] = 20,
     jobs: options.Jobs = 1,
     against: options.Baselines = None,
@@ -84,21 +90,23 @@ def probe(
     labs: options.Labs = None,
     *,
     engine: options.Engine = "epoch",
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training to follow.")] = 5,
+    epochs: Annotated[
+        int, typer.Option(parser=options.whole_number(1), metavar="N", help="Epochs of training to follow.")
+    ] = 5,
     seed: options.Seed = FIRST_SEED,
     data: options.Data = "auto",
     device: options.Device = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files LAB-ENGINE.json.")] = Path("probes"),
 ) -> None:
     """Write the digest of every stage of training, one file per lab; `compare` names the first that differs."""
-    from mnist_bench.checks.layers.probes import probe as run_probe
+    from mnist_bench.checks.elsewhere import ask_probes
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.serial import save
     from mnist_bench.training.labs import LABS
     from mnist_bench.training.runner import check_config
 
     configs = [
-        check_config(TrainingConfig(lab=lab, engine=engine, epochs=epochs, seed=seed, device=device))
+        check_config(TrainingConfig(lab=lab, engine=engine, epochs=epochs, seed=seed, data=data, device=device))
         for lab in dict.fromkeys(labs or LABS)
     ]
     paths = [out / f"{config.case}.json" for config in configs]
@@ -106,8 +114,9 @@ def probe(
         if path.exists():
             raise FileExistsError(f"{path} exists already: choose another folder with --out")
     dataset = load_data(data)
-    for config, path in zip(configs, paths, strict=True):
-        record = run_probe(config, dataset)
+    source = dataset.name if data == "auto" else data
+    asked = ask_probes(None, [dataclasses.replace(config, data=source) for config in configs])
+    for record, path in zip(asked, paths, strict=True):
         save(record, path)
         typer.echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 

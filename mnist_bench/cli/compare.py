@@ -28,7 +28,10 @@ def compare(
         typer.Option("--lab", help="With two interpreters: the labs to probe; all three if not given."),
     ] = None,
     engine: Annotated[str, typer.Option(help="With two interpreters: the engine.")] = "epoch",
-    epochs: Annotated[int, typer.Option(min=1, help="With two interpreters: the epochs to follow.")] = 5,
+    epochs: Annotated[
+        int,
+        typer.Option(parser=options.whole_number(1), metavar="N", help="With two interpreters: the epochs to follow."),
+    ] = 5,
     data: Annotated[
         str, typer.Option("--data", metavar="SOURCE", help="With two interpreters: the data, as for `run`.")
     ] = "auto",

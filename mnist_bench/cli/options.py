@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +38,30 @@ __all__ = [
     "Versions",
     "VersionsOut",
     "Why",
+    "whole_number",
 ]
 
 BUDGET_SECONDS = 90.0  # a copy of `timing.ab.rounds.BUDGET_SECONDS`, whose import would slow down `--help`
 VERSIONS_FOLDER = Path("baselines/versions")
+
+
+def whole_number(least: int | None = None) -> Callable[[int | str], int]:
+    """Return a parser of whole numbers: typer takes 1.0 and 1_0 for such, depending on the version.
+
+    Args:
+        least: The least number that is allowed.
+    """
+
+    def parse(text: int | str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", str(text)):
+            raise ValueError(f"{text!r} is no whole number")
+        number = int(text)
+        if least is not None and number < least:
+            raise ValueError(f"{number} is not allowed: it must be {least} or more")
+        return number
+
+    return parse
+
 
 # What is trained, and how
 Labs = Annotated[
@@ -47,12 +69,15 @@ Labs = Annotated[
 ]
 Lab = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
 Engine = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
-Seed = Annotated[int, typer.Option(help="The seed.")]
+Seed = Annotated[int, typer.Option(parser=whole_number(), metavar="N", help="The seed.")]
 Data = Annotated[
     str, typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Worker processes, each with its own share of the cores.")]
+Jobs = Annotated[
+    int,
+    typer.Option(parser=whole_number(1), metavar="N", help="Worker processes, each with its own share of the cores."),
+]
 
 # What comes out, and where
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
@@ -90,10 +115,17 @@ InTurn = Annotated[
 # Records of TensorFlow and Keras versions
 VersionsOut = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The records, one file per version.")]
 Versions = Annotated[Path, typer.Option("--versions", metavar="FOLDER", help="The records of versions.")]
-Seeds = Annotated[int, typer.Option(min=1, help="How many seeds of each lab to train in full.")]
-AccuracyJobs = Annotated[int, typer.Option(min=1, help="Worker processes of the accuracy layer.")]
+Seeds = Annotated[
+    int, typer.Option(parser=whole_number(1), metavar="N", help="How many seeds of each lab to train in full.")
+]
+AccuracyJobs = Annotated[
+    int, typer.Option(parser=whole_number(1), metavar="N", help="Worker processes of the accuracy layer.")
+]
 Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Epochs, to try the command out; the lab's own number if not given.")
+    int | None,
+    typer.Option(
+        parser=whole_number(1), metavar="N", help="Epochs, to try the command out; the lab's own number if not given."
+    ),
 ]
 LabNames = Annotated[str, typer.Option(metavar="LABS", help="Some of perceptron,mlp,dropout; all three if not given.")]
 LayerNames = Annotated[

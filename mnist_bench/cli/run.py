@@ -25,10 +25,16 @@ def run(
     labs: options.Labs = None,
     *,
     engine: options.Engine = "epoch",
-    seed: Annotated[int, typer.Option(help="The first seed.")] = FIRST_SEED,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train: seed, seed + 1, ...")] = 1,
+    seed: Annotated[int, typer.Option(parser=options.whole_number(), metavar="N", help="The first seed.")] = FIRST_SEED,
+    seeds: Annotated[
+        int,
+        typer.Option(parser=options.whole_number(1), metavar="N", help="How many seeds to train: seed, seed + 1, ..."),
+    ] = 1,
     jobs: options.Jobs = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the lab's own number if not given.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(parser=options.whole_number(1), metavar="N", help="Epochs; the lab's own number if not given."),
+    ] = None,
     data: options.Data = "auto",
     device: options.Device = "auto",
     out: options.Out = None,
@@ -55,11 +61,10 @@ def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
     """Show the fingerprint of this environment, with its numerics key and its hardware key."""
     import dataclasses
 
+    from mnist_bench.checks.elsewhere import ask_environment
     from mnist_bench.records.serial import dump_json
-    from mnist_bench.training.backend import choose_device
-    from mnist_bench.training.fingerprint import collect_environment
 
-    environment = collect_environment(device=choose_device(device), xla=False)
+    environment = ask_environment(device=device)
     if json:
         typer.echo(dump_json(environment), nl=False)
         return

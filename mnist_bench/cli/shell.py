@@ -35,7 +35,7 @@ def load_data(source: str) -> Dataset:
     with show_download() as progress:
         dataset = load_dataset(source, progress=progress)
     if dataset.is_standin and source == "auto":
-        say(f"MNIST is not available: using {dataset.label}")
+        say(f"using {dataset.label}: {dataset.missing}")
     return dataset
 
 

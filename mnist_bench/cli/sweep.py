@@ -34,12 +34,22 @@ def sweep(
             " may be given more than once. The lab sheet's homework if not given.",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to train each point with: 1671, 1672, ...")] = 3,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            parser=options.whole_number(1), metavar="N", help="How many seeds to train each point with: 1671, 1672, ..."
+        ),
+    ] = 3,
     sampler: Annotated[
         str, typer.Option(help="one-at-a-time (around the lab's own values), grid, random or tpe.")
     ] = "one-at-a-time",
     trials: Annotated[
-        int | None, typer.Option(help="Points for random and tpe, in addition to the lab's own; 30 if not given.")
+        int | None,
+        typer.Option(
+            parser=options.whole_number(),
+            metavar="N",
+            help="Points for random and tpe, in addition to the lab's own; 30 if not given.",
+        ),
     ] = None,
     jobs: options.Jobs = 1,
     storage: Annotated[

@@ -75,8 +75,9 @@ class EnvironmentRecord:
         cores: Cores of the machine.
         usable_cores: Cores that this process may run on (its affinity).
         intra_op_threads: As TensorFlow reports it; 0 means that TensorFlow chooses.
-        onednn: The value of TF_ENABLE_ONEDNN_OPTS, or `default`.
-        flags: Other variables that change arithmetic and were set, such as XLA_FLAGS.
+        cpu: Its name, on ARM its part; and the cores of a container's quota, where they are fewer than the usable ones.
+        onednn: The value of TF_ENABLE_ONEDNN_OPTS, or `default` where that means the same.
+        flags: Other settings that change arithmetic, by variables such as XLA_FLAGS or by code, where they depart.
         xla: Whether the training step was compiled by XLA.
         numerics_key: Digest of what must be equal before the bits of two trainings are compared.
         hardware_key: Digest of what must be equal before the seconds of two trainings are compared.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_STATUS", "CheckResult", "Verdict", "conclude", "exit_status"]
+__all__ = ["EXIT_STATUS", "RAISED", "CheckResult", "Verdict", "conclude", "exit_status"]
 
 
 class Verdict(str, enum.Enum):
@@ -26,6 +26,9 @@ class Verdict(str, enum.Enum):
     INCONCLUSIVE = "INCONCLUSIVE"
     NO_BASELINE = "NO_BASELINE"
 
+
+RAISED = "raised an error"
+"""The figure of a check in which Keras raised: no known regression, whatever list has that check."""
 
 # 2 is for bad usage and bad input, as everywhere. A check without an answer is never green.
 EXIT_STATUS = {

@@ -14,7 +14,7 @@ from rich.table import Table
 from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
-from mnist_bench.training.workers.pool import EpochEnded, Finished, Started
+from mnist_bench.training.workers.pool import PATIENCE_SECONDS, EpochEnded, Finished, Silent, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +57,8 @@ def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> 
         elif isinstance(event, EpochEnded):
             figures = f"validation accuracy {event.figures['val_accuracy']:.4f}"
             progress.update(bars[event.task], completed=event.epoch + 1, figures=figures)
+        elif isinstance(event, Silent):
+            progress.console.print(_warn(event), markup=False, highlight=False)
         elif isinstance(event, Finished):
             progress.update(bars[event.task], figures=f"[bold]test accuracy {event.record.test_accuracy:.4f}[/]")
         elif event.task in bars:
@@ -81,6 +83,10 @@ def _make_line_printer(configs: Sequence[TrainingConfig]) -> Callable[[Event], N
                 f"epoch {event.epoch + 1}/{epochs}: loss {figures['loss']:.4f}, accuracy {figures['accuracy']:.4f}, "
                 f"val_loss {figures['val_loss']:.4f}, val_accuracy {figures['val_accuracy']:.4f}"
             )
+        elif isinstance(event, Silent):
+            sys.stderr.write(f"{_warn(event)}\n")
+            sys.stderr.flush()
+            return
         elif isinstance(event, Finished):
             line = f"test accuracy {event.record.test_accuracy:.4f}"
         else:
@@ -92,14 +98,24 @@ def _make_line_printer(configs: Sequence[TrainingConfig]) -> Callable[[Event], N
 
 
 def show_events_by_config() -> Callable[[Event], None]:
-    """Return a function that prints a line on standard error when a training ends, whatever its campaign."""
+    """Return a function that prints a line on standard error when a training ends or hangs, whatever its campaign."""
 
     def show(event: Event) -> None:
+        if isinstance(event, Silent):
+            sys.stderr.write(f"{_warn(event)}\n")
+            sys.stderr.flush()
         if isinstance(event, Finished):
             sys.stderr.write(f"{_name(event.record.config)}: test accuracy {event.record.test_accuracy:.4f}\n")
             sys.stderr.flush()
 
     return show
+
+
+def _warn(event: Silent) -> str:
+    return (
+        f"{_name(event.config)}: no sign of its worker process for {event.seconds:.0f} s; "
+        f"it is given up after {PATIENCE_SECONDS:.0f} s"
+    )
 
 
 def _name(config: TrainingConfig) -> str:
@@ -127,6 +143,9 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     data = "MNIST" if source == "mnist" else "the stand-in 'digits', which is NOT MNIST"
     title = f"Test set of {data}, engine {config.engine}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    there = records[0].environment
+    table.caption = f"TensorFlow {there.tensorflow}, Keras {there.keras} on {there.backend}, {there.precision}"
+    table.caption_justify = "left"
     # Narrow, to fit into 80 columns.
     table.show_edge = table.pad_edge = False
     table.collapse_padding = True

@@ -34,6 +34,7 @@ HEARTBEAT_SECONDS = 20
 
 _CREATION_SECONDS = 30.0
 _PAUSE_SECONDS = 0.5
+_SHOWN = 10  # places, in a message
 _UNTRIED, _RUNNING, _FAILED = "waiting", "running", "failed"
 
 
@@ -182,9 +183,14 @@ def _start_clocks(study: Any, trials: Sequence[Any], clocked: set[int]) -> None:
 
 
 def read_slots(study: Any) -> list[Slot]:
-    """Return the state of every place in a study's queue; a successful attempt counts before any other."""
-    slots = [Slot(number) for number in range(study.user_attrs["slots"])]
-    for trial in study.get_trials(deepcopy=False):
+    """Return the state of every place in a study's queue; a successful attempt counts before any other.
+
+    Raises:
+        ValueError: The places that the trials have are not those that the study has.
+    """
+    trials = study.get_trials(deepcopy=False)
+    slots = [Slot(number) for number in range(_count_slots(study, trials))]
+    for trial in trials:
         state = trial.state.name.lower()
         state = _FAILED if state == "fail" else state
         number = trial.user_attrs.get("slot")
@@ -195,6 +201,20 @@ def read_slots(study: Any) -> list[Slot]:
         if slot.state not in ("complete", "pruned"):
             slot.state, slot.facts, slot.reports = state, dict(trial.user_attrs), dict(trial.intermediate_values)
     return slots
+
+
+def _count_slots(study: Any, trials: Sequence[Any]) -> int:
+    """Return the number of places in a study's queue, which the study and its trials must agree on."""
+    count = study.user_attrs["slots"]
+    numbers = [trial.user_attrs["slot"] for trial in trials if "slot" in trial.user_attrs]
+    whole = all(type(number) is int for number in [count, *numbers])
+    if not whole or sorted(set(numbers)) != list(range(min(count, len(numbers) + 1))):
+        there = ", ".join(map(str, dict.fromkeys(map(repr, numbers[:_SHOWN]))))
+        raise ValueError(
+            f"study {study.study_name!r} was edited: it has {count!r} places, from 0, and its trials have the places "
+            f"{there or 'of none'}{', ...' if len(numbers) > _SHOWN else ''}"
+        )
+    return int(count)
 
 
 def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:
@@ -222,3 +242,7 @@ def _wait_for_queue(study: Any, url: str) -> None:
                 " or its creation did not finish; choose another name with --study"
             )
         time.sleep(_PAUSE_SECONDS)
+    identity = study.user_attrs.get("identity")
+    if not (isinstance(identity, dict) and isinstance(identity.get("what"), str)):
+        raise ValueError(f"study {study.study_name!r} was edited: its identity is {str(identity)[:80]!r}")  # noqa: TRY004 - bad input
+    _count_slots(study, study.get_trials(deepcopy=False))

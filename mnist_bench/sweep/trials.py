@@ -115,8 +115,16 @@ def make_record(study: Any, tests: Any | None) -> SweepRecord:
     plan = convert(identity, SweepPlan, origin=study.study_name)
     tested = []
     if tests is not None:
-        numbers = tests.user_attrs["identity"]["chosen"]["numbers"]
-        for number, slot in zip(numbers, read_slots(tests), strict=True):
+        slots, trials = read_slots(tests), study.user_attrs["slots"]
+        chosen = tests.user_attrs["identity"].get("chosen")
+        origin = f"study {tests.study_name!r}: chosen"
+        numbers = convert(chosen.get("numbers") if isinstance(chosen, dict) else None, list[int], origin=origin)
+        if len(numbers) != len(slots) or not all(0 <= number < trials for number in numbers):
+            raise ValueError(
+                f"study {tests.study_name!r} was edited: it has {len(slots)} places for the trials {numbers}, "
+                f"of {trials} trials"
+            )
+        for number, slot in zip(numbers, slots, strict=True):
             if slot.state == "complete":
                 records = _read_records(slot, plan, TrainingRecord)
                 tested.append(ChosenRecord(number=number, trainings=records))

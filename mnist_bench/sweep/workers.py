@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.sweep.study import HEARTBEAT_SECONDS
 from mnist_bench.training.workers.child import Child, pin_by_option
-from mnist_bench.training.workers.pool import share_cores
+from mnist_bench.training.workers.pool import PATIENCE_SECONDS, SILENT_SECONDS, share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +76,8 @@ class _Worker:
     cores: list[int] | None
     child: Child | None = None
     losses: int = 0
+    looked: float = 0.0
+    stuck: float = 0.0
 
     def mend(self) -> bool:
         """Return whether the worker has finished; start its process if none runs."""
@@ -85,9 +86,14 @@ class _Worker:
             self.child.send(self.order)
             self.child.end_input()
         code = self.child.poll()
-        if code is None or code == 0:
-            return code == 0
-        how = self.child.explain_end()
+        if code == 0:
+            return True
+        if code is None:
+            if not self._look():
+                return False
+            how = f"did nothing for {PATIENCE_SECONDS:.0f} s and was ended"
+        else:
+            how = self.child.explain_end()
         if code == _BAD_INPUT:
             raise ValueError(self.child.read_log().strip().splitlines()[-1])
         self.losses += 1
@@ -96,17 +102,30 @@ class _Worker:
         self.stop()
         return False
 
+    def _look(self) -> bool:
+        """Return whether the process has been stuck for so long that it is lost; say so on the way there."""
+        assert self.child is not None  # noqa: S101 - as `mend` does
+        now = time.monotonic()
+        # Where this process itself was stopped, the time in between says nothing.
+        passed, self.looked = min(now - self.looked, 2 * _POLL_SECONDS), now
+        before, self.stuck = self.stuck, self.stuck + passed if self.child.is_stuck() else 0.0
+        if before <= SILENT_SECONDS < self.stuck:
+            sys.stderr.write(
+                f"worker {self.order.worker}: no sign of its process for {self.stuck:.0f} s; "
+                f"it is given up after {PATIENCE_SECONDS:.0f} s\n"
+            )
+            sys.stderr.flush()
+        return self.stuck > PATIENCE_SECONDS
+
     def stop(self) -> None:
         """End the process; if a trial was running, the missing heartbeat shows, and the trial is tried again."""
-        child, self.child = self.child, None
+        child, self.child, self.stuck = self.child, None, 0.0
         if child is not None:
             child.close()
 
 
 def main() -> None:
     """Process the study that standard input names: the child's side."""
-    # Ctrl-C also reaches the parent, which ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_by_option()
     order = Order(**json.loads(sys.stdin.read()))
 
@@ -122,6 +141,6 @@ def main() -> None:
             worker=order.worker,
             heartbeat=order.heartbeat,
         )
-    except (ValueError, ModuleNotFoundError) as error:
+    except (ValueError, ImportError) as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         sys.exit(_BAD_INPUT)

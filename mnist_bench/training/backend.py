@@ -10,11 +10,14 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "DeviceError",
+    "KerasError",
+    "blame_keras",
     "choose_device",
+    "explain_error",
     "import_seconds",
     "is_deterministic",
     "load_keras",
@@ -30,19 +33,65 @@ __all__ = [
 ]
 
 _import_seconds: float | None = None
+_broken: ImportError | None = None
+
+# Variables that decide which Keras is imported: named where the import fails.
+_CHOICES = ("KERAS_BACKEND", "TF_USE_LEGACY_KERAS")
+_MESSAGE = 400  # characters of an error: TensorFlow puts a whole graph into some
 
 
 class DeviceError(ValueError):
     """The requested device cannot be used."""
 
 
+class KerasError(RuntimeError):
+    """Keras's own `compile`, `fit` or `evaluate` raised an error, which is this error's cause."""
+
+
+@contextlib.contextmanager
+def blame_keras(call: str, ours: Sequence[Exception] = ()) -> Iterator[None]:
+    """Tell an error that Keras raises from an error of this package.
+
+    Args:
+        call: The name of the function of Keras.
+        ours: Errors that this package's callbacks have raised, which pass as they are.
+
+    Raises:
+        KerasError: The call raised an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if any(error is own for own in ours):
+            raise
+        raise KerasError(f"{call} raised {_describe_error(error)}") from error
+
+
+def explain_error(error: BaseException) -> str:
+    """Return an error, and the error that it began with, in one line."""
+    root = error
+    while root.__cause__ or (root.__context__ and not root.__suppress_context__):
+        root = root.__cause__ or root.__context__ or root
+    first = str(error) if isinstance(error, (KerasError, ImportError)) else _describe_error(error)
+    first, last = " ".join(first.split()), _describe_error(root)
+    return first if last.partition(": ")[2] in first else f"{first}; it began with {last}"
+
+
+def _describe_error(error: BaseException) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    half = _MESSAGE // 2
+    return text if len(text) <= _MESSAGE else f"{text[:half]} ... {text[-half:]}"
+
+
 def load_tensorflow() -> Any:
     """Import TensorFlow and return its module.
 
     Raises:
-        ModuleNotFoundError: TensorFlow is not installed; the message says how to install it.
+        ImportError: TensorFlow is not installed, or raises an error when it is imported.
     """
-    global _import_seconds  # noqa: PLW0603 - the import happens once in a process, and so does its timing
+    global _import_seconds, _broken  # noqa: PLW0603 - the import happens once in a process, and so does its timing
+    if _broken is not None:  # a second import of half a package raises another error, which explains nothing
+        raise _broken
     if _import_seconds is None:
         # TensorFlow's start-up log is not for our users; a value that the user has set stays.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -54,17 +103,26 @@ def load_tensorflow() -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
                 import tensorflow as tf
-            except ModuleNotFoundError as error:
-                raise ModuleNotFoundError(
-                    f"{error}: install the TensorFlow to measure, for example: pip install 'mnist-bench[cpu]'"
-                ) from error
-            _ = tf.keras.Model  # Keras is loaded lazily: load it while the clock runs
+
+                _ = tf.keras.Model  # Keras is loaded lazily: load it while the clock runs
+                # TensorFlow warns of many small models in one process; the checks need them.
+                tf.get_logger().setLevel("ERROR")
+            except Exception as error:
+                _broken = _explain_import(error)
+                raise _broken from error
         _import_seconds = time.perf_counter() - start
-        # TensorFlow warns of many small models in one process; the checks need them.
-        tf.get_logger().setLevel("ERROR")
     import tensorflow as tf
 
     return tf
+
+
+def _explain_import(error: Exception) -> ImportError:
+    if isinstance(error, ModuleNotFoundError) and error.name == "tensorflow":
+        advice = "install the TensorFlow to measure, for example: pip install 'mnist-bench[cpu]'"
+        return ModuleNotFoundError(f"{error}: {advice}")
+    named = ", ".join(f"{name}={os.environ[name]}" for name in _CHOICES if name in os.environ)
+    named = named and f" with {named}"
+    return ImportError(f"TensorFlow and Keras cannot be imported{named}: {explain_error(error)}")
 
 
 def load_keras() -> Any:
@@ -138,9 +196,9 @@ def choose_device(device: str) -> str:
     Raises:
         DeviceError: No GPU is visible, or TensorFlow has already started on another device.
     """
-    tf = load_tensorflow()
     if device not in ("auto", "cpu", "gpu"):
         raise DeviceError(f"unknown device {device!r}: choose from auto, cpu, gpu")
+    tf = load_tensorflow()
     visible = tf.config.get_visible_devices("GPU")
     if device == "gpu" and not visible:
         raise DeviceError("device 'gpu' was asked for, but TensorFlow sees no GPU")

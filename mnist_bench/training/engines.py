@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mnist_bench.training.backend import load_keras, read_keras_version, synchronise
+from mnist_bench.training.backend import blame_keras, load_keras, read_keras_version, synchronise
 from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
 from mnist_bench.training.optimizers import OPTIMIZERS, UPDATES
 
@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 __all__ = [
     "ENGINES",
     "Engine",
+    "EngineError",
     "EpochFigures",
     "OnEpoch",
     "check_engine",
     "check_optimizer",
+    "check_steps",
     "compile_model",
     "predict",
     "train_epochs",
     "train_model",
 ]
+
+
+class EngineError(ValueError):
+    """An engine does not work with this version of Keras."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,29 +138,32 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
         samples: Training samples of an epoch, which determine the steps of an execution.
 
     Raises:
-        ValueError: This version of Keras cannot run so many steps in one execution.
+        EngineError: This version of Keras cannot run so many steps in one execution.
+        KerasError: Keras raised an error.
         RuntimeError: Keras did not follow the setting of XLA.
     """
     # With the fused engine Keras only evaluates the test set, which needs no long execution.
     steps = math.ceil(samples / config.batch_size) if engine.whole_epoch and engine.fit else 1
-    _check_steps(engine, steps)
+    check_steps(engine, steps)
     xla = engine.xla and engine.fit  # the fused engine compiles its own program; Keras only evaluates the test set
-    model.compile(
-        loss="categorical_crossentropy",
-        optimizer=getattr(load_keras().optimizers, OPTIMIZERS[config.optimizer])(learning_rate=config.learning_rate),
-        metrics=["accuracy"],
-        run_eagerly=engine.eager,
-        # Always explicit: the default of Keras 3, "auto", depends on the device and on op determinism.
-        jit_compile=xla,
-        steps_per_execution=steps,
-    )
+    with blame_keras("compile"):
+        optimizer = getattr(load_keras().optimizers, OPTIMIZERS[config.optimizer])
+        model.compile(
+            loss="categorical_crossentropy",
+            optimizer=optimizer(learning_rate=config.learning_rate),
+            metrics=["accuracy"],
+            run_eagerly=engine.eager,
+            # Always explicit: the default of Keras 3, "auto", depends on the device and on op determinism.
+            jit_compile=xla,
+            steps_per_execution=steps,
+        )
     # Where Keras 3 finds XLA unsuitable, it goes on without, with no more than a warning.
     made = getattr(model, "jit_compile", None)
     if bool(model._jit_compile if made is None else made) is not xla:  # noqa: SLF001 - Keras 2.8's only name for it
         raise RuntimeError(f"engine {engine.name}: asked for jit_compile={xla}, but Keras set it to {not xla}")
 
 
-def _check_steps(engine: Engine, steps: int) -> None:
+def check_steps(engine: Engine, steps: int) -> None:
     """Refuse executions of several steps in the versions of Keras that lose the losses of such steps.
 
     Keras 3.0 to 3.6 unroll each step of an execution (`multi_step_on_iterator`). TensorFlow allows at most 32 steps
@@ -162,10 +171,13 @@ def _check_steps(engine: Engine, steps: int) -> None:
     the validation set, the last execution ends in an error that Keras swallows together with its losses. Seen in
     3.6.0: the weights are right, the training loss is a mean over some of the batches, and the validation loss is
     missing.
+
+    Raises:
+        EngineError: This version of Keras is one of those.
     """
     version = read_keras_version()
     if steps > 1 and _SPELLS_OUT[0] <= tuple(map(int, version.split(".")[:2])) < _SPELLS_OUT[1]:
-        raise ValueError(
+        raise EngineError(
             f"engine {engine.name}: Keras {version} reports wrong losses when one call runs several steps "
             "(fixed in 3.7); use engine graph, which ends in the same bits"
         )
@@ -232,16 +244,18 @@ def _fit(
     shuffle: bool,
     on_epoch: OnEpoch | None,
 ) -> None:
-    model.fit(
-        prepared.x_fit,
-        prepared.y_fit,
-        batch_size=config.batch_size,
-        epochs=epochs,
-        verbose=0,
-        validation_split=prepared.validation_split,
-        shuffle=shuffle,
-        callbacks=[_make_clock(on_epoch, validated=len(prepared.x_validation) > 0)] if on_epoch else [],
-    )
+    ours: list[Exception] = []
+    with blame_keras("fit", ours):
+        model.fit(
+            prepared.x_fit,
+            prepared.y_fit,
+            batch_size=config.batch_size,
+            epochs=epochs,
+            verbose=0,
+            validation_split=prepared.validation_split,
+            shuffle=shuffle,
+            callbacks=[_make_clock(on_epoch, ours, validated=len(prepared.x_validation) > 0)] if on_epoch else [],
+        )
 
 
 def _fit_repeatedly(model: Any, prepared: Prepared, config: TrainingConfig) -> Iterator[EpochFigures]:
@@ -251,8 +265,11 @@ def _fit_repeatedly(model: Any, prepared: Prepared, config: TrainingConfig) -> I
         yield trained.pop()
 
 
-def _make_clock(on_epoch: OnEpoch, *, validated: bool) -> Any:
-    """Return a Keras callback that times the training part of each epoch apart from the validation, if there is one."""
+def _make_clock(on_epoch: OnEpoch, raised: list[Exception], *, validated: bool) -> Any:
+    """Return a Keras callback that times the training part of each epoch apart from the validation, if there is one.
+
+    What `on_epoch` raises, such as a pruned trial, is also put into `raised`.
+    """
 
     class Clock(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -269,15 +286,17 @@ def _make_clock(on_epoch: OnEpoch, *, validated: bool) -> Any:
                 self.on_test_begin()
             end = time.perf_counter()
             figures = {name: float((logs or {})[name]) for name in (_FIT_LOGS if validated else _FIT_LOGS[:2])}
-            on_epoch(
-                epoch,
-                EpochFigures(
-                    **{"val_loss": math.nan, "val_accuracy": math.nan, **figures},
-                    seconds=self._trained - self._begin,
-                    val_seconds=end - self._trained,
-                    cpu_seconds=self._cpu_trained - self._cpu_begin,
-                ),
+            epoch_figures = EpochFigures(
+                **{"val_loss": math.nan, "val_accuracy": math.nan, **figures},
+                seconds=self._trained - self._begin,
+                val_seconds=end - self._trained,
+                cpu_seconds=self._cpu_trained - self._cpu_begin,
             )
+            try:
+                on_epoch(epoch, epoch_figures)
+            except Exception as error:
+                raised.append(error)
+                raise
 
     return Clock()
 

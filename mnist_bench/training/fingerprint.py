@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import itertools
+import json
 import os
 import platform
 import re
@@ -25,8 +27,25 @@ __all__ = [
     "find_package_version",
 ]
 
-# Variables that change TensorFlow's arithmetic, in addition to TF_ENABLE_ONEDNN_OPTS.
-_FLAGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+# Variables that change TensorFlow's arithmetic, in addition to TF_ENABLE_ONEDNN_OPTS and TF_NUM_INTRAOP_THREADS.
+_FLAGS = (
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_DISABLE_MKL"),
+    *("XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_CUBLAS_TENSOR_OP_MATH_FP32"),
+    *("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "TF_ENABLE_AUTO_MIXED_PRECISION"),
+)
+
+# The packages that install the module `tensorflow`: the platforms' and vendors' builds have names of their own.
+_BUILDS = (
+    "tensorflow",
+    *(f"tensorflow-{build}" for build in ("cpu", "intel", "macos", "aarch64", "cpu-aws", "gpu", "rocm", "directml")),
+    *(f"tensorflow-{build}" for build in ("tpu", "cuda13", "ascend", "rocm-enhanced")),
+    *("intel-tensorflow", "intel-tensorflow-avx512", "tf-gpu", "tf-nightly"),
+    *(f"tf-nightly-{build}" for build in ("cpu", "intel", "macos", "cpu-aws", "gpu", "tpu", "cuda13")),
+)
+
+# With any of these, TensorFlow for Linux on x86 uses oneDNN by default, since 2.9.
+_ONEDNN_FLAGS = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
+_ONEDNN_SINCE = (2, 9)
 
 # The fields with a CPU's flags, on Linux (x86, ARM) and on macOS.
 _FLAG_FIELDS = ("flags", "Features", "machdep.cpu.features", "machdep.cpu.leaf7_features")
@@ -61,10 +80,10 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         "numpy": importlib.metadata.version("numpy"),
         "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
         "precision": _read_precision(keras),
-        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or _read_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ},
+        "onednn": read_onednn(tf.__version__, _read_cpu()[1]),
+        "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ} | _read_settings(tf, device),
         "xla": xla,
         "op_determinism": is_deterministic(),
         "device": device,
@@ -82,19 +101,22 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
 def collect_machine() -> dict[str, Any]:
     """Collect the hardware fields that need no TensorFlow: all but the device and its GPUs."""
     cpu, flags = _read_cpu()
+    quota, usable = read_cpu_quota(), count_usable_cores()
+    if quota is not None and quota < usable:
+        cpu = f"{cpu}, {quota:g} cores by quota"
     return {
         "system": platform.system(),
         "machine": platform.machine(),
         "cpu": cpu,
         "instruction_set": find_instruction_set(flags),
         "cores": os.cpu_count() or 1,
-        "usable_cores": count_usable_cores(),
+        "usable_cores": usable,
     }
 
 
 def find_package_version(package: str) -> str | None:
     """Return the version of an installed package, without an import; for TensorFlow, of any of its builds."""
-    names = (package, "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu") if package == "tensorflow" else (package,)
+    names = _BUILDS if package == "tensorflow" else (package,)
     # Names are compared in their normal form: the wheel of TensorFlow 2.21 is named tensorflow_cpu.
     installed: dict[str, str] = {_normalize(found.name): found.version for found in importlib.metadata.distributions()}
     return next((installed[name] for name in names if name in installed), None)
@@ -108,15 +130,26 @@ def _normalize(name: str) -> str:
 def find_gpu_names() -> list[str]:
     """Return the names of the GPUs that NVIDIA's driver shows to this process, without TensorFlow."""
     try:
-        lines = _ask(["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"]).splitlines()
+        lines = _ask(["nvidia-smi", "--query-gpu=index,uuid,name", "--format=csv,noheader"]).splitlines()
     except (OSError, subprocess.SubprocessError):
         return []
-    names = {index.strip(): name.strip() for index, _, name in (line.partition(",") for line in lines)}
+    gpus = [[part.strip() for part in line.split(",", 2)] for line in lines if line.count(",") > 1]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return list(names.values())
-    # As CUDA does: everything behind an index that does not exist is invisible, too.
-    return [names[index] for index in itertools.takewhile(names.__contains__, visible.split(","))]
+        return [name for _, _, name in gpus]
+    named = [_find_gpu(chosen.strip(), gpus) for chosen in visible.split(",")]
+    # As CUDA does: everything behind a GPU that does not exist is invisible, too.
+    return [name for name in itertools.takewhile(lambda name: name is not None, named) if name is not None]
+
+
+def _find_gpu(chosen: str, gpus: list[list[str]]) -> str | None:
+    """Return the name of the GPU that has this index or this beginning of a UUID; None where there is none."""
+    if chosen.startswith("MIG-"):
+        return "a MIG device"  # a part of a GPU, of which no query tells the whole
+    for index, uuid, name in gpus:
+        if chosen == index or (chosen.startswith("GPU-") and uuid.startswith(chosen)):
+            return name
+    return None
 
 
 def find_instruction_set(flags: set[str]) -> str:
@@ -125,6 +158,51 @@ def find_instruction_set(flags: set[str]) -> str:
         if flags.issuperset(needed):
             return name
     return "unknown"
+
+
+def read_onednn(tensorflow: str, flags: set[str]) -> str:
+    """Return TF_ENABLE_ONEDNN_OPTS, or `default` where it is not set, or set to what is the default anyway.
+
+    Args:
+        tensorflow: TensorFlow's version.
+        flags: The CPU's flags.
+    """
+    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default")
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return value
+    since = tuple(map(int, tensorflow.split(".")[:2])) >= _ONEDNN_SINCE
+    return "default" if value == ("1" if since and flags & _ONEDNN_FLAGS else "0") else value
+
+
+def _read_threads() -> int:
+    """Return the threads that TF_NUM_INTRAOP_THREADS asks for where no code does; 0 means that TensorFlow chooses."""
+    value = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return int(value) if value.isdecimal() else 0
+
+
+def _read_settings(tf: Any, device: str) -> dict[str, str]:
+    """Return the settings that code has made in this process and that change arithmetic, where they depart."""
+    options = {name: value for name, value in tf.config.optimizer.get_experimental_options().items() if value}
+    found = {
+        "optimizer jit": tf.config.optimizer.get_jit(),
+        "optimizer options": json.dumps(options, sort_keys=True) if options else "",
+        "run_functions_eagerly": "on" if tf.config.functions_run_eagerly() else "",
+        "tensor_float_32": ""
+        if device == "cpu" or tf.config.experimental.tensor_float_32_execution_enabled()
+        else "off",
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def read_cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Return the cores that a container's quota allows this process on Linux; None without a quota."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (root / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return None if int(quota) < 0 else int(quota) / int(period)
+    return None
 
 
 def count_usable_cores() -> int:
@@ -165,6 +243,8 @@ def _read_cpu() -> tuple[str, set[str]]:
         text = ""
     fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
     name = fields.get("model name") or fields.get("machdep.cpu.brand_string") or platform.processor() or "unknown"
+    if "CPU part" in fields:  # ARM's have no name
+        name += f", part {fields['CPU part']} of implementer {fields.get('CPU implementer', 'unknown')}"
     return name, set(" ".join(fields.get(field, "") for field in _FLAG_FIELDS).lower().split())
 
 

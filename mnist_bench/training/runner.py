@@ -69,12 +69,14 @@ def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: O
 
     Raises:
         ValueError: The configuration is not allowed, or its data or device cannot be used.
-        ModuleNotFoundError: TensorFlow is not installed.
+        ImportError: TensorFlow is not installed, or cannot be imported.
+        KerasError: Keras raised an error.
     """
     trained = _train(config, dataset, on_epoch)
     prepared, history = trained.prepared, trained.facts["history"]
     begin = time.perf_counter()
-    test_loss, test_accuracy = trained.model.evaluate(prepared.x_test, prepared.y_test, verbose=0)
+    with backend.blame_keras("evaluate"):
+        test_loss, test_accuracy = trained.model.evaluate(prepared.x_test, prepared.y_test, verbose=0)
     evaluated = time.perf_counter()
     steady = history.seconds[1:]
     return TrainingRecord(
@@ -108,7 +110,8 @@ def train_untested(
 
     Raises:
         ValueError: As `train`.
-        ModuleNotFoundError: As `train`.
+        ImportError: As `train`.
+        KerasError: As `train`.
     """
     trained = _train(config, dataset, on_epoch)
     return ValidationRecord(**trained.facts, parameters=int(trained.model.count_params()))

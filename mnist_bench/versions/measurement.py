@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
+from mnist_bench.checks.layers import structure
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
@@ -131,6 +132,9 @@ def _meet_environment(record: VersionRecord, setup: MeasurementSetup) -> Version
         installed, named = getattr(environment, package), getattr(record.version, package)
         if named is not None and installed != named:
             raise CommandError(f"{package} {installed} is installed, not {named}", [])
+    result = structure.check_environment(environment, setup.dataset.label)
+    if not result.holds:
+        raise CommandError(f"{result.figure}, not {result.bound}: {result.evidence}", [])
     return update_record(record, environment=record.environment or environment)
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from fixtures.interpreters import make_interpreter
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
+from mnist_bench.checks.layers.fast import name_fast_checks
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.process import Side, measure_round
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
 from mnist_bench.training.runner import train
@@ -18,6 +20,7 @@ from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import Finished, train_all
 
 if TYPE_CHECKING:
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
 
@@ -69,3 +72,41 @@ def test_a_question_that_cannot_be_answered_is_an_error(guarded: Path) -> None:
     with pytest.raises(CommandError, match="unknown lab 'cnn'") as caught:
         list(ask_probes(guarded, [config]))
     assert "ValueError" in caught.value.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("fatal", "lost"),
+    [
+        pytest.param("contract/new-order", ["contract/new-order[epoch]"], id="one"),
+        pytest.param(
+            "contract/new-order,reproducibility/bits",
+            ["contract/new-order[epoch]", "reproducibility/bits[mlp-epoch]"],
+            id="two",
+        ),
+        pytest.param(
+            "arithmetic/oracle,reproducibility/op-determinism",
+            ["arithmetic/oracle[mlp-epoch]", "reproducibility/op-determinism", "reproducibility/bits[mlp-epoch]"],
+            id="two in a row",
+        ),
+    ],
+)
+def test_a_process_that_dies_costs_its_check_alone(
+    fatal: str, lost: list[str], tmp_path: Path, record: TrainingRecord
+) -> None:
+    """Another process goes on behind the check in which the first has died, until one gives no result at all."""
+    python = make_interpreter(tmp_path / "python", "dying.py", fatal)
+    results = list(ask_checks(python, ["mlp"], engine="epoch", source="digits", environment=record.environment))
+    assert [result.name for result in results] == name_fast_checks(["mlp"], "epoch")
+    bad = [result for result in results if not result.holds and result.name != "contract/new-order[epoch]"]
+    assert [result.name for result in results if result.figure == "did not run"] == lost
+    for result in bad:
+        assert result.verdict is Verdict.INCONCLUSIVE
+        assert "was killed by SIGABRT: Unknown flag --nonsense" in result.evidence
+
+
+@pytest.mark.parametrize(("fatal", "message"), [("all", "was killed by SIGABRT"), ("other", "gave no result")])
+def test_no_check_at_all_is_an_error(fatal: str, message: str, tmp_path: Path, record: TrainingRecord) -> None:
+    """Where the first process gives no result of the first check, the whole layer has failed."""
+    python = make_interpreter(tmp_path / "python", "dying.py", fatal)
+    with pytest.raises(CommandError, match=message):
+        list(ask_checks(python, ["mlp"], engine="epoch", source="digits", environment=record.environment))

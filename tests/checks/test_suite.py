@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fixtures.records import make_history
 from mnist_bench.checks import baselines, suite
-from mnist_bench.checks.layers import contracts, reproducibility, structure
+from mnist_bench.checks.layers import contracts
+from mnist_bench.checks.layers.fast import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import Failed, Finished
 
 if TYPE_CHECKING:
@@ -42,11 +44,11 @@ def plan(tiny: Dataset, tmp_path: Path) -> suite.CheckPlan:
     )
 
 
-def test_the_device_comes_first(plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that cannot be had ends the suite before anything runs, on a GPU or elsewhere."""
-    monkeypatch.setattr(structure, "check_layers", lambda _: pytest.fail("it ran"))
-    with pytest.raises(ValueError, match="unknown device 'tpu'"):
+def test_the_device_comes_first(plan: suite.CheckPlan) -> None:
+    """A device that cannot be had is bad input, and ends the suite before anything runs, on a GPU or elsewhere."""
+    with pytest.raises(CommandError, match="unknown device 'tpu'") as caught:
         next(suite.run_suite(dataclasses.replace(plan, device="tpu"), lambda _: None))
+    assert caught.value.bad_input
 
 
 def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
@@ -171,7 +173,7 @@ def test_bits_come_first(
     base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
     baselines.accept_probe(base, plan.baselines)
     now = dataclasses.replace(base, stages=[stages[0], Stage(name="update", digest="x", values=[1.1])])
-    monkeypatch.setattr(suite, "probe", lambda *_: now if moved else base)
+    monkeypatch.setattr(suite, "ask_probes", lambda *_: iter([now if moved else base]))
     result, reason = suite._check_bits(plan, "mlp")
     if moved:
         assert result is None
@@ -181,25 +183,69 @@ def test_bits_come_first(
         assert result.verdict is Verdict.IDENTICAL
 
 
-def test_fast_layers_hold(plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, record: TrainingRecord) -> dict[str, Any]:
+    """Have other processes answer with what stands here: an environment, the results of checks, probes, or errors."""
+    answers: dict[str, Any] = {"environment": record.environment, "checks": [], "probes": []}
+
+    def answer(what: str) -> Any:
+        if isinstance(answers[what], Exception):
+            raise answers[what]
+        return answers[what]
+
+    monkeypatch.setattr(suite, "ask_environment", lambda **_: answer("environment"))
+    monkeypatch.setattr(suite, "ask_checks", lambda *_, **__: iter(answer("checks")))
+    monkeypatch.setattr(suite, "ask_probes", lambda *_: iter(answer("probes")))
+    return answers
+
+
+def test_another_precision_ends_the_suite(
+    ask: dict[str, Any], plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With float16 nothing else is checked, which would give false causes."""
+    ask["environment"] = dataclasses.replace(ask["environment"], precision="float16")
+    monkeypatch.setattr(suite, "check_results", lambda *_: pytest.fail("it trained"))
+    (result,) = suite.run_suite(plan, lambda _: None)
+    assert (result.name, result.verdict) == ("structure/environment", Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("what", ["environment", "checks"])
+def test_a_process_without_an_answer_is_inconclusive(what: str, ask: dict[str, Any], plan: suite.CheckPlan) -> None:
+    """Every check that is due is named, with the reason: reports are written, and none is green."""
+    ask[what] = CommandError("python ended with exit code 1: F0000 Unknown flag", [])
+    first, *others = suite.check_fast_layers(plan)
+    lost = [first, *others] if what == "environment" else others
+    assert first.name == "structure/environment"
+    assert [result.name for result in others] == ([] if what == "environment" else name_fast_checks(["mlp"], "fused"))
+    assert {(result.verdict, result.figure) for result in lost} == {(Verdict.INCONCLUSIVE, "did not run")}
+    assert all("Unknown flag" in result.evidence for result in lost)
+
+
+def test_a_probe_that_fails_is_inconclusive(
+    ask: dict[str, Any], plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bits have no answer, and the accuracy is checked."""
+    ask["probes"] = CommandError("evaluate raised TypeError: broken", [])
+    moved: dict[str, str] = {}
+    monkeypatch.setattr(suite, "check_results", lambda _plan, labs, _show: moved.update(labs) or iter(()))
+    *_, result = suite.run_suite(plan, lambda _: None)
+    assert (result.name, result.verdict) == ("bits/mlp-fused", Verdict.INCONCLUSIVE)
+    assert result.evidence == "evaluate raised TypeError: broken"
+    assert moved == {"mlp": "bits: the probe did not run"}
+
+
+def test_fast_layers_hold(plan: suite.CheckPlan, digits: Dataset) -> None:
     """The fast layers are complete, and all hold for the fused engine; tests/suite checks every contract."""
-    few = ("every-sample-once", "new-order")
-    monkeypatch.setattr(contracts, "CONTRACTS", {name: contracts.CONTRACTS[name] for name in few})
-    # The worker would load the data by name, and `tiny` has none.
-    train = reproducibility.train
-    monkeypatch.setattr(
-        reproducibility,
-        "_train_apart",
-        lambda configs: [train(config, dataset=plan.dataset).final_digest for config in configs],
-    )
-    results = list(suite.check_fast_layers(dataclasses.replace(plan, labs=["perceptron"])))
+    plan = dataclasses.replace(plan, labs=["perceptron"], dataset=digits, source="digits")
+    results = list(suite.check_fast_layers(plan))
     assert all(result.holds for result in results), results
-    assert [result.name for result in results] == [
+    names = [result.name for result in results if not result.name.startswith("contract/")]
+    assert names == [
+        "structure/environment",
         "structure/layers[perceptron]",
         "structure/initial-weights[perceptron]",
-        "contract/every-sample-once[fused]",
-        "contract/new-order[fused]",
         "arithmetic/oracle[perceptron-fused]",
         "reproducibility/op-determinism",
         "reproducibility/bits[perceptron-fused]",
     ]
+    assert len(results) == len(names) + len(contracts.CONTRACTS)

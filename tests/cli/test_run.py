@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -205,8 +206,10 @@ def test_data_says_what_would_be_used(
         "x_test   (10000, 28, 28) uint8",
         "y_test   (10000,) uint8",
     ]
+    taken = dataclasses.replace(digits, missing="MNIST is missing: no network")
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: taken)
     automatic = command("data")
-    assert automatic.err == f"mnist-bench: MNIST is not available: using {digits.label}\n"
+    assert automatic.err == f"mnist-bench: using {digits.label}: MNIST is missing: no network\n"
 
 
 def test_data_of_mnist_as_json(command: Callable[..., Any], mnist_path: Path) -> None:

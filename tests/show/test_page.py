@@ -95,7 +95,10 @@ def test_the_page_says_that_the_stand_in_is_not_mnist(page: Page) -> None:
 def test_the_page_says_where_it_ran(page: Page, record: TrainingRecord) -> None:
     """The page has versions, processor and both keys."""
     environment = record.environment
-    for text in ("TensorFlow 2.21.0, Keras 3.15.1, Python 3.11.7, on cpu; 2026-01-01", "A CPU, avx2, 2 of 2 cores"):
+    for text in (
+        "TensorFlow 2.21.0, Keras 3.15.1 (tensorflow, float32), Python 3.11.7, on cpu; 2026-01-01",
+        "A CPU, avx2, 2 of 2 cores",
+    ):
         assert text in page.text
     assert environment.numerics_key in page.text
     assert environment.hardware_key in page.text

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -21,7 +24,7 @@ pytest.importorskip("optuna", minversion="4.9")
 from mnist_bench.sweep.study import StudyMissingError, join_study, open_study, read_slots, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 IDENTITY = {"what": "a test", "levels": [1, 2.5, "64x64"]}
 POINTS: list[Any] = [{}, *({"x": number} for number in range(1, 8))]
@@ -46,6 +49,13 @@ WORKER = textwrap.dedent(
     work(join_study(url, "s", heartbeat=1), objective, pause=0.1)
     """
 )
+
+
+@contextlib.contextmanager
+def edit_database(url: str) -> Iterator[Callable[..., Any]]:
+    """Give a function that runs SQL in a database, behind Optuna's back."""
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+        yield database.execute
 
 
 @pytest.fixture
@@ -274,3 +284,44 @@ def test_a_surplus_trial_has_no_place(url: str) -> None:
     assert calls == [0]
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL"]
     assert [slot.state for slot in read_slots(study)] == ["complete"]
+
+
+@pytest.mark.parametrize(
+    ("slots", "trial", "message"),
+    [
+        pytest.param(7, None, "it has 7 places, from 0, and its trials have the places 0, 1, 2", id="fewer"),
+        pytest.param(9, None, "it has 9 places", id="more"),
+        pytest.param(10**15, None, "it has 1000000000000000 places", id="too many for any memory"),
+        pytest.param("8", None, "it has '8' places", id="text"),
+        pytest.param(-1, None, "it has -1 places", id="negative"),
+        pytest.param(True, None, "it has True places", id="no number"),
+        pytest.param(8, 99, "its trials have the places 99, 1, 2", id="a trial elsewhere"),
+        pytest.param(8, -1, "its trials have the places -1, 1, 2", id="a trial before the first"),
+        pytest.param(8, "0", "its trials have the places '0', 1, 2", id="a trial's place as text"),
+        pytest.param(8, 1, "its trials have the places 1, 2", id="a place that no trial has"),
+    ],
+)
+def test_numbers_that_disagree_are_refused(slots: object, trial: object, message: str, url: str) -> None:
+    """A study whose places and trials were edited is bad input, wherever it is read."""
+    study = open_study(url, "s", IDENTITY, POINTS)
+    study.set_user_attr("slots", slots)
+    if trial is not None:
+        with edit_database(url) as change:
+            change(
+                "UPDATE trial_user_attributes SET value_json=? WHERE key='slot' AND value_json='0'", [json.dumps(trial)]
+            )
+    for read in (
+        lambda: read_slots(study),
+        lambda: join_study(url, "s"),
+        lambda: open_study(url, "s", IDENTITY, POINTS),
+    ):
+        with pytest.raises(ValueError, match="study 's' was edited: ") as caught:
+            read()
+        assert message in str(caught.value)
+
+
+def test_an_identity_that_was_edited_is_refused(url: str) -> None:
+    """What the study is about must say so."""
+    open_study(url, "s", IDENTITY, POINTS).set_user_attr("identity", [1])
+    with pytest.raises(ValueError, match=r"study 's' was edited: its identity is '\[1\]'"):
+        join_study(url, "s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,6 +131,27 @@ def test_a_sweep_trains_every_point_with_every_seed(
         (0, [pytest.approx(0.5), pytest.approx(0.51)]),
     ]
     assert decode(dump_json(record), SweepRecord, origin="memory") == record
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ([2], "it has 2 places for the trials [2], of 3 trials"),
+        ([2, 3], "it has 2 places for the trials [2, 3], of 3 trials"),
+        ([2, -1], "it has 2 places for the trials [2, -1]"),
+        ([2, "0"], "chosen: $[1]: Expected `int`, got `str`"),
+        (None, "chosen: $: Expected `array`, got `null`"),
+    ],
+)
+def test_chosen_trials_that_were_edited_are_refused(numbers: object, message: str, url: str, tiny: Dataset) -> None:
+    """A study of tests must have a place for each trial that it says was chosen."""
+    plan = make_plan(tiny)
+    study = open_sweep(url, "s", plan, POINTS, heartbeat=1)
+    trials = make_record(study, None).trials
+    tests = open_tests(url, "s-test", plan, [trials[2], trials[0]], heartbeat=1)
+    tests.set_user_attr("identity", tests.user_attrs["identity"] | {"chosen": {"numbers": numbers}})
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_record(study, tests)
 
 
 def test_a_real_training_of_each_kind(url: str, tiny: Dataset) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.sweep import workers
 from mnist_bench.sweep.workers import Order, WorkersLostError, work_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ORDER = Order(storage="postgresql://me:secret@host/x", study="s", data="digits", heartbeat=7)
 
@@ -50,6 +51,19 @@ def test_a_killed_worker_is_started_again(stub: Callable[[str], Path]) -> None:
     assert sorted(path.name for path in folder.glob("order*")) == ["order0", "order1", "order2"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells what a process does")
+def test_a_stopped_worker_is_named_and_started_again(
+    stub: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker that was stopped neither holds the sweep for ever nor in silence."""
+    monkeypatch.setattr(workers, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.3)
+    folder = stub("[ $n -lt 1 ] && kill -STOP $$\nexit 0")
+    work_off(ORDER, jobs=1, watch=lambda: None)
+    assert sorted(path.name for path in folder.glob("order*")) == ["order0", "order1"]
+    assert capsys.readouterr().err == "worker 0: no sign of its process for 0 s; it is given up after 0 s\n"
+
+
 def test_workers_that_are_always_lost_end_the_sweep(stub: Callable[[str], Path]) -> None:
     """After six losses the sweep ends with the worker's last words."""
     stub("echo out of memory >&2\nexit 9")
@@ -75,6 +89,4 @@ def test_no_worker_outlives_the_call(stub: Callable[[str], Path]) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         work_off(ORDER, jobs=1, watch=interrupt)
-    from pathlib import Path
-
     assert not Path("/proc", (folder / "pid").read_text().strip()).exists()

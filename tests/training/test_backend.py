@@ -131,3 +131,55 @@ def test_a_missing_tensorflow_is_named(tmp_path: Path) -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "pip install 'mnist-bench[cpu]'" in answer.stdout
     assert answer.stderr == ""
+
+
+REFUSE_JAX = """
+import sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "jax":
+            raise ModuleNotFoundError("No module named 'jax'", name=name)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "variables", "message"),
+    [
+        pytest.param("", {}, ": AttributeError: module 'tensorflow' has no attribute 'keras'", id="half uninstalled"),
+        pytest.param(
+            "raise TypeError('Descriptors cannot be\\ncreated')",
+            {},
+            ": TypeError: Descriptors cannot be created",
+            id="protobuf",
+        ),
+        pytest.param(
+            REFUSE_JAX + "try:\n    import jax\nexcept ImportError as error:\n    raise ImportError('no Keras')",
+            {"KERAS_BACKEND": "jax"},
+            " with KERAS_BACKEND=jax: no Keras; it began with ModuleNotFoundError: No module named 'jax'",
+            id="no jax",
+        ),
+        pytest.param(
+            "import absent",
+            {"TF_USE_LEGACY_KERAS": "1"},
+            " with TF_USE_LEGACY_KERAS=1: No module named 'absent'",
+            id="no tf_keras",
+        ),
+    ],
+)
+def test_a_broken_tensorflow_is_one_message(
+    package: str, variables: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    """An import that fails is an ImportError that names its root, the first time and each time after it."""
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text(package)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from mnist_bench.training.backend import load_tensorflow\n"
+        "for _ in range(2):\n"
+        "    try: load_tensorflow()\n"
+        "    except ImportError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    answer = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines() == [f"TensorFlow and Keras cannot be imported{message}"] * 2

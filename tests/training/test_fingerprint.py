@@ -182,6 +182,7 @@ flags\t\t: fpu
 ARM = """processor\t: 0
 BogoMIPS\t: 50.00
 Features\t: fp asimd
+CPU implementer\t: 0x41
 CPU part\t: 0xd0c
 """
 MAC = """machdep.cpu.brand_string: Intel(R) Core(TM) i7
@@ -191,18 +192,22 @@ machdep.cpu.leaf7_features: AVX2 BMI2
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "flags"),
-    [(X86, "Some CPU @ 2.50GHz", {"fpu", "avx2", "fma"}), (ARM, None, {"fp", "asimd"}), ("", None, set())],
+    ("text", "name", "part", "flags"),
+    [
+        (X86, "Some CPU @ 2.50GHz", "", {"fpu", "avx2", "fma"}),
+        (ARM, None, ", part 0xd0c of implementer 0x41", {"fp", "asimd"}),
+        ("", None, "", set()),
+    ],
     ids=["x86", "arm", "empty"],
 )
 def test_reads_the_cpu_from_linux(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str | None, flags: set[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str | None, part: str, flags: set[str]
 ) -> None:
-    """Name and flags are the first processor's; without a name there, Python's name is taken."""
+    """Name and flags are the first processor's; without a name there, Python's name is taken, with ARM's part."""
     (tmp_path / "cpuinfo").write_text(text)
     monkeypatch.setattr(fingerprint, "Path", lambda _: tmp_path / "cpuinfo")
     found, found_flags = fingerprint._read_cpu.__wrapped__()
-    assert found == (name or platform.processor() or "unknown")
+    assert found == (name or platform.processor() or "unknown") + part
     assert found_flags == flags
 
 
@@ -259,13 +264,23 @@ def test_without_nvidia_smi_the_driver_is_unknown(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("visible", "names"),
-    [(None, ["H100", "H200"]), ("1", ["H200"]), ("", []), ("-1", []), ("0,7,1", ["H100"])],
+    [
+        (None, ["H100", "H200"]),
+        ("1", ["H200"]),
+        ("", []),
+        ("-1", []),
+        ("0,7,1", ["H100"]),
+        ("GPU-bbb", ["H200"]),
+        ("GPU-bbb-2, GPU-aaa-1", ["H200", "H100"]),
+        ("GPU-ccc,0", []),
+        ("MIG-xyz", ["a MIG device"]),
+    ],
 )
 def test_names_the_gpus_without_tensorflow(
     visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The GPUs are those that CUDA would show this process."""
-    monkeypatch.setattr(fingerprint, "_ask", lambda _: "0, H100\n1, H200")
+    monkeypatch.setattr(fingerprint, "_ask", lambda _: "0, GPU-aaa-1, H100\n1, GPU-bbb-2, H200")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -284,6 +299,102 @@ def test_counts_the_cores_of_the_affinity(monkeypatch: pytest.MonkeyPatch) -> No
     assert fingerprint.count_usable_cores() == 1
     monkeypatch.delattr(os, "sched_getaffinity")
     assert fingerprint.count_usable_cores() == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("value", "version", "flags", "recorded"),
+    [
+        pytest.param(None, "2.21.0", {"avx512_vnni"}, "default", id="unset"),
+        pytest.param("1", "2.21.0", {"avx512_vnni"}, "default", id="on anyway"),
+        pytest.param("0", "2.21.0", {"avx512_vnni"}, "0", id="turned off"),
+        pytest.param("1", "2.21.0", {"avx2"}, "1", id="turned on"),
+        pytest.param("0", "2.21.0", {"avx2"}, "default", id="off anyway"),
+        pytest.param("1", "2.8.4", {"avx512_vnni"}, "1", id="turned on before it was the default"),
+        pytest.param("2", "2.21.0", {"avx512_vnni"}, "2", id="neither"),
+    ],
+)
+def test_onednn_is_told_apart_from_its_default(
+    value: str | None, version: str, flags: set[str], recorded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable counts where it changes something: set to the default, it is the same key as unset."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert fingerprint.read_onednn(version, flags) == recorded
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert fingerprint.read_onednn(version, flags) == (value or "default")
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        pytest.param({"cpu.max": "50000 100000\n"}, 0.5, id="version 2"),
+        pytest.param({"cpu.max": "max 100000\n"}, None, id="version 2 without"),
+        pytest.param({"cpu/cpu.cfs_quota_us": "150000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1.5, id="version 1"),
+        pytest.param(
+            {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, id="version 1 without"
+        ),
+        pytest.param({"cpu.max": "half\n"}, None, id="damaged"),
+        pytest.param({}, None, id="no container"),
+    ],
+)
+def test_reads_the_quota_of_a_container(files: dict[str, str], quota: float | None, tmp_path: Path) -> None:
+    """Both versions of Linux's control groups are read."""
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert fingerprint.read_cpu_quota(tmp_path) == quota
+
+
+def test_a_quota_is_in_the_hardware_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a core is another machine; a quota of all the cores is none."""
+    keys = []
+    for quota in (None, 0.5, float(fingerprint.count_usable_cores())):
+        monkeypatch.setattr(fingerprint, "read_cpu_quota", lambda quota=quota: quota)
+        keys.append(make_key(fingerprint.collect_machine() | {"device": "cpu", "gpus": []}, HARDWARE_FIELDS))
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_settings_made_by_code_or_variable_are_in_the_numerics_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The threads, XLA's clusters and functions run eagerly count, whichever way they are set."""
+    tf = load_tensorflow()
+    plain = collect_environment(device="cpu", xla=False)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(plain.usable_cores + 1))
+    threads = collect_environment(device="cpu", xla=False)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    monkeypatch.setattr(tf.config.optimizer, "get_jit", lambda: "autoclustering")
+    clusters = collect_environment(device="cpu", xla=False)
+    monkeypatch.undo()
+    monkeypatch.setattr(tf.config, "functions_run_eagerly", lambda: True)
+    eagerly = collect_environment(device="cpu", xla=False)
+    assert clusters.flags == plain.flags | {"optimizer jit": "autoclustering"}
+    assert len({it.numerics_key for it in (plain, threads, clusters, eagerly)}) == 4
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tensorflow",
+        "tensorflow_cpu",
+        "tensorflow-intel",
+        "tensorflow-macos",
+        "tensorflow-rocm",
+        "tensorflow-gpu",
+        "tensorflow-cpu-aws",
+        "tensorflow-aarch64",
+        "tensorflow-directml",
+        "intel-tensorflow",
+        "tf-nightly",
+        "tf_nightly_cpu",
+    ],
+)
+def test_every_build_of_tensorflow_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platforms' and vendors' packages have names of their own."""
+    found = SimpleNamespace(name=name, version="2.99.0")
+    monkeypatch.setattr(metadata, "distributions", lambda: iter([found]))
+    assert find_package_version("tensorflow") == "2.99.0"
 
 
 def test_a_key_is_the_same_everywhere(record: TrainingRecord) -> None:

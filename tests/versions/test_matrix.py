@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from filelock import FileLock
 
+from mnist_bench.checks.layers.fast import name_fast_checks
 from mnist_bench.records import files
 from mnist_bench.records.serial import RecordError, dump_folded, load
 from mnist_bench.training.fingerprint import read_commit
@@ -74,8 +75,8 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     assert record.imports == [1.5]
     names = {engine: [check.name for check in checks] for engine, checks in record.checks.items()}
     assert names == {
-        "epoch": ["structure/layers[mlp]", "contract/new-order[epoch]"],
-        "graph": ["contract/new-order[graph]"],
+        "epoch": name_fast_checks(["mlp"], "epoch"),
+        "graph": [name for name in name_fast_checks(["mlp"], "graph") if "graph" in name],
     }
     assert record.checks["epoch"][0].evidence == ""
     assert [probe.config.case for probe in record.probes] == [("mlp", "epoch"), ("mlp", "fused")]
@@ -181,6 +182,18 @@ def test_a_training_that_fails_leaves_the_others(
     assert set(reasons) == {"mlp-epoch seed 2", "mlp-epoch seed 3"}
     assert reasons["mlp-epoch seed 2"] == "mlp, seed 2: its worker process was killed by SIGKILL"
     assert (record.status, record.accuracy[0].seeds) == ("partial", [0, 1, 4])
+
+
+def test_another_precision_is_no_measurement(
+    run: Callable[..., VersionRecord], stub_version: Path, edit: Callable[..., Path]
+) -> None:
+    """A version is measured as the lab computes, in float32 on TensorFlow, or not at all."""
+    edit(stub_version / "record.json", '"precision": "float32"', '"precision": "float16"', name="record.json")
+    record = run()
+    assert [(failure.layer, failure.reason.partition(":")[0]) for failure in record.failures] == [
+        ("import", "TensorFlow 2.21.0, Keras 3.15.1, backend tensorflow, precision float16, data")
+    ]
+    assert not record.checks
 
 
 def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_version: Path) -> None:

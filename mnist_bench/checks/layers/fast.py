@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.layers import arithmetic, contracts, reproducibility, structure
+from mnist_bench.checks.layers.guard import guard
+from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.training.backend import choose_device
+from mnist_bench.training.engines import check_engine, check_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.data.dataset import Dataset
 
-__all__ = ["FAST_CHECKS", "run_fast_checks"]
+__all__ = ["FAST_CHECKS", "name_fast_checks", "run_fast_checks"]
 
 FAST_CHECKS = (
     *("structure/layers", "structure/initial-weights"),
@@ -23,8 +27,25 @@ FAST_CHECKS = (
 """The names of the checks, without a case."""
 
 
+def name_fast_checks(labs: Sequence[str], engine: str) -> list[str]:
+    """Return the names of the checks in their order, with their cases.
+
+    Args:
+        labs: Keys of `LABS`.
+        engine: A key of `ENGINES`.
+    """
+    cases = [Case(lab, engine) for lab in labs]
+    return [
+        *(f"structure/{check}[{lab}]" for lab in labs for check in ("layers", "initial-weights")),
+        *(f"contract/{name}[{engine}]" for name in contracts.CONTRACTS),
+        *(f"arithmetic/oracle[{case}]" for case in cases),
+        "reproducibility/op-determinism",
+        *(f"reproducibility/bits[{case}]" for case in cases),
+    ]
+
+
 def run_fast_checks(
-    labs: Sequence[str], engine: str, dataset: Dataset, source: str, *, device: str
+    labs: Sequence[str], engine: str, dataset: Dataset, source: str, *, device: str, first: int = 0
 ) -> Iterator[CheckResult]:
     """Run the checks in this process, except for trainings that need a fresh process.
 
@@ -34,20 +55,29 @@ def run_fast_checks(
         dataset: The data, loaded.
         source: The same data, for the fresh process to load.
         device: `auto`, `cpu` or `gpu`.
+        first: The place of the first check to run, after a process that has run those before it.
 
     Yields:
-        The result of each check; known regressions are not taken into account.
+        The result of each check, whatever it raises; known regressions are not taken into account.
 
     Raises:
         DeviceError: The device cannot be used.
+        EngineError: The engine does not work with this version of Keras.
+        ImportError: TensorFlow is not installed, or cannot be imported.
     """
     choose_device(device)  # once TensorFlow has run on a GPU, it is too late
+    settled = check_engine(engine)
+    check_steps(settled, steps=2 if settled.whole_epoch and settled.fit else 1)
+    configs = [
+        TrainingConfig(lab=lab, engine=engine, seed=FIRST_SEED, epochs=1, data=source, device=device) for lab in labs
+    ]
+    checks: list[Callable[[], CheckResult]] = []
     for lab in labs:
-        yield structure.check_layers(lab)
-        yield structure.check_initial_weights(lab)
-    for name in contracts.CONTRACTS:
-        yield contracts.check_contract(name, engine)
-    for lab in labs:
-        yield arithmetic.check_arithmetic(lab, engine)
-    yield reproducibility.check_determinism()
-    yield from reproducibility.check_reproducible(labs, [engine], dataset, source, device=device)
+        checks += [partial(structure.check_layers, lab), partial(structure.check_initial_weights, lab)]
+    checks += [partial(contracts.check_contract, name, engine) for name in contracts.CONTRACTS]
+    checks += [partial(arithmetic.check_arithmetic, lab, engine) for lab in labs]
+    checks.append(reproducibility.check_determinism)
+    with reproducibility.FreshProcess() as fresh:
+        checks += [partial(reproducibility.check_bits, config, dataset, fresh) for config in configs]
+        for name, check in [*zip(name_fast_checks(labs, engine), checks, strict=True)][first:]:
+            yield guard(name, check)

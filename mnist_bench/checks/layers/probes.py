@@ -16,7 +16,7 @@ from mnist_bench.checks.layers import tracers
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
-from mnist_bench.training.backend import choose_device, seed_everything, set_determinism
+from mnist_bench.training.backend import blame_keras, choose_device, seed_everything, set_determinism
 from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import check_engine, compile_model, predict, train_model
 from mnist_bench.training.fingerprint import collect_environment
@@ -85,7 +85,8 @@ def _probe_stages(
     yield "gradient", [before - now for before, now in zip(given, after, strict=True)]
     yield "update", _one_step(plain, config, batch, given)[1]
     model = _compiled(plain, config, prepared, given)
-    figures = model.evaluate(prepared.x_test[:_EVALUATED], prepared.y_test[:_EVALUATED], verbose=0)
+    with blame_keras("evaluate"):
+        figures = model.evaluate(prepared.x_test[:_EVALUATED], prepared.y_test[:_EVALUATED], verbose=0)
     yield "evaluation", [np.array(figures, np.float32)]
     yield from _probe_epochs(lab, config, prepared, given)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training import backend
 from mnist_bench.training.runner import train
@@ -13,79 +12,80 @@ from mnist_bench.training.workers import serve
 from mnist_bench.training.workers.child import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.data.dataset import Dataset
 
-__all__ = ["check_determinism", "check_reproducible"]
+__all__ = ["FreshProcess", "check_bits", "check_determinism"]
 
 
-def check_reproducible(
-    labs: Sequence[str],
-    engines: Sequence[str],
-    dataset: Dataset,
-    source: str,
-    *,
-    seed: int = FIRST_SEED,
-    device: str = "auto",
-) -> Iterator[CheckResult]:
-    """Check that a seed gives the same result wherever it is trained, and the next seed another result.
+class FreshProcess:
+    """A process that trains each of several configurations once, started when the first is asked for.
 
-    Args:
-        labs: Keys of `LABS`.
-        engines: Keys of `ENGINES`.
-        dataset: The data, loaded.
-        source: The same data, for the fresh process to load.
-        seed: The seed; the other seed is the next number.
-        device: `auto`, `cpu` or `gpu`.
-
-    Yields:
-        A result for each lab by each engine.
-
-    Raises:
-        RuntimeError: A training in a fresh process failed.
+    They share the process, as its import of TensorFlow takes longer than their epochs.
     """
-    configs = [
-        TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=1, data=source, device=device)
-        for engine in engines
-        for lab in labs
-    ]
-    for config, digests in zip(configs, _collect_digests(configs, dataset), strict=True):
-        next_digest = digests.pop("another seed")
-        count = len(set(digests.values()))
-        holds = count == 1 and next_digest not in digests.values()
-        yield CheckResult(
-            name=f"reproducibility/bits[{config.case}]",
-            verdict=Verdict.PASS if holds else Verdict.REGRESSED,
-            figure=f"{count} results of one seed, {'another' if holds else 'not another'} of the next",
-            bound="1, another",
-            evidence=", ".join(f"{where}: {digest[:8]}" for where, digest in digests.items()),
-        )
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._child: Child | None = None
+
+    def __enter__(self) -> FreshProcess:  # noqa: PYI034 - Self is in no standard library before 3.11
+        """Return the process."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def train(self, config: TrainingConfig) -> str:
+        """Return the digest of the weights after a training there; the process may use this process's cores.
+
+        Raises:
+            RuntimeError: The training failed.
+        """
+        if self._child is None:
+            self._child = Child(serve.MODULE)
+        self._child.send(config)
+        while message := self._child.read():
+            if message["event"] == "failed":
+                raise RuntimeError(message["reason"])
+            if message["event"] == "finished":
+                return str(message["record"]["final_digest"])
+        reason = f"the fresh process {self._child.explain_end()}"
+        self.__exit__()  # the next configuration gets another one
+        raise RuntimeError(reason)
 
 
-def _collect_digests(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[dict[str, str]]:
-    """Train the seed of each configuration in several places, and the next seed in one place.
+def check_bits(config: TrainingConfig, dataset: Dataset, fresh: FreshProcess) -> CheckResult:
+    """Check that a seed gives the same result wherever it is trained, and the next seed another result.
 
     The number of cores is always the same: a product is split among the threads, and on an AVX2 machine 1 and 2
     threads end in different bits. The numerics key includes the threads for the same reason.
 
-    Returns:
-        For each configuration, the digest of the final weights by place.
+    Args:
+        config: What to train; `data` names the data set for the fresh process.
+        dataset: The same data, loaded.
+        fresh: The fresh process.
+
+    Raises:
+        RuntimeError: The training in the fresh process failed.
     """
-    apart = _train_apart(configs)
-
-    def train_here(config: TrainingConfig) -> str:
-        return train(config, dataset=dataset).final_digest
-
-    return [
-        {
-            "this process": train_here(config),
-            "this process again": train_here(config),
-            "another seed": train_here(dataclasses.replace(config, seed=config.seed + 1)),
-            "a fresh process": digest,
-        }
-        for config, digest in zip(configs, apart, strict=True)
-    ]
+    digests = {
+        "a fresh process": fresh.train(config),
+        "this process": train(config, dataset=dataset).final_digest,
+        "this process again": train(config, dataset=dataset).final_digest,
+    }
+    next_digest = train(dataclasses.replace(config, seed=config.seed + 1), dataset=dataset).final_digest
+    count = len(set(digests.values()))
+    holds = count == 1 and next_digest not in digests.values()
+    return CheckResult(
+        name=f"reproducibility/bits[{config.case}]",
+        verdict=Verdict.PASS if holds else Verdict.REGRESSED,
+        figure=f"{count} results of one seed, {'another' if holds else 'not another'} of the next",
+        bound="1, another",
+        evidence=", ".join(f"{where}: {digest[:8]}" for where, digest in digests.items()),
+    )
 
 
 def check_determinism() -> CheckResult:
@@ -98,19 +98,3 @@ def check_determinism() -> CheckResult:
         figure="on" if on else "off",
         bound="on",
     )
-
-
-def _train_apart(configs: Sequence[TrainingConfig]) -> list[str]:
-    """Return the digests of trainings in one fresh process, which may use the same cores as this process."""
-    with Child(serve.MODULE) as child:
-        return [_train_in(child, config) for config in configs]
-
-
-def _train_in(child: Child, config: TrainingConfig) -> str:
-    child.send(config)
-    while message := child.read():
-        if message["event"] == "failed":
-            raise RuntimeError(message["reason"])
-        if message["event"] == "finished":
-            return str(message["record"]["final_digest"])
-    raise RuntimeError(f"the fresh process {child.explain_end()}")

@@ -33,9 +33,12 @@ def main() -> None:
             for value in _ANSWERS[request.pop("ask")](**request):
                 tell(event="value", value=value)
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-            known = isinstance(error, (ValueError, ModuleNotFoundError))
-            reason = str(error) if known else f"{type(error).__name__}: {error}"
-            tell(event="failed", reason=" ".join(reason.split()), details=traceback.format_exc())
+            from mnist_bench.training.backend import DeviceError, explain_error
+            from mnist_bench.training.engines import EngineError
+
+            reason = " ".join(str(error).split()) if isinstance(error, ValueError) else explain_error(error)
+            bad_input = isinstance(error, (DeviceError, EngineError))
+            tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
         else:
             tell(event="finished")
 
@@ -62,11 +65,11 @@ def _answer_probes(configs: list[dict[str, Any]]) -> Iterator[object]:
         yield probe(read_config(config), dataset)
 
 
-def _answer_checks(labs: list[str], engine: str, source: str, device: str) -> Iterator[CheckResult]:
+def _answer_checks(labs: list[str], engine: str, source: str, device: str, first: int) -> Iterator[CheckResult]:
     from mnist_bench.checks.layers.fast import run_fast_checks
     from mnist_bench.training.data.dataset import load_dataset
 
-    return run_fast_checks(labs, engine, load_dataset(source), source, device=device)
+    return run_fast_checks(labs, engine, load_dataset(source), source, device=device, first=first)
 
 
 _ANSWERS: dict[str, Callable[..., Iterator[object]]] = {

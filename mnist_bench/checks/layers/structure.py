@@ -14,9 +14,15 @@ from mnist_bench.training.labs import CLASSES, PIXELS, build_model, check_lab
 from mnist_bench.training.runner import describe_layers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.labs import Lab
 
-__all__ = ["check_initial_weights", "check_layers", "expected_layers"]
+__all__ = ["LAB_ARITHMETIC", "check_environment", "check_initial_weights", "check_layers", "expected_layers"]
+
+LAB_ARITHMETIC = {"backend": "tensorflow", "precision": "float32"}
+"""The lab's values of these fields of an `EnvironmentRecord`."""
 
 # The variance of n uniform draws lies within this many of its own standard deviations.
 _DEVIATIONS = 5.0
@@ -49,6 +55,30 @@ def check_layers(name: str) -> CheckResult:
         bound=f"{lab.parameters:,}, all trainable, {len(expected_layers(lab))} layers",
         evidence=f"layers: {rows}",
     )
+
+
+def check_environment(environment: EnvironmentRecord, data: str) -> CheckResult:
+    """Check that the models compute with the lab's backend and precision, and name what is under test.
+
+    With another backend or precision all other checks would fail, and none would say why.
+
+    Args:
+        environment: Where the models are.
+        data: The name of the data set, for people.
+    """
+    found = {name: getattr(environment, name) for name in LAB_ARITHMETIC}
+    holds = found == LAB_ARITHMETIC
+    return CheckResult(
+        name="structure/environment",
+        verdict=Verdict.PASS if holds else Verdict.INCONCLUSIVE,
+        figure=f"TensorFlow {environment.tensorflow}, Keras {environment.keras}, {_join(found)}, data: {data}",
+        bound=_join(LAB_ARITHMETIC),
+        evidence="" if holds else "set by KERAS_BACKEND or in keras.json (KERAS_HOME); nothing else was checked",
+    )
+
+
+def _join(fields: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
 def check_initial_weights(name: str, *, seed: int = FIRST_SEED) -> CheckResult:

@@ -163,6 +163,7 @@ def main() -> None:
             task = AbTask(**json.loads(sys.stdin.readline()))
             measure(task, (Step(**json.loads(line)) for line in sys.stdin), tell)
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-            known = isinstance(error, (ValueError, ModuleNotFoundError))
-            reason: Any = str(error) if known else f"{type(error).__name__}: {error}"
+            from mnist_bench.training.backend import explain_error
+
+            reason: Any = str(error) if isinstance(error, ValueError) else explain_error(error)
             tell(event="failed", reason=" ".join(reason.split()), details=traceback.format_exc())

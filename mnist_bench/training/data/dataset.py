@@ -5,6 +5,7 @@ A data set always carries its name and its digest, so that the stand-in never pa
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ class Dataset:
         y_train: (60000,) uint8, from 0 to 9.
         x_test: (10000, 28, 28) uint8.
         y_test: (10000,) uint8.
+        missing: Why the stand-in was taken in place of MNIST, if it was.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Dataset:
     y_train: npt.NDArray[np.uint8]
     x_test: npt.NDArray[np.uint8]
     y_test: npt.NDArray[np.uint8]
+    missing: str = ""
 
     def __post_init__(self) -> None:
         """Lock the arrays: a training that changed an array would change all later trainings."""
@@ -160,7 +163,7 @@ def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress 
             return _make_dataset("mnist", *load_mnist(progress))
         except MissingError as missing:  # a damaged MNIST is an error, and no reason to measure other data
             try:
-                return _make_dataset("digits", *load_digits())
+                return dataclasses.replace(_make_dataset("digits", *load_digits()), missing=str(missing))
             except DataError as error:
                 raise DataError(f"{missing}; {error}") from error
     return _make_dataset("mnist", read_mnist(Path(source)), str(source))

@@ -59,6 +59,7 @@ class Child:
         variables = dict(os.environ) if python is None else drop_own_variables()
         # The parent makes the stand-in: scikit-learn may be missing in the child's environment.
         variables["MNIST_BENCH_CACHE"] = str(find_cache_folder().absolute())
+        self._killed, self._forgotten = False, 0
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with the process
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, in an interpreter that the user named
@@ -121,8 +122,17 @@ class Child:
         """Return the exit code of a process that has ended, else None."""
         return self._process.poll()
 
+    def is_stuck(self) -> bool:
+        """Return whether the process does nothing now: it was stopped, or waits for a file system; Linux only."""
+        with contextlib.suppress(OSError):
+            # The state follows the name, which stands in brackets and may hold anything.
+            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return state in "TtD"
+        return False
+
     def kill(self) -> None:
         """Kill the process and those that it has started; whoever reads then learns that it has ended."""
+        self._killed = self._killed or self._process.poll() is None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -141,12 +151,20 @@ class Child:
         self._log.seek(0)
         return self._log.read()[-_LOG_CHARACTERS:]
 
+    def read_last_line(self) -> str:
+        """Return the last line that the process has printed since `forget`; empty if there is none."""
+        self._log.seek(self._forgotten)
+        return next((line.strip() for line in reversed(self._log.read().splitlines()) if line.strip()), "")
+
+    def forget(self) -> None:
+        """Leave what the process has printed so far out of the explanation of its end: it does something else now."""
+        self._forgotten = os.fstat(self._log.fileno()).st_size
+
     def explain_end(self) -> str:
         """Wait for the end of the process, and return in words how it ended and what it said last."""
-        code = self._process.wait()
-        lines = [line for line in self.read_log().splitlines() if line.strip()]
-        # A process that was killed did not print why.
-        return describe_exit(code) + (f": {lines[-1].strip()}" if lines and code > 0 else "")
+        code, last = self._process.wait(), self.read_last_line()
+        # Where this process killed the other one, what was printed before is not the reason.
+        return describe_exit(code) + (f": {last}" if last and code != 0 and not self._killed else "")
 
 
 @contextlib.contextmanager

@@ -82,12 +82,14 @@ class CommandError(RuntimeError):
 
     Attributes:
         lines: The last lines that it left.
+        bad_input: Whether what was asked for cannot be had, such as a GPU.
     """
 
-    def __init__(self, reason: str, lines: list[str]) -> None:
+    def __init__(self, reason: str, lines: list[str], *, bad_input: bool = False) -> None:
         """Keep the reason, as the message, and the lines."""
         super().__init__(reason)
         self.lines = lines
+        self.bad_input = bad_input
 
 
 def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-__all__ = ["EpochEnded", "Failed", "Finished", "Started", "share_cores", "train_all"]
+__all__ = ["EpochEnded", "Failed", "Finished", "Silent", "Started", "share_cores", "train_all"]
+
+SILENT_SECONDS = 60.0
+"""Without an event of a worker: then it is named. A first start from a cold disk, or a slow epoch, may take as long."""
+
+PATIENCE_SECONDS = 1200.0
+"""Without an event: then the worker is given up. No epoch of the lab takes a tenth of it on one slow core."""
+
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,15 @@ class EpochEnded:
     task: int
     epoch: int
     figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Silent:
+    """The worker process of a training has given no sign for so long."""
+
+    task: int
+    config: TrainingConfig
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -71,14 +89,15 @@ class Failed:
     details: str
 
 
-Event = Started | EpochEnded | Finished | Failed
+Event = Started | EpochEnded | Silent | Finished | Failed
 
 
 def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1, python: str | None = None) -> Iterator[Event]:
     """Train every configuration, `jobs` at a time, and yield what happens as it happens.
 
     Each of the `jobs` workers is pinned to its share of the cores, and takes the next configuration when it
-    has finished one, so TensorFlow is imported once a worker.
+    has finished one, so TensorFlow is imported once a worker. A worker that hangs, for example because it was stopped
+    or its file system is gone, is named after `SILENT_SECONDS` and killed after `PATIENCE_SECONDS`.
 
     Args:
         configs: What to train.
@@ -104,11 +123,14 @@ def train_all(configs: Sequence[TrainingConfig], *, jobs: int = 1, python: str |
             threads.append(thread)
         busy = len(threads)
         while busy:
-            event = events.get()
-            if event is None:
-                busy -= 1
-            else:
-                yield event
+            with contextlib.suppress(queue.Empty):
+                event = events.get(timeout=_LOOK_SECONDS)
+                if event is None:
+                    busy -= 1
+                else:
+                    yield event
+            for worker in workers:
+                yield from worker.watch()
     finally:
         # Also when the caller stops early or is interrupted: no worker outlives the call.
         for worker in workers:
@@ -129,25 +151,70 @@ def share_cores(jobs: int) -> list[list[int] | None]:
 
 @dataclass
 class _Worker:
-    """One worker process, started when it is first needed and again after it was lost."""
+    """One worker process, started when it is first needed and again after it was lost.
+
+    Attributes:
+        at: What it trains, from its own thread.
+        silence: Seconds without an event, as far as they were watched: a stopped parent counts none.
+    """
 
     cores: list[int] | None
     python: str | None
     child: Child | None = None
     stopped: bool = False
+    at: tuple[int, TrainingConfig] | None = None
+    silence: float = 0.0
+    named: bool = False
+    looked: float = 0.0
+    lost: str = ""
 
     def run(self, task: int, config: TrainingConfig) -> Iterator[Event]:
         """Have the worker train one configuration and yield its events, `Finished` or `Failed` last."""
-        child = self._start() if self.child is None else self.child
+        if self.child is not None:
+            self.child.forget()
+        child = self.child or self._start()
+        self._hear((task, config))
         child.send(config)
-        while message := _read_message(child):
+        while message := self._read(child):
+            self._hear((task, config))
             event = _read_event(message, task, config)
             yield event
             if isinstance(event, (Finished, Failed)):
+                self._hear(None)
                 return
-        reason = f"{config.lab}, seed {config.seed}: its worker process {child.explain_end()}"
+        self._hear(None)
+        how = self.lost or child.explain_end()
+        reason = f"{config.lab}, seed {config.seed}: its worker process {how}"
         yield Failed(task, config, reason, bad_input=False, details=child.read_log())
         self.close()
+
+    def watch(self) -> Iterator[Silent]:
+        """Yield that the worker is silent, once; kill it when it has been silent for too long."""
+        now = time.monotonic()
+        # Where this process itself was stopped, the worker's events may lie unread.
+        passed, self.looked = min(now - self.looked, 2 * _LOOK_SECONDS), now
+        at, child = self.at, self.child
+        if at is None or child is None:
+            return
+        self.silence += passed
+        if self.silence > PATIENCE_SECONDS:
+            self.lost = f"gave no sign for {PATIENCE_SECONDS:.0f} s and was ended{_quote(child)}"
+            child.kill()
+        elif self.silence > SILENT_SECONDS and not self.named:
+            self.named = True
+            yield Silent(*at, self.silence)
+
+    def _hear(self, at: tuple[int, TrainingConfig] | None) -> None:
+        self.at, self.silence, self.named = at, 0.0, False
+
+    def _read(self, child: Child) -> dict[str, Any] | None:
+        """Return the next event of a child, which is killed where it writes anything else; None where it has ended."""
+        try:
+            return child.read()
+        except ValueError as error:
+            self.lost = f"was ended: {error}{_quote(child)}"
+            child.kill()
+            return None
 
     def stop(self) -> None:
         """Kill the process and let no other one start; the thread that serves it then ends by itself."""
@@ -158,7 +225,7 @@ class _Worker:
 
     def close(self) -> None:
         """End the process, if there is one."""
-        child, self.child = self.child, None
+        child, self.child, self.lost = self.child, None, ""
         if child is not None:
             child.close()
 
@@ -189,13 +256,10 @@ def _serve(
     events.put(None)
 
 
-def _read_message(child: Child) -> dict[str, Any] | None:
-    """Return the next event of a child, which is killed where it writes anything else; None where it has ended."""
-    try:
-        return child.read()
-    except ValueError:
-        child.kill()
-        return None
+def _quote(child: Child) -> str:
+    """Return what a child has said last, as an addition to a reason."""
+    last = child.read_last_line()
+    return f"; it said last: {last}" if last else ""
 
 
 def _read_event(message: dict[str, Any], task: int, config: TrainingConfig) -> Event:

@@ -38,7 +38,7 @@ def read_config(fields: dict[str, Any]) -> TrainingConfig:
 
 def _answer(request: dict[str, Any], tell: Tell) -> None:
     """Train what one request asks for, and tell the events of the training."""
-    from mnist_bench.training.backend import DeviceError
+    from mnist_bench.training.backend import DeviceError, explain_error
     from mnist_bench.training.runner import check_config, train
 
     try:
@@ -56,8 +56,8 @@ def _answer(request: dict[str, Any], tell: Tell) -> None:
         )
         tell(event="finished", record=record)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-        bad_input = isinstance(error, (DeviceError, ModuleNotFoundError))
-        reason = str(error) if bad_input else f"{type(error).__name__}: {error}"
+        bad_input = isinstance(error, (DeviceError, ImportError))
+        reason = str(error) if bad_input else explain_error(error)
         tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
 
 

@@ -97,6 +97,32 @@ def test_an_end_is_explained_by_the_last_line(tmp_path: Path) -> None:
         assert child.explain_end() == "ended with exit code 3: no TensorFlow"
         child.send({"ask": "x"})
         assert (child.poll(), child.read_log()) == (3, "first\nno TensorFlow\n")
+        child.forget()
+        assert child.explain_end() == "ended with exit code 3"
+
+
+@pytest.mark.parametrize(
+    ("script", "ours", "words"),
+    [
+        pytest.param("echo no memory >&2; kill -ABRT $$", False, "was killed by SIGABRT: no memory", id="its own end"),
+        pytest.param(
+            "echo all is well >&2; echo; sleep 60", True, "was killed by SIGKILL", id="killed by this process"
+        ),
+    ],
+)
+def test_a_signal_is_explained_by_the_last_line(
+    tmp_path: Path,
+    script: str,
+    ours: bool,  # noqa: FBT001 - a case
+    words: str,
+) -> None:
+    """What a process says before a signal ends it is the reason, unless the signal came from this process."""
+    with make_child(tmp_path, script) as child:
+        if ours:
+            with pytest.raises(ValueError, match="no event"):
+                child.read()
+            child.kill()
+        assert child.explain_end() == words
 
 
 def test_a_child_has_this_package_and_nothing_of_the_surroundings(

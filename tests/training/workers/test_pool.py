@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pytest
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.workers import pool, serve
-from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started, share_cores, train_all
+from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Silent, Started, share_cores, train_all
 
 if TYPE_CHECKING:
     from mnist_bench.training.workers.pool import Event
@@ -93,13 +94,48 @@ def test_a_killed_worker_loses_its_own_training_only(stub_workers: Path) -> None
     for event in train_all(configs, jobs=1):
         events.append(event)
         if isinstance(event, EpochEnded) and event.task == 1:
+            time.sleep(0.1)  # until it has said that it waits
             os.kill(int((stub_workers / "perceptron-1.pid").read_text()), signal.SIGKILL)
     failed = end_of(events, 1)
     assert isinstance(failed, Failed)
     assert failed.config == configs[1]
-    assert failed.reason == "perceptron, seed 1: its worker process was killed by SIGKILL"
+    assert failed.reason == "perceptron, seed 1: its worker process was killed by SIGKILL: waiting"
     assert not failed.bad_input
     assert [type(end_of(events, task)) for task in (0, 2, 3)] == [Finished] * 3
+
+
+def test_a_worker_that_is_stopped_is_named_and_given_up(stub_workers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its training fails after a stated time, with what it said last; the others finish."""
+    monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.05)
+    configs, events = make_configs(1, 11), []
+    for event in train_all(configs, jobs=1):
+        events.append(event)
+        if isinstance(event, EpochEnded) and event.task == 0:
+            time.sleep(0.1)  # until it has said that it waits
+            os.kill(int((stub_workers / "perceptron-1.pid").read_text()), signal.SIGSTOP)
+            monkeypatch.setattr(pool, "SILENT_SECONDS", 0.2)
+            monkeypatch.setattr(pool, "PATIENCE_SECONDS", 0.6)
+        elif isinstance(event, Silent):
+            monkeypatch.setattr(pool, "SILENT_SECONDS", 60.0)
+        elif isinstance(event, Failed):
+            monkeypatch.setattr(pool, "PATIENCE_SECONDS", 60.0)
+    assert [type(event) for event in events[:4]] == [Started, EpochEnded, Silent, Failed]
+    silent, failed = events[2:4]
+    assert silent.config == configs[0]
+    assert failed.reason == (
+        "perceptron, seed 1: its worker process gave no sign for 1 s and was ended; it said last: waiting"
+    )
+    assert not failed.bad_input
+    assert isinstance(end_of(events, 1), Finished)
+
+
+def test_a_parent_that_was_stopped_gives_no_worker_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time in which nobody looked does not count."""
+    worker = pool._Worker(None, None, child=object(), at=(0, make_configs(1)[0]))  # type: ignore[arg-type]
+    now = iter([1000.0, 1001.0, 99000.0])
+    monkeypatch.setattr(pool.time, "monotonic", lambda: next(now))
+    assert [list(worker.watch()) for _ in range(3)] == [[], [], []]
+    assert worker.silence == 2 + 1 + 2
 
 
 @pytest.mark.usefixtures("stub_workers")
