@@ -9,11 +9,13 @@ import pytest
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.data.dataset import Dataset
 
 
@@ -44,7 +46,26 @@ def test_a_lab_that_is_given_twice_is_probed_once(
 ) -> None:
     """The second time the file of the first would be in the way."""
     record, asked = load(probe_file, ProbeRecord), []
+
+    def ask(_python: object, configs: Sequence[TrainingConfig]) -> Iterator[ProbeRecord]:
+        asked.extend(config.lab for config in configs)
+        return (record for _ in configs)
+
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
-    monkeypatch.setattr("mnist_bench.checks.layers.probes.probe", lambda config, _: asked.append(config.lab) or record)
+    monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_probes", ask)
     answer = command("probe", "mlp", "perceptron", "mlp", "--out", tmp_path / "new")
     assert (answer.status, asked) == (0, ["mlp", "perceptron"])
+
+
+def test_a_probe_that_fails_is_no_bad_input(
+    command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
+) -> None:
+    """What Keras raises is status 3, in one line, and never 1, 2 or 70."""
+
+    def fail(*_: object) -> None:
+        raise CommandError("fit raised TypeError: no float16", [])
+
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
+    monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_probes", fail)
+    answer = command("probe", "mlp", "--data", "digits", "--out", tmp_path / "new")
+    assert answer == (3, "", "mnist-bench: fit raised TypeError: no float16\n")
