@@ -15,7 +15,7 @@ from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.records import ProbeRecord, describe_difference
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
@@ -125,7 +125,7 @@ def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iter
 
 def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
     """Return the probes of a folder, and the trainings by lab and engine."""
-    paths = sorted(source.glob("*.json"))
+    paths = list_json(source)
     if not paths:
         raise RecordError(f"{source}: no records (*.json) there")
     probes: list[ProbeRecord] = []

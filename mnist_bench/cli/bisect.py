@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import make_setup
+from mnist_bench.cli.shell import echo, make_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def bisect_versions(
     records = {name: record for name, record in load_folder(versions).items() if name in specs}
     if dry_run:
         for name in list_open(question, list(specs), records):
-            typer.echo(name)
+            echo(name)
         return
     plan = MeasurementPlan(
         layers=("install", "import", {"bits": "probes", "accuracy": "accuracy"}.get(check, "checks")),
@@ -92,7 +92,7 @@ def _make_fetch(
         return make_setup(versions, jobs=jobs, data=data)
 
     def fetch(name: str) -> VersionRecord:
-        typer.echo(f"{name}:", err=True)
+        echo(f"{name}:", err=True)
         for _ in run_version(specs[name], plan, setup(), versions):
             pass
         return load_version(versions / f"{name}.json")
@@ -106,7 +106,7 @@ def _show_turn(turn: Turn, question: Question, specs: dict[str, VersionSpec]) ->
     for name in specs:
         if name in turn.answers:
             measured = ", measured now" if name in turn.measured else ""
-            typer.echo(f"{name:24} {answers[turn.answers[name]]}{measured}")
+            echo(f"{name:24} {answers[turn.answers[name]]}{measured}")
     good, bad = specs[turn.good], specs[turn.bad]
     changes = [
         f"{product} {before} to {after}"
@@ -118,6 +118,6 @@ def _show_turn(turn: Turn, question: Question, specs: dict[str, VersionSpec]) ->
         if before != after
     ]
     first = f"one of {', '.join([*turn.skipped, turn.bad])}" if turn.skipped else turn.bad
-    typer.echo(f"{question.check} of {question.lab} by {question.engine} changes at {first}: {', '.join(changes)}")
+    echo(f"{question.check} of {question.lab} by {question.engine} changes at {first}: {', '.join(changes)}")
     if turn.odd:
-        typer.echo(f"the verdict changes more than once: {', '.join(turn.odd)} disagree with the versions around")
+        echo(f"the verdict changes more than once: {', '.join(turn.odd)} disagree with the versions around")

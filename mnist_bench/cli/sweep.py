@@ -77,6 +77,7 @@ def sweep(
     import numpy as np
 
     from mnist_bench.records.environment import DatasetRecord
+    from mnist_bench.sweep.page import check_page_folder
     from mnist_bench.sweep.records import SweepPlan
     from mnist_bench.sweep.space import list_points, make_space
     from mnist_bench.sweep.storage import load_optuna
@@ -101,8 +102,7 @@ def sweep(
         dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
     )
     check_points(plan, points)
-    if storage is None:
-        folder.mkdir(parents=True, exist_ok=True)
+    check_page_folder(folder)
     order = Order(
         storage=storage or f"sqlite:///{database}",
         study=study,

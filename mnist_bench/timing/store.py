@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.files import SCHEMA_VERSION, place_in
 from mnist_bench.records.serial import load, save
 from mnist_bench.timing.records import LEAST_ROUNDS, load_run, refuse_strangers
 
@@ -178,12 +178,12 @@ def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> 
     info = run.machine_info
     python = ".".join(info.python_version.split(".")[:2])
     # pytest-benchmark looks in this folder; there is no TensorFlow for 32 bits.
-    place = folder / f"{info.system}-{info.python_implementation}-{python}-64bit"
+    place = place_in(folder, f"{info.system}-{info.python_implementation}-{python}-64bit")
     keras = run.benchmarks[0].extra_info.keras
     name = f"{run.machine.hardware_key}_tf{run.tensorflow}_keras{keras}.json"
     numbers = (int(stored.name[:4]) for stored in place.glob("[0-9][0-9][0-9][0-9]_*.json"))
     for number in itertools.count(max(numbers, default=0) + 1):
-        target = place / f"{number:04}_{name}"
+        target = place_in(place, f"{number:04}_{name}")
         try:
             save(content, target)
         except FileExistsError:

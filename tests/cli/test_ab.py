@@ -81,7 +81,7 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
         (["--budget", "nan"], "budget nan is not allowed: it must be positive seconds"),
         (["--b", "nowhere"], "nowhere: no such interpreter, and no such folder"),
         (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),
-        (["--out", "there.json"], "there.json exists already: choose another file with --out"),
+        (["--out", "there.json"], "there.json exists already: choose another place with --out"),
         (["--device", "tpu"], "unknown device 'tpu': choose from auto, cpu, gpu"),
     ],
 )

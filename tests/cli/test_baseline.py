@@ -209,3 +209,20 @@ def test_baseline_alone_is_bad_usage(command: Callable[..., Any]) -> None:
     assert answer.status == 2
     for name in ("list", "show", "accept", "diff"):
         assert name in answer.out + answer.err
+
+
+def test_a_baseline_forges_no_line(command: Callable[..., Any], probe_file: Path, folder: Path) -> None:
+    """What a terminal or a CI system would obey is shown as text, on the line it belongs to."""
+    command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "why")
+    path = next(folder.rglob("*.json"))
+    plain = command("baseline", "show", path).out.splitlines()
+    text = path.read_text().replace('"why": "why"', json.dumps("why\n::error::x\x1b[2J")[1:-1].join(['"why": "', '"']))
+    path.write_text(
+        text.replace('"forward"', json.dumps("forward\nPASS")).replace('"avx2"', json.dumps("avx2\r\x1b[1A"))
+    )
+    for arguments in (("show", path), ("list", "--folder", folder)):
+        answer = command("baseline", *arguments)
+        assert answer.status == 0
+        assert "\x1b" not in answer.out
+        assert not any(line.lstrip().startswith(("::", "PASS")) for line in answer.out.splitlines())
+    assert len(command("baseline", "show", path).out.splitlines()) == len(plain)

@@ -36,7 +36,7 @@ def test_probe_overwrites_nothing(
 ) -> None:
     """A file in the way is named before anything is trained."""
     answer = command("probe", "mlp", "--out", probe_file.parent)
-    check_refused(answer, "mlp-epoch.json exists already: choose another folder with --out")
+    check_refused(answer, "mlp-epoch.json exists already: choose another place with --out")
 
 
 def test_a_lab_that_is_given_twice_is_probed_once(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.cli.shell import default_folder, existing_folder, make_setup, say, write_report
+from mnist_bench.cli.shell import check_reports, default_folder, existing_folder, make_setup, say, write_report
+from mnist_bench.show.text import MARKDOWN_MARK
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mnist_bench.training.data.dataset import Dataset
 
 
@@ -32,9 +32,25 @@ def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
 
 def test_a_report_replaces_the_last(tmp_path: Path) -> None:
     """A job writes its report to the same place each time."""
+    report = tmp_path / "new" / "report.md"
     for text in ("first", "second"):
-        write_report(tmp_path / "new" / "report.md", text)
-    assert (tmp_path / "new" / "report.md").read_text() == "second"
+        check_reports(report, None)
+        write_report(report, f"{MARKDOWN_MARK} {text}")
+    assert report.read_text() == f"{MARKDOWN_MARK} second"
+
+
+def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:
+    """A file that is no report is refused, before the work and after; so are two reports in one file."""
+    record = tmp_path / "record.json"
+    record.write_text('{"kind": "version"}')
+    with pytest.raises(FileExistsError, match=r"record\.json exists already, and was not written by this command"):
+        check_reports(None, record)
+    with pytest.raises(FileExistsError, match="left alone"):
+        write_report(record, "text")
+    assert record.read_text() == '{"kind": "version"}'
+    with pytest.raises(ValueError, match="two reports cannot be written to one file"):
+        check_reports(tmp_path / "report", tmp_path / "folder" / ".." / "report")
+    check_reports(Path("/dev/null"), Path("/dev/null"))
 
 
 @pytest.mark.parametrize("data", ["~/mnist.npz", "mnist.npz"])

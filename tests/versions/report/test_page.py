@@ -132,7 +132,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
     record = records[NEW]
     gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
     environment = dataclasses.replace(
-        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil, numerics_key=evil
+        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil
     )
     bad = CheckResult(name=f"contract/{evil}", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
     records[NEW] = update_record(
