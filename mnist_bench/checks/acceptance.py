@@ -21,6 +21,7 @@ from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.backend import read_versions
 from mnist_bench.training.engines import check_engine
+from mnist_bench.training.fingerprint import UNKNOWN_COMMIT
 from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def find_objections(
     dirty = any(commit is not None and commit.endswith("+dirty") for commit in everywhere)
     return [
         *(["the working tree was dirty"] if dirty else []),
+        *(["git does not say whether the working tree was clean"] if UNKNOWN_COMMIT in everywhere else []),
         # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
         *_find_low(trainings),

@@ -64,10 +64,10 @@ def ab(
     from mnist_bench.timing.ab.records import VERDICTS
     from mnist_bench.timing.ab.rounds import compare
 
-    path = out or default_folder() / "ab.json"
     plan = _make_plan(
         a, b, lab, engine, data, device, budget=budget, in_turn=in_turn, as_shipped=as_shipped, fault_b=fault_b
     )
+    path = out or default_folder() / "ab.json"
     check_replaceable(path)
     with show_rounds(budget) as show:
         record = compare(plan, show)
@@ -85,7 +85,7 @@ def calibrate(
     *,
     lab: options.Lab = "mlp",
     engine: options.Engine = "epoch",
-    runs: Annotated[int, typer.Option(parser=options.whole_number(1), metavar="N", help="Comparisons to make.")] = 20,
+    runs: Annotated[int, options.count("Comparisons to make.")] = 20,
     budget: options.Budget = options.BUDGET_SECONDS,
     data: options.Data = "auto",
     device: options.TimedDevice = "cpu",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, make_setup
+from mnist_bench.cli.shell import echo, find_versions, make_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,7 @@ def bisect_versions(
         str, typer.Option(help="bits, accuracy, or a check such as contract/new-order.")
     ] = "contract/new-order",
     engine: options.Engine = "epoch",
-    seeds: Annotated[
-        int,
-        typer.Option(
-            parser=options.whole_number(1), metavar="N", help="With --check accuracy: how many seeds to train."
-        ),
-    ] = 7,
+    seeds: Annotated[int, options.count("With --check accuracy: how many seeds to train.")] = 7,
     versions: options.Versions = options.VERSIONS_FOLDER,
     jobs: options.AccuracyJobs = 1,
     epochs: options.Epochs = None,
@@ -60,8 +55,9 @@ def bisect_versions(
     from mnist_bench.versions.releases import find_between
 
     question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
-    specs = {spec.name: spec for spec in find_between(find_spec(good, versions), find_spec(bad, versions))}
-    records = {name: record for name, record in load_folder(versions).items() if name in specs}
+    known = find_versions(versions)
+    specs = {spec.name: spec for spec in find_between(find_spec(good, known), find_spec(bad, known))}
+    records = {name: record for name, record in load_folder(known).items() if name in specs}
     if dry_run:
         for name in list_open(question, list(specs), records):
             echo(name)

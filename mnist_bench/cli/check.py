@@ -25,11 +25,7 @@ def check(
     engine: options.Engine = "epoch",
     seeds: Annotated[
         int,
-        typer.Option(
-            parser=options.whole_number(1),
-            metavar="N",
-            help="The most new seeds to train, if the bits differ from the baseline's.",
-        ),
+        options.count("The most new seeds to train, if the bits differ from the baseline's."),
     ] = 20,
     jobs: options.Jobs = 1,
     against: options.Baselines = None,
@@ -64,8 +60,6 @@ def check(
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
 
-    folder = out or default_folder()
-    check_folder(folder)
     check_reports(junit, markdown)
     dataset = load_data(data)
     plan = CheckPlan(
@@ -76,9 +70,10 @@ def check(
         dataset=dataset,
         source=dataset.name if data == "auto" else data,
         baselines=existing_folder(against) or find_folder(),
-        folder=folder,
+        folder=out or default_folder(),
         device=device,
     )
+    check_folder(plan.folder)
     results = _run_checks(plan, fast=fast, quiet=json)
     if json:
         typer.echo(format_json(results), nl=False)

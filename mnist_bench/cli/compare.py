@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import check_reports, echo, write_report
+from mnist_bench.cli.shell import check_reports, echo, find_versions, write_report
 
 if TYPE_CHECKING:
     from mnist_bench.checks.records import ProbeRecord
@@ -58,6 +58,7 @@ def compare(
         return probe_environment(python, names, engine=engine, epochs=epochs, source=data)
 
     check_reports(markdown)
+    versions = find_versions(versions)
     sides = load(base), load(new)
     probes = [probe for probe in map(get_probe, sides) if probe]
     both = len(probes) == len(sides)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, load_data, make_setup, say
+from mnist_bench.cli.shell import echo, find_versions, load_data, make_setup, say
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
@@ -91,7 +91,7 @@ def list_all(
     from mnist_bench.versions.plan import find_missing
 
     plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=None)
-    rows = {name: (record, find_missing(record, plan)) for name, record in list_matrix(out).items()}
+    rows = {name: (record, find_missing(record, plan)) for name, record in list_matrix(find_versions(out)).items()}
     if json:
         facts = {
             name: {

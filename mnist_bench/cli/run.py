@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +27,7 @@ def run(
     seed: Annotated[int, typer.Option(parser=options.whole_number(), metavar="N", help="The first seed.")] = FIRST_SEED,
     seeds: Annotated[
         int,
-        typer.Option(parser=options.whole_number(1), metavar="N", help="How many seeds to train: seed, seed + 1, ..."),
+        options.count("How many seeds to train: seed, seed + 1, ..."),
     ] = 1,
     jobs: options.Jobs = 1,
     epochs: Annotated[
@@ -130,12 +129,9 @@ def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset,
     if json:
         typer.echo(dump_json(records), nl=False)
         return
-    from rich.console import Console
+    from mnist_bench.show.console import make_run_table, print_table
 
-    from mnist_bench.show.console import make_run_table
-
-    # A pipe has no width, and rich would cut the figures to 80 columns.
-    Console(width=None if sys.stdout.isatty() else 120).print(make_run_table(records))
+    print_table(make_run_table(records))
     echo(f"Records, plots and page: {page}")
 
 

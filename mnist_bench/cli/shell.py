@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +21,15 @@ __all__ = [
     "default_folder",
     "echo",
     "existing_folder",
+    "find_versions",
     "load_data",
     "make_setup",
+    "remove_empty_folders",
     "say",
     "write_report",
 ]
+
+_made: list[Path] = []  # folders of results that this command has made
 
 
 class Debug:
@@ -59,8 +65,35 @@ def load_data(source: str) -> Dataset:
 
 
 def default_folder() -> Path:
-    """Return where results go if no folder is given: results/TIME."""
-    return Path("results", dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S"))
+    """Make the folder where results go if no folder is given: results/TIME.
+
+    The folder is new: two runs that begin in the same second get two.
+    """
+    name = dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
+        folder = Path("results", name + suffix)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
+    _made.append(folder)
+    return folder
+
+
+def remove_empty_folders() -> None:
+    """Remove what `default_folder` made and the command left empty, because its usage was bad or it wrote nothing."""
+    while _made:
+        folder = _made.pop()
+        for place in (folder, folder.parent):
+            with contextlib.suppress(OSError):
+                place.rmdir()
+
+
+def find_versions(folder: Path) -> Path:
+    """Return the folder of the versions' records to read: for the default, those of the package if it is not here."""
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.cli.options import VERSIONS_FOLDER
+
+    return find_folder() / "versions" if folder == VERSIONS_FOLDER and not folder.is_dir() else folder
 
 
 def existing_folder(folder: Path | None) -> Path | None:

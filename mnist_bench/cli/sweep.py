@@ -36,9 +36,7 @@ def sweep(
     ] = None,
     seeds: Annotated[
         int,
-        typer.Option(
-            parser=options.whole_number(1), metavar="N", help="How many seeds to train each point with: 1671, 1672, ..."
-        ),
+        options.count("How many seeds to train each point with: 1671, 1672, ..."),
     ] = 3,
     sampler: Annotated[
         str, typer.Option(help="one-at-a-time (around the lab's own values), grid, random or tpe.")

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.cli.shell import check_reports, default_folder, existing_folder, make_setup, say, write_report
+from mnist_bench.cli.shell import (
+    check_reports,
+    default_folder,
+    existing_folder,
+    make_setup,
+    remove_empty_folders,
+    say,
+    write_report,
+)
 from mnist_bench.show.text import MARKDOWN_MARK
 
 if TYPE_CHECKING:
@@ -22,12 +30,30 @@ def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[s
 
 
 def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
-    """Without a folder there is nothing to check; results go into a folder named by the time."""
+    """Without a folder there is nothing to check."""
     assert existing_folder(None) is None
     assert existing_folder(tmp_path) == tmp_path
     with pytest.raises(ValueError, match="none: no such folder"):
         existing_folder(tmp_path / "none")
-    assert re.fullmatch(r"results/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d", default_folder().as_posix())
+
+
+def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results go into a new folder named by the time, also where several runs begin in the same second."""
+    monkeypatch.chdir(tmp_path)
+    folders = [default_folder() for _ in range(3)]
+    assert re.fullmatch(r"results/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-[23])?", folders[-1].as_posix())
+    assert len(set(folders)) == len(list((tmp_path / "results").iterdir())) == 3
+
+
+def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder of results is removed when the command ends; one with results stays."""
+    monkeypatch.chdir(tmp_path)
+    default_folder()
+    remove_empty_folders()
+    assert not Path("results").exists()
+    (default_folder() / "file").touch()
+    remove_empty_folders()
+    assert len(list(Path("results").rglob("file"))) == 1
 
 
 def test_a_report_replaces_the_last(tmp_path: Path) -> None:
