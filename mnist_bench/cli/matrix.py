@@ -126,6 +126,8 @@ def pairs(
     Works as `ab` does, and writes OUT/pairs/NAME.json; a pair that has a record is not measured again. Exit status:
     0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
     """
+    from mnist_bench.records.files import check_folder
+    from mnist_bench.versions.folder import pair_path
     from mnist_bench.versions.matrix import find_spec, list_matrix
     from mnist_bench.versions.releases import find_predecessor
 
@@ -136,6 +138,7 @@ def pairs(
     if names and None in bases.values():
         first = next(name for name, base in bases.items() if base is None)
         raise ValueError(f"{first}: has no predecessor, because it is the first version of its axis")
+    check_folder(pair_path(out, "").parent)
     measure = functools.partial(_pair_one, records=records, out=out, budget=budget, dataset=load_data(data))
     raise typer.Exit(max([measure(base, spec) for spec in chosen if (base := bases[spec.name])]))
 

@@ -142,14 +142,17 @@ def _list_marks() -> list[str]:
 
 
 def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -> MeasurementSetup:
-    """Return the setup for measuring versions into this folder; loads the data.
+    """Return the setup for measuring versions into this folder; makes the folder and loads the data.
 
     Raises:
+        OSError: The folder cannot be written.
         ValueError: The data cannot be used.
     """
+    from mnist_bench.records.files import check_folder
     from mnist_bench.versions.matrix import work_folder
     from mnist_bench.versions.measurement import MeasurementSetup
 
+    check_folder(work_folder(out))
     dataset = load_data(data)
     place = os.path.realpath(os.path.expanduser(data))  # noqa: PTH111 - it never raises
     return MeasurementSetup(

@@ -237,6 +237,9 @@ def find_cache_folder() -> Path:
         return Path(named)
     import platformdirs
 
-    folder = Path(platformdirs.user_cache_dir("mnist-bench"))
-    # In a container the user may have no home: the folder then still begins with the tilde.
-    return Path(tempfile.gettempdir(), "mnist-bench-cache") if folder.parts[0] == "~" else folder
+    # In a container the user may have no home: platformdirs raises an error, or leaves the tilde in the path.
+    with contextlib.suppress(RuntimeError):
+        folder = Path(platformdirs.user_cache_dir("mnist-bench"))
+        if folder.is_absolute():
+            return folder
+    return Path(tempfile.gettempdir(), f"mnist-bench-cache-{os.getuid()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,6 @@ from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mnist_bench.training.data.dataset import Dataset
 
@@ -48,3 +48,28 @@ def test_a_lab_that_is_given_twice_is_probed_once(
     monkeypatch.setattr("mnist_bench.checks.layers.probes.probe", lambda config, _: asked.append(config.lab) or record)
     answer = command("probe", "mlp", "perceptron", "mlp", "--out", tmp_path / "new")
     assert (answer.status, asked) == (0, ["mlp", "perceptron"])
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--out"])
+def test_a_place_that_cannot_be_written_is_found_before_the_checks(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    """A report or a folder in an impossible place, and a file that is no report, cost no check."""
+    monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda *_: pytest.fail("a check ran"))
+    (tmp_path / "file").write_text("mine")
+    check_refused(command("check", "mlp", "--fast", "--data", "digits", option, tmp_path / "file" / "below"), "file")
+    check_refused(command("check", "mlp", "--fast", "--data", "digits", option, tmp_path / "file"), "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_device_stays_a_device(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that nobody wants may go to /dev/null, which root could replace by a file."""
+    result = CheckResult(name="structure/layers[mlp]", verdict=Verdict.PASS, figure="7", bound="7")
+    monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda _plan: iter([result]))
+    answer = command("check", "--fast", "--data", "digits", "--junit", "/dev/null", "--markdown", "/dev/null")
+    assert answer.status == 0
+    assert Path("/dev/null").is_char_device()

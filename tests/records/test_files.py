@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mnist_bench.records.files import check_replaceable, place_in, replace_own, supersede, write_atomically
+from mnist_bench.records.files import (
+    check_replaceable,
+    find_cache_folder,
+    place_in,
+    replace_own,
+    supersede,
+    write_atomically,
+)
 
 
 def test_writes_bytes_into_a_new_folder(tmp_path: Path) -> None:
@@ -233,3 +240,14 @@ def test_what_is_superseded_is_kept_under_a_numbered_name(tmp_path: Path) -> Non
     names = ["raw.superseded-1", "record.superseded-1", "record.superseded-2"]
     assert sorted(kept.name for kept in tmp_path.iterdir()) == names
     assert {(tmp_path / name).read_bytes() for name in names[1:]} == {b"first"}
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: neither an error nor a folder called `~` in the working folder."""
+    for name in ("HOME", "XDG_CACHE_HOME", "MNIST_BENCH_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    folder = Path(tempfile.gettempdir(), f"mnist-bench-cache-{os.getuid()}")
+    assert find_cache_folder() == folder
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _name: "~/.cache/mnist-bench")
+    assert find_cache_folder() == folder
