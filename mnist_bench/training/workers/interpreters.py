@@ -21,7 +21,7 @@ _INSIDE = ("bin/python", "bin/python3", "Scripts/python.exe")
 # Asked of a strange interpreter: so in any Python, without importing what takes long, and not from the working folder.
 _QUESTION = """
 import sys
-sys.path.pop(0)
+sys.path[:] = filter(None, sys.path)
 import importlib.util as u, json
 print(json.dumps([name for name in ("numpy", "tensorflow") if u.find_spec(name) is None]))
 """
