@@ -186,3 +186,11 @@ def test_small_words(make_versions: MakeVersions) -> None:
         {"name": "initial weights", "digests": ["00000000", "00000000"]},
         {"name": "data order", "digests": ["keras2ke", ""]},
     ]
+
+
+def test_a_check_of_no_group_has_a_column_of_its_own(make_versions: MakeVersions) -> None:
+    """A check that only one version has, of a layer that nobody knows, leaves the others' fields empty."""
+    records = make_versions([OLD, NEW], seeds=1)
+    strange = CheckResult(name="strange/check", verdict=Verdict.REGRESSED, figure="1", bound="0")
+    records[NEW] = dataclasses.replace(records[NEW], checks={"epoch": [strange]})
+    assert "strange/check" in read(records).text
