@@ -15,12 +15,13 @@ from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.records import ProbeRecord, describe_difference
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.backend import read_versions
 from mnist_bench.training.engines import check_engine
+from mnist_bench.training.fingerprint import UNKNOWN_COMMIT
 from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def find_objections(
     dirty = any(commit is not None and commit.endswith("+dirty") for commit in everywhere)
     return [
         *(["the working tree was dirty"] if dirty else []),
+        *(["git does not say whether the working tree was clean"] if UNKNOWN_COMMIT in everywhere else []),
         # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
         *_find_low(trainings),
@@ -125,7 +127,7 @@ def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iter
 
 def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
     """Return the probes of a folder, and the trainings by lab and engine."""
-    paths = sorted(source.glob("*.json"))
+    paths = list_json(source)
     if not paths:
         raise RecordError(f"{source}: no records (*.json) there")
     probes: list[ProbeRecord] = []

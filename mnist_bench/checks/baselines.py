@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.environment import EnvironmentRecord, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.serial import load, save
+from mnist_bench.records.serial import list_json, load, save
+from mnist_bench.records.training import MOST_LOSS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,10 +68,9 @@ class Reference:
             if seed in seen:
                 raise ValueError(f"seeds: {seed} occurs twice")
             seen.add(seed)
-            if not 0 <= accuracy <= 1:
-                raise ValueError(f"test_accuracy of seed {seed}: {accuracy!r} is outside 0 to 1")
-            if not 0 <= loss < math.inf:
-                raise ValueError(f"test_loss of seed {seed}: {loss!r} is negative or not finite")
+            check_range(f"test_accuracy of seed {seed}:", accuracy, high=1)
+            check_range(f"test_loss of seed {seed}:", loss, high=MOST_LOSS)
+        check_names(engine=self.engine)
         if self.epochs < 1:
             raise ValueError(f"epochs: {self.epochs} is less than 1")
 
@@ -95,7 +94,8 @@ class AccuracyBaseline:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a baseline that holds nothing to compare with."""
+        """Refuse names that are none, and a baseline that holds nothing to compare with."""
+        check_names(lab=self.lab, dataset=self.dataset)
         if not self.references:
             raise ValueError("references: the list is empty")
 
@@ -112,13 +112,13 @@ def find_folder() -> Path:
 
 def accuracy_path(folder: Path, dataset: str, lab: str) -> Path:
     """Return the path of a lab's accuracy baseline."""
-    return folder / "accuracy" / dataset / f"{lab}.json"
+    return files.place_in(folder, "accuracy", dataset, f"{lab}.json")
 
 
 def probe_path(folder: Path, record: ProbeRecord) -> Path:
     """Return the path of the probe baseline with which a probe may be compared bit by bit."""
     config, key = record.config, record.environment.numerics_key
-    return folder / "digests" / record.dataset.source / str(config.case) / f"{key}.json"
+    return files.place_in(folder, "digests", record.dataset.source, str(config.case), f"{key}.json")
 
 
 def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest: str) -> Reference | None:
@@ -160,7 +160,7 @@ def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
 def list_baselines(folder: Path) -> Iterator[Path]:
     """Yield every baseline file of a folder, sorted."""
     for kind in ("accuracy", "digests"):
-        yield from sorted((folder / kind).rglob("*.json"))
+        yield from list_json(folder / kind, "**/*.json")
 
 
 def plan_accuracy(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
+from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, EnvironmentRecord, check_names, explain_keys
 from mnist_bench.records.files import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class ProbeRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a record without stages, or with two of one name."""
+        """Refuse names that are none, and a record without stages or with two of one name."""
+        check_names(lab=self.config.lab, engine=self.config.engine)
         names = [stage.name for stage in self.stages]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"stages: expected one or more, each once, not {names!r}")

@@ -23,7 +23,7 @@ from mnist_bench.checks.layers.structure import check_environment
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
 from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
-from mnist_bench.records.serial import load
+from mnist_bench.records.serial import list_json, load
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.campaign import plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
@@ -149,7 +149,7 @@ def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
 def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
     """Say that no probe baseline fits this environment, and how the nearest baseline differs."""
     folder = baselines.probe_path(plan.baselines, now).parent
-    probes = [load(path, ProbeRecord) for path in sorted(folder.glob("*.json"))]
+    probes = [load(path, ProbeRecord) for path in list_json(folder)]
     differences = [explain_keys(probe.environment, now.environment, NUMERICS_FIELDS) for probe in probes]
     if not differences:
         return "bits: no baseline for this lab and engine"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import default_folder, load_data
+from mnist_bench.cli.shell import default_folder, echo, load_data
 
 if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
@@ -55,26 +55,27 @@ def ab(
     import dataclasses
 
     from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import dump_json, save
     from mnist_bench.records.verdicts import EXIT_STATUS
+    from mnist_bench.show.text import clean
     from mnist_bench.timing.ab.calibration import find_sharpness
     from mnist_bench.timing.ab.console import format_ab, show_rounds
     from mnist_bench.timing.ab.records import VERDICTS
     from mnist_bench.timing.ab.rounds import compare
 
-    path = out or default_folder() / "ab.json"
-    if path.exists():
-        raise FileExistsError(f"{path} exists already: choose another file with --out")
     plan = _make_plan(
         a, b, lab, engine, data, device, budget=budget, in_turn=in_turn, as_shipped=as_shipped, fault_b=fault_b
     )
+    path = out or default_folder() / "ab.json"
+    check_replaceable(path)
     with show_rounds(budget) as show:
         record = compare(plan, show)
     # Kept before anything else can go wrong.
     save(record, path)
     record = dataclasses.replace(record, calibration=find_sharpness(baselines or find_folder(), record))
     save(record, path, overwrite=True)
-    typer.echo(dump_json(record) if json else f"{format_ab(record)}\nRecord: {path}\n", nl=False)
+    typer.echo(dump_json(record) if json else f"{clean(format_ab(record))}\nRecord: {path}\n", nl=False)
     if record.failure:
         raise ValueError(f"{record.failure}; the rounds before that are in {path}")
     raise typer.Exit(EXIT_STATUS[VERDICTS[record.verdict]])
@@ -84,7 +85,7 @@ def calibrate(
     *,
     lab: options.Lab = "mlp",
     engine: options.Engine = "epoch",
-    runs: Annotated[int, typer.Option(parser=options.whole_number(1), metavar="N", help="Comparisons to make.")] = 20,
+    runs: Annotated[int, options.count("Comparisons to make.")] = 20,
     budget: options.Budget = options.BUDGET_SECONDS,
     data: options.Data = "auto",
     device: options.TimedDevice = "cpu",
@@ -108,6 +109,7 @@ def calibrate(
 
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.records.config import Case
+    from mnist_bench.records.files import check_folder
     from mnist_bench.records.serial import dump_json, save
     from mnist_bench.timing.ab.calibration import calibrate as summarise
     from mnist_bench.timing.ab.calibration import calibration_path, format_sharpness
@@ -124,8 +126,10 @@ def calibrate(
         if path.exists():  # noticed after the first run, not after the last
             raise FileExistsError(f"{path} exists already: remove it to calibrate this machine again")
         ratios = f"wall {format_ratio(run.wall)}, processor {format_ratio(run.cpu)}"
-        typer.echo(f"run {number}: {run.verdict}; {ratios}", err=True)
+        echo(f"run {number}: {run.verdict}; {ratios}", err=True)
 
+    check_folder(folder)
+    check_folder(place / "timings")
     record = summarise(run_series(dataclasses.replace(plan, early=False), folder, runs, show))
     path = calibration_path(place, record.environment, record.workload)
     save(record, path)

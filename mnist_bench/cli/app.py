@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import traceback
 from typing import Annotated, Any
@@ -18,7 +20,7 @@ from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix import matrix
 from mnist_bench.cli.report import export, report
 from mnist_bench.cli.run import data, env, run
-from mnist_bench.cli.shell import Debug, say
+from mnist_bench.cli.shell import Debug, remove_empty_folders, say
 from mnist_bench.cli.streams import flush_streams, guard_streams
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
@@ -65,6 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
     guard_streams()
     Debug.on = False  # until the option is read: another call in this process may have set it
+    os.environ.pop("MPLBACKEND", None)  # a notebook's: no window is shown here, and an unknown backend is an error
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal has a ≥, and the results must be shown
     try:
         _refuse_empty(sys.argv[1:] if arguments is None else arguments)
         status = app(arguments, standalone_mode=False)
@@ -73,6 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
         message, status = _explain(error)
         say(message)
+    finally:
+        remove_empty_folders()
     if status == _INTERRUPTED:
         say("interrupted")
     flush_streams()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import existing_folder, say
+from mnist_bench.cli.shell import echo, existing_folder, say
 
 if TYPE_CHECKING:
     from mnist_bench.checks.baselines import AccuracyBaseline
@@ -33,7 +33,7 @@ def list_all(folder: options.Baselines = None) -> None:
     if not paths:
         say(f"{place}: no baselines")
     for path in paths:
-        typer.echo(f"{path.relative_to(place)}: {_describe(load(path, *FORMS))}")
+        echo(f"{path.relative_to(place)}: {_describe(load(path, *FORMS))}")
 
 
 @baseline.command()
@@ -41,25 +41,25 @@ def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None
     """Show what a baseline holds, who accepted it and why: every reference, or every stage of a probe."""
     from mnist_bench.checks.baselines import FORMS, AccuracyBaseline
     from mnist_bench.records.serial import load
-    from mnist_bench.show.text import format_spread
+    from mnist_bench.show.text import clean_line, format_spread
 
     stored = load(path, *FORMS)
     if not isinstance(stored, AccuracyBaseline):
-        typer.echo(f"{stored.config.lab} by {stored.config.engine} on {stored.dataset.source}: {_describe(stored)}")
+        echo(f"{stored.config.lab} by {stored.config.engine} on {stored.dataset.source}: {_describe(stored)}")
         for stage in stored.stages:
-            typer.echo(f"  {stage.name:<26} {stage.digest[:12]}")
+            echo(f"  {clean_line(stage.name):<26} {clean_line(stage.digest[:12])}")
         if stored.acceptance:
-            typer.echo(f"  {_format_acceptance(stored.acceptance)}")
+            echo(f"  {_format_acceptance(stored.acceptance)}")
         return
-    typer.echo(f"{stored.lab} on {stored.dataset}; if an engine has several references, the last is in force")
+    echo(f"{stored.lab} on {stored.dataset}; if an engine has several references, the last is in force")
     for reference in stored.references:
         figures = reference.test_accuracy, reference.test_loss
         accuracy, loss = (format_spread(values, (min(values), max(values))) for values in figures)
         environment = reference.environment
-        typer.echo(
+        echo(
             f"{reference.engine}: {len(reference.seeds)} seeds, {reference.epochs} epochs: "
             f"accuracy {accuracy}, loss {loss}\n"
-            f"  TensorFlow {environment.tensorflow}, Keras {environment.keras}; "
+            f"  TensorFlow {clean_line(environment.tensorflow)}, Keras {clean_line(environment.keras)}; "
             f"{_format_acceptance(reference.acceptance)}"
         )
 
@@ -83,7 +83,7 @@ def accept(
     from mnist_bench.checks.baselines import find_folder
 
     for path in accept_folder(records, folder or find_folder(), why=why, force=force):
-        typer.echo(f"accepted: {path}")
+        echo(f"accepted: {path}")
 
 
 @baseline.command()
@@ -95,18 +95,21 @@ def diff(
     from mnist_bench.checks.acceptance import diff_baselines
 
     for line in diff_baselines(base, new):
-        typer.echo(line)
+        echo(line)
 
 
 def _describe(stored: AccuracyBaseline | ProbeRecord) -> str:
     from mnist_bench.checks.baselines import AccuracyBaseline
+    from mnist_bench.show.text import clean_line
 
     if isinstance(stored, AccuracyBaseline):
         return ", ".join(f"{reference.engine} {len(reference.seeds)} seeds" for reference in stored.references)
     environment = stored.environment
-    return f"{len(stored.stages)} stages, Keras {environment.keras}, {environment.instruction_set}"
+    return clean_line(f"{len(stored.stages)} stages, Keras {environment.keras}, {environment.instruction_set}")
 
 
 def _format_acceptance(acceptance: Acceptance) -> str:
+    from mnist_bench.show.text import clean_line
+
     forced = f"; FORCED: {'; '.join(acceptance.forced)}" if acceptance.forced else ""
-    return f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}{forced}"
+    return clean_line(f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}{forced}")

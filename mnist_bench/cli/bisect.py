@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import make_setup
+from mnist_bench.cli.shell import echo, find_versions, make_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,7 @@ def bisect_versions(
         str, typer.Option(help="bits, accuracy, or a check such as contract/new-order.")
     ] = "contract/new-order",
     engine: options.Engine = "epoch",
-    seeds: Annotated[
-        int,
-        typer.Option(
-            parser=options.whole_number(1), metavar="N", help="With --check accuracy: how many seeds to train."
-        ),
-    ] = 7,
+    seeds: Annotated[int, options.count("With --check accuracy: how many seeds to train.")] = 7,
     versions: options.Versions = options.VERSIONS_FOLDER,
     jobs: options.AccuracyJobs = 1,
     epochs: options.Epochs = None,
@@ -60,11 +55,12 @@ def bisect_versions(
     from mnist_bench.versions.releases import find_between
 
     question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
-    specs = {spec.name: spec for spec in find_between(find_spec(good, versions), find_spec(bad, versions))}
-    records = {name: record for name, record in load_folder(versions).items() if name in specs}
+    known = find_versions(versions)
+    specs = {spec.name: spec for spec in find_between(find_spec(good, known), find_spec(bad, known))}
+    records = {name: record for name, record in load_folder(known).items() if name in specs}
     if dry_run:
         for name in list_open(question, list(specs), records):
-            typer.echo(name)
+            echo(name)
         return
     plan = MeasurementPlan(
         layers=("install", "import", {"bits": "probes", "accuracy": "accuracy"}.get(check, "checks")),
@@ -92,7 +88,7 @@ def _make_fetch(
         return make_setup(versions, jobs=jobs, data=data)
 
     def fetch(name: str) -> VersionRecord:
-        typer.echo(f"{name}:", err=True)
+        echo(f"{name}:", err=True)
         for _ in run_version(specs[name], plan, setup(), versions):
             pass
         return load_version(versions / f"{name}.json")
@@ -106,7 +102,7 @@ def _show_turn(turn: Turn, question: Question, specs: dict[str, VersionSpec]) ->
     for name in specs:
         if name in turn.answers:
             measured = ", measured now" if name in turn.measured else ""
-            typer.echo(f"{name:24} {answers[turn.answers[name]]}{measured}")
+            echo(f"{name:24} {answers[turn.answers[name]]}{measured}")
     good, bad = specs[turn.good], specs[turn.bad]
     changes = [
         f"{product} {before} to {after}"
@@ -118,6 +114,6 @@ def _show_turn(turn: Turn, question: Question, specs: dict[str, VersionSpec]) ->
         if before != after
     ]
     first = f"one of {', '.join([*turn.skipped, turn.bad])}" if turn.skipped else turn.bad
-    typer.echo(f"{question.check} of {question.lab} by {question.engine} changes at {first}: {', '.join(changes)}")
+    echo(f"{question.check} of {question.lab} by {question.engine} changes at {first}: {', '.join(changes)}")
     if turn.odd:
-        typer.echo(f"the verdict changes more than once: {', '.join(turn.odd)} disagree with the versions around")
+        echo(f"the verdict changes more than once: {', '.join(turn.odd)} disagree with the versions around")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import default_folder, existing_folder, load_data, write_report
+from mnist_bench.cli.shell import check_reports, default_folder, echo, existing_folder, load_data, write_report
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -25,11 +25,7 @@ def check(
     engine: options.Engine = "epoch",
     seeds: Annotated[
         int,
-        typer.Option(
-            parser=options.whole_number(1),
-            metavar="N",
-            help="The most new seeds to train, if the bits differ from the baseline's.",
-        ),
+        options.count("The most new seeds to train, if the bits differ from the baseline's."),
     ] = 20,
     jobs: options.Jobs = 1,
     against: options.Baselines = None,
@@ -58,11 +54,13 @@ def check(
     """
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.suite import CheckPlan
+    from mnist_bench.records.files import check_folder
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_json, format_junit, format_markdown, format_summary
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
 
+    check_reports(junit, markdown)
     dataset = load_data(data)
     plan = CheckPlan(
         labs=[check_lab(lab).name for lab in dict.fromkeys(labs or LABS)],
@@ -75,11 +73,12 @@ def check(
         folder=out or default_folder(),
         device=device,
     )
+    check_folder(plan.folder)
     results = _run_checks(plan, fast=fast, quiet=json)
     if json:
         typer.echo(format_json(results), nl=False)
     else:
-        typer.echo(format_summary(results))
+        echo(format_summary(results))
     for path, write in ((junit, format_junit), (markdown, format_markdown)):
         if path is not None:
             write_report(path, write(results))
@@ -101,6 +100,7 @@ def probe(
     """Write the digest of every stage of training, one file per lab; `compare` names the first that differs."""
     from mnist_bench.checks.elsewhere import ask_probes
     from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import save
     from mnist_bench.training.labs import LABS
     from mnist_bench.training.runner import check_config
@@ -111,14 +111,13 @@ def probe(
     ]
     paths = [out / f"{config.case}.json" for config in configs]
     for path in paths:
-        if path.exists():
-            raise FileExistsError(f"{path} exists already: choose another folder with --out")
+        check_replaceable(path)
     dataset = load_data(data)
     source = dataset.name if data == "auto" else data
     asked = ask_probes(None, [dataclasses.replace(config, data=source) for config in configs])
     for record, path in zip(asked, paths, strict=True):
         save(record, path)
-        typer.echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
+        echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 
 
 def _run_checks(plan: CheckPlan, *, fast: bool, quiet: bool) -> list[CheckResult]:
@@ -130,5 +129,5 @@ def _run_checks(plan: CheckPlan, *, fast: bool, quiet: bool) -> list[CheckResult
     for result in check_fast_layers(plan) if fast else run_suite(plan, show_events_by_config()):
         results.append(result)
         if not quiet:
-            typer.echo(format_line(result))
+            echo(format_line(result))
     return results

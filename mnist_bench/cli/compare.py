@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import write_report
+from mnist_bench.cli.shell import check_reports, echo, find_versions, write_report
 
 if TYPE_CHECKING:
     from mnist_bench.checks.records import ProbeRecord
@@ -54,9 +54,11 @@ def compare(
         if python is None:
             return load_sides(text, versions)
         names = [check_lab(lab).name for lab in dict.fromkeys(labs or LABS)]
-        typer.echo(f"{text}: probing {', '.join(names)} by {engine} ...", err=True)
+        echo(f"{text}: probing {', '.join(names)} by {engine} ...", err=True)
         return probe_environment(python, names, engine=engine, epochs=epochs, source=data)
 
+    check_reports(markdown)
+    versions = find_versions(versions)
     sides = load(base), load(new)
     probes = [probe for probe in map(get_probe, sides) if probe]
     both = len(probes) == len(sides)
@@ -66,7 +68,7 @@ def compare(
     elif both:
         _show_probes(*probes)
     else:
-        typer.echo(comparison.format_compared(compared))
+        echo(comparison.format_compared(compared))
     if markdown is not None:
         write_report(markdown, comparison.format_compared_markdown(compared))
     raise typer.Exit(exit_status(compared.results))
@@ -74,7 +76,8 @@ def compare(
 
 def _show_probes(base: ProbeRecord, new: ProbeRecord) -> None:
     from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
+    from mnist_bench.show.text import clean_line
 
-    typer.echo(describe_difference(base, new))
+    echo(clean_line(describe_difference(base, new)))
     for difference in compare_probes(base, new):
-        typer.echo(f"  {difference.stage:<26} {format_difference(difference)}")
+        echo(f"  {clean_line(difference.stage):<26} {format_difference(difference)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import default_folder, load_data
+from mnist_bench.cli.shell import default_folder, echo, load_data
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def lab(
         from mnist_bench.show.notebook import write_notebook
 
         write_notebook(notebook, seed=seed)
-        typer.echo(f"Notebook: {notebook}")
+        echo(f"Notebook: {notebook}")
         return
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.sheet.figures import check_sections
@@ -72,9 +72,10 @@ def _walk(plan: WalkPlan, *, json: bool) -> int:
     from mnist_bench.checks.accuracy import judge_threshold
     from mnist_bench.checks.sheet.figures import SAMPLE
     from mnist_bench.checks.sheet.walk import explain_walk, walk
+    from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import dump_json
     from mnist_bench.records.verdicts import Verdict
-    from mnist_bench.show.page import write_run_page
+    from mnist_bench.show.page import RUN_MARK, write_run_page
 
     facts: list[Fact] = []
 
@@ -83,15 +84,17 @@ def _walk(plan: WalkPlan, *, json: bool) -> int:
             _print_fact(fact, heading=not facts or facts[-1].section != fact.section)
         facts.append(fact)
 
+    if plan.folder.exists():
+        check_replaceable(plan.folder / "index.html", RUN_MARK)
     for line in explain_walk(plan):
-        typer.echo(line, err=json)
+        echo(line, err=json)
     records = walk(plan, show)
     if json:
         typer.echo(dump_json(facts), nl=False)
     if records:
         image, label = plan.dataset.x_train[SAMPLE], int(plan.dataset.y_train[SAMPLE])
         page = write_run_page(records, plan.folder, image=image, label=label, facts=facts)
-        typer.echo(f"\nRecords, plots and page: {page}", err=json)
+        echo(f"\nRecords, plots and page: {page}", err=json)
     failed = any(judge_threshold(record) is not Verdict.PASS for record in records)
     return 1 if failed or any(fact.differs for fact in facts) else 0
 
@@ -103,5 +106,5 @@ def _print_fact(fact: Fact, *, heading: bool) -> None:
 
     if heading:
         title = f"{fact.section}  {SECTIONS[fact.section].title}"
-        typer.echo(f"\n{title}\n{'-' * len(title)}")
-    typer.echo(format_fact(fact))
+        echo(f"\n{title}\n{'-' * len(title)}")
+    echo(format_fact(fact))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import load_data, make_setup, say
+from mnist_bench.cli.shell import echo, find_versions, load_data, make_setup, say
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
@@ -91,7 +91,7 @@ def list_all(
     from mnist_bench.versions.plan import find_missing
 
     plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=None)
-    rows = {name: (record, find_missing(record, plan)) for name, record in list_matrix(out).items()}
+    rows = {name: (record, find_missing(record, plan)) for name, record in list_matrix(find_versions(out)).items()}
     if json:
         facts = {
             name: {
@@ -103,11 +103,11 @@ def list_all(
         }
         typer.echo(dump_json(facts), nl=False)
         return
-    typer.echo(f"{'name':24} {'Python':7} {'TensorFlow':11} {'Keras':8} {'status':9} missing")
+    echo(f"{'name':24} {'Python':7} {'TensorFlow':11} {'Keras':8} {'status':9} missing")
     for name, (record, missing) in rows.items():
         spec = record.version
         lack = _describe_missing(record, missing)
-        typer.echo(f"{name:24} {spec.python:7} {spec.tensorflow:11} {spec.keras or 'any':8} {record.status:9} {lack}")
+        echo(f"{name:24} {spec.python:7} {spec.tensorflow:11} {spec.keras or 'any':8} {record.status:9} {lack}")
 
 
 @matrix.command()
@@ -126,6 +126,8 @@ def pairs(
     Works as `ab` does, and writes OUT/pairs/NAME.json; a pair that has a record is not measured again. Exit status:
     0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
     """
+    from mnist_bench.records.files import check_folder
+    from mnist_bench.versions.folder import pair_path
     from mnist_bench.versions.matrix import find_spec, list_matrix
     from mnist_bench.versions.releases import find_predecessor
 
@@ -136,6 +138,7 @@ def pairs(
     if names and None in bases.values():
         first = next(name for name, base in bases.items() if base is None)
         raise ValueError(f"{first}: has no predecessor, because it is the first version of its axis")
+    check_folder(pair_path(out, "").parent)
     measure = functools.partial(_pair_one, records=records, out=out, budget=budget, dataset=load_data(data))
     raise typer.Exit(max([measure(base, spec) for spec in chosen if (base := bases[spec.name])]))
 
@@ -162,7 +165,7 @@ def add(
     from mnist_bench.versions.releases import VersionSpec
 
     spec = VersionSpec(name=name, python=python, tensorflow=tensorflow, keras=keras, pins=pin or [])
-    typer.echo(f"added: {add_version(spec, out)}")
+    echo(f"added: {add_version(spec, out)}")
 
 
 def _make_plan(*, seeds: int, labs: str, layers: str, epochs: int | None) -> MeasurementPlan:
@@ -181,7 +184,7 @@ def _run_one(
     from mnist_bench.versions.matrix import list_matrix, run_version
     from mnist_bench.versions.plan import find_missing
 
-    typer.echo(f"{spec.name}:", err=True)
+    echo(f"{spec.name}:", err=True)
     try:
         for _ in run_version(spec, plan, setup, out, again=again, retry=retry):
             pass
@@ -190,7 +193,7 @@ def _run_one(
         return 2
     record = list_matrix(out)[spec.name]
     missing = find_missing(record, plan)
-    typer.echo(f"{spec.name}: {record.status}; {_describe_missing(record, missing)}")
+    echo(f"{spec.name}: {record.status}; {_describe_missing(record, missing)}")
     return 3 if record.failures or missing else 0
 
 
@@ -217,14 +220,16 @@ def _pair_one(
         say(f"{new.name}: {error}")
         return 3 if isinstance(error, CommandError) else 2
     ratios = f"wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}"
-    typer.echo(f"{new.name}, compared with {base.name}: {record.verdict}; {ratios}")
+    echo(f"{new.name}, compared with {base.name}: {record.verdict}; {ratios}")
     return 0
 
 
 def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> str:
+    from mnist_bench.show.text import clean_line
+
     failed = [f"{failure.layer} of {failure.what} failed: {failure.reason[:100]}" for failure in record.failures]
     lacking = [f"{layer} ({len(pieces)})" if len(pieces) > 1 else layer for layer, pieces in missing.items()]
-    return "; ".join([*failed, *([", ".join(lacking)] if lacking else [])]) or "nothing missing"
+    return clean_line("; ".join([*failed, *([", ".join(lacking)] if lacking else [])])) or "nothing missing"
 
 
 def _split(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.models
 
 __all__ = [
     "BUDGET_SECONDS",
@@ -38,6 +39,7 @@ __all__ = [
     "Versions",
     "VersionsOut",
     "Why",
+    "count",
     "whole_number",
 ]
 
@@ -45,11 +47,12 @@ BUDGET_SECONDS = 90.0  # a copy of `timing.ab.rounds.BUDGET_SECONDS`, whose impo
 VERSIONS_FOLDER = Path("baselines/versions")
 
 
-def whole_number(least: int | None = None) -> Callable[[int | str], int]:
+def whole_number(least: int | None = None, most: int | None = None) -> Callable[[int | str], int]:
     """Return a parser of whole numbers: typer takes 1.0 and 1_0 for such, depending on the version.
 
     Args:
         least: The least number that is allowed.
+        most: The greatest number that is allowed.
     """
 
     def parse(text: int | str) -> int:
@@ -58,9 +61,17 @@ def whole_number(least: int | None = None) -> Callable[[int | str], int]:
         number = int(text)
         if least is not None and number < least:
             raise ValueError(f"{number} is not allowed: it must be {least} or more")
+        if most is not None and number > most:
+            raise ValueError(f"{number} is not allowed: it must be {most} or less")
         return number
 
     return parse
+
+
+def count(text: str) -> typer.models.OptionInfo:
+    """Return an option for a number of trainings, comparisons or processes, whose list fits into the memory."""
+    option: typer.models.OptionInfo = typer.Option(parser=whole_number(1, 10_000), metavar="N", help=text)
+    return option
 
 
 # What is trained, and how
@@ -74,10 +85,7 @@ Data = Annotated[
     str, typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
-Jobs = Annotated[
-    int,
-    typer.Option(parser=whole_number(1), metavar="N", help="Worker processes, each with its own share of the cores."),
-]
+Jobs = Annotated[int, count("Worker processes, each with its own share of the cores.")]
 
 # What comes out, and where
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
@@ -115,12 +123,8 @@ InTurn = Annotated[
 # Records of TensorFlow and Keras versions
 VersionsOut = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The records, one file per version.")]
 Versions = Annotated[Path, typer.Option("--versions", metavar="FOLDER", help="The records of versions.")]
-Seeds = Annotated[
-    int, typer.Option(parser=whole_number(1), metavar="N", help="How many seeds of each lab to train in full.")
-]
-AccuracyJobs = Annotated[
-    int, typer.Option(parser=whole_number(1), metavar="N", help="Worker processes of the accuracy layer.")
-]
+Seeds = Annotated[int, count("How many seeds of each lab to train in full.")]
+AccuracyJobs = Annotated[int, count("Worker processes of the accuracy layer.")]
 Epochs = Annotated[
     int | None,
     typer.Option(

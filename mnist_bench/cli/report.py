@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import say, write_report
+from mnist_bench.cli.shell import check_reports, echo, find_versions, say, write_report
 
 if TYPE_CHECKING:
     from mnist_bench.versions.report.findings import Findings
@@ -38,12 +38,14 @@ def report(
     made is replaced; any other file is left alone. Exit status: 0 written, whatever the page says, 2 bad usage or
     bad input.
     """
+    from mnist_bench.records.serial import list_json
     from mnist_bench.versions.report.collection import load_collection, make_collection
     from mnist_bench.versions.report.findings import collect_findings
 
+    versions = find_versions(options.VERSIONS_FOLDER)
     # There may be no records yet: the documents then say so.
-    empty = docs is not None and records is None and not list(options.VERSIONS_FOLDER.glob("*.json"))
-    findings = collect_findings(make_collection([]) if empty else load_collection(records or [options.VERSIONS_FOLDER]))
+    empty = docs is not None and records is None and not list_json(versions)
+    findings = collect_findings(make_collection([]) if empty else load_collection(records or [versions]))
     if docs is not None:
         _write_docs(findings, docs)
     if out is not None or docs is None:
@@ -69,6 +71,7 @@ def export(
     from mnist_bench.versions.sources import gather, load_records
 
     write = FORMATS[check_format(form)]
+    check_reports(out)
     loaded = load_records(records)
     versions = gather(loaded, ", ".join(map(str, records[:3])))
     text = write(collect_metrics(versions, [record for record in loaded if isinstance(record, TrainingRecord)]))
@@ -82,14 +85,15 @@ def export(
 
 def _write_page(findings: Findings, path: Path) -> None:
     from mnist_bench.records.files import replace_own
+    from mnist_bench.show.text import clean_line
     from mnist_bench.versions.report.page import GENERATOR, format_page
 
-    replace_own(path, format_page(findings).encode(), mark=f'<meta name="generator" content="{GENERATOR}">')
-    typer.echo(f"{findings.headline.sentence}\nPage: {path}")
+    replace_own(path, format_page(findings).encode(), f'<meta name="generator" content="{GENERATOR}">')
+    echo(f"{clean_line(findings.headline.sentence)}\nPage: {path}")
 
 
 def _write_docs(findings: Findings, folder: Path) -> None:
     from mnist_bench.versions.report.docs import write_docs
 
     for path in write_docs(findings, folder):
-        typer.echo(f"Written: {path}")
+        echo(f"Written: {path}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import Debug, default_folder, load_data, say
+from mnist_bench.cli.shell import Debug, default_folder, echo, load_data, say
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def run(
     seed: Annotated[int, typer.Option(parser=options.whole_number(), metavar="N", help="The first seed.")] = FIRST_SEED,
     seeds: Annotated[
         int,
-        typer.Option(parser=options.whole_number(1), metavar="N", help="How many seeds to train: seed, seed + 1, ..."),
+        options.count("How many seeds to train: seed, seed + 1, ..."),
     ] = 1,
     jobs: options.Jobs = 1,
     epochs: Annotated[
@@ -69,7 +68,7 @@ def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
         typer.echo(dump_json(environment), nl=False)
         return
     for name, value in dataclasses.asdict(environment).items():
-        typer.echo(f"{name:17} {_format_value(value)}")
+        echo(f"{name:17} {_format_value(value)}")
 
 
 def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
@@ -83,15 +82,17 @@ def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
         facts = {"source": dataset.name, "origin": dataset.origin, "digest": dataset.digest, "shapes": shapes}
         typer.echo(dump_json(facts), nl=False)
         return
-    typer.echo(f"source   {dataset.label}\norigin   {dataset.origin}\ndigest   {dataset.digest}")
+    echo(f"source   {dataset.label}\norigin   {dataset.origin}\ndigest   {dataset.digest}")
     for name, array in arrays.items():
-        typer.echo(f"{name:8} {array.shape} {array.dtype}")
+        echo(f"{name:8} {array.shape} {array.dtype}")
 
 
 def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: bool, json: bool) -> int:
     """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
     from mnist_bench.checks.elsewhere import ask_own_environment
+    from mnist_bench.records.files import check_replaceable
     from mnist_bench.show.console import show_events
+    from mnist_bench.show.page import RUN_MARK
     from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
     from mnist_bench.training.runner import check_config
     from mnist_bench.training.workers.pool import Failed, Finished
@@ -101,7 +102,9 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
     if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
         say(f"training on {dataset.label}")
     ask = (lambda: ask_own_environment(configs[0].device)) if resume else None
-    campaign = plan_campaign(configs, out or default_folder(), dataset, jobs=jobs, resume=ask)
+    folder = out or default_folder()
+    campaign = plan_campaign(configs, folder, dataset, jobs=jobs, resume=ask)
+    check_replaceable(folder / "index.html", RUN_MARK)
     done, failures = dict(campaign.done), []
     with show_events(campaign.todo) as show:
         for event in run_campaign(campaign, jobs=jobs):
@@ -126,13 +129,10 @@ def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset,
     if json:
         typer.echo(dump_json(records), nl=False)
         return
-    from rich.console import Console
+    from mnist_bench.show.console import make_run_table, print_table
 
-    from mnist_bench.show.console import make_run_table
-
-    # A pipe has no width, and rich would cut the figures to 80 columns.
-    Console(width=None if sys.stdout.isatty() else 120).print(make_run_table(records))
-    typer.echo(f"Records, plots and page: {page}")
+    print_table(make_run_table(records))
+    echo(f"Records, plots and page: {page}")
 
 
 def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
@@ -145,7 +145,7 @@ def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
         say(reason)
     if Debug.on:
         for failure in failures:
-            typer.echo(failure.details, err=True)
+            echo(failure.details, err=True)
     if failures:
         return 2 if all(failure.bad_input for failure in failures) else 3
     return 0 if all(judge_threshold(record) is Verdict.PASS for record in records) else 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,21 @@ if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.measurement import MeasurementSetup
 
-__all__ = ["Debug", "default_folder", "existing_folder", "load_data", "make_setup", "say", "write_report"]
+__all__ = [
+    "Debug",
+    "check_reports",
+    "default_folder",
+    "echo",
+    "existing_folder",
+    "find_versions",
+    "load_data",
+    "make_setup",
+    "remove_empty_folders",
+    "say",
+    "write_report",
+]
+
+_made: list[Path] = []  # folders of results that this command has made
 
 
 class Debug:
@@ -24,7 +40,16 @@ class Debug:
 
 def say(message: str) -> None:
     """Print a message on standard error, as one line under the command's name."""
-    typer.echo(f"mnist-bench: {' '.join(message.split())}", err=True)
+    from mnist_bench.show.text import clean_line
+
+    typer.echo(f"mnist-bench: {clean_line(message)}", err=True)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text, which may come from a record, as `clean` leaves it."""
+    from mnist_bench.show.text import clean
+
+    typer.echo(clean(text), err=err)
 
 
 def load_data(source: str) -> Dataset:
@@ -40,8 +65,35 @@ def load_data(source: str) -> Dataset:
 
 
 def default_folder() -> Path:
-    """Return where results go if no folder is given: results/TIME."""
-    return Path("results", dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S"))
+    """Make the folder where results go if no folder is given: results/TIME.
+
+    The folder is new: two runs that begin in the same second get two.
+    """
+    name = dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
+        folder = Path("results", name + suffix)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
+    _made.append(folder)
+    return folder
+
+
+def remove_empty_folders() -> None:
+    """Remove what `default_folder` made and the command left empty, because its usage was bad or it wrote nothing."""
+    while _made:
+        folder = _made.pop()
+        for place in (folder, folder.parent):
+            with contextlib.suppress(OSError):
+                place.rmdir()
+
+
+def find_versions(folder: Path) -> Path:
+    """Return the folder of the versions' records to read: for the default, those of the package if it is not here."""
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.cli.options import VERSIONS_FOLDER
+
+    return find_folder() / "versions" if folder == VERSIONS_FOLDER and not folder.is_dir() else folder
 
 
 def existing_folder(folder: Path | None) -> Path | None:
@@ -55,23 +107,52 @@ def existing_folder(folder: Path | None) -> Path | None:
     return folder
 
 
-def write_report(path: Path, text: str) -> None:
-    """Write a report to a file; an earlier report there is replaced."""
-    from mnist_bench.records.files import write_atomically
+def check_reports(*paths: Path | None) -> None:
+    """Find out, before the work, whether reports can be written to these files after the work.
 
-    # A CI job writes the report of its last run to the same place each time.
-    write_atomically(path, text.encode(), overwrite=True)
+    Raises:
+        FileExistsError: A file that is no report is there.
+        OSError: A file cannot be written.
+        ValueError: Two reports have the same file.
+    """
+    from mnist_bench.records.files import check_replaceable
+
+    given = [path for path in paths if path is not None]
+    for path in given:
+        check_replaceable(path, *_list_marks())
+    files = [path.resolve() for path in given if path.is_file() or not path.exists()]
+    if len(set(files)) < len(files):
+        raise ValueError(f"{given[0]}: two reports cannot be written to one file")
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report to a file; an earlier report there is replaced, any other file is left alone."""
+    from mnist_bench.records.files import replace_own
+
+    replace_own(path, text.encode(), *_list_marks())
+
+
+def _list_marks() -> list[str]:
+    """Return how an earlier report is known: a CI job writes the report of its last run to the same place each time."""
+    from mnist_bench.show.text import MARKDOWN_MARK
+    from mnist_bench.versions.report.export import UNITS
+
+    # Those of JUnit XML, of Markdown and of both formats for trackers.
+    return ['<testsuite name="mnist-bench"', MARKDOWN_MARK, "; TensorFlow ", *(f'"{name}": {{' for name in UNITS)]
 
 
 def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -> MeasurementSetup:
-    """Return the setup for measuring versions into this folder; loads the data.
+    """Return the setup for measuring versions into this folder; makes the folder and loads the data.
 
     Raises:
+        OSError: The folder cannot be written.
         ValueError: The data cannot be used.
     """
+    from mnist_bench.records.files import check_folder
     from mnist_bench.versions.matrix import work_folder
     from mnist_bench.versions.measurement import MeasurementSetup
 
+    check_folder(work_folder(out))
     dataset = load_data(data)
     place = os.path.realpath(os.path.expanduser(data))  # noqa: PTH111 - it never raises
     return MeasurementSetup(
@@ -80,6 +161,6 @@ def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -
         # A full path, because the process that measures may run in another folder.
         source=dataset.name if data in ("auto", dataset.name) else place,
         jobs=jobs,
-        tell=lambda line: typer.echo(f"  {line}", err=True),
+        tell=lambda line: echo(f"  {line}", err=True),
         python=python,
     )

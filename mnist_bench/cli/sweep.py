@@ -36,9 +36,7 @@ def sweep(
     ] = None,
     seeds: Annotated[
         int,
-        typer.Option(
-            parser=options.whole_number(1), metavar="N", help="How many seeds to train each point with: 1671, 1672, ..."
-        ),
+        options.count("How many seeds to train each point with: 1671, 1672, ..."),
     ] = 3,
     sampler: Annotated[
         str, typer.Option(help="one-at-a-time (around the lab's own values), grid, random or tpe.")
@@ -77,6 +75,7 @@ def sweep(
     import numpy as np
 
     from mnist_bench.records.environment import DatasetRecord
+    from mnist_bench.sweep.page import check_page_folder
     from mnist_bench.sweep.records import SweepPlan
     from mnist_bench.sweep.space import list_points, make_space
     from mnist_bench.sweep.storage import load_optuna
@@ -101,8 +100,7 @@ def sweep(
         dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
     )
     check_points(plan, points)
-    if storage is None:
-        folder.mkdir(parents=True, exist_ok=True)
+    check_page_folder(folder)
     order = Order(
         storage=storage or f"sqlite:///{database}",
         study=study,

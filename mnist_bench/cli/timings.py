@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import existing_folder, say
+from mnist_bench.cli.shell import echo, existing_folder, say
 
 if TYPE_CHECKING:
     from mnist_bench.timing.records import TimingRun
@@ -32,7 +32,7 @@ def list_all(folder: options.RunsFolder = None) -> None:
     if not paths:
         say(f"{place}: no runs")
     for path in paths:
-        typer.echo(f"{path.relative_to(place)}: {_describe(load_run(path))}")
+        echo(f"{path.relative_to(place)}: {_describe(load_run(path))}")
 
 
 @timings.command()
@@ -73,7 +73,7 @@ def check(
     if json:
         typer.echo(format_json(results), nl=False)
     else:
-        typer.echo("\n".join([*map(format_line, results), format_summary(results)]))
+        echo("\n".join([*map(format_line, results), format_summary(results)]))
     raise typer.Exit(exit_status(results))
 
 
@@ -93,7 +93,7 @@ def accept(
     from mnist_bench.timing.store import accept_runs
 
     for path in accept_runs(paths, _find(folder), why=why, force=force):
-        typer.echo(f"accepted: {path}")
+        echo(f"accepted: {path}")
 
 
 @timings.command()
@@ -107,7 +107,7 @@ def manifest(folder: options.RunsFolder = None) -> None:
     from mnist_bench.timing.store import write_manifest
 
     names = [line for line in map(str.strip, sys.stdin) if "::" in line]
-    typer.echo(f"{write_manifest(names, _find(folder))}: {len(names)} benchmarks")
+    echo(f"{write_manifest(names, _find(folder))}: {len(names)} benchmarks")
 
 
 def _find(folder: Path | None) -> Path:
@@ -117,10 +117,12 @@ def _find(folder: Path | None) -> Path:
 
 
 def _describe(run: TimingRun) -> str:
+    from mnist_bench.show.text import clean_line
+
     acceptance = run.mnist_bench.acceptance
     accepted = f"accepted {acceptance.when} by {acceptance.who}: {acceptance.why}" if acceptance else "not accepted"
     first = run.benchmarks[0].extra_info
-    return (
+    return clean_line(
         f"{run.machine.cpu}, {run.machine.usable_cores} cores, key {run.machine.hardware_key}; "
         f"TensorFlow {first.tensorflow}, Keras {first.keras}; {len(run.benchmarks)} benchmarks; {accepted}"
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ __all__ = [
     "DatasetRecord",
     "EnvironmentRecord",
     "Gpu",
+    "check_names",
+    "check_range",
+    "check_seconds",
     "digest_arrays",
     "explain_keys",
     "make_key",
@@ -55,6 +60,11 @@ HARDWARE_FIELDS = (
     "device",
     "gpu_names",
 )
+
+
+# Safe as the name of a file, on a page, in a drawing and in a shell.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_MOST_SECONDS = 1e9  # sums and ratios of larger figures overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +118,12 @@ class EnvironmentRecord:
     numerics_key: str
     hardware_key: str
 
+    def __post_init__(self) -> None:
+        """Refuse keys that are no names, which become those of files, and cores and threads that cannot be."""
+        check_names(numerics_key=self.numerics_key, hardware_key=self.hardware_key)
+        check_range("cores", self.cores, self.usable_cores, low=1)
+        check_range("threads", self.intra_op_threads, self.inter_op_threads)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetRecord:
@@ -115,6 +131,41 @@ class DatasetRecord:
 
     source: str
     digest: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name: the source becomes that of a folder."""
+        check_names(source=self.source, digest=self.digest)
+
+
+def check_names(**names: str | None) -> None:
+    """Refuse names from a record that could lead out of a folder, or be more than a name on a page.
+
+    Raises:
+        ValueError: A name has other characters than names have here, or is too long.
+    """
+    for field, name in names.items():
+        if name is not None and not _NAME.fullmatch(name):
+            raise ValueError(f"{field} {name!r} is not allowed: up to 64 of a-z, A-Z, 0-9, '.', '_', '+' and '-'")
+
+
+def check_range(name: str, *figures: float | None, low: float = 0, high: float = math.inf) -> None:
+    """Refuse figures outside a range, and those that are not finite; None stands for no figure.
+
+    Raises:
+        ValueError: A figure is outside the range.
+    """
+    for figure in figures:
+        if figure is not None and not (low <= figure <= high and math.isfinite(figure)):
+            raise ValueError(f"{name} {figure!r} is outside {low:g} to {high:g}")
+
+
+def check_seconds(name: str, *seconds: float | None, low: float = 0) -> None:
+    """Refuse seconds that cannot have been measured.
+
+    Raises:
+        ValueError: They are fewer than `low`, or more than 30 years.
+    """
+    check_range(name, *seconds, low=low, high=_MOST_SECONDS)
 
 
 def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -1,64 +1,216 @@
-"""Writing files so that none is ever seen half-written, or lost without a word."""
+"""Writing files: none is seen half-written, none that is not ours is replaced, and no result is lost."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
+import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["PACKAGE", "SCHEMA_VERSION", "find_cache_folder", "replace_own", "supersede", "write_atomically"]
+__all__ = [
+    "PACKAGE",
+    "SCHEMA_VERSION",
+    "check_folder",
+    "check_replaceable",
+    "find_cache_folder",
+    "place_in",
+    "replace_own",
+    "supersede",
+    "write_atomically",
+]
 
 SCHEMA_VERSION = 1  # of every record
 PACKAGE = Path(__file__).resolve().parents[1]  # the folder of mnist_bench, in a checkout or where it is installed
 
 _HEAD = 2000  # bytes of a file in which its mark stands
+_NOTHING = (b"", b"[]", b"{}")  # files that contain nothing to lose, such as the summary that a CI job begins with
+_STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))  # /dev/stdout may lead to a regular file
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that cannot flush to the disk
 
 
-def replace_own(path: Path, content: bytes, *, mark: str) -> None:
+def replace_own(path: Path, content: bytes, *marks: str) -> None:
     """Write `content` to `path`, over what the same command wrote there before, and over nothing else.
 
     Args:
         path: Where to write.
-        content: The bytes, near whose beginning the mark stands.
-        mark: By which the command knows its own files.
+        content: The bytes, near whose beginning one of the marks stands.
+        marks: By which the command knows its own files.
 
     Raises:
         FileExistsError: Another file is there.
+        OSError: The file cannot be written; the message says where the content was kept.
     """
-    if path.exists() and mark.encode() not in path.read_bytes()[:_HEAD]:
-        raise FileExistsError(f"{path} exists already, and was not written by this command: it is left alone")
+    _refuse_foreign(path, marks)
     write_atomically(path, content, overwrite=True)
 
 
-def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+def check_replaceable(path: Path, *marks: str) -> None:
+    """Find out, before the work, whether `replace_own` can write to `path` after the work; makes the folder.
+
+    Args:
+        path: Where the file will be written.
+        marks: As for `replace_own`; without marks there must be no file.
+
+    Raises:
+        FileExistsError: Another file is there.
+        OSError: The file cannot be written.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return
+    if not marks and path.exists():
+        raise FileExistsError(f"{path} exists already: choose another place with --out")
+    _refuse_foreign(path, marks)
+    try:
+        check_folder(Path(os.path.realpath(path)).parent)
+    except OSError:
+        # One file of a container's folder may be mounted, and be all of the folder that can be written.
+        if not (path.is_file() and os.access(path, os.W_OK)):
+            raise
+
+
+def check_folder(folder: Path) -> None:
+    """Find out, before the work, whether files can be written to a folder; makes the folder.
+
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="."):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, f"no file can be written there: {error.strerror}", str(folder)) from error
+
+
+def place_in(folder: Path, *names: str) -> Path:
+    """Return the path of these names below a folder.
+
+    Raises:
+        ValueError: The names, which may come from a record, lead out of the folder.
+    """
+    path = folder.joinpath(*names)
+    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
+        raise ValueError(f"{path}: leads out of the folder {folder}")
+    return path
+
+
+def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, keep: bool = True) -> None:
     """Write `content` to `path`: the file is there whole, or not at all.
+
+    A link is followed, and a device or a pipe is written to.
 
     Args:
         path: Where to write; its folder is made.
         content: The bytes.
         overwrite: Whether a file that is there may be replaced.
+        keep: Whether the content is worth keeping in the folder of temporary files, if it cannot be written.
 
     Raises:
         FileExistsError: The file is there, and `overwrite` is False.
-        OSError: The folder cannot be made or written.
+        OSError: The folder cannot be made or written; the message says where the content was kept.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if _is_stream(path):
+        with path.open("ab") as stream:
+            stream.write(content)
+        return
+    target = Path(os.path.realpath(path))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _put(target, content, overwrite=overwrite)
+    except OSError as error:
+        if not keep or (isinstance(error, FileExistsError) and target.exists()):
+            raise
+        raise OSError(error.errno, f"{error.strerror}{_keep(content, path)}", str(path)) from error
+
+
+def _put(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write to a temporary file next to `path`, and give that file its name."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
+    except OSError:
+        if not (overwrite and path.is_file()):
+            raise
+        path.write_bytes(content)  # a single file that is mounted into a folder which cannot be written
+        return
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)  # mkstemp makes it private; a record is meant to be read
+            _flush(stream.fileno())
         if overwrite:
-            Path(name).replace(path)
+            with contextlib.suppress(OSError):
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         else:
-            # A link fails where the target exists; a rename would replace it.
-            os.link(name, path)
+            _take_name(temporary, path)
+        _rename(temporary, path, content)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _flush(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _take_name(temporary: Path, path: Path) -> None:
+    """Give a file a name that is free, or fail if the name is taken: a rename would replace the other file."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise FileExistsError(error.errno, error.strerror, str(path)) from error
+    except OSError:  # network drives, FUSE and folders mounted into containers have no hard links
+        path.open("xb").close()
+
+
+def _rename(temporary: Path, path: Path, content: bytes) -> None:
+    try:
+        temporary.replace(path)
+    except OSError:
+        if not path.is_file():
+            raise
+        path.write_bytes(content)  # such as a single file that is mounted into a container
+
+
+def _keep(content: bytes, path: Path) -> str:
+    """Keep what could not be written among the temporary files, and say where."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="mnist-bench-", suffix=f"-{path.name}"[-100:])
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+    except OSError:
+        return ""
+    return f" (its content was kept in {name})"
+
+
+def _is_stream(path: Path) -> bool:
+    """Return whether a path is a device or a pipe, which can be written to and not replaced."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or (path.parent in _STREAMS and not stat.S_ISDIR(mode))
+
+
+def _refuse_foreign(path: Path, marks: tuple[str, ...]) -> None:
+    if not path.is_file() or _is_stream(path):
+        return
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+        empty = not stream.read(1) and head.strip() in _NOTHING
+    if not empty and not any(mark.encode() in head for mark in marks):
+        raise FileExistsError(f"{path} exists already, and was not written by this command: it is left alone")
 
 
 def supersede(path: Path, *, move: bool = False) -> None:
@@ -81,8 +233,13 @@ def supersede(path: Path, *, move: bool = False) -> None:
 
 def find_cache_folder() -> Path:
     """Return the folder for what can be made again: `MNIST_BENCH_CACHE`, or the user's cache folder."""
-    if folder := os.environ.get("MNIST_BENCH_CACHE"):
-        return Path(folder)
+    if named := os.environ.get("MNIST_BENCH_CACHE"):
+        return Path(named)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("mnist-bench"))
+    # In a container the user may have no home: platformdirs raises an error, or leaves the tilde in the path.
+    with contextlib.suppress(RuntimeError):
+        folder = Path(platformdirs.user_cache_dir("mnist-bench"))
+        if folder.is_absolute():
+            return folder
+    return Path(tempfile.gettempdir(), f"mnist-bench-cache-{os.getuid()}")

@@ -5,11 +5,15 @@ The one module that needs msgspec. What runs in an environment under test writes
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
+import errno
 import functools
 import inspect
 import operator
+import os
 import re
+import stat
 import typing
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +32,7 @@ __all__ = [
     "decode_json",
     "dump_folded",
     "dump_json",
+    "list_json",
     "list_records",
     "load",
     "load_json",
@@ -38,6 +43,16 @@ __all__ = [
 
 # An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
 _NUMBERS = re.compile(r"\[\n\s+((?:-?\d[\d.eE+-]*|null)(?:,\n\s+(?:-?\d[\d.eE+-]*|null))*)\n\s+\]")
+
+
+_MOST_BYTES = 200_000_000  # the largest baseline has 2 MB
+_ENCODINGS = {
+    codecs.BOM_UTF8: "UTF-8 with a byte order mark",
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+    b"{\x00": "UTF-16",
+}
 
 
 class RecordError(ValueError):
@@ -156,10 +171,15 @@ def list_records(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    files = sorted(path.glob("*.json"))
+    files = list_json(path)
     if not files:
         raise RecordError(f"{path}: no records (*.json) there")
     return files
+
+
+def list_json(folder: Path, pattern: str = "*.json") -> list[Path]:
+    """Return the JSON files of a folder, sorted, without hidden ones: macOS adds a `._x.json` to each `x.json`."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def make_schema() -> dict[str, Any]:
@@ -230,7 +250,20 @@ def _flatten(error: Exception) -> str:
 
 
 def _read(path: Path) -> bytes:
+    """Return the content of a regular file of a size that a record may have: a pipe or a device may never end."""
     try:
-        return path.read_bytes()
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):
+            raise RecordError(f"{path}: a record is a regular file, not a device or a pipe")
+        if status.st_size > _MOST_BYTES:
+            raise RecordError(f"{path}: {status.st_size:,} bytes are too many for a record: at most {_MOST_BYTES:,}")
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES)
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from error
+    for mark, name in _ENCODINGS.items():
+        if content.startswith(mark):
+            raise RecordError(f"{path}: the file is {name}: save it as UTF-8 without a byte order mark")
+    return content

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.environment import (
+    DatasetRecord,
+    EnvironmentRecord,
+    check_names,
+    check_range,
+    check_seconds,
+)
 from mnist_bench.records.files import SCHEMA_VERSION
 
-__all__ = ["History", "LayerRecord", "Seconds", "TrainingRecord", "ValidationRecord"]
+__all__ = ["MOST_LOSS", "History", "LayerRecord", "Seconds", "TrainingRecord", "ValidationRecord", "check_epochs"]
+
+MOST_LOSS = 3.5e38  # the largest number of float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,10 @@ class History:
         if len(set(lengths.values())) != 1:
             raise ValueError(f"columns of different lengths: {lengths}")
         for name, column in vars(self).items():
-            _check_range(name, column, high=1 if name.endswith("accuracy") else math.inf)
+            if name.endswith("seconds"):
+                check_seconds(name, *column)
+            else:
+                check_range(name, *column, high=1 if name.endswith("accuracy") else MOST_LOSS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +75,7 @@ class Seconds:
     def __post_init__(self) -> None:
         """Refuse a negative duration."""
         for name, seconds in vars(self).items():
-            _check_range(name, [seconds])
+            check_seconds(name, seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +97,11 @@ class TrainingRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse figures outside their range."""
-        _check_range("test_accuracy", [self.test_accuracy], high=1)
-        _check_range("test_loss", [self.test_loss])
+        """Refuse names that are none, and figures outside their range."""
+        check_names(lab=self.config.lab, engine=self.config.engine)
+        check_range("test_accuracy", self.test_accuracy, high=1)
+        check_range("test_loss", self.test_loss, high=MOST_LOSS)
+        check_range("parameters", *(layer.parameters for layer in self.layers))
         check_epochs(self.config, self.history)
 
     @property
@@ -142,7 +154,8 @@ class ValidationRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a history of other epochs."""
+        """Refuse names that are none, and a history of other epochs."""
+        check_names(lab=self.config.lab, engine=self.config.engine)
         check_epochs(self.config, self.history)
 
     @property
@@ -160,13 +173,9 @@ def check_epochs(config: TrainingConfig, history: History) -> None:
     """Refuse a history of other epochs than were configured.
 
     Raises:
-        ValueError: There are more, or fewer.
+        ValueError: There are more, or fewer, or none.
     """
+    if not history.loss:
+        raise ValueError("a training has at least one epoch")
     if config.epochs != len(history.loss):
         raise ValueError(f"{config.epochs} epochs configured, {len(history.loss)} in the history")
-
-
-def _check_range(name: str, figures: list[float | None], *, high: float = math.inf) -> None:
-    for figure in figures:
-        if figure is not None and not (0 <= figure <= high and math.isfinite(figure)):
-            raise ValueError(f"{name} {figure!r} is outside 0 to {high}")

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
 
-__all__ = ["make_run_table", "show_download", "show_events", "show_events_by_config"]
+__all__ = ["make_run_table", "print_table", "show_download", "show_events", "show_events_by_config"]
+
+
+_WIDEST = 1000  # characters, more than a table needs
+_NO_TERMINAL = 120  # a pipe has no width, and rich would cut the figures to 80 columns
 
 
 @contextlib.contextmanager
@@ -33,7 +37,7 @@ def show_events(configs: Sequence[TrainingConfig]) -> Iterator[Callable[[Event],
     A terminal gets a progress bar for each training, with the latest accuracy; anything else gets plain lines.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not _is_terminal(console):
         yield _make_line_printer(configs)
         return
     columns = (
@@ -45,6 +49,11 @@ def show_events(configs: Sequence[TrainingConfig]) -> Iterator[Callable[[Event],
     )
     with Progress(*columns, console=console) as progress:
         yield _make_bar_updater(progress, configs)
+
+
+def _is_terminal(console: Console) -> bool:
+    """Return whether standard error is a terminal; rich takes a log for one if FORCE_COLOR is set."""
+    return sys.stderr.isatty() and console.is_terminal
 
 
 def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> Callable[[Event], None]:
@@ -126,7 +135,7 @@ def _name(config: TrainingConfig) -> str:
 def show_download() -> Iterator[Callable[[int, int | None], None]]:
     """Show a download's progress on a terminal; the context gives a function of (bytes so far, total or None)."""
     console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(console=console, disable=not _is_terminal(console), transient=True) as progress:
         bar: list[TaskID] = []
 
         def update(received: int, total: int | None) -> None:
@@ -156,6 +165,13 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     for record in records:
         table.add_row(*_run_row(record))
     return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table on standard output, no narrower than the table: a verdict that is cut could be misread."""
+    console = Console()
+    needed = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+    Console(width=max(console.width if sys.stdout.isatty() else _NO_TERMINAL, needed)).print(table)
 
 
 def _run_row(record: TrainingRecord) -> list[str]:

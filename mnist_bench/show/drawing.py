@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import io
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.records.files import write_atomically
+from mnist_bench.records.files import replace_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,9 +35,11 @@ TRAINING, VALIDATION, TEST = "#0072b2", "#d55e00", "#009e73"
 
 # An id, and what refers to an id.
 _ID = re.compile(r"""(\bid="|href="#|url\(#)([^")]+)""")
+_NO_ID = re.compile(r"[^A-Za-z0-9-]")
 
 # Stands for the colour of the text around the picture, light or dark, which replaces it in the SVG.
 _INK = "#010203"
+_ALONE = '<svg color="#222" style="background:#fff"'  # the beginning of a picture in a file of its own
 _STYLE: Any = {
     "axes.edgecolor": _INK,
     "axes.grid": True,
@@ -108,27 +111,30 @@ def embed(svg: str, name: str, description: str) -> str:
         name: The name of the picture, unique in the page.
         description: What the picture shows, as plain text.
     """
-    own = _ID.sub(lambda match: f"{match[1]}{name}-{match[2]}", svg)
+    own_name = _NO_ID.sub(lambda match: f"_{ord(match[0]):x}_", name)
+    own = _ID.sub(lambda match: f"{match[1]}{own_name}-{match[2]}", svg)
     label = html.escape(description, quote=True)
     return own.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
 def stand_alone(svg: str) -> str:
     """Return a picture for a file of its own, with colours, as there is no page around the picture."""
-    return svg.replace("<svg", '<svg color="#222" style="background:#fff"', 1)
+    return svg.replace("<svg", _ALONE, 1)
 
 
 def save_alone(svg: str, path: Path) -> None:
     """Write a picture as a file of its own."""
-    write_atomically(path, stand_alone(svg).encode(), overwrite=True)
+    replace_own(path, stand_alone(svg).encode(), _ALONE)
 
 
 def _draw_figure(draw: Callable[[Figure], Any], size: tuple[float, float]) -> str:
-    import matplotlib as mpl
+    mpl = _load_matplotlib()
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # nothing of the user's own matplotlibrc
+        mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)
@@ -136,3 +142,14 @@ def _draw_figure(draw: Callable[[Figure], Any], size: tuple[float, float]) -> st
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+
+
+def _load_matplotlib() -> Any:
+    """Import matplotlib without MPLBACKEND, which a notebook passes on: an unknown backend would be an error."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib as mpl
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return mpl

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.accuracy import judge_threshold
-from mnist_bench.records.files import write_atomically
+from mnist_bench.records.files import replace_own
 from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_svg, plot_by_epoch, save_alone
 from mnist_bench.training.labs import LABS
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from mnist_bench.checks.sheet.facts import Fact
     from mnist_bench.records.training import TrainingRecord
 
-__all__ = ["plot_accuracy", "plot_image", "plot_loss", "render", "write_run_page"]
+__all__ = ["RUN_MARK", "plot_accuracy", "plot_image", "plot_loss", "render", "write_run_page"]
+
+
+RUN_MARK = "<title>mnist-bench: a run of the lab"
+"""By which the page of an earlier run is known, which may be replaced."""
 
 
 def write_run_page(
@@ -55,7 +59,7 @@ def write_run_page(
     # The curves show the epochs, and the picture the sample.
     figures = [fact for fact in facts if fact.form == "figure"]
     html = render("run.html", records=records, groups=groups, pictures=pictures, labs=LABS, facts=figures)
-    write_atomically(page, html.encode(), overwrite=True)
+    replace_own(page, html.encode(), RUN_MARK)
     return page
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import statistics
 import xml.etree.ElementTree as ET
@@ -15,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "MARKDOWN_MARK",
+    "clean",
+    "clean_line",
     "escape_markdown",
+    "format_code",
     "format_json",
     "format_junit",
     "format_line",
@@ -23,6 +26,9 @@ __all__ = [
     "format_spread",
     "format_summary",
 ]
+
+MARKDOWN_MARK = "| verdict | check | figure | bound |"
+"""The head of the table, by which a report in Markdown is known, which may be replaced."""
 
 # For CI systems: a failure is a regression, an error is a check without an answer.
 _JUNIT_ELEMENTS = {
@@ -37,14 +43,31 @@ _JUNIT_ELEMENTS = {
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+# Commands that GitHub Actions and Azure Pipelines find in a log: `::error::` in a line's beginning, `##[` anywhere.
+_COMMAND = re.compile(r"^ *:(?=:)|##(?=(?:vso)?\[)", re.MULTILINE)
+
+# What Markdown takes for more than a character. An underscore within a word is none.
+_MARKDOWN = re.compile(r"[\\`*\[\]|~$<>&]|(?<![^\W_])_|_(?![^\W_])|[@#](?=\w)|://|(?<=www)\.")
+_ESCAPES = {
+    "<": "&lt;",
+    ">": "&gt;",
+    "&": "&amp;",
+    "@": "@&#8203;",  # a space without width ends a mention of a user, and of an issue
+    "#": "#&#8203;",
+    "://": "&#58;//",
+    ".": "&#46;",
+}
+
+
 def format_line(result: CheckResult) -> str:
     """Return verdict, check, figure and bound on one line; below, evidence and command of a check that is not green."""
-    line = f"{result.verdict.value:<12} {result.name:<42} {result.figure}  ({result.bound})"
+    name, figure, bound = map(clean_line, (result.name, result.figure, result.bound))
+    line = f"{result.verdict.value:<12} {name:<42} {figure}  ({bound})"
     more = [] if result.verdict in (Verdict.PASS, Verdict.IDENTICAL) else [result.evidence, result.command]
     # A PASS by statistics has evidence, too: which change would have been detected.
     if result.verdict is Verdict.PASS and result.check in ("accuracy/accuracy", "accuracy/loss"):
         more = [result.evidence]
-    below = "\n".join(text for text in more if text)
+    below = clean("\n".join(text for text in more if text))
     return "\n".join([line, *(f"{'':13}{text}" for text in below.splitlines())])
 
 
@@ -73,21 +96,21 @@ def format_markdown(results: Sequence[CheckResult]) -> str:
     lines = [
         f"**{format_summary(results)}**",
         "",
-        "| verdict | check | figure | bound |",
+        MARKDOWN_MARK,
         "| --- | --- | --- | --- |",
     ]
     for result in results:
         cells = (
             result.verdict.value,
-            _code(result.name),
+            format_code(result.name),
             escape_markdown(result.figure),
             escape_markdown(result.bound),
         )
         lines.append(f"| {' | '.join(cells)} |")
     for result in results:
         if result.evidence and result.verdict is not Verdict.PASS:
-            command = f" {_code(result.command)}" if result.command else ""
-            lines += ["", f"- {_code(result.name)}: {escape_markdown(result.evidence)}{command}"]
+            command = f" {format_code(result.command)}" if result.command else ""
+            lines += ["", f"- {format_code(result.name)}: {escape_markdown(result.evidence)}{command}"]
     return "\n".join(lines) + "\n"
 
 
@@ -99,11 +122,13 @@ def format_junit(results: Sequence[CheckResult]) -> str:
         suite.set(count, str(elements.count(kind)))
     for result, element in zip(results, elements, strict=True):
         name = result.name.removeprefix(f"{result.layer}/")
-        case = ET.SubElement(suite, "testcase", classname=f"mnist_bench.{_clean(result.layer)}", name=_clean(name))
-        message = _clean(f"{result.verdict.value}: {result.figure} ({result.bound})")
+        case = ET.SubElement(
+            suite, "testcase", classname=f"mnist_bench.{_clean_xml(result.layer)}", name=_clean_xml(name)
+        )
+        message = _clean_xml(f"{result.verdict.value}: {result.figure} ({result.bound})")
         if element:
             more = "\n".join(text for text in (result.evidence, result.command) if text)
-            ET.SubElement(case, element, message=message).text = _clean(more)
+            ET.SubElement(case, element, message=message).text = _clean_xml(more)
         else:
             ET.SubElement(case, "system-out").text = message
     ET.indent(suite)
@@ -111,19 +136,29 @@ def format_junit(results: Sequence[CheckResult]) -> str:
     return content.decode() + "\n"
 
 
-def _clean(text: str) -> str:
+def _clean_xml(text: str) -> str:
     return _NO_XML.sub("\ufffd", text)
 
 
-def _code(text: str) -> str:
-    """Return text as Markdown code, with pipes escaped, at which a table would split the code."""
-    return f"`{_unsplit(text)}`"
+def format_code(text: str) -> str:
+    """Return text as Markdown code, in more backquotes than the text has; a table still splits code at a pipe."""
+    line = clean_line(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line[:1] == "`" or line[-1:] == "`" else ""
+    return f"{fence}{space}{line}{space}{fence}" if line else ""
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that Markdown shows without changes."""
-    return _unsplit(html.escape(text, quote=False).replace("\\", "\\\\"))
+    """Return text that Markdown shows without changes, on one line: no element, link, picture, mention or formula."""
+    return _MARKDOWN.sub(lambda match: _ESCAPES.get(match[0]) or f"\\{match[0]}", clean_line(text))
 
 
-def _unsplit(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def clean(text: str) -> str:
+    """Return text, which may come from a record, that a terminal and the log of a CI job show and do not obey."""
+    shown = "".join(it if it.isprintable() or it == "\n" else " " if it.isspace() else "\ufffd" for it in text)
+    return _COMMAND.sub(r"\g<0> ", shown)
+
+
+def clean_line(text: str) -> str:
+    """Return text as `clean` does, as one line: a further line could pass for one of ours."""
+    return clean(" ".join(text.split()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_bench.records.files import write_atomically
-from mnist_bench.records.serial import save
+from mnist_bench.records.files import check_replaceable, replace_own
+from mnist_bench.records.serial import dump_json
 from mnist_bench.show.drawing import save_alone
 from mnist_bench.show.page import render
 from mnist_bench.show.text import format_spread
@@ -20,7 +20,26 @@ if TYPE_CHECKING:
     from mnist_bench.sweep.records import SweepRecord, TrialRecord
     from mnist_bench.sweep.results import RankRow
 
-__all__ = ["describe_fate", "explain_choice", "format_table", "list_others", "write_sweep"]
+__all__ = ["check_page_folder", "describe_fate", "explain_choice", "format_table", "list_others", "write_sweep"]
+
+
+# By which the files of an earlier look at the study are known, which may be replaced.
+_MARKS = {
+    "index.html": "<title>mnist-bench: a sweep of the",
+    "sweep.csv": "rank,trial,data,lab,engine",
+    "sweep.json": '"kind": "sweep"',
+}
+
+
+def check_page_folder(folder: Path) -> None:
+    """Find out, before the work, whether `write_sweep` can write to a folder after the work; makes the folder.
+
+    Raises:
+        FileExistsError: A file that this command did not write is in the place of one that it writes.
+        OSError: The folder cannot be written.
+    """
+    for name, mark in _MARKS.items():
+        check_replaceable(folder / name, mark)
 
 
 def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
@@ -36,8 +55,8 @@ def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
     pictures = draw_all(sweep)
     for name, svg in pictures.items():
         save_alone(svg, folder / f"{name}.svg")
-    save(sweep, folder / "sweep.json", overwrite=True)
-    write_atomically(folder / "sweep.csv", format_csv(sweep).encode(), overwrite=True)
+    replace_own(folder / "sweep.json", dump_json(sweep).encode(), _MARKS["sweep.json"])
+    replace_own(folder / "sweep.csv", format_csv(sweep).encode(), _MARKS["sweep.csv"])
     html = render(
         "sweep.html",
         plan=sweep.plan,
@@ -52,7 +71,7 @@ def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
         format_test=format_test,
     )
     page = folder / "index.html"
-    write_atomically(page, html.encode(), overwrite=True)
+    replace_own(page, html.encode(), _MARKS["index.html"])
     return page
 
 

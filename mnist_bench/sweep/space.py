@@ -38,6 +38,9 @@ SAMPLERS = ("one-at-a-time", "grid", "random", "tpe")
 # Optuna's default: this many random points come before the first point that its estimator chooses.
 _RANDOM_STARTS = 10
 
+_MOST_POINTS = 100_000  # to try: more would take years
+_MOST_GRID = 10_000_000  # to draw from, without drawing any twice, which needs memory for all
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -101,7 +104,7 @@ def list_points(space: Space, sampler: str, trials: int | None, rng: np.random.G
         rng: Draws the random points, none twice.
 
     Raises:
-        ValueError: The sampler is unknown or takes no number of trials, or the number is not positive.
+        ValueError: The sampler is unknown or takes no number of trials, or the number is not positive or too large.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"unknown sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
@@ -109,6 +112,9 @@ def list_points(space: Space, sampler: str, trials: int | None, rng: np.random.G
         raise ValueError(f"--trials {trials}: {sampler} tries all levels; only random and tpe take a number of trials")
     if trials is not None and trials < 1:
         raise ValueError(f"--trials {trials} is not allowed: it must be 1 or more")
+    asked = _count_grid(space) if sampler == "grid" else trials or 0
+    if asked > _MOST_POINTS:
+        raise ValueError(f"{sampler} has {asked:,} points: at most {_MOST_POINTS:,} are allowed")
     if sampler == "one-at-a-time":
         tried = [{name: level} for name, levels in space.levels.items() for level in levels]
     elif sampler == "grid":
@@ -116,6 +122,8 @@ def list_points(space: Space, sampler: str, trials: int | None, rng: np.random.G
     else:
         wanted = 30 if trials is None else trials
         drawn = min(wanted, _count_grid(space), wanted if sampler == "random" else _RANDOM_STARTS)
+        if _count_grid(space) > _MOST_GRID:
+            raise ValueError(f"the grid has {_count_grid(space):,} points: at most {_MOST_GRID:,} are allowed")
         numbers = rng.choice(_count_grid(space), drawn, replace=False)
         tried = [_pick(space, int(number)) for number in numbers]
     own: Point = {}

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
+import urllib.parse
 import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RETRIES", "connect", "explain_errors", "hide_password", "load_optuna", "quiet"]
+__all__ = ["RETRIES", "connect", "explain_errors", "hide_secrets", "load_optuna", "quiet"]
+
+_SCHEME = re.compile(r"^[\w+.-]*:?/+")
+_SECRET = re.compile(r"[?&;][^=&;]*(?:pass|pwd|secret|token|key)[^=&;]*=([^&;]*)", re.IGNORECASE)
 
 RETRIES = 3
 """How often a lost trial is tried again: a trial that kills its worker every time must end."""
@@ -91,21 +96,26 @@ def explain_errors(url: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         hint = "a PostgreSQL storage needs its driver: pip install 'mnist-bench[postgresql]'"
-        raise ModuleNotFoundError(f"storage {hide_password(url)}: {error}: {hint}") from error
+        raise ModuleNotFoundError(f"storage {hide_secrets(url)}: {hide_secrets(url, str(error))}: {hint}") from error
     except faults as error:
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         first = str(cause).strip().splitlines()[0]
-        raise ValueError(f"storage {hide_password(url)} cannot be used: {first}") from error
+        raise ValueError(f"storage {hide_secrets(url)} cannot be used: {hide_secrets(url, first)}") from error
 
 
-def hide_password(url: str) -> str:
-    """Return a database's address without the password."""
-    import sqlalchemy
+def hide_secrets(url: str, text: str | None = None) -> str:
+    """Return a database's address, quoted, or a text about the database, without what the address keeps secret.
 
-    try:
-        return repr(sqlalchemy.make_url(url).render_as_string(hide_password=True))
-    except sqlalchemy.exc.ArgumentError:
-        return repr(url)
+    The address may be one that nothing can parse: the password is what stands before the last @, after a colon.
+    """
+    before, _, _ = url.rpartition("@")
+    credentials = _SCHEME.sub("", before, count=1)
+    secrets = [credentials.partition(":")[2], *_SECRET.findall(url)]
+    shown = repr(url) if text is None else text
+    # Longest first, as one secret may hold another.
+    for secret in sorted({*secrets, *map(urllib.parse.unquote, secrets)} - {""}, key=len, reverse=True):
+        shown = shown.replace(secret, "***")
+    return shown
 
 
 @contextlib.contextmanager

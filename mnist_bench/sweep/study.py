@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.sweep.storage import connect, explain_errors, hide_password, load_optuna, quiet
+from mnist_bench.sweep.storage import connect, explain_errors, hide_secrets, load_optuna, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def join_study(
         try:
             study = optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
         except KeyError as error:
-            raise StudyMissingError(f"storage {hide_password(url)} has no study {name!r}") from error
+            raise StudyMissingError(f"storage {hide_secrets(url)} has no study {name!r}") from error
         _wait_for_queue(study, url)
     return study
 
@@ -224,7 +224,7 @@ def _check_same(study: Any, url: str, identity: dict[str, Any]) -> Any:
     for name, meant in identity.items():
         if stored.get(name) != meant:
             raise ValueError(
-                f"storage {hide_password(url)}: study {study.study_name!r} is of another sweep: {name} is"
+                f"storage {hide_secrets(url)}: study {study.study_name!r} is of another sweep: {name} is"
                 f" {stored.get(name)!r}, not {meant!r}; choose another name with --study"
             )
     # Writes the same value again: a database that cannot be written fails now, and not in the workers.
@@ -238,7 +238,7 @@ def _wait_for_queue(study: Any, url: str) -> None:
     while "slots" not in study.user_attrs:
         if time.monotonic() > end:
             raise ValueError(
-                f"storage {hide_password(url)}: study {study.study_name!r} was not made by this program,"
+                f"storage {hide_secrets(url)}: study {study.study_name!r} was not made by this program,"
                 " or its creation did not finish; choose another name with --study"
             )
         time.sleep(_PAUSE_SECONDS)

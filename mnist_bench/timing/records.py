@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import HARDWARE_FIELDS, Gpu, make_key
+from mnist_bench.records.environment import HARDWARE_FIELDS, Gpu, check_names, check_range, check_seconds, make_key
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
 from mnist_bench.training.fingerprint import collect_machine, find_gpu_names
@@ -43,6 +43,8 @@ LEAST_ROUNDS = 3
 
 # The largest relative difference of a figure that was rounded; a larger one means that the figure was edited.
 _ROUNDING = 1e-9
+_LEAST_SECONDS = 1e-12  # far below what a clock can tell
+_MOST_RATE = 1e18  # far above what a computer can do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,10 @@ class Machine:
     usable_cores: int
     device: str
     gpu_names: list[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is no name, which becomes that of a file."""
+        check_names(hardware_key=self.hardware_key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +103,14 @@ class BenchmarkInfo:
     peak_memory_mb: float | None
 
     def __post_init__(self) -> None:
-        """Refuse a control that took no time, and negative CPU seconds; those of a short round may be 0."""
-        if not all(seconds >= 0 for seconds in self.cpu_seconds):
-            raise ValueError("cpu_seconds contains a negative time")
+        """Refuse names that are none, and impossible times; the CPU seconds of a short round may be 0."""
+        names = ("lab", "engine", "device", "numerics_key", "hardware_key", "tensorflow", "keras", "dataset")
+        check_names(**{name: getattr(self, name) for name in names})
+        check_seconds("cpu_seconds:", *self.cpu_seconds)
         for name, seconds in self.controls.items():
-            if not all(second > 0 for second in seconds):
-                raise ValueError(f"controls: {name} contains a time that is not positive")
+            check_seconds(f"controls: {name}:", *seconds, low=_LEAST_SECONDS)
+        for name in ("samples_per_second", "gflop_per_second", "peak_memory_mb"):
+            check_range(name, getattr(self, name), high=_MOST_RATE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +127,7 @@ class Stats:
 
     def __post_init__(self) -> None:
         """Refuse times that are not positive, and a summary that does not match the rounds."""
-        if not all(0 < seconds < math.inf for seconds in (self.min, self.median, self.max, *self.data)):
-            raise ValueError("a time is not positive and finite")
+        check_seconds("time:", self.min, self.median, self.max, *self.data, low=_LEAST_SECONDS)
         if not self.data:
             return
         if self.rounds != len(self.data):
@@ -194,6 +201,11 @@ class MachineInfo:
     system: str
     python_implementation: str
     python_version: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name: the three become that of a folder."""
+        names = ("system", "python_implementation", "python_version")
+        check_names(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.files import SCHEMA_VERSION, place_in
 from mnist_bench.records.serial import load, save
 from mnist_bench.timing.records import LEAST_ROUNDS, load_run, refuse_strangers
+from mnist_bench.training.fingerprint import UNKNOWN_COMMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -144,8 +145,10 @@ def accept_runs(paths: Sequence[Path], folder: Path, *, why: str, force: bool = 
         _refuse_failed(run)
         _refuse_incomplete(path, run, load_manifest(folder))
     broken = ["the working tree was dirty"] if any(run.commit_info.dirty for run in runs) else []
+    if any(run.commit_info.id == UNKNOWN_COMMIT for run in runs):  # as pytest-benchmark writes it, too
+        broken.append("git does not say whether the working tree was clean")
     if broken and not force:
-        raise ValueError(f"{paths[0]}: {broken[0]}: --force accepts the run, and the file says so")
+        raise ValueError(f"{paths[0]}: {'; '.join(broken)}: --force accepts the run, and the file says so")
     acceptance = make_acceptance(why, broken)
     return [_store(path, run, folder, acceptance) for path, run in zip(paths, runs, strict=True)]
 
@@ -178,12 +181,12 @@ def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> 
     info = run.machine_info
     python = ".".join(info.python_version.split(".")[:2])
     # pytest-benchmark looks in this folder; there is no TensorFlow for 32 bits.
-    place = folder / f"{info.system}-{info.python_implementation}-{python}-64bit"
+    place = place_in(folder, f"{info.system}-{info.python_implementation}-{python}-64bit")
     keras = run.benchmarks[0].extra_info.keras
     name = f"{run.machine.hardware_key}_tf{run.tensorflow}_keras{keras}.json"
     numbers = (int(stored.name[:4]) for stored in place.glob("[0-9][0-9][0-9][0-9]_*.json"))
     for number in itertools.count(max(numbers, default=0) + 1):
-        target = place / f"{number:04}_{name}"
+        target = place_in(place, f"{number:04}_{name}")
         try:
             save(content, target)
         except FileExistsError:

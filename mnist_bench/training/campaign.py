@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, explain_keys
+from mnist_bench.records.files import check_folder
 from mnist_bench.records.serial import load_record, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.runner import check_config
@@ -63,7 +63,7 @@ def plan_campaign(
 
     Raises:
         FileExistsError: A record exists, and `resume` is None; or the folder is a file.
-        PermissionError: The folder cannot be written.
+        OSError: The folder cannot be written.
         ValueError: A configuration is not allowed, or an existing record is of another configuration, other data or
             another environment.
     """
@@ -83,9 +83,7 @@ def plan_campaign(
             here = dataclasses.replace(environment, usable_cores=near)
             check_environment(record.environment, here, f"{folder / name}: cannot resume: trained")
     # Checked now: otherwise the error would come only after the first training.
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"{folder}: no permission to write there")
+    check_folder(folder)
     return Campaign(folder, done, [config for config in pinned if record_name(config) not in done])
 
 

@@ -20,12 +20,16 @@ from mnist_bench.records.files import PACKAGE
 from mnist_bench.training.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 
 __all__ = [
+    "UNKNOWN_COMMIT",
     "collect_environment",
     "collect_machine",
     "find_gpu_names",
     "find_instruction_set",
     "find_package_version",
 ]
+
+UNKNOWN_COMMIT = "unknown"
+"""The commit of a checkout of which git says nothing: its working tree may have been dirty."""
 
 # Variables that change TensorFlow's arithmetic, in addition to TF_ENABLE_ONEDNN_OPTS and TF_NUM_INTRAOP_THREADS.
 _FLAGS = (
@@ -213,18 +217,27 @@ def count_usable_cores() -> int:
 
 
 def read_commit(folder: Path) -> str | None:
-    """Return the git commit of the checkout around `folder`, with `+dirty` if it has changes; None for a wheel."""
-    if "site-packages" in folder.parts:
+    """Return the git commit of the checkout around `folder`, with `+dirty` if it has changes.
+
+    Returns:
+        The commit; None for a wheel; `UNKNOWN_COMMIT` if git is missing or refuses to answer, as for a checkout that
+        belongs to another user.
+    """
+    if "site-packages" in folder.parts or not any((place / ".git").exists() for place in (folder, *folder.parents)):
         return None
+    # A git hook sets variables that would have git answer for the hook's repository.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        commit = _ask(["git", "-C", str(folder), "rev-parse", "HEAD"])
-        return commit + ("+dirty" if _ask(["git", "-C", str(folder), "status", "--porcelain"]) else "")
+        commit = _ask(["git", "-C", str(folder), "rev-parse", "HEAD"], variables)
+        return commit + ("+dirty" if _ask(["git", "-C", str(folder), "status", "--porcelain"], variables) else "")
     except (OSError, subprocess.SubprocessError):
-        return None
+        return UNKNOWN_COMMIT
 
 
-def _ask(command: list[str]) -> str:
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+def _ask(command: list[str], variables: dict[str, str] | None = None) -> str:
+    answer = subprocess.run(  # noqa: S603 - git, or a tool of the system
+        command, capture_output=True, text=True, timeout=10, check=True, env=variables
+    )
     return answer.stdout.strip()
 
 

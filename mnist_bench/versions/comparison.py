@@ -13,7 +13,7 @@ from mnist_bench.checks.records import compare_probes, describe_difference, form
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
-from mnist_bench.show.text import escape_markdown, format_line, format_markdown, format_summary
+from mnist_bench.show.text import clean_line, escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.training.labs import check_lab
 from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends
@@ -142,7 +142,8 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
 def format_compared(compared: Compared) -> str:
     """Return the verdicts and the notes, a line each, and a summary."""
     lines = [format_line(result) for result in compared.results]
-    return "\n".join([*lines, *(f"note: {note}" for note in compared.notes), format_summary(compared.results)])
+    notes = [f"note: {clean_line(note)}" for note in compared.notes]
+    return "\n".join([*lines, *notes, format_summary(compared.results)])
 
 
 def format_compared_json(compared: Compared) -> str:

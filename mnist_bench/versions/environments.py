@@ -58,7 +58,9 @@ def describe_environment(python: Path, *, seconds: float | None = None) -> Insta
         CommandError: The interpreter gives no answer.
     """
     code = (
-        "import importlib.metadata as m, json, sys;"
+        # Nothing is imported from the working folder.
+        "import sys; sys.path[:] = filter(None, sys.path);"
+        "import importlib.metadata as m, json;"
         "print(json.dumps([sys.prefix, {d.metadata['Name'].lower(): d.version for d in m.distributions()}]))"
     )
     prefix, packages = json.loads(run_command([str(python), "-c", code]))

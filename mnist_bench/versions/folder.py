@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from mnist_bench.records.environment import DatasetRecord
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.files import place_in
+from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import VersionSpec
 
@@ -46,7 +47,7 @@ def load_folder(folder: Path) -> dict[str, VersionRecord]:
     Raises:
         RecordError: As `load_version`.
     """
-    return {path.stem: load_version(path) for path in sorted(folder.glob("*.json"))}
+    return {path.stem: load_version(path) for path in list_json(folder)}
 
 
 def check_together(records: Mapping[Path, VersionHead | VersionRecord]) -> None:
@@ -81,4 +82,4 @@ def check_data(datasets: Mapping[Path, DatasetRecord]) -> None:
 
 def pair_path(folder: Path, name: str) -> Path:
     """Return where the comparison of a version's times with its predecessor's is kept: below the versions' records."""
-    return folder / "pairs" / f"{name}.json"
+    return place_in(folder, "pairs", f"{name}.json")

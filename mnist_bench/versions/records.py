@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.training import History
+from mnist_bench.records.training import MOST_LOSS, History
 from mnist_bench.records.verdicts import CheckResult
 from mnist_bench.versions.releases import VersionSpec
 
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 NEEDED = ("install", "import")  # a version that fails in one of these layers cannot be measured at all
+_LEAST_SECONDS = 1e-9  # of an import: there is no ratio with 0
+_MOST_BYTES = 10**15
 _DIGITS = 5  # of the points of a curve: a hundredth of the spread over seeds
 
 
@@ -47,6 +49,11 @@ class Install:
     seconds: float | None
     bytes: int
     packages: dict[str, str]
+
+    def __post_init__(self) -> None:
+        """Refuse seconds and bytes that cannot be."""
+        check_seconds("seconds", self.seconds)
+        check_range("bytes", self.bytes, high=_MOST_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +101,16 @@ class SeedResults:
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds out of order, and figures out of range."""
+        check_names(lab=self.lab, engine=self.engine, numerics_key=self.numerics_key)
         lengths = {len(self.seeds), len(self.test_accuracy), len(self.test_loss), len(self.final_digests)}
         if len(lengths) != 1 or not self.seeds:
             raise ValueError(f"{self.lab}: columns of different lengths, or empty ones")
         if sorted(set(self.seeds)) != self.seeds:
             raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
-        if not all(0 <= accuracy <= 1 for accuracy in self.test_accuracy):
-            raise ValueError(f"{self.lab}: test_accuracy {self.test_accuracy!r} is outside 0 to 1")
-        if not all(loss is None or loss >= 0 for loss in self.test_loss):
-            raise ValueError(f"{self.lab}: test_loss {self.test_loss!r} is negative")
+        check_range(f"{self.lab}: test_accuracy", *self.test_accuracy, high=1)
+        check_range(f"{self.lab}: test_loss", *self.test_loss, high=MOST_LOSS)
+        if not 0 < self.epochs == len(self.history.loss):
+            raise ValueError(f"{self.lab}: {self.epochs} epochs, {len(self.history.loss)} in the history")
 
     @property
     def case(self) -> Case:
@@ -146,7 +154,8 @@ class VersionRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a status that contradicts the failures, and probes of other data than the record's."""
+        """Refuse a status that contradicts the failures, impossible times, and probes of other data."""
+        check_seconds("imports", *self.imports, low=_LEAST_SECONDS)
         if (self.status in ("failed", "partial")) != bool(self.failures):
             raise ValueError(f"status is {self.status!r}, with {len(self.failures)} failures")
         for probe in self.probes:

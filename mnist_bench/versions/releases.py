@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ class VersionSpec:
     pins: list[str]
 
     def __post_init__(self) -> None:
-        """Refuse a name that cannot be the name of a file, and texts that are no versions."""
+        """Refuse a name that cannot be the name of a file, and texts that are no versions or no requirements."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"name {self.name!r} is not allowed: up to 64 of a-z, 0-9, '.', '_' and '-'")
         for field, text in (("python", self.python), ("tensorflow", self.tensorflow), ("keras", self.keras)):
             if text is not None and not _is_version(text):
                 raise ValueError(f"{field} {text!r} is not a version, such as 2.19.1")
+        for pin in self.pins:
+            _check_pin(pin)
 
 
 @dataclass(frozen=True)
@@ -276,7 +279,17 @@ def _is_version(text: str) -> bool:
         Version(text)
     except InvalidVersion:
         return False
-    return True
+    return text == text.strip()
+
+
+def _check_pin(pin: str) -> None:
+    """Refuse what an installer would take for an option, a file or an address: pins come from records, too."""
+    try:
+        requirement = Requirement(pin)
+    except InvalidRequirement as error:
+        raise ValueError(f"pin {pin!r} is not a requirement (PEP 508), such as numpy<2") from error
+    if requirement.url or not pin.isprintable():
+        raise ValueError(f"pin {pin!r} is not allowed: a name with versions, such as numpy<2, on one line")
 
 
 def _order(spec: VersionSpec, axis: str) -> Version:

@@ -105,6 +105,7 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
     ("change", "objection"),
     [
         (lambda record: set_commit(record, "0123abc+dirty"), "the working tree was dirty"),
+        (lambda record: set_commit(record, "unknown"), "git does not say whether the working tree was clean"),
         (
             lambda record: dataclasses.replace(record, test_accuracy=0.9699),
             "mlp is below its threshold in 1 of 3 trainings, such as seed 3",
@@ -126,7 +127,7 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
     ],
-    ids=["dirty", "threshold", "learning-rate", "batch-size", "hidden", "optimizer"],
+    ids=["dirty", "unknown", "threshold", "learning-rate", "batch-size", "hidden", "optimizer"],
 )
 def test_a_broken_rule_is_refused_or_written_down(
     source: Path,

@@ -81,7 +81,7 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
         (["--budget", "nan"], "budget nan is not allowed: it must be positive seconds"),
         (["--b", "nowhere"], "nowhere: no such interpreter, and no such folder"),
         (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),
-        (["--out", "there.json"], "there.json exists already: choose another file with --out"),
+        (["--out", "there.json"], "there.json exists already: choose another place with --out"),
         (["--device", "tpu"], "unknown device 'tpu': choose from auto, cpu, gpu"),
     ],
 )
@@ -136,3 +136,17 @@ def test_a_damaged_calibration_is_bad_input(command: Callable[..., Any], stub_py
     assert answer.status == 2
     assert answer.err.splitlines()[-1].startswith(f"mnist-bench: {path.resolve()}: $: Object missing required field")
     assert load(Path("ab.json"), AbRecord).verdict == "same"
+
+
+@pytest.mark.parametrize("out", ["/proc/nothing/ab.json", "file/ab.json", "folder"])
+def test_a_place_that_cannot_be_written_is_found_first(
+    command: Callable[..., Any], stub_python: Callable[..., Path], out: str
+) -> None:
+    """Nothing is measured that could not be kept."""
+    Path("file").touch()
+    Path("folder").mkdir()
+    python = stub_python("a")
+    answer = command("ab", "--a", python, "--b", python, "--out", out)
+    assert (answer.status, answer.out) == (2, "")
+    assert out.split("/", maxsplit=1)[0] in answer.err or "/proc" in answer.err
+    assert not list(python.parent.glob("*.pid"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
+import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -94,3 +97,16 @@ def test_the_command_is_installed() -> None:
     """`mnist-bench` is this module's `main`."""
     (script,) = entry_points(group="console_scripts", name="mnist-bench")
     assert script.load() is main
+
+
+def test_a_terminal_without_the_sign_gets_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of Windows has no ≥: the rest is printed, with the code in the sign's place."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out.write("≥ 0.90")
+    out.flush()
+    assert out.buffer.getvalue().endswith(b"\\u2265 0.90")  # type: ignore[attr-defined]
+    assert "MPLBACKEND" not in os.environ

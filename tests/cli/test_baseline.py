@@ -209,3 +209,54 @@ def test_baseline_alone_is_bad_usage(command: Callable[..., Any]) -> None:
     assert answer.status == 2
     for name in ("list", "show", "accept", "diff"):
         assert name in answer.out + answer.err
+
+
+def test_a_baseline_forges_no_line(command: Callable[..., Any], probe_file: Path, folder: Path) -> None:
+    """What a terminal or a CI system would obey is shown as text, on the line it belongs to."""
+    command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "why")
+    path = next(folder.rglob("*.json"))
+    plain = command("baseline", "show", path).out.splitlines()
+    text = path.read_text().replace('"why": "why"', json.dumps("why\n::error::x\x1b[2J")[1:-1].join(['"why": "', '"']))
+    path.write_text(
+        text.replace('"forward"', json.dumps("forward\nPASS")).replace('"avx2"', json.dumps("avx2\r\x1b[1A"))
+    )
+    for arguments in (("show", path), ("list", "--folder", folder)):
+        answer = command("baseline", *arguments)
+        assert answer.status == 0
+        assert "\x1b" not in answer.out
+        assert not any(line.lstrip().startswith(("::", "PASS")) for line in answer.out.splitlines())
+    assert len(command("baseline", "show", path).out.splitlines()) == len(plain)
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        ("training", '"source": "digits"', '"source": "../../outside"'),
+        ("training", '"source": "digits"', '"source": "/OUTSIDE"'),
+        ("training", '"lab": "mlp"', '"lab": "../mlp"'),
+        ("probe", '"source": "digits"', '"source": "../../outside"'),
+        ("probe", '"numerics_key": "0123456789abcdef"', '"numerics_key": "../../../../outside"'),
+        ("probe", '"numerics_key": "0123456789abcdef"', '"numerics_key": "/OUTSIDE"'),
+        ("probe", '"engine": "epoch"', '"engine": "x/../../../../outside"'),
+    ],
+)
+def test_no_record_is_accepted_outside_the_folder(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    records: Path,
+    probe_file: Path,
+    tmp_path: Path,
+    *,
+    kind: str,
+    old: str,
+    new: str,
+) -> None:
+    """A name with a path in it is refused where it is read; no file is written, and none is replaced."""
+    path = records / "1.json" if kind == "training" else probe_file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new.replace("/OUTSIDE", str(tmp_path / "outside"))))
+    before = sorted(tmp_path.rglob("*"))
+    answer = command("baseline", "accept", path.parent, "--folder", tmp_path / "a" / "b", "--why", "x", "--force")
+    check_refused(answer, "is not allowed: up to 64 of")
+    assert sorted(tmp_path.rglob("*")) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,6 @@ from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.data.dataset import Dataset
@@ -38,7 +38,7 @@ def test_probe_overwrites_nothing(
 ) -> None:
     """A file in the way is named before anything is trained."""
     answer = command("probe", "mlp", "--out", probe_file.parent)
-    check_refused(answer, "mlp-epoch.json exists already: choose another folder with --out")
+    check_refused(answer, "mlp-epoch.json exists already: choose another place with --out")
 
 
 def test_a_lab_that_is_given_twice_is_probed_once(
@@ -69,3 +69,28 @@ def test_a_probe_that_fails_is_no_bad_input(
     monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_probes", fail)
     answer = command("probe", "mlp", "--data", "digits", "--out", tmp_path / "new")
     assert answer == (3, "", "mnist-bench: fit raised TypeError: no float16\n")
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--out"])
+def test_a_place_that_cannot_be_written_is_found_before_the_checks(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    """A report or a folder in an impossible place, and a file that is no report, cost no check."""
+    monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda *_: pytest.fail("a check ran"))
+    (tmp_path / "file").write_text("mine")
+    check_refused(command("check", "mlp", "--fast", "--data", "digits", option, tmp_path / "file" / "below"), "file")
+    check_refused(command("check", "mlp", "--fast", "--data", "digits", option, tmp_path / "file"), "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_device_stays_a_device(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that nobody wants may go to /dev/null, which root could replace by a file."""
+    result = CheckResult(name="structure/layers[mlp]", verdict=Verdict.PASS, figure="7", bound="7")
+    monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda _plan: iter([result]))
+    answer = command("check", "--fast", "--data", "digits", "--junit", "/dev/null", "--markdown", "/dev/null")
+    assert answer.status == 0
+    assert Path("/dev/null").is_char_device()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.records import files
 from mnist_bench.records.serial import dump_folded, load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
@@ -74,9 +76,10 @@ def test_documents_before_there_are_records(
 ) -> None:
     """The documents say so; a page of nothing is refused, and so are named files that are not there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "mnist_bench")
     assert command("report", "--docs", "docs").status == 0
     assert "There are no records" in (tmp_path / "docs" / "results.md").read_text(encoding="utf-8")
-    check_refused(command("report"), "baselines/versions: No such file")
+    check_refused(command("report"), "versions: No such file")
     check_refused(command("report", "--docs", "docs", "nowhere"), "nowhere: No such file")
 
 
@@ -192,3 +195,22 @@ def test_export_refuses_what_is_mixed(
     save(dataclasses.replace(record, config=config, dataset=dataset), trained / "other.json")
     files = [trained / "training.json", trained / "other.json"]
     check_refused(command("export", *files, *FORMAT), "records of different data are mixed")
+
+
+def test_records_that_the_wheel_ships_are_found(
+    command: Callable[..., Any], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside a checkout `report`, `compare`, `matrix list` and `bisect-versions` read the package's own records."""
+    shipped = tmp_path / "site-packages" / "mnist_bench" / "shipped_baselines" / "versions"
+    shutil.copytree(folder, shipped)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setattr(files, "PACKAGE", shipped.parents[1])
+    names = sorted(path.stem for path in shipped.glob("*.json"))
+    assert command("report").status == 0
+    assert "not measured yet" not in command("compare", names[0], names[-1]).err
+    listed = command("matrix", "list").out.splitlines()
+    assert any(line.startswith(names[0]) and " measured " in line for line in listed)
+    dry = command("bisect-versions", names[0], names[-1], "--dry-run")
+    assert dry.status == 0
+    assert not {names[0], names[-1]} & set(dry.out.splitlines())

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.cli.shell import default_folder, existing_folder, make_setup, say, write_report
+from mnist_bench.cli.shell import (
+    check_reports,
+    default_folder,
+    existing_folder,
+    make_setup,
+    remove_empty_folders,
+    say,
+    write_report,
+)
+from mnist_bench.show.text import MARKDOWN_MARK
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mnist_bench.training.data.dataset import Dataset
 
 
@@ -22,19 +30,53 @@ def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[s
 
 
 def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
-    """Without a folder there is nothing to check; results go into a folder named by the time."""
+    """Without a folder there is nothing to check."""
     assert existing_folder(None) is None
     assert existing_folder(tmp_path) == tmp_path
     with pytest.raises(ValueError, match="none: no such folder"):
         existing_folder(tmp_path / "none")
-    assert re.fullmatch(r"results/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d", default_folder().as_posix())
+
+
+def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results go into a new folder named by the time, also where several runs begin in the same second."""
+    monkeypatch.chdir(tmp_path)
+    folders = [default_folder() for _ in range(3)]
+    assert re.fullmatch(r"results/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-[23])?", folders[-1].as_posix())
+    assert len(set(folders)) == len(list((tmp_path / "results").iterdir())) == 3
+
+
+def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder of results is removed when the command ends; one with results stays."""
+    monkeypatch.chdir(tmp_path)
+    default_folder()
+    remove_empty_folders()
+    assert not Path("results").exists()
+    (default_folder() / "file").touch()
+    remove_empty_folders()
+    assert len(list(Path("results").rglob("file"))) == 1
 
 
 def test_a_report_replaces_the_last(tmp_path: Path) -> None:
     """A job writes its report to the same place each time."""
+    report = tmp_path / "new" / "report.md"
     for text in ("first", "second"):
-        write_report(tmp_path / "new" / "report.md", text)
-    assert (tmp_path / "new" / "report.md").read_text() == "second"
+        check_reports(report, None)
+        write_report(report, f"{MARKDOWN_MARK} {text}")
+    assert report.read_text() == f"{MARKDOWN_MARK} second"
+
+
+def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:
+    """A file that is no report is refused, before the work and after; so are two reports in one file."""
+    record = tmp_path / "record.json"
+    record.write_text('{"kind": "version"}')
+    with pytest.raises(FileExistsError, match=r"record\.json exists already, and was not written by this command"):
+        check_reports(None, record)
+    with pytest.raises(FileExistsError, match="left alone"):
+        write_report(record, "text")
+    assert record.read_text() == '{"kind": "version"}'
+    with pytest.raises(ValueError, match="two reports cannot be written to one file"):
+        check_reports(tmp_path / "report", tmp_path / "folder" / ".." / "report")
+    check_reports(Path("/dev/null"), Path("/dev/null"))
 
 
 @pytest.mark.parametrize("data", ["~/mnist.npz", "mnist.npz"])

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from mnist_bench.training.data.dataset import Dataset
 
+MANY = ",".join(map(str, range(1, 401)))
+
 
 @pytest.fixture
 def refused(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny: Dataset) -> Callable[..., str]:
@@ -37,6 +39,12 @@ def refused(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny: 
         ("--vary optimizer=sdg", "--vary optimizer: 'sdg' is not allowed: choose from sgd, rmsprop, adam"),
         ("--vary hidden=0", "--vary hidden: '0' is not allowed: a width, 1 or more"),
         ("--vary dropout=1", "--vary dropout: '1' is not allowed: a number in [0, 1)"),
+        ("--seeds 1000000000", "Invalid value for '--seeds': "),
+        (
+            f"--sampler grid --vary hidden={MANY} --vary epochs={MANY}",
+            "grid has 160,000 points: at most 100,000 are allowed",
+        ),
+        ("--sampler random --trials 1000000000", "random has 1,000,000,000 points: at most 100,000 are allowed"),
         ("--sampler bayes", "unknown sampler 'bayes': choose from one-at-a-time, grid, random, tpe"),
         ("--trials 3", "--trials 3: one-at-a-time tries all levels"),
         ("--seeds 0", "Invalid value for '--seeds'"),

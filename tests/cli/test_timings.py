@@ -118,3 +118,15 @@ def test_bad_input_is_one_line(
     assert answer.err.count("\n") == 1
     assert words in answer.err
     assert list(list_runs(folder)) == []
+
+
+def test_a_run_forges_no_line(timings: Callable[..., Any], timing_run: dict[str, Any], tmp_path: Path) -> None:
+    """What a terminal would obey in a stored run is shown as text, on the line it belongs to."""
+    folder = tmp_path / "runs"
+    (folder / "x").mkdir(parents=True)
+    timing_run["machine_info"]["mnist_bench"]["cpu"] = "a CPU\n::error::x\x1b[2J"
+    (folder / "x" / "0001_a.json").write_text(json.dumps(timing_run))
+    answer = timings("list", "--folder", folder)
+    assert answer.status == 0
+    assert answer.out.splitlines()[0].startswith("x/0001_a.json: a CPU ::error::x\ufffd[2J, 2 cores")
+    assert len(answer.out.splitlines()) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import copy
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,8 +16,19 @@ from hypothesis import strategies as st
 
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference
 from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.records import serial
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.serial import RecordError, convert, decode, decode_json, dump_json, load, load_json, save
+from mnist_bench.records.serial import (
+    RecordError,
+    convert,
+    decode,
+    decode_json,
+    dump_json,
+    list_json,
+    load,
+    load_json,
+    save,
+)
 from mnist_bench.records.training import TrainingRecord
 
 if TYPE_CHECKING:
@@ -231,3 +244,45 @@ def test_a_record_is_saved_whole(tmp_path: Path, overwrite: bool) -> None:  # no
     else:
         with pytest.raises(FileExistsError):
             save(Inner(size=1.5), path)
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "link"])
+def test_a_device_or_a_pipe_is_no_record(tmp_path: Path, name: str) -> None:
+    """Neither is read, for the reading might never end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    with pytest.raises(RecordError, match=f"{name}: a record is a regular file, not a device or a pipe"):
+        load(tmp_path / name, TrainingRecord)
+
+
+def test_a_huge_file_is_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the size and the limit."""
+    monkeypatch.setattr(serial, "_MOST_BYTES", 1000)
+    (tmp_path / "huge.json").write_bytes(b" " * 1001)
+    with pytest.raises(RecordError, match=r"huge\.json: 1,001 bytes are too many for a record: at most 1,000"):
+        load(tmp_path / "huge.json", TrainingRecord)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (codecs.BOM_UTF8 + b"{}", "UTF-8 with a byte order mark"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        ("{}".encode("utf-16-le"), "UTF-16"),
+        ("{}".encode("utf-32"), "UTF-32"),
+    ],
+    ids=["utf-8-sig", "utf-16", "utf-16-le", "utf-32"],
+)
+def test_another_encoding_is_named(tmp_path: Path, content: bytes, name: str) -> None:
+    """A file that PowerShell or an editor has saved is told what it is."""
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=f"the file is {name}: save it as UTF-8 without a byte order mark"):
+        load(path, TrainingRecord)
+
+
+def test_hidden_files_are_no_records(tmp_path: Path) -> None:
+    """MacOS adds a `._x.json` to each `x.json` on other file systems."""
+    for name in ("b.json", "a.json", "._a.json", "c.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_json(tmp_path)] == ["a.json", "b.json"]

@@ -25,14 +25,15 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "record.schema.json"
 NAN, INFINITY = float("nan"), float("inf")
 
 texts = st.text(max_size=20)
-counts = st.integers(0, 2**63 - 1)
-durations = st.floats(0, allow_infinity=False, allow_nan=False)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,20}", fullmatch=True)
+counts = st.integers(1, 2**63 - 1)
+durations = st.floats(0, 1e9)
 shares = st.floats(0, 1)
-losses = st.none() | durations
+losses = st.none() | st.floats(0, 3.4e38)
 configs = st.builds(
     TrainingConfig,
-    lab=texts,
-    engine=texts,
+    lab=names,
+    engine=names,
     seed=st.integers(0, 2**32 - 1),
     epochs=st.just(3),
     batch_size=counts,
@@ -48,6 +49,8 @@ environments = st.fixed_dictionaries(
         for name, kind in EnvironmentRecord.__annotations__.items()
     }
     | {
+        "numerics_key": names,
+        "hardware_key": names,
         "flags": st.dictionaries(texts, texts, max_size=3),
         "gpus": st.lists(st.builds(Gpu, name=texts, compute_capability=texts, driver=st.none() | texts), max_size=2),
     }
@@ -67,7 +70,7 @@ training_records = st.builds(
     TrainingRecord,
     config=configs,
     environment=environments,
-    dataset=st.builds(DatasetRecord, source=texts, digest=texts),
+    dataset=st.builds(DatasetRecord, source=names, digest=names),
     layers=st.lists(layers, max_size=3),
     history=histories,
     test_loss=losses,
@@ -154,13 +157,26 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
         ("config.momentum", 0.9, "$.config: Object contains unknown field `momentum`"),
         ("test_accuracy", -0.5, "$: test_accuracy -0.5 is outside 0 to 1"),
         ("test_accuracy", 1.5, "$: test_accuracy 1.5 is outside 0 to 1"),
-        ("test_loss", -1, "$: test_loss -1.0 is outside 0 to inf"),
+        ("test_loss", -1, "$: test_loss -1.0 is outside 0 to 3.5e+38"),
         ("history.loss", [0.5], "$.history: columns of different lengths: {'loss': 1, 'accuracy': 2,"),
-        ("history.loss", [0.5, -1.0], "$.history: loss -1.0 is outside 0 to inf"),
+        ("history.loss", [0.5, -1.0], "$.history: loss -1.0 is outside 0 to 3.5e+38"),
         ("history.val_accuracy", [0.5, 1.25], "$.history: val_accuracy 1.25 is outside 0 to 1"),
-        ("history.val_seconds", [0.5, -2], "$.history: val_seconds -2.0 is outside 0 to inf"),
-        ("seconds.epoch", -1, "$.seconds: epoch -1.0 is outside 0 to inf"),
-        ("seconds.imports", -1, "$.seconds: imports -1.0 is outside 0 to inf"),
+        ("history.val_seconds", [0.5, -2], "$.history: val_seconds -2.0 is outside 0 to 1e+09"),
+        ("seconds.epoch", -1, "$.seconds: epoch -1.0 is outside 0 to 1e+09"),
+        ("seconds.imports", -1, "$.seconds: imports -1.0 is outside 0 to 1e+09"),
+        ("test_loss", 1e308, "$: test_loss 1e+308 is outside 0 to 3.5e+38"),
+        ("history.seconds", [0.5, 1e308], "$.history: seconds 1e+308 is outside 0 to 1e+09"),
+        ("layers", [{"kind": "", "units": 1, "parameters": -1, "trainable": 0}], "$: parameters -1 is outside 0 to"),
+        ("environment.cores", 0, "$.environment: cores 0 is outside 1 to inf"),
+        ("environment.inter_op_threads", -1, "$.environment: threads -1 is outside 0 to inf"),
+        ("environment.numerics_key", "../../x", "$.environment: numerics_key '../../x' is not allowed: up to 64 of"),
+        ("environment.hardware_key", "/etc/x", "$.environment: hardware_key '/etc/x' is not allowed"),
+        ("dataset.source", "..", "$.dataset: source '..' is not allowed"),
+        ("dataset.source", "a\nb", "$.dataset: source 'a\\nb' is not allowed"),
+        ("dataset.digest", "<b>", "$.dataset: digest '<b>' is not allowed"),
+        ("config.lab", "$x$", "$: lab '$x$' is not allowed"),
+        ("config.engine", "a/b", "$: engine 'a/b' is not allowed"),
+        ("config.engine", "x" * 65, "$: engine 'xxx"),
         ("config.epochs", 3, "$: 3 epochs configured, 2 in the history"),
         ("config.epochs", None, "$: None epochs configured, 2 in the history"),
     ],
@@ -222,7 +238,7 @@ def test_no_record_is_made_of_bad_figures(record: TrainingRecord, field: str, ba
 @pytest.mark.parametrize("field", Seconds.__dataclass_fields__)
 def test_no_bad_seconds(record: TrainingRecord, field: str, bad: float) -> None:
     """A duration is finite and not negative."""
-    with pytest.raises(ValueError, match=f"^{field} {bad!r} is outside 0 to inf"):
+    with pytest.raises(ValueError, match=f"^{field} {bad!r} is outside 0 to 1e"):
         dataclasses.replace(record.seconds, **{field: bad})
 
 
@@ -264,8 +280,8 @@ def test_a_record_shows_itself(record: TrainingRecord) -> None:
 
 def test_a_record_from_elsewhere_cannot_put_html_into_a_notebook(record: TrainingRecord) -> None:
     """Text in a record stays text."""
-    dataset = DatasetRecord(source="<script>alert(1)</script>", digest="")
-    html = dataclasses.replace(record, dataset=dataset)._repr_html_()
+    environment = dataclasses.replace(record.environment, tensorflow="<script>alert(1)</script>")
+    html = dataclasses.replace(record, environment=environment)._repr_html_()
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
@@ -299,6 +315,14 @@ def test_digest_arrays() -> None:
     assert digest_arrays([np.asfortranarray(weights[0]), weights[1]]) == digest
     assert digest_arrays(weights[::-1]) != digest
     assert digest_arrays([np.nextafter(weights[0], np.float32(1)), weights[1]]) != digest
+
+
+def test_a_record_has_an_epoch(record: TrainingRecord) -> None:
+    """A training of no epoch is none, although configuration and history agree."""
+    config = dataclasses.replace(record.config, epochs=0)
+    history = History(**{name: [] for name in History.__dataclass_fields__})
+    with pytest.raises(ValueError, match="a training has at least one epoch"):
+        dataclasses.replace(record, config=config, history=history)
 
 
 def test_a_case_is_a_value_with_a_name() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.show import console
 from mnist_bench.show.console import make_run_table, show_download, show_events
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started
 
@@ -61,6 +63,7 @@ def test_bars_in_a_terminal(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     story = [*make_story(record), Failed(2, CONFIG, "another", bad_input=True, details="")]
     with show_events([CONFIG] * 3) as show:
         for event in story:
@@ -138,3 +141,28 @@ def test_one_epoch_shows_its_own_seconds(record: TrainingRecord) -> None:
     """Without later epochs, and so without their median, the first epoch's seconds are shown."""
     seconds = dataclasses.replace(record.seconds, epoch=None, first_epoch=1.25)
     assert "1.250" in print_table([dataclasses.replace(record, seconds=seconds)], width=120)[3]
+
+
+def test_a_log_gets_lines_whatever_the_environment_says(
+    record: TrainingRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FORCE_COLOR is for colours: a log is no terminal, and cursor codes would fill it."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with show_events([CONFIG] * 2) as show:
+        for event in make_story(record):
+            show(event)
+    with show_download() as progress:
+        progress(1, 2)
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_cuts_no_verdict(
+    record: TrainingRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal may wrap the lines; every figure and verdict is there in full."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    console.print_table(make_run_table([record]))
+    lines = capsys.readouterr().out.splitlines()
+    assert any("1671" in line and "0.9375" in line and "PASS" in line for line in lines)
+    assert "…" not in "".join(lines)

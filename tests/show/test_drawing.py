@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -81,3 +84,36 @@ def test_a_picture_of_its_own_has_a_ground(tmp_path: Path) -> None:
     """A file of its own has no page around it, and so brings its own colours."""
     save_alone(draw_svg(draw), tmp_path / "loss.svg")
     assert (tmp_path / "loss.svg").read_text().startswith('<svg color="#222" style="background:#fff"')
+
+
+def test_a_picture_s_name_cannot_leave_its_id() -> None:
+    """A name with quotes and brackets becomes an id; two such names stay two."""
+    svg = draw_svg(draw)
+    pictures = [embed(svg, name, name) for name in ('"><script>x', '"><script>y')]
+    for picture in pictures:
+        assert "<script" not in picture
+        ET.fromstring(picture)  # noqa: S314 - ours
+    assert pictures[0] != pictures[1].replace("script>y", "script>x").replace("&gt;y", "&gt;x")
+
+
+def test_a_dollar_is_a_dollar() -> None:
+    """Names are no formulas: an odd one would be an error, or be drawn as another text."""
+    svg = draw_svg(lambda ax: ax.set(title="$x_1$", xlabel=r"$\nothing{$"))
+    assert "$x_1$" in svg
+    assert r"$\nothing{$" in svg
+
+
+RC = "text.usetex: True\naxes.facecolor: red\nfont.size: 30\nsvg.fonttype: path\nlines.linewidth: 9\n"
+
+
+def test_the_user_s_matplotlibrc_changes_nothing(tmp_path: Path) -> None:
+    """Settings of the user's, and a notebook's backend that is not installed here, leave the bytes as they are."""
+    (tmp_path / "matplotlibrc").write_text(RC)
+    code = "from mnist_bench.show.drawing import draw_svg; print(draw_svg(lambda ax: ax.plot([1, 2], label='a')))"
+    pictures = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, **variables}, text=True, capture_output=True, check=True
+        ).stdout
+        for variables in ({}, {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "MPLBACKEND": "nonsense"})
+    ]
+    assert pictures[0] == pictures[1]

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
-from mnist_bench.show.text import format_json, format_junit, format_line, format_markdown, format_spread, format_summary
+from mnist_bench.show.text import (
+    clean,
+    clean_line,
+    escape_markdown,
+    format_code,
+    format_json,
+    format_junit,
+    format_line,
+    format_markdown,
+    format_spread,
+    format_summary,
+)
 
 NASTY = "a < b & c > d | e \\ f \x1b[31mred\x1b[0m\x00 \ud800 ≥ `g` <br>\nnext\r\nline"
 
@@ -174,3 +185,68 @@ def test_a_spread_says_what_the_values_give() -> None:
     assert format_spread([0.5]) == "0.5000"
     assert format_spread([0.4, 0.6]) == "0.5000 ± 0.1414"
     assert format_spread([0.4, 0.6], (0.4, 0.6)) == "0.5000 ± 0.1414 (0.4000 to 0.6000)"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b[32mPASS", "\ufffd[2J\ufffd[32mPASS"),
+        ("a\x9b31mb\x00\x7f\x08", "a\ufffd31mb\ufffd\ufffd\ufffd"),
+        ("over\rwritten", "over written"),
+        ("\u202eSSAP\u2069", "\ufffdSSAP\ufffd"),
+        ("::stop-commands::x", ": :stop-commands::x"),
+        ("fine\n  ::error::x", "fine\n  : :error::x"),
+        ("a ##[error]b ##vso[task]", "a ## [error]b ## vso[task]"),
+        ("tests/x.py::test, ≥ 数 ü", "tests/x.py::test, ≥ 数 ü"),
+    ],
+    ids=["ansi", "controls", "return", "direction", "command", "inner command", "azure", "plain"],
+)
+def test_a_terminal_obeys_nothing(text: str, shown: str) -> None:
+    """Control characters and commands of CI systems are shown, and lines stay lines; `clean_line` leaves one."""
+    assert clean(text) == shown
+    assert clean_line(text) == shown.replace("\n ", "").replace(": :error", "::error")
+
+
+@given(text=st.text())
+def test_any_text_is_clean(text: str) -> None:
+    """No character is left that a terminal obeys, and no line that a CI system obeys."""
+    for shown in (clean(text), clean_line(text)):
+        assert all(it.isprintable() or it == "\n" for it in shown)
+        assert not any(line.lstrip().startswith("::") or "##[" in line for line in shown.splitlines())
+    assert "\n" not in clean_line(text)
+
+
+def test_a_line_cannot_be_forged() -> None:
+    """A name with a newline and a verdict in it is still one line."""
+    result = make(Verdict.REGRESSED, name="a\nPASS: all", figure="1\nPASS", bound="\n2", evidence="\x1b[1Aup\n::x::")
+    first, *more = format_line(result).splitlines()
+    assert first.split() == ["REGRESSED", "a", "PASS:", "all", "1", "PASS", "(2)"]
+    assert [line[:14] for line in more] == [f"{'':13}{start}" for start in "\ufffd:m"]
+    assert not any("\x1b" in line or line.lstrip().startswith("::") for line in more)
+
+
+MARKDOWN = {
+    "`code`": "\\`code\\`",
+    "![x](http://a.b)": "!\\[x\\](http&#58;//a.b)",
+    "*a* _b_ snake_case": "\\*a\\* \\_b\\_ snake_case",
+    "@me #12 # 3": "@&#8203;me #&#8203;12 # 3",
+    "<img> & $x$ ~~y~~": "&lt;img&gt; &amp; \\$x\\$ \\~\\~y\\~\\~",
+    "www.a.b 1.5": "www&#46;a.b 1.5",
+    "a\n# b": "a # b",
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), MARKDOWN.items(), ids=MARKDOWN)
+def test_markdown_is_shown_as_it_stands(text: str, shown: str) -> None:
+    """Links, pictures, mentions, formulas and elements are text."""
+    assert escape_markdown(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    {"a": "`a`", "a`b": "``a`b``", "`a``": "``` `a`` ```", "a|b": "`a\\|b`", "a\nb": "`a b`", "": ""}.items(),
+    ids=["plain", "inside", "ends", "pipe", "newline", "empty"],
+)
+def test_code_stays_code(text: str, shown: str) -> None:
+    """No text ends its own code."""
+    assert format_code(text) == shown

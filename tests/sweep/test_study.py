@@ -21,6 +21,7 @@ import pytest
 
 pytest.importorskip("optuna", minversion="4.9")
 
+from mnist_bench.sweep.storage import hide_secrets
 from mnist_bench.sweep.study import StudyMissingError, join_study, open_study, read_slots, work
 
 if TYPE_CHECKING:
@@ -325,3 +326,34 @@ def test_an_identity_that_was_edited_is_refused(url: str) -> None:
     open_study(url, "s", IDENTITY, POINTS).set_user_attr("identity", [1])
     with pytest.raises(ValueError, match=r"study 's' was edited: its identity is '\[1\]'"):
         join_study(url, "s")
+
+
+SECRETS = {
+    "postgresql://me:s3cret@host/db": "'postgresql://me:***@host/db'",
+    "postgresq://me:s3cret@host/db": "'postgresq://me:***@host/db'",
+    "postgresql:/me:s3cret@host/db": "'postgresql:/me:***@host/db'",
+    "me:s3cret@host": "'me:***@host'",
+    "postgresql://me:s3cr@et/x?@host/db": "'postgresql://me:***@host/db'",
+    "postgresql://host/db?user=me&password=s3cret": "'postgresql://host/db?user=me&password=***'",
+    "mysql://host/db?sslpassword=s3cret;x=1": "'mysql://host/db?sslpassword=***;x=1'",
+    "x?api_key=s3cret": "'x?api_key=***'",
+    "sqlite:///a.db": "'sqlite:///a.db'",
+}
+
+
+@pytest.mark.parametrize(("address", "shown"), SECRETS.items(), ids=SECRETS)
+def test_no_address_shows_its_secrets(address: str, shown: str) -> None:
+    """Whether or not anything can parse the address; in a text about the address the secrets are masked, too."""
+    assert hide_secrets(address) == shown
+    assert "s3cr" not in hide_secrets(address, f'connection to "{address}" failed')
+    assert hide_secrets("p://me:a%40b@host", "no a@b and no a%40b") == "no *** and no ***"
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresq://me:s3cret@h/x", "nonsense:me:s3cret@h", "mysql+nothing://h/x?password=s3cret"]
+)
+def test_an_error_keeps_the_secrets(address: str) -> None:
+    """A misspelt scheme, an address that cannot be parsed, and a password in the query."""
+    with pytest.raises(ValueError, match="storage") as caught:
+        open_study(address, "s", IDENTITY, POINTS)
+    assert "s3cret" not in str(caught.value)

@@ -43,7 +43,9 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        pytest.param(("benchmarks", 0, "stats", "data", 1), -1.0, "not positive and finite", id="negative"),
+        pytest.param(
+            ("benchmarks", 0, "stats", "data", 1), -1.0, r"time: -1\.0 is outside 1e-12 to 1e\+09", id="negative"
+        ),
         pytest.param(("benchmarks", 0, "stats", "data", 1), float("nan"), "not JSON", id="nan"),
         pytest.param(("benchmarks", 0, "stats", "data", 1), 1e999, "not JSON|finite", id="infinite"),
         pytest.param(("benchmarks", 0, "stats", "data", 1), "1", r"stats.data\[1\]: Expected `float`", id="text"),
@@ -52,8 +54,13 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("benchmarks", 1, "fullname"), STEADY, "twice", id="twice"),
         pytest.param(("benchmarks",), [], "the list is empty", id="empty"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [1.0], "1 figures for 3", id="short column"),
-        pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds", 2), -1.0, "negative", id="negative cpu"),
+        pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds", 2), -1.0, r"-1\.0 is outside", id="negative cpu"),
         pytest.param(("benchmarks", 0, "extra_info", "controls"), {"python": [0.1, 0, 0.1]}, "python", id="control"),
+        pytest.param(("benchmarks", 0, "extra_info", "peak_memory_mb"), -1, "peak_memory_mb -1.0 is", id="memory"),
+        pytest.param(("benchmarks", 0, "extra_info", "keras"), "../x", "keras '../x' is not allowed", id="keras"),
+        pytest.param(("machine_info", "mnist_bench", "hardware_key"), "/x", "hardware_key '/x' is not", id="key"),
+        pytest.param(("machine_info", "system"), "../../x", "system '../../x' is not allowed", id="system"),
+        pytest.param(("machine_info", "python_version"), "3.11\n", "python_version '3.11", id="python"),
         pytest.param(("benchmarks", 0, "extra_info"), {}, "required field `lab`", id="no figures"),
         pytest.param(("benchmarks", 1, "extra_info", "tensorflow"), "2.15.1", "differ in tensorflow", id="versions"),
         pytest.param(("mnist_bench", "schema_version"), 2, "this version reads", id="another schema"),

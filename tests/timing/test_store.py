@@ -120,6 +120,10 @@ def dirty(run: dict[str, Any]) -> None:
         (strip, "saved without the rounds"),
         (hurry, r"test_evaluation\[mlp-graph-cpu\] has 2 rounds: at least 3 are needed"),
         (dirty, "working tree was dirty"),
+        (
+            lambda run: run["commit_info"].update(id="unknown", error="dubious ownership"),
+            "git does not say whether the working tree was clean",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_a_baseline_is_refused(

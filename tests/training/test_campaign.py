@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -193,6 +195,10 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OSError, match="file"):
             plan_campaign(make_configs(11), folder, tiny)
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(PermissionError, match="closed: no permission to write there"):
+
+    def deny(**_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", deny)  # root may write anywhere
+    with pytest.raises(PermissionError, match=r"no file can be written there: Permission denied: .*closed"):
         plan_campaign(make_configs(11), tmp_path / "closed", tiny)

@@ -25,6 +25,7 @@ from mnist_bench.records.environment import (
 from mnist_bench.training import fingerprint
 from mnist_bench.training.backend import load_tensorflow, set_determinism
 from mnist_bench.training.fingerprint import (
+    UNKNOWN_COMMIT,
     collect_environment,
     find_instruction_set,
     find_package_version,
@@ -235,6 +236,34 @@ def test_reads_the_commit_of_a_checkout(tmp_path: Path) -> None:
     assert len(commit) == 40
     (tmp_path / "file").write_text("")
     assert read_commit(tmp_path) == f"{commit}+dirty"
+
+
+@pytest.mark.parametrize("fault", ["refused", "missing", "empty"])
+def test_a_git_that_does_not_answer_is_no_clean_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Neither a checkout of another user ("dubious ownership") nor one without git or a commit has a known state."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)  # noqa: S607 - from the PATH
+    if fault != "empty":
+        (tmp_path / "bin").mkdir()
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    if fault == "refused":
+        (tmp_path / "bin" / "git").write_text("#!/bin/sh\necho 'fatal: detected dubious ownership' >&2; exit 128\n")
+        (tmp_path / "bin" / "git").chmod(0o755)
+    assert read_commit(tmp_path) == UNKNOWN_COMMIT
+
+
+def test_a_git_hook_s_repository_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a hook GIT_DIR names the hook's repository, which is not this one."""
+    commits = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        for command in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", name]):
+            subprocess.run(["git", *command], cwd=tmp_path / name, check=True)  # noqa: S607 - from the PATH
+        commits.append(read_commit(tmp_path / name))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "a" / ".git"))
+    assert read_commit(tmp_path / "b") == commits[1] != commits[0]
 
 
 def test_an_installed_package_has_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

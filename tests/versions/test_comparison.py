@@ -261,9 +261,8 @@ def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) 
         other = dataclasses.replace(base, dataset=dataset, probes=[])
     else:
         (results,) = base.accuracy
-        other = update_record(
-            base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)]
-        )
+        short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
+        other = update_record(base, probes=[], accuracy=[short])
     with pytest.raises(ValueError, match=re.escape(message)):
         compare_versions(base, other)
 

@@ -14,6 +14,7 @@ from mnist_bench.records.serial import RecordError, convert, dump_folded
 from mnist_bench.versions.folder import load_folder, load_version
 from mnist_bench.versions.records import (
     Failure,
+    Install,
     VersionRecord,
     add_training,
     update_record,
@@ -82,8 +83,13 @@ def test_a_training_that_does_not_belong(
     ("fields", "message"),
     [
         ({"seeds": [1, 2]}, "columns of different lengths"),
-        ({"test_accuracy": [1.5]}, "test_accuracy [1.5] is outside 0 to 1"),
-        ({"test_loss": [-1.0]}, "test_loss [-1.0] is negative"),
+        ({"test_accuracy": [1.5]}, "test_accuracy 1.5 is outside 0 to 1"),
+        ({"test_loss": [-1.0]}, "test_loss -1.0 is outside 0 to"),
+        ({"test_loss": [1e308]}, "test_loss 1e+308 is outside 0 to"),
+        ({"epochs": 0}, "0 epochs, 2 in the history"),
+        ({"lab": "<b>"}, "lab '<b>' is not allowed"),
+        ({"engine": "../x"}, "engine '../x' is not allowed"),
+        ({"numerics_key": "$x$"}, "numerics_key '$x$' is not allowed"),
     ],
 )
 def test_results_that_cannot_be(
@@ -93,6 +99,18 @@ def test_results_that_cannot_be(
     (results,) = add_training(empty, record).accuracy
     with pytest.raises(ValueError, match=re.escape(message)):
         dataclasses.replace(results, **fields)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e308], ids=str)
+def test_times_and_sizes_that_cannot_be(empty: VersionRecord, seconds: float) -> None:
+    """An import takes time, and an environment neither less than none nor more than a life."""
+    with pytest.raises(ValueError, match=r"imports .* is outside"):
+        dataclasses.replace(empty, imports=[2.0, seconds])
+    with pytest.raises(ValueError, match="bytes -1 is outside"):
+        Install(seconds=None, bytes=-1, packages={})
+    if seconds:
+        with pytest.raises(ValueError, match=r"seconds .* is outside"):
+            Install(seconds=seconds, bytes=1, packages={})
 
 
 def test_the_status_follows_the_failures(empty: VersionRecord) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import itertools
 import re
 from pathlib import Path
@@ -165,3 +166,29 @@ def test_the_axis_of_a_version(name: str, axis: str) -> None:
     assert find_axis(find_version(name), specs) == axis
     # Alone, a version has no other Python.
     assert find_axis(find_version(name), []) == ("keras" if axis == "python" else axis)
+
+
+@pytest.mark.parametrize("pin", ["numpy<2", "h5py", "protobuf>=3.20,<5", "a[b]==1; python_version < '3.12'"])
+def test_a_pin_is_a_requirement(pin: str) -> None:
+    """A name, with versions or markers."""
+    assert list_requirements(dataclasses.replace(find_version("py312-tf219"), pins=[pin]))[-1] == pin
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        *("--index-url=https://evil.example", "-r file", "-e .", "", "./wheel.whl", "a b"),
+        *("numpy<2\n--index-url=https://evil.example", "numpy<2\n", "a @ https://evil.example/a.whl", "a @ file:///x"),
+    ],
+)
+def test_what_is_no_requirement_is_no_pin(pin: str) -> None:
+    """Options, files and addresses would reach the installer, for pins come from records, too."""
+    with pytest.raises(ValueError, match=f"pin {re.escape(repr(pin))} is not"):
+        dataclasses.replace(find_version("py312-tf219"), pins=[pin])
+
+
+@pytest.mark.parametrize("field", ["python", "tensorflow", "keras"])
+def test_a_version_is_one_word(field: str) -> None:
+    """A line break at its end would part the line that it stands on."""
+    with pytest.raises(ValueError, match=f"{field} '3.12.*n' is not a version"):
+        dataclasses.replace(find_version("py312-tf219"), **{field: "3.12\n"})

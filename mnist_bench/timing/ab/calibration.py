@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import EnvironmentRecord
-from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.files import SCHEMA_VERSION, place_in
 from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import ALPHA_END, smallest_slowdown
 from mnist_bench.timing.ab.records import Look, Sharpness, Workload, collect_looks, collect_rounds, judge_record
@@ -118,7 +118,7 @@ def calibrate(records: Sequence[AbRecord]) -> CalibrationRecord:
 def calibration_path(folder: Path, environment: EnvironmentRecord, workload: Workload) -> Path:
     """Return the path of the calibration of a lab and an engine for one machine, below the baselines' folder."""
     key = environment.hardware_key
-    return folder / "timings" / "calibration" / key / f"{Case(workload.lab, workload.engine)}.json"
+    return place_in(folder, "timings", "calibration", key, f"{Case(workload.lab, workload.engine)}.json")
 
 
 def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.ratios import Speed, judge_looks, round_log_ratio
@@ -36,6 +36,7 @@ __all__ = [
 Layout = Literal["together", "in turn"]
 
 _ROUNDING = 1e-9
+_LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
 
 # The verdict, and so the exit status, of each result of a comparison.
 VERDICTS: dict[Speed, Verdict] = {
@@ -75,6 +76,12 @@ class Workload:
     layout: Layout
     as_shipped: bool
 
+    def __post_init__(self) -> None:
+        """Refuse names that are none, and counts that cannot be."""
+        check_names(lab=self.lab, engine=self.engine, device=self.device)
+        check_range("samples, batch_size or epochs", self.samples, self.batch_size, self.epochs, low=1)
+        check_range("warm_ups", self.warm_ups)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
@@ -104,9 +111,7 @@ class ProcessTimes:
         """Refuse columns of different lengths, and seconds that are not positive and finite."""
         if len(self.wall) != len(self.cpu):
             raise ValueError(f"{len(self.wall)} epochs in wall time, {len(self.cpu)} in processor time")
-        for seconds in (*self.wall, *self.cpu):
-            if not 0 < seconds < math.inf:
-                raise ValueError(f"an epoch of {seconds!r} seconds")
+        check_seconds("seconds of an epoch:", *self.wall, *self.cpu, low=_LEAST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +122,11 @@ class RatioRecord:
     low: float | None
     high: float | None
     level: float
+
+    def __post_init__(self) -> None:
+        """Refuse ratios that are not positive, and a level that is no probability."""
+        check_range("ratio", self.estimate, self.low, self.high, low=_LEAST, high=1 / _LEAST)
+        check_range("level", self.level, high=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +223,8 @@ class AbRecord:
         spent = [look.alpha for look in self.looks]
         if not all(alpha > 0 for alpha in spent) or sum(spent) > self.alpha * (1 + _ROUNDING):
             raise ValueError(f"looks that spend {spent!r} of alpha {self.alpha!r}")
+        check_seconds("seconds", self.seconds, self.budget_seconds)
+        check_range("load", self.load)
         if not (0 < self.bound < 1 and 0 < self.alpha < 1):
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
 

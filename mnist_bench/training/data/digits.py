@@ -66,7 +66,7 @@ def load_digits() -> tuple[Arrays, str]:
     content = io.BytesIO()
     np.savez(content, **arrays._asdict())  # not compressed: unpacking would take as long as making the stand-in
     try:
-        write_atomically(path, content.getvalue(), overwrite=True)
+        write_atomically(path, content.getvalue(), overwrite=True, keep=False)
     except OSError:
         return arrays, "made in memory (the cache cannot be written)"
     return arrays, str(path)

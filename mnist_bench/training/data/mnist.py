@@ -132,7 +132,7 @@ def _download_mnist(cached: Path, progress: Progress | None) -> Arrays:
         ) from error
     # The data has arrived: if the folder cannot be written, the only cost is the next download.
     with contextlib.suppress(OSError):
-        write_atomically(cached, content, overwrite=True)
+        write_atomically(cached, content, overwrite=True, keep=False)
     return arrays
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Child", "describe_exit", "drop_own_variables", "open_events", "pin_all_threads", "pin_by_option"]
 
 # What would have another interpreter find the packages of this process's environment instead of its own.
-_OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+_OURS = ("PYTHONPATH", "PYTHONHOME", "MPLBACKEND", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 _BOOT = Path(__file__).with_name("boot.py")
 _LOG_CHARACTERS = 4000  # of what a child printed: the end of a traceback
 _QUOTED = 60  # characters of a line that should have been an event
@@ -57,6 +57,8 @@ class Child:
         if cores is not None:
             command += ["--cores", ",".join(map(str, cores))]
         variables = dict(os.environ) if python is None else drop_own_variables()
+        # Keras imports matplotlib, which fails if the backend of a notebook is not installed for the child.
+        variables.pop("MPLBACKEND", None)
         # The parent makes the stand-in: scikit-learn may be missing in the child's environment.
         variables["MNIST_BENCH_CACHE"] = str(find_cache_folder().absolute())
         self._killed, self._forgotten = False, 0

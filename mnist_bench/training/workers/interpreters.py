@@ -21,7 +21,7 @@ _INSIDE = ("bin/python", "bin/python3", "Scripts/python.exe")
 # Asked of a strange interpreter: so in any Python, without importing what takes long, and not from the working folder.
 _QUESTION = """
 import sys
-sys.path.pop(0)
+sys.path[:] = filter(None, sys.path)
 import importlib.util as u, json
 print(json.dumps([name for name in ("numpy", "tensorflow") if u.find_spec(name) is None]))
 """
@@ -117,8 +117,9 @@ def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:
 
 def shorten_lines(text: str) -> list[str]:
     """Return the last lines of a text, without this user's folders: they go into a record."""
-    for folder, name in ((files.find_cache_folder(), "CACHE"), (files.PACKAGE.parent, "PROJECT"), (Path.home(), "~")):
-        text = text.replace(str(folder), name)
+    for folder, name in ((files.find_cache_folder(), "CACHE"), (files.PACKAGE.parent, "PROJECT"), (_find_home(), "~")):
+        if folder != folder.parent:  # the home of a container's user may be the root of all folders
+            text = text.replace(str(folder), name)
     lines = [line.rstrip()[:_WIDTH] for line in text.splitlines() if line.strip()]
     return lines[-_LINES:]
 
@@ -135,7 +136,7 @@ def _explain(error: Exception) -> str:
 def _make_variables() -> dict[str, str]:
     """Return this process's variables, without those of its environment and with pyenv's interpreters on the path."""
     variables = drop_own_variables()
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    root = Path(os.environ.get("PYENV_ROOT", _find_home() / ".pyenv"))
     # pyenv's own stand-ins on the path refuse every version but the chosen one.
     folders = [str(path) for path in sorted(root.glob("versions/*/bin"))]
     variables["PATH"] = os.pathsep.join([variables.get("PATH", os.defpath), *folders])
@@ -145,3 +146,8 @@ def _make_variables() -> dict[str, str]:
 def _shorten(command: list[str]) -> str:
     words = [Path(command[0]).name, *command[1:3]]
     return " ".join(word for word in words if not word.startswith("/"))[:80]
+
+
+def _find_home() -> Path:
+    """Return the user's home; the path "~" where the user has none, as in a container."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 - it never raises

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mnist_bench.records.serial import RecordError, dump_json, list_records, load, load_json
+from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load, load_json
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.versions.folder import VersionHead, check_data, check_together, load_version, pair_path
 from mnist_bench.versions.records import VersionRecord
@@ -82,7 +82,7 @@ def load_pairs(folder: Path) -> dict[str, AbRecord]:
         RecordError: A file is no valid record of a comparison, or is that of another version.
     """
     pairs = {}
-    for path in sorted(pair_path(folder, "").parent.glob("*.json")):
+    for path in list_json(pair_path(folder, "").parent):
         record = load(path, AbRecord)
         if record.python_b != path.stem:
             raise RecordError(f"{path}: the comparison of {record.python_b!r}, not of {path.stem!r}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import replace_own
 from mnist_bench.show import drawing
-from mnist_bench.show.text import escape_markdown
+from mnist_bench.show.text import escape_markdown, format_code
 from mnist_bench.timing.ab.records import format_ratio
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean
@@ -46,7 +46,7 @@ def write_docs(findings: Findings, folder: Path) -> list[Path]:
     if picture:
         contents[folder / "images" / "versions.svg"] = picture
     for path, text in contents.items():
-        replace_own(path, text.encode(), mark=MARK)
+        replace_own(path, text.encode(), MARK)
     return list(contents)
 
 
@@ -115,8 +115,8 @@ def _tell_rows(rows: Sequence[VersionRow], findings: Findings) -> str:
         words = [row.cells[group].word if group in row.cells else "" for group in findings.groups]
         if status in ("failed", "planned"):
             words = ["NOT MEASURED" if status == "planned" else "FAILED", *[""] * (len(words) - 1)]
-        table.append([f"`{row.name}`", spec.tensorflow, row.record.keras, *words])
-    return _make_table(["version", "TensorFlow", "Keras", *findings.groups], table)
+        table.append([row.name, spec.tensorflow, row.record.keras, *words])
+    return _make_table(["version", "TensorFlow", "Keras", *findings.groups], table, code=1)
 
 
 def _tell_bits(findings: Findings) -> Iterator[str]:
@@ -170,7 +170,7 @@ def _tell_costs(findings: Findings) -> Iterator[str]:
         link = f" [Where it is discussed]({regression.link})." if regression.link else ""
         yield f"{escape_markdown(regression.reason)}{link}"
         yield (
-            f"Found by `{regression.check}` in {len(regression.having)} versions, "
+            f"Found by {format_code(regression.check)} in {len(regression.having)} versions, "
             f"{f'from {regression.since} on' if regression.since else ', '.join(regression.having)}; "
             f"the check holds in {len(regression.lacking)}."
         )
@@ -210,8 +210,8 @@ def _tell_times(findings: Findings) -> Iterator[str]:
         ["version", "compared with", "verdict", "wall clock", "processor time", "workload"],
         [
             [
-                f"`{name}`",
-                f"`{pair.python_a}`",
+                name,
+                pair.python_a,
                 pair.verdict,
                 format_ratio(pair.wall),
                 format_ratio(pair.cpu),
@@ -219,9 +219,12 @@ def _tell_times(findings: Findings) -> Iterator[str]:
             ]
             for name, pair in pairs.items()
         ],
+        code=2,
     )
 
 
-def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([escape_markdown(cell) for cell in row] for row in rows)]
+def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, code: int = 0) -> str:
+    """Return a table; the first columns, as many as `code` says, are code."""
+    cells = ([*map(format_code, row[:code]), *map(escape_markdown, row[code:])] for row in rows)
+    lines = [head, ["---"] * len(head), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.show.drawing import draw_svg, embed
@@ -162,7 +163,7 @@ def format_commands(row: VersionRow) -> str:
     spec, lines = row.record.version, []
     if row.name not in MATRIX:
         keras = f" --keras {spec.keras}" if spec.keras else ""
-        pins = "".join(f" --pin '{pin}'" for pin in spec.pins)
+        pins = "".join(f" --pin {shlex.quote(pin)}" for pin in spec.pins)
         lines.append(
             f"mnist-bench matrix add {row.name} --tensorflow {spec.tensorflow}{keras} --python {spec.python}{pins}"
         )

@@ -51,7 +51,11 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
         (lambda it: it["processes"][1].update(side="a"), "processes 0 and 1 are both of side 'a'"),
         (lambda it: it["processes"][0]["wall"].pop(), "epochs in wall time"),
         (lambda it: [it["processes"][0][clock].pop() for clock in ("wall", "cpu")], "a process without 4 epochs"),
-        (lambda it: it["processes"][0]["cpu"].__setitem__(0, 0.0), r"an epoch of 0\.0 seconds"),
+        (lambda it: it["processes"][0]["cpu"].__setitem__(0, 0.0), r"seconds of an epoch: 0\.0 is outside"),
+        (lambda it: it["processes"][0]["cpu"].__setitem__(0, 1e308), r"seconds of an epoch: 1e\+308 is outside"),
+        (lambda it: it["wall"].update(estimate=-1.0), r"ratio -1\.0 is outside"),
+        (lambda it: it["workload"].update(lab="<b>"), "lab '<b>' is not allowed"),
+        (lambda it: it.update(budget_seconds=-1.0), r"seconds -1\.0 is outside"),
         (lambda it: it["looks"][1].update(rounds=7), r"looks after \[3, 7\] rounds of 6"),
         (lambda it: it["looks"].reverse(), r"looks after \[6, 3\]"),
         (lambda it: it["looks"][0].update(alpha=0.05), r"looks that spend \[0\.05, 0\.04\] of alpha"),
@@ -92,5 +96,5 @@ def test_sharpness_is_possible() -> None:
 
 def test_times_are_numbers() -> None:
     """NaN is none."""
-    with pytest.raises(ValueError, match="an epoch of nan seconds"):
+    with pytest.raises(ValueError, match="seconds of an epoch: nan is outside"):
         ProcessTimes(side="a", order=0, wall=[float("nan")], cpu=[1.0])

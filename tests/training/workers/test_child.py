@@ -15,7 +15,7 @@ import pytest
 from fixtures.interpreters import make_program
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.workers import boot, serve
-from mnist_bench.training.workers.child import Child, describe_exit, pin_all_threads
+from mnist_bench.training.workers.child import Child, describe_exit, drop_own_variables, pin_all_threads
 
 PRINTS = """
 from mnist_bench.training.workers.child import open_events
@@ -206,3 +206,17 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> Non
         pid = wait_for(tmp_path / "pid")
         parent.kill()
     check_ended(pid)
+
+
+def test_a_child_has_no_backend_of_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras imports matplotlib, for which an unknown backend is an error."""
+    monkeypatch.setenv("MPLBACKEND", "module://nothing")
+    assert "MPLBACKEND" not in drop_own_variables()
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with Child("records.files") as child:
+        child.explain_end()
+    assert "MNIST_BENCH_CACHE=" in (tmp_path / "env").read_text()
+    assert "MPLBACKEND" not in (tmp_path / "env").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from fixtures.interpreters import make_program
 from mnist_bench.training.workers.interpreters import CommandError, check_python, find_python, run_command
+from mnist_bench.versions.environments import describe_environment
 
 
 def test_an_interpreter_is_found_by_path_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +62,20 @@ def test_an_interpreter_that_cannot_be_used_is_refused(tmp_path: Path, script: s
 def test_this_interpreter_can_be_used() -> None:
     """This interpreter has TensorFlow."""
     check_python(Path(sys.executable))
+
+
+@pytest.mark.parametrize("name", ["json", "random", "numbers", "code", "platform"])
+def test_no_interpreter_imports_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A student's random.py is not Python's: neither where an interpreter is asked nor in `python -m mnist_bench`."""
+    (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the working folder')")
+    monkeypatch.chdir(tmp_path)
+    check_python(Path(sys.executable))
+    assert describe_environment(Path(sys.executable)).packages
+    command = [sys.executable, "-m", "mnist_bench", "baseline", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_command_that_fails_leaves_its_last_lines() -> None:

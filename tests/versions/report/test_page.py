@@ -132,7 +132,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
     record = records[NEW]
     gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
     environment = dataclasses.replace(
-        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil, numerics_key=evil
+        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil
     )
     bad = CheckResult(name=f"contract/{evil}", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
     records[NEW] = update_record(
@@ -186,3 +186,11 @@ def test_small_words(make_versions: MakeVersions) -> None:
         {"name": "initial weights", "digests": ["00000000", "00000000"]},
         {"name": "data order", "digests": ["keras2ke", ""]},
     ]
+
+
+def test_a_check_of_no_group_has_a_column_of_its_own(make_versions: MakeVersions) -> None:
+    """A check that only one version has, of a layer that nobody knows, leaves the others' fields empty."""
+    records = make_versions([OLD, NEW], seeds=1)
+    strange = CheckResult(name="strange/check", verdict=Verdict.REGRESSED, figure="1", bound="0")
+    records[NEW] = dataclasses.replace(records[NEW], checks={"epoch": [strange]})
+    assert "strange/check" in read(records).text
