@@ -20,7 +20,7 @@ from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 from mnist_bench.training.workers.pool import Failed, Finished
 from mnist_bench.versions.environments import describe_environment, make_environment
-from mnist_bench.versions.plan import CaseSeed, find_missing
+from mnist_bench.versions.plan import CaseSeed, add_plan, find_missing
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, seeds_by_case, update_record
 
 if TYPE_CHECKING:
@@ -76,8 +76,10 @@ def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetu
     if record.dataset not in (None, dataset):
         name = record.version.name
         raise ValueError(f"{name}: its record is of {record.dataset.source}, not of {dataset.source}: another --out")
+    planned = add_plan(record, plan)
     if not find_missing(record, plan):
         return
+    record = dataclasses.replace(record, planned=planned)
     try:
         # Every layer needs the environment, also when the layer install was measured before.
         setup, record = _enter(record, setup)

@@ -21,6 +21,7 @@ __all__ = [
     "NEEDED",
     "Failure",
     "Install",
+    "Planned",
     "SeedResults",
     "VersionRecord",
     "add_training",
@@ -111,6 +112,27 @@ class SeedResults:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What a record should hold when everything is measured. Each run adds what it was asked for.
+
+    Attributes:
+        labs: Keys of `LABS`.
+        checked: Engines that are checked.
+        probed: Engines that are probed.
+        trained: Engines of the full trainings.
+        seeds: The seeds of the full trainings.
+        epochs: Epochs of each training and probe; None if the lab's own, and a probe's own.
+    """
+
+    labs: list[str] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+    probed: list[str] = field(default_factory=list)
+    trained: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VersionRecord:
     """Everything that was measured of one version. A layer that was not measured is empty.
 
@@ -126,6 +148,7 @@ class VersionRecord:
         probes: Every stage of a short training, by lab and engine.
         accuracy: Full trainings of several seeds, by lab and engine.
         failures: What could not be measured.
+        planned: What should be measured; None in a record that does not say: it was planned to hold what it holds.
         created: When the record was begun.
         commit: The commit of the project that measured the version.
     """
@@ -140,6 +163,7 @@ class VersionRecord:
     probes: list[ProbeRecord] = field(default_factory=list)
     accuracy: list[SeedResults] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    planned: Planned | None = None
     created: str = ""
     commit: str | None = None
     kind: str = "version"

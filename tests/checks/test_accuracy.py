@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks.accuracy import (
     check_threshold,
     compare_accuracy,
@@ -269,6 +270,10 @@ def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # no
 
 def train_to(record: TrainingRecord, lab: str, *accuracies: float, **changes: Any) -> list[TrainingRecord]:
     """Return the records of trainings of a lab that reached these accuracies, of the seeds from 1671 on."""
+    epochs = labs.LABS[lab].epochs if lab in labs.LABS else 20
+    record = dataclasses.replace(
+        record, config=dataclasses.replace(record.config, epochs=epochs), history=make_history(epochs)
+    )
     return train(record, lab, [(accuracy, 0.1) for accuracy in accuracies], **changes)
 
 
@@ -290,6 +295,24 @@ def test_the_lowest_training_decides(record: TrainingRecord) -> None:
         bound="≥ 0.97",
         command="mnist-bench run mlp --engine epoch --seed 1672",
     )
+
+
+@pytest.mark.parametrize("accuracy", [0.1, 0.977], ids=["below", "above"])
+def test_a_training_cut_short_is_not_judged(record: TrainingRecord, accuracy: float) -> None:
+    """Two epochs of twenty are neither green nor REGRESSED, however good."""
+    (training,) = train_to(record, "mlp", accuracy)
+    config = dataclasses.replace(training.config, epochs=2)
+    short = dataclasses.replace(training, config=config, history=make_history(2))
+    assert judge_threshold(short) is Verdict.INCONCLUSIVE
+    result = check_threshold([training, short])
+    assert result.figure.endswith("the lowest of 2, not judged: 2 of 20 epochs")
+    assert result.verdict is (Verdict.INCONCLUSIVE if accuracy > 0.97 else Verdict.REGRESSED)
+
+
+def test_a_training_that_diverged_passes_no_threshold(record: TrainingRecord) -> None:
+    """However good the accuracy: a loss that is not finite is no sound training."""
+    (training,) = train_to(record, "mlp", 0.977)
+    assert judge_threshold(dataclasses.replace(training, test_loss=None)) is Verdict.REGRESSED
 
 
 def test_trainings_above_the_threshold_pass(record: TrainingRecord) -> None:

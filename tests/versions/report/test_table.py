@@ -123,7 +123,7 @@ def test_trainings_of_another_length_are_no_answer(
     row = make_row(records, accuracy=[changed])
     assert row.compared is None
     assert words(row)[4:] == ["INCONCLUSIVE"] * 4
-    assert "trained for 2 and for 1 epochs" in row.cells["accuracy"].figure
+    assert "trained for 20 and for 1 epochs" in row.cells["accuracy"].figure
     pair = {NEW: make_ab(slowdown=1.5, python_a=OLD, python_b=NEW)}
     assert make_row(records, pair, accuracy=[changed]).cells["time"].word == "REGRESSED"
 
