@@ -12,7 +12,7 @@ from mnist_bench.checks.accuracy import make_metric_result
 from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.serial import dump_json
-from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status, worst_by_name
 from mnist_bench.show.text import escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.training.labs import check_lab, explain_short
@@ -193,7 +193,7 @@ def _report_gaps(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResul
 def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
     """Yield each check that is not green in both records, and in one line how many are."""
     before, now = (
-        {result.name: result for checks in record.checks.values() for result in checks} for record in (base, new)
+        worst_by_name(result for checks in record.checks.values() for result in checks) for record in (base, new)
     )
     # The checks by an engine that only one record has are told in one line.
     skipped: set[str] = set()
@@ -201,19 +201,19 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         if engine not in base.checks or engine not in new.checks:
             side, record = ("base", base) if engine in base.checks else ("new", new)
             yield _make_inconclusive(f"checks/{engine}", f"checked in {side} only")
-            skipped |= {result.name for result in record.checks[engine]}
+            others = {result.name for name, checks in record.checks.items() if name != engine for result in checks}
+            skipped |= {result.name for result in record.checks[engine]} - others
     alike = 0
     for name in dict.fromkeys([*before, *now]):
-        if name in skipped:
-            continue
-        if name not in before or name not in now:
-            yield _make_inconclusive(name, f"checked in {'base' if name in before else 'new'} only")
-        elif before[name].verdict in _GREEN and now[name].verdict in _GREEN:
+        old, result = before.get(name), now.get(name)
+        if old and result and old.verdict in _GREEN and result.verdict in _GREEN:
             alike += 1
-        else:
+        elif result and (old or result.verdict is Verdict.REGRESSED):
             # A check that fails now is reported whether it held before or not.
-            was = f"{before[name].verdict.value} in base: {before[name].figure}"
-            yield dataclasses.replace(now[name], bound=f"{now[name].bound}; {was}")
+            was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
+            yield dataclasses.replace(result, bound=f"{result.bound}; {was}")
+        elif name not in skipped:
+            yield _make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 

@@ -155,9 +155,11 @@ def _measure_checks(
     engine, python = missing[0], _python(setup)
     assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
     results = list(ask_checks(python, plan.labs, engine=engine, source=setup.source, environment=record.environment))
-    # A check that does not depend on the engine is recorded once.
-    recorded = {result.name for checks in record.checks.values() for result in checks}
-    new = [_shorten(result) for result in results if result.name not in recorded]
+    if not results:
+        raise CommandError("no check gave a result", [])
+    # A check that does not depend on the engine is recorded once, unless the engines do not agree.
+    recorded = {(result.name, result.verdict) for checks in record.checks.values() for result in checks}
+    new = [_shorten(result) for result in results if (result.name, result.verdict) not in recorded]
     setup.tell(f"checks: {engine}: {sum(result.holds for result in results)} of {len(results)} hold")
     yield update_record(record, checks={**record.checks, engine: new})
 

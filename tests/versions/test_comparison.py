@@ -196,6 +196,17 @@ def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, n
     assert f"{before.value} in base: 0.12" in compared.results[0].bound
 
 
+def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
+    """A check of one name that holds by one engine and fails by another has failed, in whichever order they stand."""
+    bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="2", bound="1")
+    for checks in ({"epoch": make_checks(), "fused": [bad]}, {"fused": [bad], "epoch": make_checks()}):
+        compared = compare_versions(base, update_record(base, checks=checks))
+        assert verdicts(compared)["structure/layers[mlp]"] == "REGRESSED"
+    only = CheckResult(name="contract/new-order[fused]", verdict=Verdict.REGRESSED, figure="2", bound="1")
+    compared = compare_versions(base, update_record(base, checks={**base.checks, "fused": [only]}))
+    assert verdicts(compared)["contract/new-order[fused]"] == "REGRESSED"
+
+
 def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
     """A check, a training or a whole version that was measured in one record only."""
     assert verdicts(compare_versions(base, update_record(base, checks={})))["checks/epoch"] == "INCONCLUSIVE"

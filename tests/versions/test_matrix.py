@@ -89,6 +89,25 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     assert (folder / "mine.json").stat().st_mtime_ns == before
 
 
+def test_the_worse_verdict_is_kept(run: Callable[..., VersionRecord]) -> None:
+    """A check that needs no engine is recorded once, unless it fails by another engine."""
+    checks = run(dataclasses.replace(PLAN, layers=("checks",), checked=("epoch", "graph", "fused"))).checks
+    found = {
+        engine: [check.verdict.value for check in checks[engine] if check.layer == "structure"] for engine in checks
+    }
+    assert found == {"epoch": ["PASS"], "graph": [], "fused": ["REGRESSED"]}
+
+
+def test_no_checks_are_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:
+    """An empty answer is not measured, and is not asked for for ever."""
+    (stub_version / "no-checks").touch()
+    record = run(dataclasses.replace(PLAN, layers=("checks",)))
+    assert [(failure.what, failure.reason) for failure in record.failures] == [("epoch", "no check gave a result")]
+    assert find_missing(dataclasses.replace(record, failures=[], status="measured", checks={"epoch": []}), PLAN)[
+        "checks"
+    ]
+
+
 def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
     """Seeds in the record are not trained again, even if their raw records are gone."""
     run(dataclasses.replace(PLAN, layers=("accuracy",)))
