@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.records.config import FIRST_SEED
+from mnist_bench.records.training import check_seeds
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.stats.sequential import (
     ACCURACY_MARGIN,
@@ -205,6 +206,7 @@ def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Ref
     """Refuse trainings that cannot be compared with the reference."""
     if not trained:
         raise ValueError(f"{lab}: there are no new trainings")
+    check_seeds(lab, (record.config.seed for record in trained), (record.final_digest for record in trained))
     seen: set[int] = set()
     for config in (record.config for record in trained):
         what = f"{lab}, seed {config.seed}"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.files import SCHEMA_VERSION
 
-__all__ = ["History", "LayerRecord", "Seconds", "TrainingRecord", "ValidationRecord"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["History", "LayerRecord", "Seconds", "TrainingRecord", "ValidationRecord", "check_seeds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +158,26 @@ class ValidationRecord:
     def seconds(self) -> float:
         """Seconds of training, all epochs, validation not counted; the first may hold compilation."""
         return sum(self.history.seconds)
+
+
+def check_seeds(what: str, seeds: Iterable[int], digests: Iterable[str]) -> None:
+    """Refuse seeds that end in the same weights: they are one training, and counted twice.
+
+    Args:
+        what: What was trained, for the message.
+        seeds: The seeds, each once.
+        digests: The digests of their final weights.
+
+    Raises:
+        ValueError: Two seeds have the same digest; the message names both.
+    """
+    first: dict[str, int] = {}
+    for seed, digest in zip(seeds, digests, strict=True):
+        if first.setdefault(digest, seed) != seed:
+            raise ValueError(
+                f"{what}: the seeds {first[digest]} and {seed} end in the same weights: "
+                "the seed had no effect, and they count once"
+            )
 
 
 def check_epochs(config: TrainingConfig, history: History) -> None:

@@ -10,7 +10,7 @@ from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.training import History
+from mnist_bench.records.training import History, check_seeds
 from mnist_bench.records.verdicts import CheckResult
 from mnist_bench.versions.releases import VersionSpec
 
@@ -100,6 +100,7 @@ class SeedResults:
             raise ValueError(f"{self.lab}: columns of different lengths, or empty ones")
         if sorted(set(self.seeds)) != self.seeds:
             raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
+        check_seeds(str(self.case), self.seeds, self.final_digests)
         if not all(0 <= accuracy <= 1 for accuracy in self.test_accuracy):
             raise ValueError(f"{self.lab}: test_accuracy {self.test_accuracy!r} is outside 0 to 1")
         if not all(loss is None or loss >= 0 for loss in self.test_loss):

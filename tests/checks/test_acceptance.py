@@ -52,6 +52,8 @@ def folder(tmp_path: Path) -> Path:
 def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Path:
     """Write a record, with another configuration, into a folder; return its path."""
     record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
+    if isinstance(record, TrainingRecord):
+        record = dataclasses.replace(record, final_digest=str(record.config.seed))
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
         save(record, path)
@@ -313,7 +315,13 @@ def write_baseline(
     """Accept trainings with these accuracies and losses; return the baseline's path."""
     config = dataclasses.replace(mlp.config, engine=engine)
     records = [
-        dataclasses.replace(mlp, config=dataclasses.replace(config, seed=seed), test_accuracy=accuracy, test_loss=loss)
+        dataclasses.replace(
+            mlp,
+            config=dataclasses.replace(config, seed=seed),
+            test_accuracy=accuracy,
+            test_loss=loss,
+            final_digest=str(seed),
+        )
         for seed, (accuracy, loss) in enumerate(figures)
     ]
     return accept_accuracy(records, folder, make_acceptance(WHY))

@@ -64,7 +64,8 @@ def train(
     trained = []
     for seed, (accuracy, loss) in enumerate(figures, start=1671):
         config = dataclasses.replace(record.config, **({"lab": of, "seed": seed} | changes))
-        trained.append(dataclasses.replace(record, config=config, test_accuracy=accuracy, test_loss=loss))
+        figures_of = {"test_accuracy": accuracy, "test_loss": loss, "final_digest": str(seed)}
+        trained.append(dataclasses.replace(record, config=config, **figures_of))
     return trained
 
 
@@ -334,3 +335,10 @@ def test_the_threshold_says_nothing_of_another_training(record: TrainingRecord, 
     (departed,) = train_to(record, "dropout", 0.99, **departure)
     assert judge_threshold(departed) is Verdict.NO_BASELINE
     assert not check_threshold([departed]).holds
+
+
+def test_seeds_without_an_effect_are_refused(record: TrainingRecord, references: dict[str, Reference]) -> None:
+    """New trainings of two seeds with the same weights are one training, counted twice."""
+    trained = [dataclasses.replace(training, final_digest="x") for training in train(record, "mlp", [(0.9, 0.1)] * 2)]
+    with pytest.raises(ValueError, match="mlp: the seeds 1671 and 1672 end in the same weights"):
+        make_comparisons({"mlp": trained}, references)

@@ -123,7 +123,9 @@ def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, t
     for seed in (1671, 1672):
         config = dataclasses.replace(record.config, seed=seed, epochs=200)
         history = dataclasses.replace(make_history(200), seconds=[0.5, *[0.25] * 199])
-        training = dataclasses.replace(record, config=config, history=history, test_loss=seed / 1000)
+        training = dataclasses.replace(
+            record, config=config, history=history, test_loss=seed / 1000, final_digest=str(seed)
+        )
         save(training, tmp_path / f"{seed}.json")
     answer = command("export", tmp_path, *FORMAT)
     measures = json.loads(answer.out)["perceptron-epoch/digits"]

@@ -129,7 +129,7 @@ def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRe
     def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
         version = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
         for seed in range(seeds):
-            fields = {"final_digest": digest, "test_accuracy": accuracy + seed * 1e-4}
+            fields = {"final_digest": f"{digest}{seed}", "test_accuracy": accuracy + seed * 1e-4}
             training = dataclasses.replace(record, config=dataclasses.replace(config, seed=seed), **fields)
             version = add_training(version, training)
         stages = [Stage(name="forward", digest=digest, values=[0.5])]

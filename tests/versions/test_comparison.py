@@ -340,7 +340,7 @@ def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) 
     else:
         (results,) = base.accuracy
         other = update_record(
-            base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=["x"] * 7)]
+            base, probes=[], accuracy=[dataclasses.replace(results, epochs=1, final_digests=list("tuvwxyz"))]
         )
     with pytest.raises(ValueError, match=re.escape(message)):
         compare_versions(base, other)

@@ -119,7 +119,7 @@ def test_trainings_of_another_length_are_no_answer(
 ) -> None:
     """Such trainings are not compared, and the cells say why; a pair of times is judged all the same."""
     (results,) = records[NEW].accuracy
-    changed = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
+    changed = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=list("tuvwxyz"))
     row = make_row(records, accuracy=[changed])
     assert row.compared is None
     assert words(row)[4:] == ["INCONCLUSIVE"] * 4
