@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
 from mnist_bench.checks.layers import structure
 from mnist_bench.checks.records import ProbeRecord
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import TrainingConfig, check_answer
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
@@ -169,10 +169,15 @@ def _measure_probes(
 ) -> Iterator[VersionRecord]:
     case = missing[0]
     path = setup.folder / "probes" / f"{case}.json"
+    assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
+    config = TrainingConfig(lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu")
     if not path.exists():
-        config = TrainingConfig(lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu")
-        save(next(ask_probes(_python(setup), [config])), path)
+        (probe,) = ask_probes(_python(setup), [config])
+        save(probe, path)
     probe = load(path, ProbeRecord)
+    # The file may be of an earlier run, wherever its data lay.
+    check_answer(config, dataclasses.replace(probe.config, data=config.data), f"{path}: cannot go on")
+    check_environment(probe.environment, record.environment, f"{path}: cannot go on: probed")
     setup.tell(f"probes: {case}: {len(probe.stages)} stages")
     yield update_record(record, dataset=probe.dataset, probes=[*record.probes, probe])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.environment import VERSION_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import History, check_seeds
 from mnist_bench.records.verdicts import CheckResult
@@ -177,6 +177,8 @@ class VersionRecord:
         for probe in self.probes:
             if probe.dataset != self.dataset:
                 raise ValueError(f"the probe of {probe.config.lab} is of other data than the record")
+            if self.environment:
+                _check_versions(self.environment, probe.environment, f"{probe.config.case}: probed")
 
     @property
     def keras(self) -> str:
@@ -196,9 +198,12 @@ def add_training(record: VersionRecord, training: TrainingRecord) -> VersionReco
     """Return the record with one more full training.
 
     Raises:
-        ValueError: The training has other epochs, other data or another numerics key than those in the record.
+        ValueError: The training has other epochs, other data, other versions or another numerics key than those in the
+            record.
     """
     config = training.config
+    if record.environment:
+        _check_versions(record.environment, training.environment, f"{config.case}, seed {config.seed}: trained")
     if record.dataset not in (None, training.dataset):
         raise ValueError(f"{config.lab}, seed {config.seed}: trained on other data than the record's")
     old, new = seeds_by_case(record).get(config.case), _make_results(training)
@@ -219,6 +224,13 @@ def seeds_by_case(record: VersionRecord) -> dict[Case, SeedResults]:
 def probes_by_case(record: VersionRecord) -> dict[Case, ProbeRecord]:
     """Return the probes by lab and engine."""
     return {probe.config.case: probe for probe in record.probes}
+
+
+def _check_versions(recorded: EnvironmentRecord, other: EnvironmentRecord, what: str) -> None:
+    differ = explain_keys(recorded, other, VERSION_FIELDS)
+    if differ:
+        words = ", ".join(f"{name} {now!r}, the record's is {then!r}" for name, (then, now) in differ.items())
+        raise ValueError(f"{what} with {words}")
 
 
 def _make_results(training: TrainingRecord) -> SeedResults:

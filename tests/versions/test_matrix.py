@@ -102,10 +102,40 @@ def test_no_checks_are_a_failure(run: Callable[..., VersionRecord], stub_version
     """An empty answer is not measured, and is not asked for for ever."""
     (stub_version / "no-checks").touch()
     record = run(dataclasses.replace(PLAN, layers=("checks",)))
-    assert [(failure.what, failure.reason) for failure in record.failures] == [("epoch", "no check gave a result")]
+    assert [(failure.what, failure.reason) for failure in record.failures] == [("epoch", "the process gave no result of this check")]
     assert find_missing(dataclasses.replace(record, failures=[], status="measured", checks={"epoch": []}), PLAN)[
         "checks"
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"lab": "mlp"', '"lab": "perceptron"', "the answer is of lab 'perceptron', not 'mlp'"),
+        ('"epochs": 2', '"epochs": 5', "the answer is of epochs 5, not 2"),
+        ('"numpy": "2.4.6"', '"numpy": "2.5.0"', "probed with numpy '2.5.0', here '2.4.6'"),
+    ],
+    ids=["lab", "epochs", "numpy"],
+)
+def test_a_probe_of_another_question_is_refused(
+    run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path, old: str, new: str, message: str
+) -> None:
+    """A file in the work folder is no answer because of its name: nothing is measured for ever."""
+    run(dataclasses.replace(PLAN, layers=("probes",)))
+    path = setup.folder / "mine" / "probes" / "mlp-epoch.json"
+    path.write_text(path.read_text().replace(old, new))
+    (folder / "mine.json").unlink()
+    with pytest.raises(ValueError, match=f"mlp-epoch.json: cannot go on: {message}"):
+        run(dataclasses.replace(PLAN, layers=("probes",)))
+
+
+def test_another_lab_is_no_answer(run: Callable[..., VersionRecord], stub_version: Path) -> None:
+    """An interpreter that probes and checks something else has failed."""
+    (stub_version / "other-lab").touch()
+    record = run(dataclasses.replace(PLAN, layers=("checks", "probes")))
+    reasons = {failure.what: failure.reason for failure in record.failures}
+    assert reasons["epoch"] == "the process gave no result of this check"
+    assert reasons["mlp-epoch"].endswith("mlp-epoch, seed 1671: the answer is of lab 'dropout', not 'mlp'")
 
 
 def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
