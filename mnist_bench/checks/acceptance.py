@@ -12,6 +12,7 @@ from mnist_bench.checks.accuracy import compare_values, format_metric, judge_thr
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.layers.guard import guard
+from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import ProbeRecord, describe_difference
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
@@ -59,7 +60,7 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
     # Refuse records that do not belong together before the first is written, and before the contracts run.
     for group in groups:
         baselines.plan_accuracy(group, folder, acceptance)
-    objections = find_objections(trainings, commits, sorted(engines))
+    objections = [*_find_other_probes(probes), *find_objections(trainings, commits, sorted(engines))]
     if objections and not force:
         raise ValueError(f"{source}: not accepted: {'; '.join(objections)} (--force says so in the file)")
     acceptance = make_acceptance(why, objections)
@@ -153,6 +154,21 @@ def _find_departures(record: TrainingRecord) -> Iterator[str]:
     """Yield how a training departs from the lab's, with which it would be compared."""
     for name, (value, wanted) in find_departures(record.config).items():
         yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
+
+
+def _find_other_probes(probes: Sequence[ProbeRecord]) -> Iterator[str]:
+    """Yield how probes are not those of the lab's training, with which `check` would compare."""
+    for probe in probes:
+        what, lab = f"the probe of {probe.config.case}", check_lab(probe.config.lab)
+        if probe.config.epochs != PROBE_EPOCHS or probe.config.seed != FIRST_SEED:
+            told = f"{probe.config.epochs} epochs of seed {probe.config.seed}"
+            yield f"{what} follows {told}, not {PROBE_EPOCHS} of {FIRST_SEED}"
+        for name, (value, wanted) in find_departures(probe.config).items():
+            if name != "epochs":
+                yield f"{what} has {name} {value!r}, not the lab's {wanted!r}"
+        stages = list_stages(lab, probe.config.epochs or PROBE_EPOCHS)
+        if [stage.name for stage in probe.stages] != stages:
+            yield f"{what} has {len(probe.stages)} stages, not these: {', '.join(stages)}"
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from mnist_bench.records.environment import VERSION_FIELDS, DatasetRecord, Envir
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import History, check_seeds
 from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.training.labs import find_departures
 from mnist_bench.versions.releases import VersionSpec
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "SeedResults",
     "VersionRecord",
     "add_training",
+    "check_alike",
     "find_cases",
     "probes_by_case",
     "seeds_by_case",
@@ -81,6 +83,7 @@ class SeedResults:
         test_loss: On the test set; None where the loss was not finite.
         final_digests: SHA-256 of the final weights.
         history: The learning curves of the first seed, rounded.
+        departures: In what model and training are not the lab's, such as `learning_rate` by its value; mostly nothing.
     """
 
     lab: str
@@ -92,6 +95,7 @@ class SeedResults:
     test_loss: list[float | None]
     final_digests: list[str]
     history: History
+    departures: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds out of order, and figures out of range."""
@@ -226,6 +230,22 @@ def probes_by_case(record: VersionRecord) -> dict[Case, ProbeRecord]:
     return {probe.config.case: probe for probe in record.probes}
 
 
+def check_alike(old: SeedResults, new: SeedResults) -> None:
+    """Refuse to put together, or to compare, trainings that differ in more than their seeds and surroundings.
+
+    Raises:
+        ValueError: They are of another length, model or training; the message has both.
+    """
+    if old.epochs != new.epochs:
+        raise ValueError(f"{old.case}: trained for {old.epochs} and for {new.epochs} epochs: cannot be compared")
+    if old.departures != new.departures:
+        first, second = (
+            ", ".join(f"{name} {value}" for name, value in side.departures.items()) or "the lab's own settings"
+            for side in (old, new)
+        )
+        raise ValueError(f"{old.case}: trained with {first} and with {second}: cannot be compared")
+
+
 def _check_versions(recorded: EnvironmentRecord, other: EnvironmentRecord, what: str) -> None:
     differ = explain_keys(recorded, other, VERSION_FIELDS)
     if differ:
@@ -248,15 +268,19 @@ def _make_results(training: TrainingRecord) -> SeedResults:
         test_loss=[training.test_loss],
         final_digests=[training.final_digest],
         history=History(**history),
+        departures={
+            name: repr(value) for name, (value, _) in find_departures(training.config).items() if name != "epochs"
+        },
     )
 
 
 def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
     """Return the results of both, of which `new` has one seed."""
-    for name in ("epochs", "numerics_key"):
-        before, now = getattr(old, name), getattr(new, name)
-        if before != now:
-            raise ValueError(f"{old.lab}: {name} is {now!r}, but {before!r} in the seeds before")
+    check_alike(old, new)
+    if old.numerics_key != new.numerics_key:
+        raise ValueError(
+            f"{old.lab}: numerics_key is {new.numerics_key!r}, but {old.numerics_key!r} in the seeds before"
+        )
     names = ("seeds", "test_accuracy", "test_loss", "final_digests")
     rows = zip(*([*getattr(old, name), *getattr(new, name)] for name in names), strict=True)
     columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)

@@ -13,11 +13,13 @@ from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
 from mnist_bench.checks.layers.contracts import CONTRACTS
+from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,9 +32,11 @@ pytestmark = pytest.mark.usefixtures("contracts")
 
 @pytest.fixture
 def probe(mlp: TrainingRecord) -> ProbeRecord:
-    """A probe of one stage."""
-    stages = [Stage(name="forward", digest="0" * 64, values=[0.5])]
-    return ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
+    """A probe of every stage, of five epochs."""
+    names = list_stages(LABS["mlp"], PROBE_EPOCHS)
+    stages = [Stage(name=name, digest="0" * 64, values=[0.5]) for name in names]
+    config = dataclasses.replace(mlp.config, epochs=PROBE_EPOCHS)
+    return ProbeRecord(config=config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
 
 
 @pytest.fixture
@@ -194,6 +198,29 @@ def test_every_contract_of_every_engine_is_asked(
     monkeypatch.setattr(acceptance, "check_contract", check)
     accept_folder(source, folder, why=WHY)
     assert sorted(asked) == sorted((engine, name) for engine in ("epoch", "fused", "graph") for name in CONTRACTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 1}, "follows 1 epochs of seed 1671, not 5 of 1671"),
+        ({"seed": 7}, "follows 5 epochs of seed 7, not 5 of 1671"),
+        ({"learning_rate": 9.0}, "has learning_rate 9.0, not the lab's 0.1"),
+        ({"stages": 1}, "has 1 stages, not these: initial weights, data order, forward, loss"),
+    ],
+    ids=["epochs", "seed", "learning rate", "stages"],
+)
+def test_a_probe_of_another_training_is_refused(
+    tmp_path: Path, folder: Path, probe: ProbeRecord, change: dict[str, Any], message: str
+) -> None:
+    """Only a probe of the lab's training, with every stage, is one that `check` can compare with."""
+    if "stages" in change:
+        put(tmp_path / "probes", dataclasses.replace(probe, stages=probe.stages[:1]))
+    else:
+        put(tmp_path / "probes", probe, **change)
+    with pytest.raises(ValueError, match=f"the probe of mlp-epoch {message}"):
+        accept_folder(tmp_path / "probes", folder, why=WHY)
+    assert not folder.exists()
 
 
 def test_a_probe_of_a_dirty_tree_is_refused_or_written_down(tmp_path: Path, folder: Path, probe: ProbeRecord) -> None:
@@ -374,10 +401,11 @@ def test_references_of_other_epochs_are_not_compared(
 
 def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
     """The first stage that differs is named."""
-    changed = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
+    moved = Stage(name="forward", digest="1" * 64, values=[0.25])
+    changed = dataclasses.replace(probe, stages=[moved if stage.name == "forward" else stage for stage in probe.stages])
     paths = put(tmp_path / "a", probe), put(tmp_path / "b", changed)
     assert list(diff_baselines(*paths)) == [
-        "first stage that differs: forward, moved by 0.5 of its size; 0 of 1 stages alike"
+        "first stage that differs: forward, moved by 0.5 of its size; 9 of 10 stages alike"
     ]
 
 

@@ -332,6 +332,7 @@ def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecor
     [
         ("digest", "records of different data cannot be compared: digest"),
         ("epochs", "mlp-epoch: trained for 20 and for 1 epochs: cannot be compared"),
+        ("model", "mlp-epoch: trained with the lab's own settings and with learning_rate 9.0: cannot be compared"),
     ],
 )
 def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) -> None:
@@ -339,6 +340,10 @@ def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) 
     if field == "digest":
         dataset = dataclasses.replace(base.dataset, digest="other")
         other = dataclasses.replace(base, dataset=dataset, probes=[])
+    elif field == "model":
+        other = update_record(
+            base, accuracy=[dataclasses.replace(base.accuracy[0], departures={"learning_rate": "9.0"})]
+        )
     else:
         (results,) = base.accuracy
         other = update_record(

@@ -58,7 +58,11 @@ def test_trainings_come_in_by_seed(empty: VersionRecord, record: TrainingRecord)
         ("seed", "seeds [1671, 1671] are not in ascending order, each once"),
         ("numerics_key", "numerics_key is 'other', but '0123456789abcdef' in the seeds before"),
         ("dataset", "trained on other data than the record's"),
-        ("epochs", "epochs is 1, but 2 in the seeds before"),
+        ("epochs", "trained for 2 and for 1 epochs"),
+        ("learning_rate", "trained with the lab's own settings and with learning_rate 9.0"),
+        ("optimizer", "trained with the lab's own settings and with optimizer 'adam'"),
+        ("batch_size", "trained with the lab's own settings and with batch_size 64"),
+        ("tensorflow", "trained with tensorflow '2.0', the record's is '2.21.0'"),
     ],
 )
 def test_a_training_that_does_not_belong(
@@ -74,6 +78,12 @@ def test_a_training_that_does_not_belong(
     if change == "epochs":
         config = dataclasses.replace(other.config, epochs=1)
         other = dataclasses.replace(other, config=config, history=make_history(1))
+    if change == "tensorflow":
+        other = dataclasses.replace(other, environment=dataclasses.replace(record.environment, tensorflow="2.0"))
+        empty = dataclasses.replace(empty, environment=record.environment)
+    others = {"learning_rate": 9.0, "optimizer": "adam", "batch_size": 64}
+    if change in others:
+        other = dataclasses.replace(other, config=dataclasses.replace(other.config, **{change: others[change]}))
     with pytest.raises(ValueError, match=re.escape(message)):
         add_training(add_training(empty, record), other)
 
