@@ -6,12 +6,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from mnist_bench.checks.known import KNOWN_PATH, find_known, load_known
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import VERSION_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import History, check_seeds
-from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.labs import find_departures
 from mnist_bench.versions.releases import VersionSpec
 
@@ -175,7 +176,13 @@ class VersionRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a status that contradicts the failures, and probes of other data than the record's."""
+        """Refuse what contradicts itself: a status, twins, probes of other data or versions, a KNOWN on no list."""
+        _refuse_twins("accuracy", [str(results.case) for results in self.accuracy])
+        _refuse_twins("probes", [str(probe.config.case) for probe in self.probes])
+        for engine, results in self.checks.items():
+            _refuse_twins(f"checks.{engine}", [result.name for result in results])
+            if self.environment:
+                _refuse_unlisted(engine, results, self.environment)
         if (self.status in ("failed", "partial")) != bool(self.failures):
             raise ValueError(f"status is {self.status!r}, with {len(self.failures)} failures")
         for probe in self.probes:
@@ -188,6 +195,22 @@ class VersionRecord:
     def keras(self) -> str:
         """The Keras that was measured, or that is to be."""
         return self.environment.keras if self.environment else self.version.keras or "any"
+
+
+def _refuse_twins(where: str, names: list[str]) -> None:
+    first: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if first.setdefault(name, place) != place:
+            raise ValueError(f"{where}[{first[name]}] and {where}[{place}] are both {name}")
+
+
+def _refuse_unlisted(engine: str, results: list[CheckResult], environment: EnvironmentRecord) -> None:
+    """Refuse a KNOWN that the reviewed list does not have for these versions."""
+    known = load_known()
+    for place, result in enumerate(results):
+        if result.verdict is Verdict.KNOWN and not find_known(result.check, engine, vars(environment), known):
+            what = f"checks.{engine}[{place}]: {result.check}"
+            raise ValueError(f"{what} is KNOWN, and {KNOWN_PATH.name} does not list it for these versions")
 
 
 def update_record(record: VersionRecord, **fields: Any) -> VersionRecord:

@@ -231,3 +231,11 @@ def test_a_record_is_saved_whole(tmp_path: Path, overwrite: bool) -> None:  # no
     else:
         with pytest.raises(FileExistsError):
             save(Inner(size=1.5), path)
+
+
+def test_a_key_that_stands_twice_is_refused(record: TrainingRecord, tmp_path: Path) -> None:
+    """Of two figures the last would be taken without a word."""
+    path = tmp_path / "a.json"
+    path.write_text(dump_json(record).replace('"test_accuracy"', '"test_accuracy": 0.1,\n  "test_accuracy"'))
+    with pytest.raises(RecordError, match=r"a\.json: the key 'test_accuracy' stands twice in one object"):
+        load(path, TrainingRecord)

@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.records import make_history
 from mnist_bench.records.serial import RecordError, convert, dump_folded
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
 from mnist_bench.versions.records import (
     Failure,
@@ -146,3 +147,25 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
     }
     with pytest.raises(RecordError, match="the probe of perceptron is of other data than the record"):
         convert({**text, "probes": [probe]}, VersionRecord, origin="memory")
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("accuracy", "accuracy[0] and accuracy[1] are both perceptron-epoch"),
+        ("checks", "checks.epoch[0] and checks.epoch[1] are both contract/new-order[epoch]"),
+        ("known", "checks.fused[0]: contract/new-order is KNOWN, and known_regressions.json does not list it"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    empty: VersionRecord, record: TrainingRecord, place: str, message: str
+) -> None:
+    """Nothing stands twice, the bad one first, and no KNOWN is on no list; the message names both places."""
+    check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.PASS, figure="1", bound="2")
+    fields: dict[str, dict[str, Any]] = {
+        "accuracy": {"accuracy": add_training(empty, record).accuracy * 2},
+        "checks": {"checks": {"epoch": [dataclasses.replace(check, verdict=Verdict.REGRESSED), check]}},
+        "known": {"checks": {"fused": [dataclasses.replace(check, verdict=Verdict.KNOWN)]}},
+    }
+    with pytest.raises(ValueError, match=re.escape(message)):
+        update_record(empty, environment=record.environment, **fields[place])

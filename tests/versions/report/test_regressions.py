@@ -106,10 +106,16 @@ def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRec
     assert measure_costs(find_regressions(records)[0], records) == []
 
 
+def fail(checks: list[CheckResult]) -> list[CheckResult]:
+    """Return the checks, of which KNOWN ones have REGRESSED: the list names no engine of ours."""
+    known = Verdict.KNOWN
+    return [dataclasses.replace(c, verdict=Verdict.REGRESSED if c.verdict is known else c.verdict) for c in checks]
+
+
 def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]) -> None:
     """The full trainings are by `fit`, which does not have the regression."""
     (found,) = find_regressions(
-        {n: dataclasses.replace(r, checks={"fused": r.checks["epoch"]}) for n, r in records.items()}
+        {n: dataclasses.replace(r, checks={"fused": fail(r.checks["epoch"])}) for n, r in records.items()}
     )
     assert found.engines == ["fused"]
     assert measure_costs(found, records) == []
