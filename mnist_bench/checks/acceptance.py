@@ -13,7 +13,7 @@ from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
-from mnist_bench.checks.records import ProbeRecord, describe_difference
+from mnist_bench.checks.records import ProbeRecord, describe_difference, judge_probes
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.serial import RecordError, load
@@ -89,8 +89,8 @@ def find_objections(
     ]
 
 
-def diff_baselines(base: Path, new: Path) -> Iterator[str]:
-    """Yield lines that compare two baselines of the same kind.
+def diff_baselines(base: Path, new: Path) -> Iterator[tuple[str, Verdict]]:
+    """Yield lines that compare two baselines of the same kind, each with its verdict.
 
     Raises:
         RecordError: A baseline is invalid.
@@ -98,7 +98,7 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
     """
     old, now = (load(path, *baselines.FORMS) for path in (base, new))
     if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
-        yield describe_difference(old, now)
+        yield describe_difference(old, now), judge_probes(old, now)
         return
     if isinstance(old, ProbeRecord) or isinstance(now, ProbeRecord):
         raise ValueError(f"{base} and {new} are of different kinds: {old.kind!r} and {now.kind!r}")  # noqa: TRY004
@@ -109,19 +109,20 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
     first, second = ({reference.engine: reference for reference in side.references} for side in (old, now))
     for engine in sorted({*first, *second}):
         if engine not in second or engine not in first:
-            yield f"{engine}: only in {base if engine in first else new}"
+            yield f"{engine}: only in {base if engine in first else new}", Verdict.INCONCLUSIVE
         else:
             yield from _diff_references(first[engine], second[engine])
 
 
-def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iterator[str]:
+def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iterator[tuple[str, Verdict]]:
     if old.epochs != new.epochs:
-        yield f"{new.engine}: not comparable: trained for {old.epochs} and for {new.epochs} epochs"
+        told = f"{new.engine}: not comparable: trained for {old.epochs} and for {new.epochs} epochs"
+        yield told, Verdict.INCONCLUSIVE
         return
     comparisons = compare_values(old, new.test_accuracy, new.test_loss)
     # The same files give the same verdict: the random splits have a fixed seed.
     for metric, decision in judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1).items():
-        yield f"{new.engine} {metric}: {format_metric(metric, decision)}"
+        yield f"{new.engine} {metric}: {format_metric(metric, decision)}", Verdict(decision.verdict)
 
 
 def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:

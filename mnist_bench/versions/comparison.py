@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.checks.accuracy import make_metric_result
-from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
+from mnist_bench.checks.records import compare_probes, format_difference
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status, worst_by_name
 from mnist_bench.show.text import escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.training.labs import check_lab, explain_short
-from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends
+from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends, make_probe_result
 from mnist_bench.versions.notes import note_environments, note_imports, note_known
 from mnist_bench.versions.plan import find_due, find_gaps
 from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
@@ -86,12 +86,7 @@ def compare_probe_records(base: ProbeRecord, new: ProbeRecord) -> Compared:
         ValueError: The probes are of different trainings or data.
     """
     differences = compare_probes(base, new)
-    result = CheckResult(
-        name=f"bits/{new.config.case}",
-        verdict=Verdict.REGRESSED if differences else Verdict.IDENTICAL,
-        figure=describe_difference(base, new),
-        bound="the same bits in every stage",
-    )
+    result = make_probe_result(base, new)
     return Compared([result], [f"{difference.stage}: {format_difference(difference)}" for difference in differences])
 
 

@@ -366,7 +366,7 @@ def test_two_references_are_compared_by_the_statistics(tmp_path: Path, mlp: Trai
     write_baseline(tmp_path / "a", mlp, draw(0), engine="graph")
     write_baseline(tmp_path / "b", mlp, draw(1), engine="xla")
     new = write_baseline(tmp_path / "b", mlp, draw(1, mean=0.974))
-    accuracy, loss, graph, xla = diff_baselines(base, new)
+    accuracy, loss, graph, xla = (line for line, _ in diff_baselines(base, new))
     assert accuracy.startswith("epoch accuracy: REGRESSED: worse mean; change -0.29")
     assert " points (" in accuracy
     assert "(significant up to 0.01)" in accuracy
@@ -386,7 +386,7 @@ def test_the_references_in_force_are_compared(tmp_path: Path, mlp: TrainingRecor
     """Superseded references do not count."""
     base = write_baseline(tmp_path / "a", mlp, draw(0, mean=0.99))
     write_baseline(tmp_path / "a", mlp, draw(0))
-    accuracy, _ = diff_baselines(base, write_baseline(tmp_path / "b", mlp, draw(1)))
+    (accuracy, _), _ = diff_baselines(base, write_baseline(tmp_path / "b", mlp, draw(1)))
     assert accuracy.startswith("epoch accuracy: PASS")
 
 
@@ -396,7 +396,9 @@ def test_references_of_other_epochs_are_not_compared(
     """The line says that references of other epochs are not comparable."""
     short = dataclasses.replace(record, config=dataclasses.replace(record.config, lab="mlp"))
     paths = write_baseline(tmp_path / "a", mlp, draw(0)), write_baseline(tmp_path / "b", short, draw(1))
-    assert list(diff_baselines(*paths)) == ["epoch: not comparable: trained for 20 and for 2 epochs"]
+    assert list(diff_baselines(*paths)) == [
+        ("epoch: not comparable: trained for 20 and for 2 epochs", Verdict.INCONCLUSIVE)
+    ]
 
 
 def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
@@ -405,7 +407,7 @@ def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) ->
     changed = dataclasses.replace(probe, stages=[moved if stage.name == "forward" else stage for stage in probe.stages])
     paths = put(tmp_path / "a", probe), put(tmp_path / "b", changed)
     assert list(diff_baselines(*paths)) == [
-        "first stage that differs: forward, moved by 0.5 of its size; 9 of 10 stages alike"
+        ("first stage that differs: forward, moved by 0.5 of its size; 9 of 10 stages alike", Verdict.REGRESSED)
     ]
 
 
