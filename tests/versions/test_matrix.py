@@ -138,6 +138,21 @@ def test_another_lab_is_no_answer(run: Callable[..., VersionRecord], stub_versio
     assert reasons["mlp-epoch"].endswith("mlp-epoch, seed 1671: the answer is of lab 'dropout', not 'mlp'")
 
 
+def test_again_keeps_the_old_record_until_there_is_a_new_one(
+    run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed while it installs leaves the version as it was."""
+    old = run(dataclasses.replace(PLAN, layers=("install",)))
+
+    def killed(_spec: VersionSpec) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measurement, "make_environment", killed)
+    with pytest.raises(KeyboardInterrupt):
+        next(run_version(SPEC, PLAN, setup, folder, again=True))
+    assert load_version(folder / "mine.json") == old
+
+
 def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
     """Seeds in the record are not trained again, even if their raw records are gone."""
     run(dataclasses.replace(PLAN, layers=("accuracy",)))
