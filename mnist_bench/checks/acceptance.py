@@ -12,7 +12,8 @@ from mnist_bench.checks.accuracy import compare_values, format_metric, judge_thr
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.layers.guard import guard
-from mnist_bench.checks.records import ProbeRecord, describe_difference
+from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
+from mnist_bench.checks.records import ProbeRecord, describe_difference, judge_probes
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.serial import RecordError, list_json, load
@@ -60,7 +61,7 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
     # Refuse records that do not belong together before the first is written, and before the contracts run.
     for group in groups:
         baselines.plan_accuracy(group, folder, acceptance)
-    objections = find_objections(trainings, commits, sorted(engines))
+    objections = [*_find_other_probes(probes), *find_objections(trainings, commits, sorted(engines))]
     if objections and not force:
         raise ValueError(f"{source}: not accepted: {'; '.join(objections)} (--force says so in the file)")
     acceptance = make_acceptance(why, objections)
@@ -90,8 +91,8 @@ def find_objections(
     ]
 
 
-def diff_baselines(base: Path, new: Path) -> Iterator[str]:
-    """Yield lines that compare two baselines of the same kind.
+def diff_baselines(base: Path, new: Path) -> Iterator[tuple[str, Verdict]]:
+    """Yield lines that compare two baselines of the same kind, each with its verdict.
 
     Raises:
         RecordError: A baseline is invalid.
@@ -99,7 +100,7 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
     """
     old, now = (load(path, *baselines.FORMS) for path in (base, new))
     if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
-        yield describe_difference(old, now)
+        yield describe_difference(old, now), judge_probes(old, now)
         return
     if isinstance(old, ProbeRecord) or isinstance(now, ProbeRecord):
         raise ValueError(f"{base} and {new} are of different kinds: {old.kind!r} and {now.kind!r}")  # noqa: TRY004
@@ -110,19 +111,20 @@ def diff_baselines(base: Path, new: Path) -> Iterator[str]:
     first, second = ({reference.engine: reference for reference in side.references} for side in (old, now))
     for engine in sorted({*first, *second}):
         if engine not in second or engine not in first:
-            yield f"{engine}: only in {base if engine in first else new}"
+            yield f"{engine}: only in {base if engine in first else new}", Verdict.INCONCLUSIVE
         else:
             yield from _diff_references(first[engine], second[engine])
 
 
-def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iterator[str]:
+def _diff_references(old: baselines.Reference, new: baselines.Reference) -> Iterator[tuple[str, Verdict]]:
     if old.epochs != new.epochs:
-        yield f"{new.engine}: not comparable: trained for {old.epochs} and for {new.epochs} epochs"
+        told = f"{new.engine}: not comparable: trained for {old.epochs} and for {new.epochs} epochs"
+        yield told, Verdict.INCONCLUSIVE
         return
     comparisons = compare_values(old, new.test_accuracy, new.test_loss)
     # The same files give the same verdict: the random splits have a fixed seed.
     for metric, decision in judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1).items():
-        yield f"{new.engine} {metric}: {format_metric(metric, decision)}"
+        yield f"{new.engine} {metric}: {format_metric(metric, decision)}", Verdict(decision.verdict)
 
 
 def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord]]]:
@@ -155,6 +157,21 @@ def _find_departures(record: TrainingRecord) -> Iterator[str]:
     """Yield how a training departs from the lab's, with which it would be compared."""
     for name, (value, wanted) in find_departures(record.config).items():
         yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
+
+
+def _find_other_probes(probes: Sequence[ProbeRecord]) -> Iterator[str]:
+    """Yield how probes are not those of the lab's training, with which `check` would compare."""
+    for probe in probes:
+        what, lab = f"the probe of {probe.config.case}", check_lab(probe.config.lab)
+        if probe.config.epochs != PROBE_EPOCHS or probe.config.seed != FIRST_SEED:
+            told = f"{probe.config.epochs} epochs of seed {probe.config.seed}"
+            yield f"{what} follows {told}, not {PROBE_EPOCHS} of {FIRST_SEED}"
+        for name, (value, wanted) in find_departures(probe.config).items():
+            if name != "epochs":
+                yield f"{what} has {name} {value!r}, not the lab's {wanted!r}"
+        stages = list_stages(lab, probe.config.epochs or PROBE_EPOCHS)
+        if [stage.name for stage in probe.stages] != stages:
+            yield f"{what} has {len(probe.stages)} stages, not these: {', '.join(stages)}"
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.training import check_seeds
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.stats.sequential import (
     ACCURACY_MARGIN,
     LOOKS,
@@ -20,7 +21,7 @@ from mnist_bench.stats.sequential import (
     judge,
     loss_margin,
 )
-from mnist_bench.training.labs import check_lab, find_departures
+from mnist_bench.training.labs import check_lab, explain_short, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,17 +47,19 @@ _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
 
 
 def judge_threshold(record: TrainingRecord) -> Verdict:
-    """Return PASS if the record's test accuracy reaches the lab's threshold, else REGRESSED.
+    """Return PASS if the record's test accuracy reaches the lab's threshold and the loss is finite, else REGRESSED.
 
-    NO_BASELINE if the model or its training is not the lab's: the threshold does not apply then. Fewer epochs are the
-    lab's training, cut short, and judged.
+    NO_BASELINE if the model or its training is not the lab's: the threshold does not apply then. INCONCLUSIVE if it is
+    the lab's training, cut short.
 
     Raises:
         ValueError: The lab is unknown.
     """
     if find_departures(record.config).keys() - {"epochs"}:
         return Verdict.NO_BASELINE
-    holds = record.test_accuracy >= check_lab(record.config.lab).threshold
+    if explain_short(record.config.lab, len(record.history.loss)) and record.test_loss is not None:
+        return Verdict.INCONCLUSIVE
+    holds = record.test_loss is not None and record.test_accuracy >= check_lab(record.config.lab).threshold
     return Verdict.PASS if holds else Verdict.REGRESSED
 
 
@@ -68,10 +71,12 @@ def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
     """
     config = records[0].config
     lowest = min(records, key=lambda record: record.test_accuracy)
+    short = next(filter(None, (explain_short(config.lab, len(record.history.loss)) for record in records)), "")
+    verdict = conclude(map(judge_threshold, records))
     return CheckResult(
         name=f"accuracy/threshold[{config.case}]",
-        verdict=judge_threshold(lowest),
-        figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}",
+        verdict=verdict,
+        figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}{short and f', {short}'}",
         bound=f"≥ {check_lab(config.lab).threshold:.2f}",
         command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {lowest.config.seed}",
     )
@@ -201,6 +206,7 @@ def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Ref
     """Refuse trainings that cannot be compared with the reference."""
     if not trained:
         raise ValueError(f"{lab}: there are no new trainings")
+    check_seeds(lab, (record.config.seed for record in trained), (record.final_digest for record in trained))
     seen: set[int] = set()
     for config in (record.config for record in trained):
         what = f"{lab}, seed {config.seed}"

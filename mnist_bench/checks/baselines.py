@@ -12,7 +12,7 @@ from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.environment import EnvironmentRecord, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
-from mnist_bench.records.training import MOST_LOSS
+from mnist_bench.records.training import MOST_LOSS, check_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -237,6 +237,11 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
         ):
             if value != expected:
                 raise ValueError(f"records of one reference differ in their {name}: {expected!r} and {value!r}")
+    check_seeds(
+        str(first.config.case),
+        (record.config.seed for record in records),
+        (record.final_digest for record in records),
+    )
     losses = [record.test_loss for record in records if record.test_loss is not None]
     if len(losses) != len(records):
         seed = next(record.config.seed for record in records if record.test_loss is None)

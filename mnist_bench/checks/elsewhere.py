@@ -12,6 +12,7 @@ from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers import serve
 from mnist_bench.checks.layers.fast import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.config import check_answer
 from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.serial import RecordError, convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -37,7 +38,7 @@ def ask_environment(python: Path | None = None, *, device: str = "cpu") -> Envir
     Raises:
         CommandError: The interpreter gives no answer.
     """
-    environment: EnvironmentRecord = next(_ask(python, EnvironmentRecord, ask="environment", device=device))
+    environment: EnvironmentRecord = _ask_once(python, EnvironmentRecord, ask="environment", device=device)
     return environment
 
 
@@ -59,7 +60,7 @@ def time_import(python: Path) -> float:
     Raises:
         CommandError: The interpreter gives no answer.
     """
-    seconds: float = next(_ask(python, float, ask="import"))
+    seconds: float = _ask_once(python, float, ask="import")
     return seconds
 
 
@@ -71,9 +72,15 @@ def ask_probes(python: Path | None, configs: Sequence[TrainingConfig]) -> Iterat
         configs: The trainings, on the same data.
 
     Raises:
-        CommandError: A probe fails; the probes before it have been yielded.
+        CommandError: A probe fails, or is of another training; the probes before it have been yielded.
     """
-    return _ask(python, ProbeRecord, ask="probes", configs=[vars(config) for config in configs])
+    answers = _ask(python, ProbeRecord, ask="probes", configs=[vars(config) for config in configs])
+    try:
+        for config, probe in zip(configs, answers, strict=True):
+            check_answer(config, probe.config)
+            yield probe
+    except ValueError as error:  # also of more or fewer probes than were asked for
+        raise CommandError(f"{python} gave no answer to the question: {error}", []) from error
 
 
 def ask_checks(
@@ -119,6 +126,12 @@ def did_not_run(name: str, reason: str) -> CheckResult:
     return CheckResult(
         name=name, verdict=Verdict.INCONCLUSIVE, figure="did not run", bound="runs to its end", evidence=reason
     )
+
+
+def _ask_once(python: Path | None, form: Any, **request: object) -> Any:
+    for value in _ask(python, form, **request):
+        return value
+    raise CommandError(f"{python or sys.executable} ended without an answer", [])
 
 
 def _ask(python: Path | None, form: Any, **request: object) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ class KnownRegression:
         SpecifierSet(self.versions)
 
 
+@functools.cache
 def load_known(path: Path = KNOWN_PATH) -> list[KnownRegression]:
     """Read the list.
 

@@ -10,9 +10,14 @@ from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, EnvironmentRecord, check_names, explain_keys
 from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# What rounding explains, as a share of a stage's size. A sum of 784 products in float32, in another order, moves by a
+# few millionths of its size at most; training for some epochs makes that larger, but not a share of the weights.
+_ROUNDING, _ROUNDING_OF_WEIGHTS = 1e-5, 1e-2
 
 __all__ = [
     "Difference",
@@ -22,6 +27,7 @@ __all__ = [
     "compare_probes",
     "describe_difference",
     "format_difference",
+    "judge_probes",
 ]
 
 
@@ -112,6 +118,25 @@ def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
         elif first[name].digest != second[name].digest:
             differences.append(Difference(name, _size(first[name].values, second[name].values)))
     return differences
+
+
+def judge_probes(a: ProbeRecord, b: ProbeRecord) -> Verdict:
+    """Return what two probes say by themselves: whether other bits are worse, only trainings can say.
+
+    Returns:
+        IDENTICAL; REGRESSED if a stage is missing or moved by more than rounding explains; else INCONCLUSIVE.
+
+    Raises:
+        ValueError: As `check_comparable`.
+    """
+    differences = compare_probes(a, b)
+    if not differences:
+        return Verdict.IDENTICAL
+    for difference in differences:
+        most = _ROUNDING_OF_WEIGHTS if difference.stage.startswith("weights after") else _ROUNDING
+        if difference.size is None or difference.size > most:
+            return Verdict.REGRESSED
+    return Verdict.INCONCLUSIVE
 
 
 def format_difference(difference: Difference) -> str:

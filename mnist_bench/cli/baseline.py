@@ -91,11 +91,18 @@ def diff(
     base: Annotated[Path, typer.Argument(help="An accuracy baseline, or a probe baseline.")],
     new: Annotated[Path, typer.Argument(help="Another of the same kind.")],
 ) -> None:
-    """Compare two baselines: two references by their statistics, two probes by their stages."""
-    from mnist_bench.checks.acceptance import diff_baselines
+    """Compare two baselines: two references by their statistics, two probes by their stages.
 
-    for line in diff_baselines(base, new):
+    Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 inconclusive.
+    """
+    from mnist_bench.checks.acceptance import diff_baselines
+    from mnist_bench.records.verdicts import EXIT_STATUS, conclude
+
+    verdicts = []
+    for line, verdict in diff_baselines(base, new):
         echo(line)
+        verdicts.append(verdict)
+    raise typer.Exit(EXIT_STATUS[conclude(verdicts)])
 
 
 def _describe(stored: AccuracyBaseline | ProbeRecord) -> str:

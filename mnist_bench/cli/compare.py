@@ -40,7 +40,8 @@ def compare(
 ) -> None:
     """Compare two records: the first stage of training that differs, accuracy and loss, checks and times.
 
-    Of two probes or two interpreters only the bits are compared, and different bits are status 1. Times are only
+    Of two probes or two interpreters only the bits are compared: bits that moved by no more than rounding explains are
+    status 3, because only trainings say whether they are worse. Times are only
     hints, because the two sides were not measured together. Exit status: 0 nothing is worse, 1 something is worse,
     2 the two cannot be compared, 3 inconclusive.
     """
@@ -67,6 +68,9 @@ def compare(
         typer.echo(comparison.format_compared_json(compared), nl=False)
     elif both:
         _show_probes(*probes)
+        for result in compared.results:
+            if result.command:
+                typer.echo(f"{result.verdict.value}: {result.evidence}: {result.command}")
     else:
         echo(comparison.format_compared(compared))
     if markdown is not None:

@@ -74,7 +74,7 @@ def _walk(plan: WalkPlan, *, json: bool) -> int:
     from mnist_bench.checks.sheet.walk import explain_walk, walk
     from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import dump_json
-    from mnist_bench.records.verdicts import Verdict
+    from mnist_bench.records.verdicts import EXIT_STATUS, Verdict, conclude
     from mnist_bench.show.page import RUN_MARK, write_run_page
 
     facts: list[Fact] = []
@@ -95,8 +95,10 @@ def _walk(plan: WalkPlan, *, json: bool) -> int:
         image, label = plan.dataset.x_train[SAMPLE], int(plan.dataset.y_train[SAMPLE])
         page = write_run_page(records, plan.folder, image=image, label=label, facts=facts)
         echo(f"\nRecords, plots and page: {page}", err=json)
-    failed = any(judge_threshold(record) is not Verdict.PASS for record in records)
-    return 1 if failed or any(fact.differs for fact in facts) else 0
+    verdicts = [judge_threshold(record) for record in records]
+    return EXIT_STATUS[
+        conclude([Verdict.REGRESSED if any(fact.differs for fact in facts) else Verdict.PASS, *verdicts])
+    ]
 
 
 def _print_fact(fact: Fact, *, heading: bool) -> None:

@@ -226,10 +226,13 @@ def _pair_one(
 
 def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> str:
     from mnist_bench.show.text import clean_line
+    from mnist_bench.training.labs import explain_short
 
     failed = [f"{failure.layer} of {failure.what} failed: {failure.reason[:100]}" for failure in record.failures]
     lacking = [f"{layer} ({len(pieces)})" if len(pieces) > 1 else layer for layer, pieces in missing.items()]
-    return clean_line("; ".join([*failed, *([", ".join(lacking)] if lacking else [])])) or "nothing missing"
+    told = {results.lab: explain_short(results.lab, results.epochs) for results in record.accuracy}
+    short = [f"{lab} {text}" for lab, text in told.items() if text]
+    return clean_line("; ".join([*failed, *([", ".join(lacking)] if lacking else []), *short])) or "nothing missing"
 
 
 def _split(text: str) -> list[str]:

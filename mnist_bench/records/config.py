@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["FIRST_SEED", "Case", "TrainingConfig"]
+__all__ = ["FIRST_SEED", "Case", "TrainingConfig", "check_answer"]
 
 FIRST_SEED = 1671  # the lab's own; further seeds are 1672, 1673, ...
 
@@ -19,6 +19,24 @@ class Case(NamedTuple):
     def __str__(self) -> str:
         """Return the lab and the engine with a hyphen between them."""
         return f"{self.lab}-{self.engine}"
+
+
+def check_answer(asked: TrainingConfig, answered: TrainingConfig, what: str = "") -> None:
+    """Refuse the answer to another question: a training or probe of another configuration than was asked for.
+
+    Args:
+        asked: What was asked for.
+        answered: What the answer is of.
+        what: The beginning of the message; the training itself if not given.
+
+    Raises:
+        ValueError: A field differs; the message names it with both values. Epochs that were left open may be any.
+    """
+    for name, wanted in vars(asked).items():
+        value = getattr(answered, name)
+        if value != wanted and not (name == "epochs" and wanted is None):
+            begin = what or f"{asked.case}, seed {asked.seed}"
+            raise ValueError(f"{begin}: the answer is of {name} {value!r}, not {wanted!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import dataclasses
 import errno
 import functools
 import inspect
+import json
 import operator
 import os
 import re
@@ -151,7 +152,25 @@ def load_json(path: Path, form: Any) -> Any:
 
 def decode_json(text: str | bytes, form: Any, *, origin: str) -> Any:
     """Read JSON text as `load_json` reads a file."""
+    _refuse_twins(text, origin)
     return _make_record(_decode_loosely(text, _make_strict(form), origin), form, origin)
+
+
+def _refuse_twins(text: str | bytes, origin: str) -> None:
+    """Refuse an object with one key twice, of which msgspec would take the last without a word."""
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise RecordError(f"{origin}: the key {_flatten(twice)!r} stands twice in one object")
+
+    try:
+        json.loads(text, object_pairs_hook=check)
+    except RecordError:
+        raise
+    except (ValueError, RecursionError):
+        return  # msgspec says what is wrong, and where
 
 
 def convert(value: Any, form: Any, *, origin: str) -> Any:
@@ -244,7 +263,7 @@ def _explain(read: typing.Callable[[], T], origin: str) -> T:
         raise RecordError(f"{origin}: not JSON: {_flatten(error)}") from error
 
 
-def _flatten(error: Exception) -> str:
+def _flatten(error: object) -> str:
     """Return an error's message as one line, although it may quote a field's name from the file."""
     return "".join(character if character.isprintable() else " " for character in str(error))
 

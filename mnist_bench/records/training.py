@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import (
@@ -15,7 +16,19 @@ from mnist_bench.records.environment import (
 )
 from mnist_bench.records.files import SCHEMA_VERSION
 
-__all__ = ["MOST_LOSS", "History", "LayerRecord", "Seconds", "TrainingRecord", "ValidationRecord", "check_epochs"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "MOST_LOSS",
+    "History",
+    "LayerRecord",
+    "Seconds",
+    "TrainingRecord",
+    "ValidationRecord",
+    "check_epochs",
+    "check_seeds",
+]
 
 MOST_LOSS = 3.5e38  # the largest number of float32
 
@@ -167,6 +180,26 @@ class ValidationRecord:
     def seconds(self) -> float:
         """Seconds of training, all epochs, validation not counted; the first may hold compilation."""
         return sum(self.history.seconds)
+
+
+def check_seeds(what: str, seeds: Iterable[int], digests: Iterable[str]) -> None:
+    """Refuse seeds that end in the same weights: they are one training, and counted twice.
+
+    Args:
+        what: What was trained, for the message.
+        seeds: The seeds, each once.
+        digests: The digests of their final weights.
+
+    Raises:
+        ValueError: Two seeds have the same digest; the message names both.
+    """
+    first: dict[str, int] = {}
+    for seed, digest in zip(seeds, digests, strict=True):
+        if first.setdefault(digest, seed) != seed:
+            raise ValueError(
+                f"{what}: the seeds {first[digest]} and {seed} end in the same weights: "
+                "the seed had no effect, and they count once"
+            )
 
 
 def check_epochs(config: TrainingConfig, history: History) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_STATUS", "RAISED", "CheckResult", "Verdict", "conclude", "exit_status"]
+__all__ = ["EXIT_STATUS", "RAISED", "CheckResult", "Verdict", "conclude", "exit_status", "worst_by_name"]
 
 
 class Verdict(str, enum.Enum):
@@ -104,6 +104,16 @@ def conclude(verdicts: Iterable[Verdict]) -> Verdict:
     if not there:
         raise ValueError("no checks ran")
     return next(verdict for verdict in _RANKS if verdict in there)
+
+
+def worst_by_name(results: Iterable[CheckResult]) -> dict[str, CheckResult]:
+    """Return the results by name; of several of one name that with the worst verdict."""
+    worst: dict[str, CheckResult] = {}
+    for result in results:
+        other = worst.setdefault(result.name, result)
+        if _RANKS.index(result.verdict) < _RANKS.index(other.verdict):
+            worst[result.name] = result
+    return worst
 
 
 def exit_status(results: Iterable[CheckResult]) -> int:

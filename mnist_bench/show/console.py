@@ -161,9 +161,11 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     table.add_column("model", no_wrap=True)
     for heading in ("seed", "parameters", "accuracy", "threshold", "loss", "s/epoch"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True, min_width=len(Verdict.REGRESSED.value))
-    for record in records:
-        table.add_row(*_run_row(record))
+    rows = [_run_row(record) for record in records]
+    verdicts = [judge_threshold(record).value for record in records]
+    table.add_column("verdict", no_wrap=True, min_width=max(map(len, [*verdicts, Verdict.REGRESSED.value])))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

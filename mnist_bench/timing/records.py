@@ -232,6 +232,15 @@ class TimingRun:
             values = {getattr(timing.extra_info, name) for timing in self.benchmarks}
             if len(values) > 1:
                 raise ValueError(f"benchmarks differ in {name}: {sorted(values)}")
+        first: dict[bool, int] = {}
+        for place, timing in enumerate(self.benchmarks):
+            # A benchmark on the GPU has another key than one on the CPU of the same machine.
+            other = first.setdefault(timing.fullname.endswith("-gpu]"), place)
+            keys = [self.benchmarks[number].extra_info.hardware_key for number in (other, place)]
+            if keys[0] != keys[1]:
+                raise ValueError(
+                    f"hardware_key of benchmarks[{other}] is {keys[0]!r}, of benchmarks[{place}] {keys[1]!r}"
+                )
 
     @property
     def machine(self) -> Machine:

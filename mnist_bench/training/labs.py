@@ -22,6 +22,7 @@ __all__ = [
     "configure_lab",
     "count_flops",
     "count_parameters",
+    "explain_short",
     "find_departures",
 ]
 
@@ -74,6 +75,16 @@ def check_lab(name: str) -> Lab:
     if name not in LABS:
         raise ValueError(f"unknown lab {name!r}: choose from {', '.join(LABS)}")
     return LABS[name]
+
+
+def explain_short(name: str, epochs: int) -> str:
+    """Return that a training of fewer epochs than the lab's cannot be judged as the lab's; "" of all others.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    wanted = check_lab(name).epochs
+    return f"not judged: {epochs} of {wanted} epochs" if epochs < wanted else ""
 
 
 def configure_lab(config: TrainingConfig) -> Lab:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mnist_bench.checks.records import compare_probes, describe_difference
+from mnist_bench.checks.records import compare_probes, describe_difference, judge_probes
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -16,6 +16,7 @@ from mnist_bench.versions.records import find_cases, probes_by_case, seeds_by_ca
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
+    from mnist_bench.checks.records import ProbeRecord
     from mnist_bench.versions.records import SeedResults, VersionRecord
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "explain_machines",
     "find_groups",
     "group_records",
+    "make_probe_result",
 ]
 
 # Keras's own `fit` ends in the same bits, whichever way it calls its steps.
@@ -43,7 +45,7 @@ class BitComparison:
     Attributes:
         reason: Where the bits part first, or why they cannot be compared; "" if they are the same.
         moved: Whether the bits were compared and are not the same.
-        result: A verdict if the bits alone give one: IDENTICAL; or REGRESSED, of bare probes.
+        result: A verdict if the bits alone give one: IDENTICAL; or, of bare probes, how far these moved.
     """
 
     reason: str
@@ -120,15 +122,32 @@ def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComp
     if reason:
         # Of bare probes the bits are all there is to judge.
         bare = old_probe and new_probe and not any((base.accuracy, new.accuracy, base.checks, new.checks))
-        bound = "the same bits in every stage"
-        regressed = CheckResult(name=name, verdict=Verdict.REGRESSED, figure=reason, bound=bound)
-        return BitComparison(reason, moved=True, result=regressed if bare else None)
+        result = make_probe_result(old_probe, new_probe) if bare and old_probe and new_probe else None
+        return BitComparison(reason, moved=True, result=result)
     if not same:
         trained = old_seeds and new_seeds
         why = "the two versions have no seed in common" if trained else "measured in only one of the two versions"
         return BitComparison(why, moved=False)
     identical = CheckResult(name=name, verdict=Verdict.IDENTICAL, figure=" and ".join(same), bound="the same bits")
     return BitComparison("", moved=False, result=identical)
+
+
+def make_probe_result(base: ProbeRecord, new: ProbeRecord) -> CheckResult:
+    """Return the verdict on two probes, of which the bits are all there is to judge.
+
+    Raises:
+        ValueError: The probes are of different trainings or data.
+    """
+    verdict = judge_probes(base, new)
+    moved = verdict is Verdict.INCONCLUSIVE
+    return CheckResult(
+        name=f"bits/{new.config.case}",
+        verdict=verdict,
+        figure=describe_difference(base, new),
+        bound="the same bits in every stage",
+        evidence="moved, and nothing says whether it is worse: judge it by trainings" if moved else "",
+        command="mnist-bench matrix run NAME --interpreter PYTHON" if moved else "",
+    )
 
 
 def count_same_ends(old: SeedResults, now: SeedResults) -> int:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.checks.accuracy import make_metric_result
-from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
+from mnist_bench.checks.records import compare_probes, format_difference
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.serial import dump_json
-from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status, worst_by_name
 from mnist_bench.show.text import clean_line, escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
-from mnist_bench.training.labs import check_lab
-from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends
+from mnist_bench.training.labs import check_lab, explain_short
+from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends, make_probe_result
 from mnist_bench.versions.notes import note_environments, note_imports, note_known
-from mnist_bench.versions.records import find_cases, seeds_by_case
+from mnist_bench.versions.plan import find_due, find_gaps
+from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,22 +47,13 @@ class Compared:
 
     Attributes:
         results: The verdicts.
-        remarks: What gives no verdict: versions, seconds of imports, known regressions.
+        notes: What gives no verdict: versions, seconds of imports, known regressions.
         moved: The cases that were measured in both records and whose bits are not the same, and where the bits part.
-        unjudged: The cases without a verdict, because they were not trained in full: where the bits part, or why they
-            cannot be compared.
     """
 
     results: list[CheckResult]
-    remarks: list[str]
+    notes: list[str]
     moved: dict[Case, str] = field(default_factory=dict)
-    unjudged: dict[Case, str] = field(default_factory=dict)
-
-    @property
-    def notes(self) -> list[str]:
-        """The remarks, and before them what is said of the cases without a verdict."""
-        unknown = "not trained in full, so nothing says whether it is worse"
-        return [*(f"{case}: {reason}; {unknown}" for case, reason in self.unjudged.items()), *self.remarks]
 
 
 def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRecord]) -> Compared:
@@ -94,12 +86,7 @@ def compare_probe_records(base: ProbeRecord, new: ProbeRecord) -> Compared:
         ValueError: The probes are of different trainings or data.
     """
     differences = compare_probes(base, new)
-    result = CheckResult(
-        name=f"bits/{new.config.case}",
-        verdict=Verdict.REGRESSED if differences else Verdict.IDENTICAL,
-        figure=describe_difference(base, new),
-        bound="the same bits in every stage",
-    )
+    result = make_probe_result(base, new)
     return Compared([result], [f"{difference.stage}: {format_difference(difference)}" for difference in differences])
 
 
@@ -121,22 +108,26 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
     results = [*_report_failures(base, new), *_compare_checks(base, new)]
     moved: dict[Case, str] = {}
     judged: dict[Case, str] = {}
-    unjudged: dict[Case, str] = {}
     trained = {*seeds_by_case(base), *seeds_by_case(new)}
     for case in find_cases(base, new):
+        if case in seeds_by_case(base) and case in seeds_by_case(new):
+            check_alike(seeds_by_case(base)[case], seeds_by_case(new)[case])
         bits = compare_bits(case, base, new)
         if bits.moved:
             moved[case] = bits.reason
         if bits.result:
             results.append(bits.result)
+        elif case in trained:
+            judged[case] = bits.reason
         else:
-            (judged if case in trained else unjudged)[case] = bits.reason
-    results += [result for trained in new.accuracy for result in check_disaster(trained)]
-    results += _compare_accuracy(base, new, judged)
+            # Nobody trained it in full, so nothing says whether it is worse.
+            results.append(_make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
+    results += [result for side in new.accuracy for result in check_disaster(side)]
+    results += [*_compare_accuracy(base, new, judged), *_report_gaps(base, new)]
     if not results:
         results = [_make_inconclusive("comparison", "the two records have nothing in common")]
-    remarks = [*note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
-    return Compared(results, remarks, moved, unjudged)
+    notes = [*note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
+    return Compared(results, notes, moved)
 
 
 def format_compared(compared: Compared) -> str:
@@ -160,15 +151,19 @@ def format_compared_markdown(compared: Compared) -> str:
 
 
 def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
-    """Yield a regression if a training diverged, or if one of the lab's own length is below the lab's threshold."""
-    lab = check_lab(results.lab)
+    """Yield a regression if a training diverged or is below the lab's threshold; no verdict if it was cut short."""
+    lab, short = check_lab(results.lab), explain_short(results.lab, results.epochs)
     diverged = results.test_loss.count(None)
     if diverged:
         figure = f"not finite in {diverged} of {len(results.seeds)} trainings"
         name = f"accuracy/loss[{results.case}]"
         yield CheckResult(name=name, verdict=Verdict.REGRESSED, figure=figure, bound="finite")
     lowest = min(results.test_accuracy)
-    if results.epochs == lab.epochs and lowest < lab.threshold:
+    if results.departures:
+        return  # the lab's threshold says nothing of another training
+    if short:
+        yield _make_inconclusive(f"accuracy/epochs[{results.case}]", short, bound="trained in full")
+    elif results.epochs == lab.epochs and lowest < lab.threshold:
         yield CheckResult(
             name=f"accuracy/threshold[{results.case}]",
             verdict=Verdict.REGRESSED,
@@ -184,10 +179,21 @@ def _report_failures(base: VersionRecord, new: VersionRecord) -> Iterator[CheckR
             yield _make_inconclusive(name, f"failed: {failure.reason}")
 
 
+def _report_gaps(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
+    """Yield what is due and is not in both records; of a version that failed, the failure says it all."""
+    due = find_due(base, new)
+    if due is None or "failed" in (base.status, new.status):
+        return
+    sides = {"base": dict(find_gaps(base, due)), "new": dict(find_gaps(new, due))}
+    for name in dict.fromkeys(name for gaps in sides.values() for name in gaps):
+        figures = [f"{gaps[name]} in {side}" for side, gaps in sides.items() if name in gaps]
+        yield _make_inconclusive(name, "; ".join(figures))
+
+
 def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
     """Yield each check that is not green in both records, and in one line how many are."""
     before, now = (
-        {result.name: result for checks in record.checks.values() for result in checks} for record in (base, new)
+        worst_by_name(result for checks in record.checks.values() for result in checks) for record in (base, new)
     )
     # The checks by an engine that only one record has are told in one line.
     skipped: set[str] = set()
@@ -195,19 +201,19 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         if engine not in base.checks or engine not in new.checks:
             side, record = ("base", base) if engine in base.checks else ("new", new)
             yield _make_inconclusive(f"checks/{engine}", f"checked in {side} only")
-            skipped |= {result.name for result in record.checks[engine]}
+            others = {result.name for name, checks in record.checks.items() if name != engine for result in checks}
+            skipped |= {result.name for result in record.checks[engine]} - others
     alike = 0
     for name in dict.fromkeys([*before, *now]):
-        if name in skipped:
-            continue
-        if name not in before or name not in now:
-            yield _make_inconclusive(name, f"checked in {'base' if name in before else 'new'} only")
-        elif before[name].verdict in _GREEN and now[name].verdict in _GREEN:
+        old, result = before.get(name), now.get(name)
+        if old and result and old.verdict in _GREEN and result.verdict in _GREEN:
             alike += 1
-        else:
+        elif result and (old or result.verdict is Verdict.REGRESSED):
             # A check that fails now is reported whether it held before or not.
-            was = f"{before[name].verdict.value} in base: {before[name].figure}"
-            yield dataclasses.replace(now[name], bound=f"{now[name].bound}; {was}")
+            was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
+            yield dataclasses.replace(result, bound=f"{result.bound}; {was}")
+        elif name not in skipped:
+            yield _make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
@@ -226,24 +232,13 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, reasons: Mapping[
         if old is None or now is None:
             yield _make_inconclusive(f"accuracy/{case}", "trained in one of the two only")
             continue
-        if old.epochs != now.epochs:
-            raise ValueError(f"{case}: trained for {old.epochs} and for {now.epochs} epochs: cannot be compared")
         if same := count_same_ends(old, now):
             # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
-            for metric in ("accuracy", "loss"):
-                yield CheckResult(
-                    name=f"accuracy/{metric}[{case}]",
-                    verdict=Verdict.IDENTICAL,
-                    figure=f"the final weights, accuracy and loss of {same} seeds",
-                    bound="the same bits",
-                    evidence=reason,
-                )
-            continue
-        if None in old.test_loss and None not in now.test_loss:
-            yield _make_inconclusive(f"accuracy/loss[{case}]", "not finite in base: nothing to compare with")
-            continue
-        losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
-        if len(losses[0]) == len(old.seeds) and len(losses[1]) == len(now.seeds):
+            yield from _make_identical(case, same, reason)
+        elif None in old.test_loss:
+            yield _make_inconclusive(f"accuracy/metrics[{case}]", "not finite in base: nothing to compare with")
+        elif not explain_short(case.lab, now.epochs) and None not in now.test_loss:  # `check_disaster` tells of both
+            losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
             comparisons["loss", case] = Comparison(losses[0], losses[1], "higher", loss_margin(losses[0]))
             comparisons["accuracy", case] = Comparison(old.test_accuracy, now.test_accuracy, "lower", ACCURACY_MARGIN)
     if not comparisons:
@@ -256,5 +251,16 @@ def _compare_accuracy(base: VersionRecord, new: VersionRecord, reasons: Mapping[
         yield dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}")
 
 
-def _make_inconclusive(name: str, figure: str) -> CheckResult:
-    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound="measured in both")
+def _make_identical(case: Case, seeds: int, reason: str) -> Iterator[CheckResult]:
+    for metric in ("accuracy", "loss"):
+        yield CheckResult(
+            name=f"accuracy/{metric}[{case}]",
+            verdict=Verdict.IDENTICAL,
+            figure=f"the final weights, accuracy and loss of {seeds} seeds",
+            bound="the same bits",
+            evidence=reason,
+        )
+
+
+def _make_inconclusive(name: str, figure: str, *, bound: str = "measured in both") -> CheckResult:
+    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound=bound)

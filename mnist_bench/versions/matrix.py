@@ -111,14 +111,17 @@ def run_version(
     try:
         with FileLock(raw.with_suffix(".lock"), timeout=0):
             if again:
-                for old in (path, raw):
-                    supersede(old, move=True)
-            record = load_version(path) if path.exists() else _make_record(spec)
+                supersede(raw, move=True)
+            record = load_version(path) if path.exists() and not again else _make_record(spec)
             if retry and record.failures:
                 record = update_record(record, failures=[])
             if record.version != spec:
                 raise ValueError(f"{path}: the record of {record.version}, not of {spec}: --again supersedes it")
             for measured in measure(record, plan, dataclasses.replace(setup, folder=raw)):
+                if again and path.exists():
+                    # Only now: a run that is killed before has measured nothing that could stand in its place.
+                    supersede(path)
+                again = False
                 save(measured, path, overwrite=True, folded=True)
                 yield measured
     except Timeout as error:

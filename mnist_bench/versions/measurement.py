@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
 from mnist_bench.checks.layers import structure
 from mnist_bench.checks.records import ProbeRecord
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import TrainingConfig, check_answer
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
@@ -20,7 +20,7 @@ from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 from mnist_bench.training.workers.pool import Failed, Finished
 from mnist_bench.versions.environments import describe_environment, make_environment
-from mnist_bench.versions.plan import CaseSeed, find_missing
+from mnist_bench.versions.plan import CaseSeed, add_plan, find_missing
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, seeds_by_case, update_record
 
 if TYPE_CHECKING:
@@ -76,8 +76,10 @@ def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetu
     if record.dataset not in (None, dataset):
         name = record.version.name
         raise ValueError(f"{name}: its record is of {record.dataset.source}, not of {dataset.source}: another --out")
+    planned = add_plan(record, plan)
     if not find_missing(record, plan):
         return
+    record = dataclasses.replace(record, planned=planned)
     try:
         # Every layer needs the environment, also when the layer install was measured before.
         setup, record = _enter(record, setup)
@@ -153,9 +155,11 @@ def _measure_checks(
     engine, python = missing[0], _python(setup)
     assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
     results = list(ask_checks(python, plan.labs, engine=engine, source=setup.source, environment=record.environment))
-    # A check that does not depend on the engine is recorded once.
-    recorded = {result.name for checks in record.checks.values() for result in checks}
-    new = [_shorten(result) for result in results if result.name not in recorded]
+    if not results:
+        raise CommandError("no check gave a result", [])
+    # A check that does not depend on the engine is recorded once, unless the engines do not agree.
+    recorded = {(result.name, result.verdict) for checks in record.checks.values() for result in checks}
+    new = [_shorten(result) for result in results if (result.name, result.verdict) not in recorded]
     setup.tell(f"checks: {engine}: {sum(result.holds for result in results)} of {len(results)} hold")
     yield update_record(record, checks={**record.checks, engine: new})
 
@@ -165,10 +169,15 @@ def _measure_probes(
 ) -> Iterator[VersionRecord]:
     case = missing[0]
     path = setup.folder / "probes" / f"{case}.json"
+    assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
+    config = TrainingConfig(lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu")
     if not path.exists():
-        config = TrainingConfig(lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu")
-        save(next(ask_probes(_python(setup), [config])), path)
+        (probe,) = ask_probes(_python(setup), [config])
+        save(probe, path)
     probe = load(path, ProbeRecord)
+    # The file may be of an earlier run, wherever its data lay.
+    check_answer(config, dataclasses.replace(probe.config, data=config.data), f"{path}: cannot go on")
+    check_environment(probe.environment, record.environment, f"{path}: cannot go on: probed")
     setup.tell(f"probes: {case}: {len(probe.stages)} stages")
     yield update_record(record, dataset=probe.dataset, probes=[*record.probes, probe])
 

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import Case
-from mnist_bench.records.serial import load, save
-from mnist_bench.timing.ab.records import AbRecord
+from mnist_bench.records.serial import save
+from mnist_bench.timing.ab.records import AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
 from mnist_bench.versions.folder import pair_path
@@ -63,7 +63,7 @@ def measure_pair(
     """
     path = pair_path(folder, new.name)
     if path.exists():
-        return _check_pair(load(path, AbRecord), base, path)
+        return _check_pair(load_ab(path), base, path)
     pythons = [make_environment(spec)[0] for spec in (base, new)]
     plan = AbPlan(
         python_a=pythons[0],

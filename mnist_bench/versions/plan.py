@@ -1,19 +1,34 @@
-"""What is to be measured of each version, and what of that a record still lacks."""
+"""What is to be measured of each version, what of that a record still lacks, and what two records should both hold."""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_bench.records.config import FIRST_SEED, Case
-from mnist_bench.training.labs import LABS
-from mnist_bench.versions.records import NEEDED, probes_by_case
+from mnist_bench.training.labs import LABS, check_lab
+from mnist_bench.versions.bits import FIT, SAME_BITS
+from mnist_bench.versions.records import NEEDED, Planned, probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["LAYERS", "STAND_INS", "CaseSeed", "MeasurementPlan", "check_plan", "find_missing"]
+__all__ = [
+    "LAYERS",
+    "STAND_INS",
+    "CaseSeed",
+    "MeasurementPlan",
+    "add_plan",
+    "check_plan",
+    "find_due",
+    "find_gaps",
+    "find_missing",
+]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy")
 
@@ -70,6 +85,126 @@ def check_plan(plan: MeasurementPlan) -> MeasurementPlan:
     return plan
 
 
+def add_plan(record: VersionRecord, plan: MeasurementPlan) -> Planned:
+    """Return what a record should hold after this run: what it should hold already, and all that the plan names.
+
+    Layers that the plan leaves out are due nevertheless: a version without them is not judged.
+
+    Raises:
+        ValueError: The plan has other epochs than the record.
+    """
+    for lab, epochs in ((results.lab, results.epochs) for results in record.accuracy):
+        wanted = plan.epochs or check_lab(lab).epochs
+        if epochs != wanted:
+            raise ValueError(f"{lab} was trained for {epochs} epochs, not for {wanted}: --again, or another --out")
+    if record.planned and record.planned.epochs != plan.epochs:
+        told = [f"{epochs or 'the labs own'} epochs" for epochs in (record.planned.epochs, plan.epochs)]
+        raise ValueError(f"measured with {told[0]}, not with {told[1]}: --again, or another --out")
+    planned = [record.planned] if record.planned else []
+    return _unite([*planned, _make_planned(plan)])
+
+
+def find_due(*records: VersionRecord) -> Planned | None:
+    """Return what each of these records should hold: what any of them was planned with, or holds.
+
+    An engine of Keras's own `fit` stands as `FIT`, because all of them end in the same bits.
+
+    Returns:
+        What is due; None of trainings and probes that someone gathered, which belong to no plan.
+    """
+    if all(record.planned == Planned() for record in records):
+        return None
+    due = _unite(plan for record in records for plan in _read_plans(record))
+    if any(record.planned is None for record in records):
+        # No evidence of a kind is no evidence that all is well: what a version is usually measured by is due.
+        usual = vars(_make_planned(MeasurementPlan()))
+        due = dataclasses.replace(due, **{name: usual[name] for name, value in vars(due).items() if not value})
+    return dataclasses.replace(due, probed=_to_methods(due.probed), trained=_to_methods(due.trained))
+
+
+def find_gaps(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
+    """Yield what a record lacks of what is due: the name of the check that cannot be made, and what is not there."""
+    methods = {
+        layer: {(case.lab, _to_method(case.engine)) for case in cases}
+        for layer, cases in (("bits/probe", probes_by_case(record)), ("accuracy/trainings", seeds_by_case(record)))
+    }
+    for layer, engines in (("bits/probe", due.probed), ("accuracy/trainings", due.trained)):
+        for lab, method in itertools.product(due.labs, engines):
+            if (lab, method) not in methods[layer]:
+                yield f"{layer}[{Case(lab, method)}]", "none"
+    for results in record.accuracy:
+        lacking = [seed for seed in due.seeds if seed not in results.seeds]
+        if lacking and _to_method(results.engine) in due.trained:
+            figure = f"{len(lacking)} of {len(due.seeds)} seeds are missing, such as {lacking[0]}"
+            yield f"accuracy/seeds[{results.case}]", figure
+        elif len(results.seeds) == 1:
+            yield f"accuracy/seeds[{results.case}]", f"seed {results.seeds[0]} alone: one seed has no spread"
+    yield from _find_unchecked(record, due)
+
+
+def _find_unchecked(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
+    """Yield the layers of checks of which there is no check: of each lab, of each engine or of both."""
+    there = {(result.layer, result.case) for results in record.checks.values() for result in results}
+    cases = [str(Case(lab, engine)) for engine in due.checked for lab in due.labs]
+    for layer, wanted in (
+        ("structure", due.labs),
+        ("contract", due.checked),
+        ("arithmetic", cases),
+        ("reproducibility", cases),
+    ):
+        yield from ((f"{layer}/any[{case}]", "no check") for case in wanted if (layer, case) not in there)
+
+
+def _make_planned(plan: MeasurementPlan) -> Planned:
+    return Planned(
+        labs=list(plan.labs),
+        checked=list(plan.checked),
+        probed=list(plan.probed),
+        trained=[plan.trained],
+        seeds=list(range(FIRST_SEED, FIRST_SEED + plan.seeds)),
+        epochs=plan.epochs,
+    )
+
+
+def _read_plans(record: VersionRecord) -> Iterator[Planned]:
+    """Yield what a record was planned with, and what it holds."""
+    if record.planned:
+        yield record.planned
+    probed, trained = probes_by_case(record), seeds_by_case(record)
+    yield Planned(
+        labs=[case.lab for case in (*trained, *probed)],
+        checked=[engine for engine, results in record.checks.items() if results],
+        probed=[case.engine for case in probed],
+        trained=[case.engine for case in trained],
+        # A seed that only some of the labs were trained with was an extra.
+        seeds=[] if record.planned else _find_common(record),
+    )
+
+
+def _find_common(record: VersionRecord) -> list[int]:
+    """Return the seeds that all labs of a record were trained with."""
+    seeds = [set(results.seeds) for results in record.accuracy]
+    return sorted(set.intersection(*seeds)) if seeds else []
+
+
+def _unite(plans: Iterable[Planned]) -> Planned:
+    """Return what any of these plans names."""
+    plans = list(plans)
+    names = ("labs", "checked", "probed", "trained", "seeds")
+    united: dict[str, Any] = {
+        name: list(dict.fromkeys(value for plan in plans for value in getattr(plan, name))) for name in names
+    }
+    return Planned(**{**united, "seeds": sorted(united["seeds"])}, epochs=plans[0].epochs)
+
+
+def _to_method(engine: str) -> str:
+    return FIT if engine in SAME_BITS else engine
+
+
+def _to_methods(engines: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(map(_to_method, engines)))
+
+
 def find_missing(record: VersionRecord, plan: MeasurementPlan) -> dict[str, list[Any]]:
     """Return by layer what the plan asks for and the record has neither a result nor a failure of.
 
@@ -83,11 +218,17 @@ def find_missing(record: VersionRecord, plan: MeasurementPlan) -> dict[str, list
     if any(layer in NEEDED for layer, _ in failed):
         return {}
     probed = probes_by_case(record)
-    trained = {(results.lab, seed) for results in record.accuracy for seed in results.seeds}
+    trained = {
+        (results.lab, seed)
+        for results in record.accuracy
+        # A training of another length is another training.
+        if results.epochs == (plan.epochs or check_lab(results.lab).epochs)
+        for seed in results.seeds
+    }
     missing: dict[str, list[Any]] = {
         "install": [] if record.install else ["environment"],
         "import": [] if record.imports else ["seconds"],
-        "checks": [engine for engine in plan.checked if engine not in record.checks],
+        "checks": [engine for engine in plan.checked if not record.checks.get(engine)],
         "probes": [case for case in _list_cases(plan.labs, plan.probed, "probes", failed) if case not in probed],
         "accuracy": [
             CaseSeed(case, seed)

@@ -6,12 +6,22 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from mnist_bench.checks.known import KNOWN_PATH, find_known, load_known
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, check_names, check_range, check_seconds
+from mnist_bench.records.environment import (
+    VERSION_FIELDS,
+    DatasetRecord,
+    EnvironmentRecord,
+    check_names,
+    check_range,
+    check_seconds,
+    explain_keys,
+)
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.training import MOST_LOSS, History
-from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.records.training import MOST_LOSS, History, check_seeds
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.labs import find_departures
 from mnist_bench.versions.releases import VersionSpec
 
 if TYPE_CHECKING:
@@ -21,9 +31,11 @@ __all__ = [
     "NEEDED",
     "Failure",
     "Install",
+    "Planned",
     "SeedResults",
     "VersionRecord",
     "add_training",
+    "check_alike",
     "find_cases",
     "probes_by_case",
     "seeds_by_case",
@@ -87,6 +99,7 @@ class SeedResults:
         test_loss: On the test set; None where the loss was not finite.
         final_digests: SHA-256 of the final weights.
         history: The learning curves of the first seed, rounded.
+        departures: In what model and training are not the lab's, such as `learning_rate` by its value; mostly nothing.
     """
 
     lab: str
@@ -98,6 +111,7 @@ class SeedResults:
     test_loss: list[float | None]
     final_digests: list[str]
     history: History
+    departures: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds out of order, and figures out of range."""
@@ -107,6 +121,7 @@ class SeedResults:
             raise ValueError(f"{self.lab}: columns of different lengths, or empty ones")
         if sorted(set(self.seeds)) != self.seeds:
             raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
+        check_seeds(str(self.case), self.seeds, self.final_digests)
         check_range(f"{self.lab}: test_accuracy", *self.test_accuracy, high=1)
         check_range(f"{self.lab}: test_loss", *self.test_loss, high=MOST_LOSS)
         if not 0 < self.epochs == len(self.history.loss):
@@ -116,6 +131,27 @@ class SeedResults:
     def case(self) -> Case:
         """The lab and the engine."""
         return Case(self.lab, self.engine)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What a record should hold when everything is measured. Each run adds what it was asked for.
+
+    Attributes:
+        labs: Keys of `LABS`.
+        checked: Engines that are checked.
+        probed: Engines that are probed.
+        trained: Engines of the full trainings.
+        seeds: The seeds of the full trainings.
+        epochs: Epochs of each training and probe; None if the lab's own, and a probe's own.
+    """
+
+    labs: list[str] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+    probed: list[str] = field(default_factory=list)
+    trained: list[str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    epochs: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +170,7 @@ class VersionRecord:
         probes: Every stage of a short training, by lab and engine.
         accuracy: Full trainings of several seeds, by lab and engine.
         failures: What could not be measured.
+        planned: What should be measured; None in a record that does not say: it was planned to hold what it holds.
         created: When the record was begun.
         commit: The commit of the project that measured the version.
     """
@@ -148,24 +185,49 @@ class VersionRecord:
     probes: list[ProbeRecord] = field(default_factory=list)
     accuracy: list[SeedResults] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    planned: Planned | None = None
     created: str = ""
     commit: str | None = None
     kind: str = "version"
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a status that contradicts the failures, impossible times, and probes of other data."""
+        """Refuse what contradicts itself, such as twins or a KNOWN on no list, and impossible times."""
         check_seconds("imports", *self.imports, low=_LEAST_SECONDS)
+        _refuse_twins("accuracy", [str(results.case) for results in self.accuracy])
+        _refuse_twins("probes", [str(probe.config.case) for probe in self.probes])
+        for engine, results in self.checks.items():
+            _refuse_twins(f"checks.{engine}", [result.name for result in results])
+            if self.environment:
+                _refuse_unlisted(engine, results, self.environment)
         if (self.status in ("failed", "partial")) != bool(self.failures):
             raise ValueError(f"status is {self.status!r}, with {len(self.failures)} failures")
         for probe in self.probes:
             if probe.dataset != self.dataset:
                 raise ValueError(f"the probe of {probe.config.lab} is of other data than the record")
+            if self.environment:
+                _check_versions(self.environment, probe.environment, f"{probe.config.case}: probed")
 
     @property
     def keras(self) -> str:
         """The Keras that was measured, or that is to be."""
         return self.environment.keras if self.environment else self.version.keras or "any"
+
+
+def _refuse_twins(where: str, names: list[str]) -> None:
+    first: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if first.setdefault(name, place) != place:
+            raise ValueError(f"{where}[{first[name]}] and {where}[{place}] are both {name}")
+
+
+def _refuse_unlisted(engine: str, results: list[CheckResult], environment: EnvironmentRecord) -> None:
+    """Refuse a KNOWN that the reviewed list does not have for these versions."""
+    known = load_known()
+    for place, result in enumerate(results):
+        if result.verdict is Verdict.KNOWN and not find_known(result.check, engine, vars(environment), known):
+            what = f"checks.{engine}[{place}]: {result.check}"
+            raise ValueError(f"{what} is KNOWN, and {KNOWN_PATH.name} does not list it for these versions")
 
 
 def update_record(record: VersionRecord, **fields: Any) -> VersionRecord:
@@ -180,9 +242,12 @@ def add_training(record: VersionRecord, training: TrainingRecord) -> VersionReco
     """Return the record with one more full training.
 
     Raises:
-        ValueError: The training has other epochs, other data or another numerics key than those in the record.
+        ValueError: The training has other epochs, other data, other versions or another numerics key than those in the
+            record.
     """
     config = training.config
+    if record.environment:
+        _check_versions(record.environment, training.environment, f"{config.case}, seed {config.seed}: trained")
     if record.dataset not in (None, training.dataset):
         raise ValueError(f"{config.lab}, seed {config.seed}: trained on other data than the record's")
     old, new = seeds_by_case(record).get(config.case), _make_results(training)
@@ -205,6 +270,29 @@ def probes_by_case(record: VersionRecord) -> dict[Case, ProbeRecord]:
     return {probe.config.case: probe for probe in record.probes}
 
 
+def check_alike(old: SeedResults, new: SeedResults) -> None:
+    """Refuse to put together, or to compare, trainings that differ in more than their seeds and surroundings.
+
+    Raises:
+        ValueError: They are of another length, model or training; the message has both.
+    """
+    if old.epochs != new.epochs:
+        raise ValueError(f"{old.case}: trained for {old.epochs} and for {new.epochs} epochs: cannot be compared")
+    if old.departures != new.departures:
+        first, second = (
+            ", ".join(f"{name} {value}" for name, value in side.departures.items()) or "the lab's own settings"
+            for side in (old, new)
+        )
+        raise ValueError(f"{old.case}: trained with {first} and with {second}: cannot be compared")
+
+
+def _check_versions(recorded: EnvironmentRecord, other: EnvironmentRecord, what: str) -> None:
+    differ = explain_keys(recorded, other, VERSION_FIELDS)
+    if differ:
+        words = ", ".join(f"{name} {now!r}, the record's is {then!r}" for name, (then, now) in differ.items())
+        raise ValueError(f"{what} with {words}")
+
+
 def _make_results(training: TrainingRecord) -> SeedResults:
     history: dict[str, Any] = {
         name: [None if value is None else round(value, _DIGITS) for value in column]
@@ -220,15 +308,19 @@ def _make_results(training: TrainingRecord) -> SeedResults:
         test_loss=[training.test_loss],
         final_digests=[training.final_digest],
         history=History(**history),
+        departures={
+            name: repr(value) for name, (value, _) in find_departures(training.config).items() if name != "epochs"
+        },
     )
 
 
 def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
     """Return the results of both, of which `new` has one seed."""
-    for name in ("epochs", "numerics_key"):
-        before, now = getattr(old, name), getattr(new, name)
-        if before != now:
-            raise ValueError(f"{old.lab}: {name} is {now!r}, but {before!r} in the seeds before")
+    check_alike(old, new)
+    if old.numerics_key != new.numerics_key:
+        raise ValueError(
+            f"{old.lab}: numerics_key is {new.numerics_key!r}, but {old.numerics_key!r} in the seeds before"
+        )
     names = ("seeds", "test_accuracy", "test_loss", "final_digests")
     rows = zip(*([*getattr(old, name), *getattr(new, name)] for name in names), strict=True)
     columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)

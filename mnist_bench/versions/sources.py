@@ -14,7 +14,7 @@ from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import CommandError, find_python
 from mnist_bench.versions.folder import check_together, load_version
-from mnist_bench.versions.records import VersionRecord, add_training, probes_by_case
+from mnist_bench.versions.records import Planned, VersionRecord, add_training, probes_by_case
 from mnist_bench.versions.releases import MATRIX, describe_version, expand_name, suggest_names
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ def gather(records: Sequence[Record], origin: str) -> dict[str, VersionRecord]:
         raise ValueError(f"{origin}: records of versions are mixed with other records")
     if not others:
         return versions
-    gathered = VersionRecord(
-        version=describe_version("records", others[0].environment), environment=others[0].environment
-    )
+    first = others[0].environment
+    # Nothing is due: these records belong to no plan.
+    gathered = VersionRecord(version=describe_version("records", first), environment=first, planned=Planned())
     try:
         for record in others:
             gathered = _add(gathered, record)

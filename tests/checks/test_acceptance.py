@@ -13,11 +13,13 @@ from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
 from mnist_bench.checks.layers.contracts import CONTRACTS
+from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,9 +32,11 @@ pytestmark = pytest.mark.usefixtures("contracts")
 
 @pytest.fixture
 def probe(mlp: TrainingRecord) -> ProbeRecord:
-    """A probe of one stage."""
-    stages = [Stage(name="forward", digest="0" * 64, values=[0.5])]
-    return ProbeRecord(config=mlp.config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
+    """A probe of every stage, of five epochs."""
+    names = list_stages(LABS["mlp"], PROBE_EPOCHS)
+    stages = [Stage(name=name, digest="0" * 64, values=[0.5]) for name in names]
+    config = dataclasses.replace(mlp.config, epochs=PROBE_EPOCHS)
+    return ProbeRecord(config=config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
 
 
 @pytest.fixture
@@ -52,6 +56,8 @@ def folder(tmp_path: Path) -> Path:
 def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Path:
     """Write a record, with another configuration, into a folder; return its path."""
     record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
+    if isinstance(record, TrainingRecord):
+        record = dataclasses.replace(record, final_digest=str(record.config.seed))
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
         save(record, path)
@@ -195,6 +201,29 @@ def test_every_contract_of_every_engine_is_asked(
     assert sorted(asked) == sorted((engine, name) for engine in ("epoch", "fused", "graph") for name in CONTRACTS)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 1}, "follows 1 epochs of seed 1671, not 5 of 1671"),
+        ({"seed": 7}, "follows 5 epochs of seed 7, not 5 of 1671"),
+        ({"learning_rate": 9.0}, "has learning_rate 9.0, not the lab's 0.1"),
+        ({"stages": 1}, "has 1 stages, not these: initial weights, data order, forward, loss"),
+    ],
+    ids=["epochs", "seed", "learning rate", "stages"],
+)
+def test_a_probe_of_another_training_is_refused(
+    tmp_path: Path, folder: Path, probe: ProbeRecord, change: dict[str, Any], message: str
+) -> None:
+    """Only a probe of the lab's training, with every stage, is one that `check` can compare with."""
+    if "stages" in change:
+        put(tmp_path / "probes", dataclasses.replace(probe, stages=probe.stages[:1]))
+    else:
+        put(tmp_path / "probes", probe, **change)
+    with pytest.raises(ValueError, match=f"the probe of mlp-epoch {message}"):
+        accept_folder(tmp_path / "probes", folder, why=WHY)
+    assert not folder.exists()
+
+
 def test_a_probe_of_a_dirty_tree_is_refused_or_written_down(tmp_path: Path, folder: Path, probe: ProbeRecord) -> None:
     """The rule holds for digests, too, and so does what --force writes."""
     put(tmp_path / "probes", set_commit(probe, "0123abc+dirty"))
@@ -314,7 +343,13 @@ def write_baseline(
     """Accept trainings with these accuracies and losses; return the baseline's path."""
     config = dataclasses.replace(mlp.config, engine=engine)
     records = [
-        dataclasses.replace(mlp, config=dataclasses.replace(config, seed=seed), test_accuracy=accuracy, test_loss=loss)
+        dataclasses.replace(
+            mlp,
+            config=dataclasses.replace(config, seed=seed),
+            test_accuracy=accuracy,
+            test_loss=loss,
+            final_digest=str(seed),
+        )
         for seed, (accuracy, loss) in enumerate(figures)
     ]
     return accept_accuracy(records, folder, make_acceptance(WHY))
@@ -332,7 +367,7 @@ def test_two_references_are_compared_by_the_statistics(tmp_path: Path, mlp: Trai
     write_baseline(tmp_path / "a", mlp, draw(0), engine="graph")
     write_baseline(tmp_path / "b", mlp, draw(1), engine="xla")
     new = write_baseline(tmp_path / "b", mlp, draw(1, mean=0.974))
-    accuracy, loss, graph, xla = diff_baselines(base, new)
+    accuracy, loss, graph, xla = (line for line, _ in diff_baselines(base, new))
     assert accuracy.startswith("epoch accuracy: REGRESSED: worse mean; change -0.29")
     assert " points (" in accuracy
     assert "(significant up to 0.01)" in accuracy
@@ -352,7 +387,7 @@ def test_the_references_in_force_are_compared(tmp_path: Path, mlp: TrainingRecor
     """Superseded references do not count."""
     base = write_baseline(tmp_path / "a", mlp, draw(0, mean=0.99))
     write_baseline(tmp_path / "a", mlp, draw(0))
-    accuracy, _ = diff_baselines(base, write_baseline(tmp_path / "b", mlp, draw(1)))
+    (accuracy, _), _ = diff_baselines(base, write_baseline(tmp_path / "b", mlp, draw(1)))
     assert accuracy.startswith("epoch accuracy: PASS")
 
 
@@ -362,15 +397,18 @@ def test_references_of_other_epochs_are_not_compared(
     """The line says that references of other epochs are not comparable."""
     short = dataclasses.replace(record, config=dataclasses.replace(record.config, lab="mlp"))
     paths = write_baseline(tmp_path / "a", mlp, draw(0)), write_baseline(tmp_path / "b", short, draw(1))
-    assert list(diff_baselines(*paths)) == ["epoch: not comparable: trained for 20 and for 2 epochs"]
+    assert list(diff_baselines(*paths)) == [
+        ("epoch: not comparable: trained for 20 and for 2 epochs", Verdict.INCONCLUSIVE)
+    ]
 
 
 def test_two_probes_are_compared_by_stage(tmp_path: Path, probe: ProbeRecord) -> None:
     """The first stage that differs is named."""
-    changed = dataclasses.replace(probe, stages=[Stage(name="forward", digest="1" * 64, values=[0.25])])
+    moved = Stage(name="forward", digest="1" * 64, values=[0.25])
+    changed = dataclasses.replace(probe, stages=[moved if stage.name == "forward" else stage for stage in probe.stages])
     paths = put(tmp_path / "a", probe), put(tmp_path / "b", changed)
     assert list(diff_baselines(*paths)) == [
-        "first stage that differs: forward, moved by 0.5 of its size; 0 of 1 stages alike"
+        ("first stage that differs: forward, moved by 0.5 of its size; 9 of 10 stages alike", Verdict.REGRESSED)
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.checks.accuracy import (
     check_threshold,
     compare_accuracy,
@@ -63,7 +64,8 @@ def train(
     trained = []
     for seed, (accuracy, loss) in enumerate(figures, start=1671):
         config = dataclasses.replace(record.config, **({"lab": of, "seed": seed} | changes))
-        trained.append(dataclasses.replace(record, config=config, test_accuracy=accuracy, test_loss=loss))
+        figures_of = {"test_accuracy": accuracy, "test_loss": loss, "final_digest": str(seed)}
+        trained.append(dataclasses.replace(record, config=config, **figures_of))
     return trained
 
 
@@ -269,6 +271,10 @@ def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # no
 
 def train_to(record: TrainingRecord, lab: str, *accuracies: float, **changes: Any) -> list[TrainingRecord]:
     """Return the records of trainings of a lab that reached these accuracies, of the seeds from 1671 on."""
+    epochs = labs.LABS[lab].epochs if lab in labs.LABS else 20
+    record = dataclasses.replace(
+        record, config=dataclasses.replace(record.config, epochs=epochs), history=make_history(epochs)
+    )
     return train(record, lab, [(accuracy, 0.1) for accuracy in accuracies], **changes)
 
 
@@ -292,6 +298,24 @@ def test_the_lowest_training_decides(record: TrainingRecord) -> None:
     )
 
 
+@pytest.mark.parametrize("accuracy", [0.1, 0.977], ids=["below", "above"])
+def test_a_training_cut_short_is_not_judged(record: TrainingRecord, accuracy: float) -> None:
+    """Two epochs of twenty are neither green nor REGRESSED, however good."""
+    (training,) = train_to(record, "mlp", accuracy)
+    config = dataclasses.replace(training.config, epochs=2)
+    short = dataclasses.replace(training, config=config, history=make_history(2))
+    assert judge_threshold(short) is Verdict.INCONCLUSIVE
+    result = check_threshold([training, short])
+    assert result.figure.endswith("the lowest of 2, not judged: 2 of 20 epochs")
+    assert result.verdict is (Verdict.INCONCLUSIVE if accuracy > 0.97 else Verdict.REGRESSED)
+
+
+def test_a_training_that_diverged_passes_no_threshold(record: TrainingRecord) -> None:
+    """However good the accuracy: a loss that is not finite is no sound training."""
+    (training,) = train_to(record, "mlp", 0.977)
+    assert judge_threshold(dataclasses.replace(training, test_loss=None)) is Verdict.REGRESSED
+
+
 def test_trainings_above_the_threshold_pass(record: TrainingRecord) -> None:
     """If all trainings reach the threshold, the check passes."""
     assert check_threshold(train_to(record, "perceptron", 0.92, 0.92)).holds
@@ -311,3 +335,10 @@ def test_the_threshold_says_nothing_of_another_training(record: TrainingRecord, 
     (departed,) = train_to(record, "dropout", 0.99, **departure)
     assert judge_threshold(departed) is Verdict.NO_BASELINE
     assert not check_threshold([departed]).holds
+
+
+def test_seeds_without_an_effect_are_refused(record: TrainingRecord, references: dict[str, Reference]) -> None:
+    """New trainings of two seeds with the same weights are one training, counted twice."""
+    trained = [dataclasses.replace(training, final_digest="x") for training in train(record, "mlp", [(0.9, 0.1)] * 2)]
+    with pytest.raises(ValueError, match="mlp: the seeds 1671 and 1672 end in the same weights"):
+        make_comparisons({"mlp": trained}, references)

@@ -45,7 +45,11 @@ def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **c
     config = dataclasses.replace(record.config, **changes)
     return [
         dataclasses.replace(
-            record, config=dataclasses.replace(config, seed=seed), test_accuracy=accuracy, test_loss=1 - accuracy
+            record,
+            config=dataclasses.replace(config, seed=seed),
+            test_accuracy=accuracy,
+            test_loss=1 - accuracy,
+            final_digest=str(seed),
         )
         for seed, accuracy in accuracies.items()
     ]
@@ -235,6 +239,13 @@ def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, s
     baseline.write_bytes(baseline.read_bytes()[:size])
     with pytest.raises(RecordError, match=re.escape(f"{baseline}: not JSON: Input data was truncated")):
         find(record, baseline.parents[2])
+
+
+def test_no_reference_is_made_of_one_training_twice(record: TrainingRecord, tmp_path: Path) -> None:
+    """Two seeds that end in the same weights count once, and so are refused."""
+    records = [dataclasses.replace(record, config=dataclasses.replace(record.config, seed=seed)) for seed in (1, 2)]
+    with pytest.raises(ValueError, match="perceptron-epoch: the seeds 1 and 2 end in the same weights"):
+        accept_accuracy(records, tmp_path, ACCEPTANCE)
 
 
 def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:

@@ -16,9 +16,11 @@ from mnist_bench.checks.records import (
     compare_probes,
     describe_difference,
     format_difference,
+    judge_probes,
 )
 from mnist_bench.records.environment import NUMERICS_FIELDS, make_key
 from mnist_bench.records.serial import RecordError, dump_json, load
+from mnist_bench.records.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,3 +216,27 @@ def test_no_stage_is_made_of_bad_values() -> None:
     """What JSON could not hold never becomes a stage."""
     with pytest.raises(ValueError, match="stage 'loss' holds a value that is not finite"):
         Stage(name="loss", digest="", values=[0.0, float("inf")])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "verdict"),
+    [
+        ("forward", 1.0, Verdict.IDENTICAL),
+        ("forward", 1.0 + 2.1e-8, Verdict.INCONCLUSIVE),
+        ("forward", 1.1, Verdict.REGRESSED),
+        ("weights after epoch 5", 1.001, Verdict.INCONCLUSIVE),
+        ("weights after epoch 5", 1.1, Verdict.REGRESSED),
+    ],
+)
+def test_other_bits_alone_are_not_worse(mlp: TrainingRecord, name: str, value: float, verdict: Verdict) -> None:
+    """What rounding explains is no regression and no answer either: only trainings say whether it is worse."""
+    a, b = (
+        ProbeRecord(
+            config=mlp.config,
+            environment=mlp.environment,
+            dataset=mlp.dataset,
+            stages=[Stage(name=name, digest=str(figure), values=[figure])],
+        )
+        for figure in (1.0, value)
+    )
+    assert judge_probes(a, b) is verdict

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks import baselines
+from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
+from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.serial import save
+from mnist_bench.records.serial import load, save
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +31,7 @@ def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
     """A folder with the records of three seeds."""
     for seed, accuracy in enumerate((0.976, 0.977, 0.978), start=1):
         config = dataclasses.replace(mlp.config, seed=seed)
-        record = dataclasses.replace(mlp, config=config, test_accuracy=accuracy)
+        record = dataclasses.replace(mlp, config=config, test_accuracy=accuracy, final_digest=str(seed))
         save(record, tmp_path / "records" / f"{seed}.json")
     return tmp_path / "records"
 
@@ -46,6 +49,10 @@ def test_baseline_accept_list_and_show(
     place, digests = folder / "accuracy" / "digits" / "mlp.json", folder / "digests" / "digits" / "mlp-epoch"
     answer = command("baseline", "accept", records, "--folder", folder, "--why", "the first")
     assert answer == (0, f"accepted: {place}\n", "")
+    probe = load(probe_file, ProbeRecord)
+    kept = [Stage(name=name, digest="0" * 64, values=[0.5]) for name in list_stages(LABS["mlp"], PROBE_EPOCHS)]
+    whole = dataclasses.replace(probe, config=dataclasses.replace(probe.config, epochs=PROBE_EPOCHS), stages=kept)
+    save(whole, probe_file, overwrite=True)
     answer = command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "the bits")
     assert answer == (0, f"accepted: {digests / '0123456789abcdef.json'}\n", "")
 
@@ -54,7 +61,7 @@ def test_baseline_accept_list_and_show(
         0,
         [
             "accuracy/digits/mlp.json: epoch 3 seeds",
-            "digests/digits/mlp-epoch/0123456789abcdef.json: 2 stages, Keras 3.15.1, avx2",
+            "digests/digits/mlp-epoch/0123456789abcdef.json: 10 stages, Keras 3.15.1, avx2",
         ],
     )
 
@@ -68,8 +75,8 @@ def test_baseline_accept_list_and_show(
     assert re.fullmatch(rf"  TensorFlow 2.21.0, Keras 3.15.1; accepted 2\S+ by {user}: the first", who)
 
     head, *stages, who = command("baseline", "show", digests / "0123456789abcdef.json").out.splitlines()
-    assert head == "mlp by epoch on digits: 2 stages, Keras 3.15.1, avx2"
-    assert [stage.split() for stage in stages] == [["forward", "forwardforwa"], ["gradient", "gradientgrad"]]
+    assert head == "mlp by epoch on digits: 10 stages, Keras 3.15.1, avx2"
+    assert [stage.split()[:-1] for stage in stages] == [stage.name.split() for stage in whole.stages]
     assert who.endswith(f"by {make_acceptance('x').who}: the bits")
 
 
@@ -196,7 +203,7 @@ def test_baseline_diff(
     path = folder / "accuracy" / "digits" / "mlp.json"
     answer = command("baseline", "diff", path, path)
     accuracy, loss = answer.out.splitlines()
-    assert answer.status == 0
+    assert answer.status == 3
     assert accuracy.startswith("epoch accuracy: INCONCLUSIVE: too few seeds")
     assert loss.startswith("epoch loss: ")
     assert command("baseline", "diff", probe_file, probe_file).out == "identical in all 2 stages\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.records import files
 from mnist_bench.records.serial import dump_folded, load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
@@ -95,6 +96,8 @@ def test_a_broken_record_is_named(
 @pytest.fixture
 def trained(record: TrainingRecord, tmp_path: Path) -> Path:
     """A folder of two versions' records, each with one training."""
+    config = dataclasses.replace(record.config, epochs=200)
+    record = dataclasses.replace(record, config=config, history=make_history(200))
     for name in ("py311-tf215", "py312-tf219"):
         version = add_training(VersionRecord(version=find_version(name)), record)
         (tmp_path / f"{name}.json").write_text(dump_folded(version))
@@ -121,13 +124,19 @@ def test_export_to_a_file(command: Callable[..., Any], trained: Path) -> None:
 def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, tmp_path: Path) -> None:
     """Several seeds are one figure with its range, whether named one by one or by their folder."""
     for seed in (1671, 1672):
-        config = dataclasses.replace(record.config, seed=seed)
-        training = dataclasses.replace(record, config=config, test_loss=seed / 1000)
+        config = dataclasses.replace(record.config, seed=seed, epochs=200)
+        history = dataclasses.replace(make_history(200), seconds=[0.5, *[0.25] * 199])
+        training = dataclasses.replace(
+            record, config=config, history=history, test_loss=seed / 1000, final_digest=str(seed)
+        )
         save(training, tmp_path / f"{seed}.json")
     answer = command("export", tmp_path, *FORMAT)
     measures = json.loads(answer.out)["perceptron-epoch/digits"]
     assert measures["test-loss"] == {"value": 1.6715, "lower_value": 1.671, "upper_value": 1.672}
-    assert (measures["first-epoch"], measures["steady-epoch"]) == ({"value": 0.5}, {"value": 0.25})
+    assert (measures["first-epoch"], measures["steady-epoch"]) == (
+        {"value": 0.5},
+        {"value": 0.25, "lower_value": 0.25, "upper_value": 0.25},
+    )
     assert command("export", *sorted(tmp_path.glob("*.json")), *FORMAT) == answer
 
 

@@ -33,10 +33,10 @@ PATIENCE_SECONDS = 120
 def stub_run(
     command: Callable[..., Any], stub_workers: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    """The command `run perceptron` of two epochs, on the tiny set and with the stub workers."""
+    """The command `run perceptron`, on the tiny set and with the stub workers."""
     assert stub_workers.is_dir()
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
-    return lambda *arguments: command("run", "perceptron", "--epochs", 2, *arguments)
+    return lambda *arguments: command("run", "perceptron", *arguments)
 
 
 def find_names(folder: Path) -> list[str]:
@@ -70,6 +70,13 @@ def test_a_threshold_that_does_not_hold_is_exit_1(stub_run: Callable[..., Any], 
     assert answer.status == 1
     verdicts = {line.split()[0]: line.split()[-1] for line in answer.out.splitlines() if "7,850" in line}
     assert verdicts == {"perceptron": "PASS", "mlp": "REGRESSED"}
+
+
+def test_a_training_cut_short_is_exit_3(stub_run: Callable[..., Any], tmp_path: Path) -> None:
+    """Two epochs of 200 are neither green nor REGRESSED, and a line says why."""
+    answer = stub_run("--seed", 11, "--epochs", 2, "--out", tmp_path)
+    assert (answer.status, answer.err.splitlines()[-1]) == (3, "mnist-bench: perceptron: not judged: 2 of 200 epochs")
+    assert "INCONCLUSIVE" in answer.out
 
 
 def test_a_training_that_is_lost_is_exit_3(stub_run: Callable[..., Any], tmp_path: Path) -> None:
@@ -129,7 +136,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
     other = stub_run("--seed", 11, "--resume", "--out", tmp_path, "--epochs", 5)
     assert (other.status, other.err.splitlines()[-1]) == (
         2,
-        f"mnist-bench: {path}: cannot resume: the record's epochs is 2, not 5",
+        f"mnist-bench: {path}: cannot resume: the record's epochs is 200, not 5",
     )
 
 

@@ -286,3 +286,11 @@ def test_hidden_files_are_no_records(tmp_path: Path) -> None:
     for name in ("b.json", "a.json", "._a.json", "c.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in list_json(tmp_path)] == ["a.json", "b.json"]
+
+
+def test_a_key_that_stands_twice_is_refused(record: TrainingRecord, tmp_path: Path) -> None:
+    """Of two figures the last would be taken without a word."""
+    path = tmp_path / "a.json"
+    path.write_text(dump_json(record).replace('"test_accuracy"', '"test_accuracy": 0.1,\n  "test_accuracy"'))
+    with pytest.raises(RecordError, match=r"a\.json: the key 'test_accuracy' stands twice in one object"):
+        load(path, TrainingRecord)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, digest_arrays
 from mnist_bench.records.serial import RecordError, decode, dump_json, load_record, make_schema, save
-from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord
+from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -330,3 +330,11 @@ def test_a_case_is_a_value_with_a_name() -> None:
     case = TrainingConfig(lab="mlp", engine="fused").case
     assert case == Case("mlp", "fused") == ("mlp", "fused")
     assert f"{case}" == str(case) == "mlp-fused"
+
+
+def test_seeds_that_end_in_the_same_weights_are_refused() -> None:
+    """The seed had no effect: two such trainings are one, and both are named."""
+    check_seeds("mlp", [1, 2, 3], "abc")
+    check_seeds("mlp", [1, 1], "aa")  # a seed that occurs twice is refused elsewhere
+    with pytest.raises(ValueError, match="mlp: the seeds 1 and 3 end in the same weights"):
+        check_seeds("mlp", [1, 2, 3], "aba")

@@ -7,6 +7,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from rich.console import Console
 
 from mnist_bench.records.config import TrainingConfig
@@ -15,10 +16,11 @@ from mnist_bench.show.console import make_run_table, show_download, show_events
 from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started
 
 if TYPE_CHECKING:
-    import pytest
-
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.pool import Event
+
+pytestmark = pytest.mark.usefixtures("short_labs")
+
 
 CONFIG = TrainingConfig(lab="perceptron", epochs=20)
 FIGURES = {"loss": 0.5, "accuracy": 0.75, "val_loss": float("nan"), "val_accuracy": 0.875}

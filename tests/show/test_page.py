@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fixtures.pages import Page
+from fixtures.records import shorten_labs
 from mnist_bench.checks.sheet.facts import Fact
 from mnist_bench.records.environment import Gpu
 from mnist_bench.show.drawing import TRAINING, VALIDATION, draw_svg
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mnist_bench.records.training import TrainingRecord
+
+pytestmark = pytest.mark.usefixtures("short_labs")
+
 
 IMAGE = np.arange(784, dtype=np.uint8).reshape(28, 28)
 
@@ -52,7 +56,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(folder: Path, record: TrainingRecord) -> Page:
     """The page of two labs on the stand-in, of which one falls below its threshold."""
-    return write_page(folder, record, as_lab(record, "mlp"))
+    with pytest.MonkeyPatch.context() as patch:
+        shorten_labs(patch)
+        return write_page(folder, record, as_lab(record, "mlp"))
 
 
 @pytest.mark.usefixtures("page")

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.records import make_history
 from mnist_bench.checks.records import ProbeRecord, Stage
-from mnist_bench.records.config import Case
+from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.versions.comparison import (
     compare_probe_records,
@@ -21,7 +21,7 @@ from mnist_bench.versions.comparison import (
     format_compared_json,
     format_compared_markdown,
 )
-from mnist_bench.versions.records import Failure, Install, VersionRecord, add_training, update_record
+from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -32,25 +32,31 @@ if TYPE_CHECKING:
 def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str = "a") -> VersionRecord:
     """Return the record of a version with one probe, one check and these trainings of the mlp."""
     version = VersionRecord(version=find_version("py312-tf219"), environment=record.environment, dataset=record.dataset)
-    config = dataclasses.replace(record.config, lab="mlp")
+    config = dataclasses.replace(record.config, lab="mlp", epochs=20)
     stages = [Stage(name=name, digest=f"{name}{digest}", values=[0.5]) for name in ("forward", "gradient")]
     probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
     for seed, accuracy in enumerate(accuracies):
         training = dataclasses.replace(
             record,
             config=dataclasses.replace(config, seed=seed),
+            history=make_history(20),
             test_accuracy=accuracy,
             test_loss=1.05 - accuracy,
             final_digest=f"{seed}{digest}",
         )
         version = add_training(version, training)
     install = Install(seconds=1.0, bytes=10**9, packages={})
-    return update_record(version, probes=[probe], imports=[2.0], install=install, checks={"epoch": [make_check()]})
+    return update_record(version, probes=[probe], imports=[2.0], install=install, checks={"epoch": make_checks()})
 
 
-def make_check(verdict: Verdict = Verdict.PASS) -> CheckResult:
-    """Return the result of a contract."""
-    return CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="0.12", bound="≤ 0.5")
+def make_checks(verdict: Verdict = Verdict.PASS) -> list[CheckResult]:
+    """Return a check of each layer; the contract has this verdict."""
+    names = ("structure/layers[mlp]", "arithmetic/oracle[mlp-epoch]", "reproducibility/bits[mlp-epoch]")
+    others = [CheckResult(name=name, verdict=Verdict.PASS, figure="1", bound="1") for name in names]
+    return [
+        CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="0.12", bound="≤ 0.5"),
+        *others,
+    ]
 
 
 MLP = Case("mlp", "epoch")
@@ -168,6 +174,8 @@ def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRec
         "checks/others": "PASS",
         "accuracy/loss[mlp-epoch]": "REGRESSED",
         "accuracy/threshold[mlp-epoch]": "REGRESSED",
+        "accuracy/seeds[mlp-epoch]": "INCONCLUSIVE",  # one, of seven
+        "bits/probe[mlp-fit]": "INCONCLUSIVE",
     }
 
 
@@ -182,10 +190,21 @@ def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRec
 )
 def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, now: Verdict, verdict: str) -> None:
     """A check that fails now, or failed before, has a line of its own that says what it was before."""
-    sides = [update_record(base, checks={"epoch": [make_check(verdict)]}) for verdict in (before, now)]
+    sides = [update_record(base, checks={"epoch": make_checks(verdict)}) for verdict in (before, now)]
     compared = compare_versions(*sides)
     assert verdicts(compared)["contract/new-order[epoch]"] == verdict
     assert f"{before.value} in base: 0.12" in compared.results[0].bound
+
+
+def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
+    """A check of one name that holds by one engine and fails by another has failed, in whichever order they stand."""
+    bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="2", bound="1")
+    for checks in ({"epoch": make_checks(), "fused": [bad]}, {"fused": [bad], "epoch": make_checks()}):
+        compared = compare_versions(base, update_record(base, checks=checks))
+        assert verdicts(compared)["structure/layers[mlp]"] == "REGRESSED"
+    only = CheckResult(name="contract/new-order[fused]", verdict=Verdict.REGRESSED, figure="2", bound="1")
+    compared = compare_versions(base, update_record(base, checks={**base.checks, "fused": [only]}))
+    assert verdicts(compared)["contract/new-order[fused]"] == "REGRESSED"
 
 
 def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
@@ -203,17 +222,76 @@ def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
     assert verdicts(compare_versions(nothing, failed)) == {"version/install[environment of new]": "INCONCLUSIVE"}
 
 
-def test_moved_bits_of_what_was_not_trained_are_a_note(base: VersionRecord, record: TrainingRecord) -> None:
-    """Nothing judges them, so a note tells of them, and no green line hides them."""
+def lack(record: VersionRecord, what: str) -> VersionRecord:
+    """Return the record without something that is due."""
+    (results,), (probe,), checks = record.accuracy, record.probes, record.checks["epoch"]
+    columns = ("seeds", "test_accuracy", "test_loss", "final_digests")
+    one = dataclasses.replace(results, **{name: getattr(results, name)[:1] for name in columns})
+    short = dataclasses.replace(results, epochs=2, history=make_history(2))
+    fields: dict[str, dict[str, Any]] = {
+        "trainings": {"accuracy": []},
+        "probes": {"probes": []},
+        "all checks": {"checks": {}},
+        "empty checks": {"checks": {"epoch": []}},
+        "all checks but one": {"checks": {"epoch": checks[:1]}},
+        "seeds but one": {"accuracy": [one]},
+        "epochs": {"accuracy": [short]},
+        "a lab": {"planned": Planned(labs=["mlp", "dropout"], probed=["epoch"], trained=["epoch"])},
+        "an engine": {"planned": Planned(labs=["mlp"], checked=["graph"], probed=["epoch", "fused"])},
+        "a seed": {"planned": Planned(labs=["mlp"], trained=["epoch"], seeds=[0, 1671])},
+        "a trained lab": {"probes": [probe, dataclasses.replace(probe, config=TrainingConfig(lab="dropout"))]},
+    }
+    return update_record(record, **fields[what])
+
+
+LACKS = {
+    "trainings": {"accuracy/trainings[mlp-fit]": "none in base; none in new"},
+    "probes": {"bits/probe[mlp-fit]": "none in base; none in new"},
+    "all checks": {"contract/any[graph]": "no check in base; no check in new"},
+    "empty checks": {"contract/any[graph]": "no check in base; no check in new"},
+    "all checks but one": {"arithmetic/any[mlp-epoch]": "no check in base; no check in new"},
+    "seeds but one": {"accuracy/seeds[mlp-epoch]": "seed 0 alone: one seed has no spread in base"},
+    "epochs": {"accuracy/epochs[mlp-epoch]": "not judged: 2 of 20 epochs"},
+    "a lab": {"accuracy/trainings[dropout-fit]": "none in base", "bits/probe[dropout-fit]": "none in base"},
+    "an engine": {"bits/probe[mlp-fused]": "none in base", "contract/any[graph]": "no check in base"},
+    "a seed": {"accuracy/seeds[mlp-epoch]": "1 of 2 seeds are missing, such as 1671 in base"},
+    "a trained lab": {"accuracy/trainings[dropout-fit]": "none in base; none in new"},
+}
+
+
+@pytest.mark.parametrize("what", LACKS)
+def test_less_than_what_was_due_is_never_green(base: VersionRecord, what: str) -> None:
+    """What neither record has, and what one was planned with, is named: nothing that is left makes it green."""
+    for sides in ((lack(base, what), lack(base, what)), (base, lack(base, what))):
+        if what == "epochs" and sides[0] is base:
+            continue  # trainings of two lengths are refused
+        compared = compare_versions(*sides)
+        assert exit_status(compared.results) == 3
+    figures = {result.name: result.figure for result in compare_versions(lack(base, what), lack(base, what)).results}
+    for name, figure in LACKS[what].items():
+        assert figure in figures[name]
+
+
+def test_gathered_trainings_belong_to_no_plan(base: VersionRecord) -> None:
+    """Of trainings in a folder nothing else is due: the same bits are IDENTICAL."""
+    gathered = update_record(base, checks={}, probes=[], planned=Planned())
+    assert verdicts(compare_versions(gathered, gathered)) == {"bits/mlp-epoch": "IDENTICAL"}
+
+
+def test_moved_bits_of_what_was_not_trained_are_no_answer(base: VersionRecord, record: TrainingRecord) -> None:
+    """Nothing says whether it is worse, and that is never a mere note."""
     sides = [update_record(version, accuracy=[]) for version in (base, make_version(record, GOOD, digest="b"))]
     compared = compare_versions(*sides)
-    assert list(verdicts(compared)) == ["checks/others"]
-    assert compared.unjudged == compared.moved
-    assert compared.notes[0].startswith("mlp-epoch: first stage that differs: forward")
-    assert compared.notes[0].endswith("; not trained in full, so nothing says whether it is worse")
-    bare = [update_record(version, checks={}) for version in sides]
+    assert verdicts(compared) == {
+        "checks/others": "PASS",
+        "bits/mlp-epoch": "INCONCLUSIVE",
+        "accuracy/trainings[mlp-fit]": "INCONCLUSIVE",
+    }
+    assert compared.results[1].figure == compared.moved[MLP]
+    assert compared.results[1].bound == "the same bits, or trained in full"
+    bare = [update_record(version, checks={}, planned=Planned()) for version in sides]
     compared = compare_versions(*bare)
-    assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
+    assert verdicts(compared) == {"bits/mlp-epoch": "INCONCLUSIVE"}
 
 
 def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:
@@ -239,7 +317,9 @@ def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
     """The ratio of import times is a hint, but not on other hardware. Known regressions of a version are named."""
     environment = dataclasses.replace(record.environment, keras="2.15.0")
-    notes = compare_versions(update_record(base, environment=environment), update_record(base, imports=[1.0])).notes
+    probes = [dataclasses.replace(probe, environment=environment) for probe in base.probes]
+    older = update_record(base, environment=environment, probes=probes)
+    notes = compare_versions(older, update_record(base, imports=[1.0])).notes
     assert "keras: 2.15.0 and 3.15.1" in notes
     assert "import: 0.50 times as long (2.000 s, 1.000 s); not timed together, so only a hint" in notes
     assert any(note.startswith("new has the known regression 'frozen shuffle' in epoch: https") for note in notes)
@@ -251,7 +331,8 @@ def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecor
     ("field", "message"),
     [
         ("digest", "records of different data cannot be compared: digest"),
-        ("epochs", "mlp-epoch: trained for 2 and for 1 epochs: cannot be compared"),
+        ("epochs", "mlp-epoch: trained for 20 and for 1 epochs: cannot be compared"),
+        ("model", "mlp-epoch: trained with the lab's own settings and with learning_rate 9.0: cannot be compared"),
     ],
 )
 def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) -> None:
@@ -259,9 +340,13 @@ def test_what_cannot_be_compared(base: VersionRecord, field: str, message: str) 
     if field == "digest":
         dataset = dataclasses.replace(base.dataset, digest="other")
         other = dataclasses.replace(base, dataset=dataset, probes=[])
+    elif field == "model":
+        other = update_record(
+            base, accuracy=[dataclasses.replace(base.accuracy[0], departures={"learning_rate": "9.0"})]
+        )
     else:
         (results,) = base.accuracy
-        short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
+        short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=list("tuvwxyz"))
         other = update_record(base, probes=[], accuracy=[short])
     with pytest.raises(ValueError, match=re.escape(message)):
         compare_versions(base, other)
@@ -282,23 +367,25 @@ def test_folders_are_compared_by_name(base: VersionRecord) -> None:
 
 
 def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingRecord) -> None:
-    """Bare probes of any two engines are compared: IDENTICAL or REGRESSED, with a note for each stage."""
+    """Bare probes of any two engines are compared: IDENTICAL or moved, with a note for each stage."""
     (before,), (now,) = base.probes, make_version(record, GOOD, digest="b").probes
     fused = dataclasses.replace(before, config=dataclasses.replace(before.config, engine="fused"))
     assert verdicts(compare_probe_records(before, fused)) == {"bits/mlp-fused": "IDENTICAL"}
     compared = compare_probe_records(before, now)
-    assert verdicts(compared) == {"bits/mlp-epoch": "REGRESSED"}
+    assert verdicts(compared) == {"bits/mlp-epoch": "INCONCLUSIVE"}
+    assert "judge it by trainings" in compared.results[0].evidence
     assert len(compared.notes) == 2
 
 
 def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
     """Text, JSON and Markdown say the same; HTML in a record stays text in Markdown."""
-    check = dataclasses.replace(make_check(Verdict.KNOWN), figure="<b>|")
-    compared = compare_versions(base, update_record(make_version(record, GOOD, digest="b"), checks={"epoch": [check]}))
+    check, *others = make_checks(Verdict.KNOWN)
+    checks = {"epoch": [dataclasses.replace(check, figure="<b>|"), *others]}
+    compared = compare_versions(base, update_record(make_version(record, GOOD, digest="b"), checks=checks))
     text = format_compared(compared)
-    assert text.splitlines()[-1].startswith("KNOWN: 2 PASS, 1 KNOWN")
+    assert text.splitlines()[-1].startswith("KNOWN: 3 PASS, 1 KNOWN")
     facts: dict[str, Any] = json.loads(format_compared_json(compared))
-    assert (facts["verdict"], facts["exit_status"], len(facts["checks"])) == ("KNOWN", 0, 3)
+    assert (facts["verdict"], facts["exit_status"], len(facts["checks"])) == ("KNOWN", 0, 4)
     assert facts["notes"] == compared.notes
     markdown = format_compared_markdown(compared)
     assert "&lt;b&gt;\\|" in markdown

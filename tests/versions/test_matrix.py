@@ -89,6 +89,72 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     assert (folder / "mine.json").stat().st_mtime_ns == before
 
 
+def test_the_worse_verdict_is_kept(run: Callable[..., VersionRecord]) -> None:
+    """A check that needs no engine is recorded once, unless it fails by another engine."""
+    checks = run(dataclasses.replace(PLAN, layers=("checks",), checked=("epoch", "graph", "fused"))).checks
+    found = {
+        engine: [check.verdict.value for check in checks[engine] if check.layer == "structure"] for engine in checks
+    }
+    assert found == {"epoch": ["PASS"] * 2, "graph": [], "fused": ["REGRESSED"]}
+
+
+def test_no_checks_are_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:
+    """An empty answer is not measured, and is not asked for for ever."""
+    (stub_version / "no-checks").touch()
+    record = run(dataclasses.replace(PLAN, layers=("checks",)))
+    assert [(failure.what, failure.reason) for failure in record.failures] == [
+        ("epoch", "the process gave no result of this check")
+    ]
+    assert find_missing(dataclasses.replace(record, failures=[], status="measured", checks={"epoch": []}), PLAN)[
+        "checks"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"lab": "mlp"', '"lab": "perceptron"', "the answer is of lab 'perceptron', not 'mlp'"),
+        ('"epochs": 2', '"epochs": 5', "the answer is of epochs 5, not 2"),
+        ('"numpy": "2.4.6"', '"numpy": "2.5.0"', "probed with numpy '2.5.0', here '2.4.6'"),
+    ],
+    ids=["lab", "epochs", "numpy"],
+)
+def test_a_probe_of_another_question_is_refused(
+    run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path, old: str, new: str, message: str
+) -> None:
+    """A file in the work folder is no answer because of its name: nothing is measured for ever."""
+    run(dataclasses.replace(PLAN, layers=("probes",)))
+    path = setup.folder / "mine" / "probes" / "mlp-epoch.json"
+    path.write_text(path.read_text().replace(old, new))
+    (folder / "mine.json").unlink()
+    with pytest.raises(ValueError, match=f"mlp-epoch.json: cannot go on: {message}"):
+        run(dataclasses.replace(PLAN, layers=("probes",)))
+
+
+def test_another_lab_is_no_answer(run: Callable[..., VersionRecord], stub_version: Path) -> None:
+    """An interpreter that probes and checks something else has failed."""
+    (stub_version / "other-lab").touch()
+    record = run(dataclasses.replace(PLAN, layers=("checks", "probes")))
+    reasons = {failure.what: failure.reason for failure in record.failures}
+    assert reasons["epoch"] == "the process gave no result of this check"
+    assert reasons["mlp-epoch"].endswith("mlp-epoch, seed 1671: the answer is of lab 'dropout', not 'mlp'")
+
+
+def test_again_keeps_the_old_record_until_there_is_a_new_one(
+    run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed while it installs leaves the version as it was."""
+    old = run(dataclasses.replace(PLAN, layers=("install",)))
+
+    def killed(_spec: VersionSpec) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measurement, "make_environment", killed)
+    with pytest.raises(KeyboardInterrupt):
+        next(run_version(SPEC, PLAN, setup, folder, again=True))
+    assert load_version(folder / "mine.json") == old
+
+
 def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
     """Seeds in the record are not trained again, even if their raw records are gone."""
     run(dataclasses.replace(PLAN, layers=("accuracy",)))

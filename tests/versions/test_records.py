@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.records import make_history
 from mnist_bench.records.serial import RecordError, convert, dump_folded
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
 from mnist_bench.versions.records import (
     Failure,
@@ -59,7 +60,11 @@ def test_trainings_come_in_by_seed(empty: VersionRecord, record: TrainingRecord)
         ("seed", "seeds [1671, 1671] are not in ascending order, each once"),
         ("numerics_key", "numerics_key is 'other', but '0123456789abcdef' in the seeds before"),
         ("dataset", "trained on other data than the record's"),
-        ("epochs", "epochs is 1, but 2 in the seeds before"),
+        ("epochs", "trained for 2 and for 1 epochs"),
+        ("learning_rate", "trained with the lab's own settings and with learning_rate 9.0"),
+        ("optimizer", "trained with the lab's own settings and with optimizer 'adam'"),
+        ("batch_size", "trained with the lab's own settings and with batch_size 64"),
+        ("tensorflow", "trained with tensorflow '2.0', the record's is '2.21.0'"),
     ],
 )
 def test_a_training_that_does_not_belong(
@@ -75,6 +80,12 @@ def test_a_training_that_does_not_belong(
     if change == "epochs":
         config = dataclasses.replace(other.config, epochs=1)
         other = dataclasses.replace(other, config=config, history=make_history(1))
+    if change == "tensorflow":
+        other = dataclasses.replace(other, environment=dataclasses.replace(record.environment, tensorflow="2.0"))
+        empty = dataclasses.replace(empty, environment=record.environment)
+    others = {"learning_rate": 9.0, "optimizer": "adam", "batch_size": 64}
+    if change in others:
+        other = dataclasses.replace(other, config=dataclasses.replace(other.config, **{change: others[change]}))
     with pytest.raises(ValueError, match=re.escape(message)):
         add_training(add_training(empty, record), other)
 
@@ -154,3 +165,25 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
     }
     with pytest.raises(RecordError, match="the probe of perceptron is of other data than the record"):
         convert({**text, "probes": [probe]}, VersionRecord, origin="memory")
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("accuracy", "accuracy[0] and accuracy[1] are both perceptron-epoch"),
+        ("checks", "checks.epoch[0] and checks.epoch[1] are both contract/new-order[epoch]"),
+        ("known", "checks.fused[0]: contract/new-order is KNOWN, and known_regressions.json does not list it"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    empty: VersionRecord, record: TrainingRecord, place: str, message: str
+) -> None:
+    """Nothing stands twice, the bad one first, and no KNOWN is on no list; the message names both places."""
+    check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.PASS, figure="1", bound="2")
+    fields: dict[str, dict[str, Any]] = {
+        "accuracy": {"accuracy": add_training(empty, record).accuracy * 2},
+        "checks": {"checks": {"epoch": [dataclasses.replace(check, verdict=Verdict.REGRESSED), check]}},
+        "known": {"checks": {"fused": [dataclasses.replace(check, verdict=Verdict.KNOWN)]}},
+    }
+    with pytest.raises(ValueError, match=re.escape(message)):
+        update_record(empty, environment=record.environment, **fields[place])

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["probe"]
+__all__ = ["PROBE_EPOCHS", "list_stages", "probe"]
+
+PROBE_EPOCHS = 5  # that a probe follows if nobody says otherwise
 
 # Epochs whose weights are probed, as far as the training goes.
 _EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -45,13 +47,13 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
     """Probe every stage of a training.
 
     Args:
-        config: Which lab, engine and seed, and how many epochs to probe; None means 5.
+        config: Which lab, engine and seed, and how many epochs to probe; None means `PROBE_EPOCHS`.
         dataset: The data.
     """
     lab, engine = configure_lab(config), check_engine(config.engine)
     device = choose_device(config.device)
     set_determinism(on=config.deterministic and engine.deterministic)
-    config = dataclasses.replace(config, epochs=config.epochs or 5)
+    config = dataclasses.replace(config, epochs=config.epochs or PROBE_EPOCHS)
     prepared = prepare(dataset, config.validation_split)
     stages = [
         Stage(name=name, digest=digest_arrays(arrays), values=_sample(arrays))
@@ -63,6 +65,14 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
         dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
         stages=stages,
     )
+
+
+def list_stages(lab: Lab, epochs: int) -> list[str]:
+    """Return the names of the stages that `probe` gives, in the order of training."""
+    mask = ["dropout mask"] if lab.dropout else []
+    followed = [epoch for epoch in range(1, epochs + 1) if epoch in _EPOCHS or epoch == epochs]
+    names = ["forward", "loss", "gradient", "update", "evaluation"]
+    return ["initial weights", "data order", *mask, *names, *(f"weights after epoch {epoch}" for epoch in followed)]
 
 
 def _probe_stages(

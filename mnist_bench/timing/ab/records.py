@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.ratios import Speed, judge_looks, round_log_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mnist_bench.stats.intervals import Interval
     from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
@@ -30,6 +32,7 @@ __all__ = [
     "collect_rounds",
     "format_ratio",
     "judge_record",
+    "load_ab",
     "make_ratio",
 ]
 
@@ -37,6 +40,7 @@ Layout = Literal["together", "in turn"]
 
 _ROUNDING = 1e-9
 _LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
+_RATIO_ROUNDING = 1e-6  # another SciPy may round a quantile otherwise
 
 # The verdict, and so the exit status, of each result of a comparison.
 VERDICTS: dict[Speed, Verdict] = {
@@ -227,6 +231,37 @@ class AbRecord:
         check_range("load", self.load)
         if not (0 < self.bound < 1 and 0 < self.alpha < 1):
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
+
+
+def load_ab(path: Path) -> AbRecord:
+    """Read the record of a comparison, and derive ratios and verdict again.
+
+    Raises:
+        RecordError: The file is no valid record, or its verdict does not follow from its seconds.
+    """
+    record = load(path, AbRecord)
+    try:
+        _check_derived(record)
+    except ValueError as error:
+        raise RecordError(f"{path}: {error}") from error
+    return record
+
+
+def _check_derived(record: AbRecord) -> None:
+    """Refuse a verdict and ratios that do not follow from the record's own seconds."""
+    judgement = judge_record(record)
+    if record.failure:  # a lost process leaves no verdict
+        if record.verdict != "inconclusive":
+            raise ValueError(f"verdict is {record.verdict}, although a process was lost: {record.failure}")
+    elif (record.verdict, record.finding) != (judgement.speed, judgement.finding):
+        said = f"{record.verdict} ({record.finding})"
+        raise ValueError(f"verdict is {said}, but the seconds say {judgement.speed} ({judgement.finding})")
+    for clock in ("wall", "cpu"):
+        stored, derived = vars(getattr(record, clock)), vars(make_ratio(getattr(judgement, clock)))
+        for name, value in stored.items():
+            expected = derived[name]
+            if value != expected and not math.isclose(value or 0, expected or 0, rel_tol=_RATIO_ROUNDING):
+                raise ValueError(f"{clock}.{name} is {value!r}, but the seconds say {expected!r}")
 
 
 def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.environment import HARDWARE_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
-from mnist_bench.records.serial import load, save
+from mnist_bench.records.serial import save
 from mnist_bench.stats.ratios import (
     ALPHA,
     ALPHA_END,
@@ -37,6 +37,7 @@ from mnist_bench.timing.ab.records import (
     Workload,
     collect_looks,
     collect_rounds,
+    load_ab,
     make_ratio,
 )
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
@@ -167,7 +168,7 @@ def run_series(
     for number in range(1, runs + 1):
         path = folder / f"run-{number:03}.json"
         if path.exists():
-            record = _check_same(load(path, AbRecord), plan, path)
+            record = _check_same(load_ab(path), plan, path)
         else:
             record = compare(plan)
             if record.failure:

@@ -15,7 +15,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import TrainingConfig, check_answer
 from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers import serve
@@ -269,7 +269,9 @@ def _read_event(message: dict[str, Any], task: int, config: TrainingConfig) -> E
     if kind == "epoch":
         return EpochEnded(task, message["epoch"], message["figures"])
     if kind == "finished":
-        return Finished(task, convert(message["record"], TrainingRecord, origin="worker"))
+        record: TrainingRecord = convert(message["record"], TrainingRecord, origin="worker")
+        check_answer(config, record.config)
+        return Finished(task, record)
     bad_input, reason = message["bad_input"], " ".join(message["reason"].split())
     if not bad_input:
         reason = f"{config.lab}, seed {config.seed}: {reason}"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load, load_json
-from mnist_bench.timing.ab.records import AbRecord
+from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load_json
+from mnist_bench.timing.ab.records import AbRecord, load_ab
 from mnist_bench.versions.folder import VersionHead, check_data, check_together, load_version, pair_path
 from mnist_bench.versions.records import VersionRecord
-from mnist_bench.versions.releases import MATRIX, Axis, find_axis
+from mnist_bench.versions.releases import MATRIX, Axis, find_axis, find_predecessor, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +72,24 @@ def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
     check_data(datasets)
     ranked = sorted(heads, key=lambda file: _rank(heads[file]), reverse=True)
     records = [load_version(file) for file in ranked[:most]]
+    _check_bases(pairs, [head.version for head in heads.values()])
     return make_collection(records, pairs, left_out=len(ranked) - len(records))
+
+
+def _check_bases(pairs: Mapping[str, AbRecord], specs: Sequence[VersionSpec]) -> None:
+    """Refuse a comparison of times with another version than the one before.
+
+    Raises:
+        RecordError: A pair is of another predecessor.
+    """
+    matrix = [find_version(name) for name in MATRIX]
+    for spec in specs:
+        # A version that somebody has added since may be nearer, and makes no old comparison wrong.
+        found = [find_predecessor(spec, others) for others in (matrix, [*matrix, *specs])]
+        bases = [base.name for base in found if base]
+        if spec.name in pairs and bases and pairs[spec.name].python_a not in bases:
+            told = f"compared with {pairs[spec.name].python_a!r}, and the version before {spec.name} is {bases[0]!r}"
+            raise RecordError(f"pairs/{spec.name}.json: {told}")
 
 
 def load_pairs(folder: Path) -> dict[str, AbRecord]:
@@ -83,7 +100,7 @@ def load_pairs(folder: Path) -> dict[str, AbRecord]:
     """
     pairs = {}
     for path in list_json(pair_path(folder, "").parent):
-        record = load(path, AbRecord)
+        record = load_ab(path)
         if record.python_b != path.stem:
             raise RecordError(f"{path}: the comparison of {record.python_b!r}, not of {path.stem!r}")
         pairs[path.stem] = record

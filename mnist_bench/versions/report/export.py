@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.serial import dump_json
+from mnist_bench.training.labs import check_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -174,7 +175,10 @@ def _collect(name: str, record: VersionRecord) -> Iterator[Metric]:
         if record.dataset is None:
             raise ValueError(f"{name or 'trainings'}: the record does not say on which data {results.lab} was trained")
         # The data is part of the name, so that a chart of MNIST never continues with the stand-in.
-        benchmark = "/".join(part for part in (name, str(results.case), record.dataset.source) if part)
+        # And so is a shorter training, which is not the lab's.
+        wanted = check_lab(results.lab).epochs
+        short = f"{results.epochs}-of-{wanted}-epochs" if results.epochs < wanted else ""
+        benchmark = "/".join(part for part in (name, str(results.case), record.dataset.source, short) if part)
         seeds = f"{len(results.seeds)} seeds" if len(results.seeds) > 1 else f"seed {results.seeds[0]}"
         about = f"{seeds} of {results.epochs} epochs"
         errors = [round(100 * (1 - accuracy), _DIGITS_OF_ERROR) for accuracy in results.test_accuracy]

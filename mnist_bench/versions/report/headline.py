@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.timing.ab.records import format_ratio
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
 from mnist_bench.versions.releases import MATRIX, find_version
 from mnist_bench.versions.report.table import Tone
@@ -79,9 +80,14 @@ def make_headline(
     said += _say_worse(worse, by_name, pairs)
     said += [_say_regression(regression, by_name) for regression in known]
     alone = not any(row.base for row in rows)
-    doubt, measured = bool(unanswered or alone or missing), any(map(_is_measured, rows))
+    partly = [row for row in rows if not _is_whole(row)]
+    doubt, measured = bool(unanswered or alone or missing or partly), any(map(_is_measured, rows))
     rest = _say_rest(found=bool(said), doubt=doubt, measured=measured)
     support = list(_say_support(rows, unanswered, missing))
+    if partly and measured:
+        names = ", ".join(_name_products(row.name, by_name) for row in partly[:_NAMED])
+        more = f" and {len(partly) - _NAMED} more" if len(partly) > _NAMED else ""
+        support.append(f"Not installed, or not trained with every lab: {names}{more}.")
     tone: Tone = "bad" if fresh or worse else "known" if known else "open" if doubt or not measured else "good"
     return Headline(tone, f"{'. '.join([*said, rest])}.", support, list(_make_figures(rows, groups, costs, pairs)))
 
@@ -206,6 +212,11 @@ def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[K
             value, ends = _format_interval(cost.change, "accuracy")
             yield KeyFigure(value, f"points of {cost.lab} accuracy with the {regression.title} {ends}")
             return
+
+
+def _is_whole(row: VersionRow) -> bool:
+    """Return whether a version could be measured, and was trained with every lab."""
+    return _is_measured(row) and {results.lab for results in row.record.accuracy} >= LABS.keys()
 
 
 def _is_measured(row: VersionRow) -> bool:

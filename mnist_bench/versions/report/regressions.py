@@ -168,8 +168,9 @@ def _collect(lab: str, names: Sequence[str], records: Mapping[str, VersionRecord
 
 
 def list_trained(lab: str, record: VersionRecord) -> list[SeedResults]:
-    """Return a version's trainings of a lab by Keras's own `fit`."""
-    return [results for results in record.accuracy if results.lab == lab and results.engine in SAME_BITS]
+    """Return a version's trainings of a lab, as the lab trains it, by Keras's own `fit`."""
+    found = [results for results in record.accuracy if results.lab == lab and results.engine in SAME_BITS]
+    return [results for results in found if not results.departures]
 
 
 def _average(side: Sequence[SeedResults], metric: str) -> list[float]:

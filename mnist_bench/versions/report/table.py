@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
-from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, worst_by_name
 from mnist_bench.timing.ab.records import VERDICTS, format_ratio
 from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.comparison import Compared, check_disaster, compare_versions
@@ -177,12 +177,12 @@ def _judge_metric(metric: str, record: VersionRecord, base: VersionRecord | None
     """Return the cell of `accuracy` or `loss`: the disasters, which need no predecessor, and the statistics."""
     if not record.accuracy:
         return _make_empty(record, "accuracy")
-    results = {result.name: result for trained in record.accuracy for result in check_disaster(trained)}
+    results = [result for trained in record.accuracy for result in check_disaster(trained)]
     if base and not base.accuracy and not results:
         return Cell(_NOT_MEASURED, f"{base.version.name} has no trainings")
     if compared:
-        results |= {result.name: result for result in compared.results if result.layer == "accuracy"}
-    found = [result for result in results.values() if result.check not in _FOREIGN[metric]]
+        results += [result for result in compared.results if result.layer == "accuracy"]
+    found = [result for result in worst_by_name(results).values() if result.check not in _FOREIGN[metric]]
     if found:
         return _summarise(found)
     if base is None or compared is None:

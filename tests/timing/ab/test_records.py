@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.records.serial import RecordError, dump_json, load
+from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.stats.intervals import Interval
-from mnist_bench.timing.ab.records import AbRecord, ProcessTimes, Sharpness, collect_rounds, judge_record, make_ratio
+from mnist_bench.timing.ab.records import (
+    AbRecord,
+    ProcessTimes,
+    Sharpness,
+    collect_rounds,
+    judge_record,
+    load_ab,
+    make_ratio,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,3 +106,29 @@ def test_times_are_numbers() -> None:
     """NaN is none."""
     with pytest.raises(ValueError, match="seconds of an epoch: nan is outside"):
         ProcessTimes(side="a", order=0, wall=[float("nan")], cpu=[1.0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"verdict": "same"}, "verdict is same .*, but the seconds say slower"),
+        ({"finding": "all is well"}, "all is well.*, but the seconds say slower"),
+        ({"verdict": "same", "failure": "lost"}, "verdict is same, although a process was lost: lost"),
+    ],
+    ids=["verdict", "finding", "lost"],
+)
+def test_a_verdict_follows_from_the_seconds(
+    make_ab: Callable[..., AbRecord], tmp_path: Path, fields: dict[str, Any], message: str
+) -> None:
+    """What was edited by hand is refused, with both verdicts."""
+    save(dataclasses.replace(make_ab(slowdown=1.5), **fields), tmp_path / "ab.json")
+    with pytest.raises(RecordError, match=f"ab.json: .*{message}"):
+        load_ab(tmp_path / "ab.json")
+
+
+def test_a_ratio_follows_from_the_seconds(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """As does each end of its interval."""
+    record = make_ab(slowdown=1.5)
+    save(dataclasses.replace(record, cpu=dataclasses.replace(record.cpu, estimate=1.0)), tmp_path / "ab.json")
+    with pytest.raises(RecordError, match=r"cpu\.estimate is 1\.0, but the seconds say"):
+        load_ab(tmp_path / "ab.json")

@@ -176,6 +176,14 @@ def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
 
 
 @pytest.mark.usefixtures("stub_workers")
+def test_an_answer_to_another_question_is_a_failure() -> None:
+    """The record of another seed is none of the training that was asked for."""
+    (*_, last) = train_all([TrainingConfig(lab="perceptron", seed=9, epochs=2)])
+    assert isinstance(last, Failed)
+    assert last.reason.endswith("perceptron-epoch, seed 9: the answer is of seed 10, not 9")
+
+
+@pytest.mark.usefixtures("stub_workers")
 def test_a_bad_configuration_is_bad_input() -> None:
     """A configuration that `check_config` refuses is told apart from a failure in training."""
     (failed,) = train_all([TrainingConfig(lab="cnn")])

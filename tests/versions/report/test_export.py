@@ -39,8 +39,15 @@ EXAMPLES = [
 @pytest.fixture
 def measured(record: TrainingRecord) -> VersionRecord:
     """A version's record with two seeds of the perceptron, and everything else once."""
+    record = dataclasses.replace(
+        record, config=dataclasses.replace(record.config, epochs=200), history=make_history(200)
+    )
     other = dataclasses.replace(
-        record, config=dataclasses.replace(record.config, seed=1672), test_accuracy=0.9175, test_loss=0.5
+        record,
+        config=dataclasses.replace(record.config, seed=1672),
+        test_accuracy=0.9175,
+        test_loss=0.5,
+        final_digest="2",
     )
     version = VersionRecord(version=find_version(NAME), environment=record.environment)
     return update_record(
@@ -71,7 +78,7 @@ def test_each_figure_says_what_it_is(measured: VersionRecord) -> None:
     """How many values of what, and the software."""
     about = {metric.measure: metric.about for metric in collect_metrics({NAME: measured})}
     software = "; TensorFlow 2.21.0, Keras 3.15.1"
-    assert about["test-loss"] == f"mean of 2 seeds of 2 epochs{software}"
+    assert about["test-loss"] == f"mean of 2 seeds of 200 epochs{software}"
     assert about["environment-size"] == f"all its files{software}"
 
 
@@ -98,6 +105,13 @@ def test_the_epochs_of_a_training_have_times(measured: VersionRecord, record: Tr
         f"median of epochs 2 to 4 {process}",
     ]
     assert {metric.measure for metric in found} == set(UNITS)
+
+
+def test_a_shorter_training_is_not_called_the_labs(measured: VersionRecord) -> None:
+    """A try-out never continues the chart of full trainings."""
+    tried = change_seeds(measured, epochs=2, history=make_history(2))
+    names = {metric.benchmark for metric in collect_metrics({NAME: tried}) if metric.measure == "test-loss"}
+    assert names == {f"{NAME}/perceptron-epoch/digits/2-of-200-epochs"}
 
 
 def test_trainings_have_no_version_in_their_names(measured: VersionRecord) -> None:
@@ -131,7 +145,8 @@ def test_no_figures_are_refused(measured: VersionRecord) -> None:
 
 def test_a_figure_that_is_there_twice_is_refused(measured: VersionRecord) -> None:
     """A tracker would keep only one of the two figures."""
-    twice = dataclasses.replace(measured, accuracy=measured.accuracy * 2)
+    twice = dataclasses.replace(measured)
+    object.__setattr__(twice, "accuracy", measured.accuracy * 2)  # a record that was read has none twice
     with pytest.raises(ValueError, match=f"{NAME}/perceptron-epoch/digits: two figures for test-loss"):
         collect_metrics({NAME: twice})
 

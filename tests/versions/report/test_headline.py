@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.stats.intervals import Interval
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.report.collection import make_collection
@@ -38,12 +40,34 @@ def add_bad(record: VersionRecord) -> VersionRecord:
     return dataclasses.replace(record, checks={"epoch": [*record.checks["epoch"], bad]})
 
 
-def test_nothing_got_worse(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
+def test_nothing_got_worse(
+    make_versions: MakeVersions, make_ab: Callable[..., AbRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The headline says so only if every field is green, and then says nothing else."""
+    monkeypatch.setattr("mnist_bench.versions.report.headline.LABS", {"mlp": LABS["mlp"]})
     records = make_versions(["py311-tf214", OLD])
     headline = read(records, {OLD: make_ab()})
     assert read(records).sentence == "Nothing is shown to be worse, but questions are open."
     assert (headline.sentence, headline.support, headline.tone) == ("Nothing got worse.", [], "good")
+
+
+@pytest.mark.parametrize("what", ["one lab", "failed", "one epoch"])
+def test_what_was_not_measured_did_not_get_better(
+    make_versions: MakeVersions, make_ab: Callable[..., AbRecord], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A version with one lab, one that could not be installed, or a try-out: nobody knows whether it is worse."""
+    records = make_versions(["py311-tf214", OLD])
+    if what != "one lab":
+        monkeypatch.setattr("mnist_bench.versions.report.headline.LABS", {"mlp": LABS["mlp"]})
+    if what == "failed":
+        failures = [Failure(layer="install", what="environment", reason="no wheel", lines=[])]
+        records["py311-tf213"] = update_record(VersionRecord(version=find_version("py311-tf213")), failures=failures)
+    if what == "one epoch":
+        short = [dataclasses.replace(r, epochs=1, history=make_history(1)) for r in records[OLD].accuracy]
+        records = {name: dataclasses.replace(record, accuracy=short) for name, record in records.items()}
+    headline = read(records, {OLD: make_ab()})
+    assert (headline.sentence, headline.tone) == ("Nothing is shown to be worse, but questions are open.", "open")
+    assert headline.support
 
 
 def test_a_known_regression_in_plain_words(make_versions: MakeVersions) -> None:

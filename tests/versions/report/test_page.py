@@ -138,6 +138,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
     records[NEW] = update_record(
         record,
         environment=environment,
+        probes=[dataclasses.replace(probe, environment=environment) for probe in record.probes],
         checks={evil: [bad]},
         failures=[Failure(layer="probes", what=evil, reason=evil, lines=[evil])],
         install=dataclasses.replace(record.install, packages={evil: evil}),

@@ -82,13 +82,13 @@ def test_curves_have_gaps_where_a_loss_was_not_finite(
 ) -> None:
     """Each training has one line, which is broken if the training is marked."""
     (results,) = make_versions(["py311-tf215"], seeds=1)["py311-tf215"].accuracy
-    diverged = dataclasses.replace(results, history=dataclasses.replace(results.history, val_loss=[None, 0.25]))
+    diverged = dataclasses.replace(results, history=dataclasses.replace(results.history, val_loss=[None, *[0.25] * 19]))
     plot_curves([(results, 0), (diverged, 1)], metric, ax)
     first, second = ax.lines
     assert list(first.get_ydata()) == getattr(results.history, f"val_{metric}")
     assert (first.get_linestyle(), second.get_linestyle()) == ("-", "--")
     assert all(tick == int(tick) for tick in ax.get_xticks())
-    assert str(second.get_ydata()[0]) == ("nan" if metric == "loss" else "0.8125")
+    assert str(second.get_ydata()[0]) == ("nan" if metric == "loss" else "0.5")
 
 
 def test_one_epoch_is_a_dot(ax: Axes, make_versions: Callable[..., dict[str, VersionRecord]]) -> None:

@@ -101,15 +101,21 @@ def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) 
 def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
     """A training of fewer epochs is no sample of the lab's training."""
     (results,) = records[NAMES[3]].accuracy
-    short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=["x"] * 7)
+    short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=list("tuvwxyz"))
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[short])
     assert measure_costs(find_regressions(records)[0], records) == []
+
+
+def fail(checks: list[CheckResult]) -> list[CheckResult]:
+    """Return the checks, of which KNOWN ones have REGRESSED: the list names no engine of ours."""
+    known = Verdict.KNOWN
+    return [dataclasses.replace(c, verdict=Verdict.REGRESSED if c.verdict is known else c.verdict) for c in checks]
 
 
 def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]) -> None:
     """The full trainings are by `fit`, which does not have the regression."""
     (found,) = find_regressions(
-        {n: dataclasses.replace(r, checks={"fused": r.checks["epoch"]}) for n, r in records.items()}
+        {n: dataclasses.replace(r, checks={"fused": fail(r.checks["epoch"])}) for n, r in records.items()}
     )
     assert found.engines == ["fused"]
     assert measure_costs(found, records) == []
