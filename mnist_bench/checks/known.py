@@ -34,6 +34,10 @@ class KnownRegression:
         versions: The versions that are affected, as a PEP 440 specifier.
         reason: What is wrong, and the cost.
         link: Where the regression is discussed.
+        backend: The backend of Keras that is affected.
+        seen: The figure that the regression was seen with, as the check's `value`.
+        bound: The largest figure that is still this regression; a larger one has REGRESSED further. None for a check
+            without a number.
     """
 
     name: str
@@ -43,10 +47,15 @@ class KnownRegression:
     versions: str
     reason: str
     link: str
+    backend: str = "tensorflow"
+    seen: float | None = None
+    bound: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse text that is no range of versions."""
+        """Refuse text that is no range of versions, and a bound that the regression itself does not keep."""
         SpecifierSet(self.versions)
+        if (self.seen is None) != (self.bound is None) or (self.seen or 0) > (self.bound or 0):
+            raise ValueError(f"{self.name}: seen {self.seen!r} is not within bound {self.bound!r}")
 
 
 @functools.cache
@@ -68,11 +77,17 @@ def find_known(
     Args:
         check: The check without its case, such as `contract/new-order`.
         engine: The engine that was checked.
-        versions: Versions by package name.
+        versions: Versions by package name, and the backend of Keras.
         known: The list.
     """
     for entry in known:
-        if entry.check == check and engine in entry.engines and _covers(entry, versions.get(entry.package)):
+        on_backend = versions.get("backend", "tensorflow") == entry.backend
+        if (
+            entry.check == check
+            and engine in entry.engines
+            and on_backend
+            and _covers(entry, versions.get(entry.package))
+        ):
             return entry
     return None
 
@@ -88,6 +103,16 @@ def apply_known(
     entry = find_known(result.check, engine, versions, known)
     if entry is None or result.figure == RAISED:
         return result
+    if (
+        result.verdict is Verdict.REGRESSED
+        and entry.bound is not None
+        and (result.value is None or result.value > entry.bound)
+    ):
+        now = "without a figure" if result.value is None else f"{result.value:g}"
+        evidence = (
+            f"worse than the known regression {entry.name!r}: {now}, seen with {entry.seen:g}, bound {entry.bound:g}"
+        )
+        return dataclasses.replace(result, evidence=evidence)
     if result.verdict is Verdict.REGRESSED:
         evidence = f"{entry.name}: {entry.reason} {entry.link}"
         return dataclasses.replace(result, verdict=Verdict.KNOWN, evidence=evidence)

@@ -64,6 +64,7 @@ class CheckResult:
         bound: What it was held against.
         evidence: More, for a reader who asks why.
         command: What shows more.
+        value: The figure as a number, where a known regression has a bound for it: larger is worse.
     """
 
     name: str
@@ -72,6 +73,7 @@ class CheckResult:
     bound: str
     evidence: str = ""
     command: str = ""
+    value: float | None = None
 
     @property
     def layer(self) -> str:

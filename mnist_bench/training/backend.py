@@ -138,10 +138,12 @@ def read_keras_version() -> str:
 
 
 def read_versions() -> dict[str, str]:
-    """Return the versions of TensorFlow, Keras and NumPy in this process, by package."""
+    """Return the versions of TensorFlow, Keras and NumPy in this process, by package, and the backend of Keras."""
     import numpy as np
 
-    return {"tensorflow": load_tensorflow().__version__, "keras": read_keras_version(), "numpy": np.__version__}
+    versions = {"tensorflow": load_tensorflow().__version__, "keras": read_keras_version(), "numpy": np.__version__}
+    keras = load_keras()
+    return {**versions, "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow"}
 
 
 def import_seconds() -> float:

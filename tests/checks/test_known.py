@@ -50,6 +50,28 @@ def test_a_listed_regression_is_known() -> None:
     assert result.holds
 
 
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.8, Verdict.KNOWN), (0.9, Verdict.KNOWN), (0.91, Verdict.REGRESSED), (None, Verdict.REGRESSED)],
+)
+def test_a_known_regression_has_a_bound(value: float | None, verdict: Verdict) -> None:
+    """What has become worse than it was seen is another regression; so is what has no figure."""
+    entry = dataclasses.replace(FROZEN, seen=0.8, bound=0.9)
+    result = dataclasses.replace(make_result(Verdict.REGRESSED), value=value)
+    now = apply_known(result, "epoch", {"keras": "3.5.0"}, [entry])
+    assert now.verdict is verdict
+    assert ("worse than the known regression 'frozen shuffle'" in now.evidence) is (verdict is Verdict.REGRESSED)
+    with pytest.raises(ValueError, match=r"seen 0\.8 is not within bound 0\.7"):
+        dataclasses.replace(entry, bound=0.7)
+
+
+def test_another_backend_is_not_the_entry_s() -> None:
+    """With JAX the list says nothing: what holds is not gone, and what fails has regressed."""
+    for verdict in (Verdict.PASS, Verdict.REGRESSED):
+        result = make_result(verdict)
+        assert apply_known(result, "epoch", {"keras": "3.5.0", "backend": "jax"}, [FROZEN]) == result
+
+
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.IDENTICAL])
 def test_a_listed_regression_that_has_gone_has_regressed(verdict: Verdict) -> None:
     """The list is strict: the check fails, and says where to narrow the entry."""
@@ -137,7 +159,9 @@ def test_the_shipped_list_is_about_what_there_is() -> None:
 @pytest.mark.parametrize(("keras", "verdict"), [("2.15.0", "REGRESSED"), ("3.0.5", "KNOWN"), ("3.15.1", "KNOWN")])
 def test_the_shipped_list_knows_the_frozen_shuffle(keras: str, verdict: str) -> None:
     """The frozen shuffle of Keras 3 is known; the same in Keras 2 would be new."""
-    result = apply_known(make_result(Verdict.REGRESSED), "epoch", {"keras": keras}, load_known())
+    result = apply_known(
+        dataclasses.replace(make_result(Verdict.REGRESSED), value=1.0), "epoch", {"keras": keras}, load_known()
+    )
     assert result.verdict is Verdict(verdict)
 
 

@@ -220,7 +220,7 @@ def test_baseline_alone_is_bad_usage(command: Callable[..., Any]) -> None:
 
 def test_a_baseline_forges_no_line(command: Callable[..., Any], probe_file: Path, folder: Path) -> None:
     """What a terminal or a CI system would obey is shown as text, on the line it belongs to."""
-    command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "why")
+    command("baseline", "accept", probe_file.parent, "--folder", folder, "--why", "why", "--force")
     path = next(folder.rglob("*.json"))
     plain = command("baseline", "show", path).out.splitlines()
     text = path.read_text().replace('"why": "why"', json.dumps("why\n::error::x\x1b[2J")[1:-1].join(['"why": "', '"']))

@@ -15,8 +15,12 @@ from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     import numpy.typing as npt
+
+    # Whether the contract holds, the figure, its bound and, where a known regression has one, the figure as a number.
+    Finding: TypeAlias = "tuple[bool, str, str] | tuple[bool, str, str, float]"
 
 __all__ = ["CONTRACTS", "check_contract"]
 
@@ -46,17 +50,15 @@ def check_contract(name: str, engine: str) -> CheckResult:
         name: A key of `CONTRACTS`.
         engine: A key of `mnist_bench.training.engines.ENGINES`.
     """
-    holds, figure, bound = CONTRACTS[name](engine)
+    holds, figure, bound, *value = CONTRACTS[name](engine)
     return CheckResult(
         name=f"contract/{name}[{engine}]",
         verdict=Verdict.PASS if holds else Verdict.REGRESSED,
         figure=figure,
         bound=bound,
         evidence=(CONTRACTS[name].__doc__ or "").partition("\n")[0],
+        value=value[0] if value else None,
     )
-
-
-Finding = tuple[bool, str, str]
 
 
 @functools.lru_cache(maxsize=16)
@@ -105,7 +107,7 @@ def _new_order(engine: str) -> Finding:
     """Each epoch visits the samples in a new order."""
     steps = _order(engine).steps
     alike = max(float((steps[0] == epoch).mean()) for epoch in steps[1:])
-    return alike < _ALIKE, f"{alike:.0%} of samples in the same step of the next epochs", f"< {_ALIKE:.0%}"
+    return alike < _ALIKE, f"{alike:.0%} of samples in the same step of the next epochs", f"< {_ALIKE:.0%}", alike
 
 
 def _validation_apart(engine: str) -> Finding:
