@@ -81,7 +81,10 @@ def compare(
 def _show_probes(base: ProbeRecord, new: ProbeRecord) -> None:
     from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
     from mnist_bench.show.text import clean_line
+    from mnist_bench.versions.notes import note_basis
 
     echo(clean_line(describe_difference(base, new)))
+    for note in note_basis(new.dataset, [base.environment, new.environment]):
+        echo(clean_line(note))
     for difference in compare_probes(base, new):
         echo(f"  {clean_line(difference.stage):<26} {format_difference(difference)}")

@@ -17,7 +17,7 @@ from mnist_bench.show.text import clean_line, escape_markdown, format_line, form
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.training.labs import check_lab, explain_short
 from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends, make_probe_result
-from mnist_bench.versions.notes import note_environments, note_imports, note_known
+from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
 from mnist_bench.versions.plan import find_due, find_gaps
 from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
 
@@ -87,7 +87,8 @@ def compare_probe_records(base: ProbeRecord, new: ProbeRecord) -> Compared:
     """
     differences = compare_probes(base, new)
     result = make_probe_result(base, new)
-    return Compared([result], [f"{difference.stage}: {format_difference(difference)}" for difference in differences])
+    basis = note_basis(new.dataset, [base.environment, new.environment])
+    return Compared([result], [*basis, *(f"{gap.stage}: {format_difference(gap)}" for gap in differences)])
 
 
 def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
@@ -126,7 +127,8 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
     results += [*_compare_accuracy(base, new, judged), *_report_gaps(base, new)]
     if not results:
         results = [_make_inconclusive("comparison", "the two records have nothing in common")]
-    notes = [*note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
+    basis = note_basis(base.dataset or new.dataset, [base.environment, new.environment])
+    notes = [*basis, *note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
     return Compared(results, notes, moved)
 
 

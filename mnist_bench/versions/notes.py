@@ -10,11 +10,20 @@ from mnist_bench.records.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, ex
 from mnist_bench.versions.records import find_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["note_environments", "note_imports", "note_known"]
+__all__ = ["note_basis", "note_environments", "note_imports", "note_known"]
+
+
+def note_basis(dataset: DatasetRecord | None, environments: Sequence[EnvironmentRecord | None]) -> Iterator[str]:
+    """Yield the data, the backend and the precision of what is compared: no figure stands without them."""
+    bases = dict.fromkeys(f"backend {each.backend}, {each.precision}" for each in environments if each)
+    if dataset and bases:
+        stand_in = "" if dataset.source == "mnist" else " (the stand-in, not MNIST)"
+        yield f"data {dataset.source}{stand_in}; {' and '.join(bases)}"
 
 
 def note_environments(base: VersionRecord, new: VersionRecord) -> Iterator[str]:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.training import TrainingRecord
 
+# What every comparison names: the data, the backend and the precision.
+BASIS = "data digits (the stand-in, not MNIST); backend tensorflow, float32"
+
 
 def test_compare_the_same(command: Callable[..., Any], probe_file: Path) -> None:
     """Identical probes are a single line, and 0."""
-    assert command("compare", probe_file, probe_file) == (0, "identical in all 2 stages\n", "")
+    assert command("compare", probe_file, probe_file) == (0, f"identical in all 2 stages\n{BASIS}\n", "")
 
 
 def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
@@ -34,6 +37,7 @@ def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any
     assert (answer.status, answer.err) == (1, "")
     assert answer.out.splitlines() == [
         f"first stage that differs: forwards, {only}; 0 of 3 stages alike; keras '3.15.1' and '2.15.0'",
+        BASIS,
         f"  forwards                   {only}",
         "  forward                    only in the first probe",
         "  gradient                   other bits, but the same kept values",
@@ -177,7 +181,7 @@ def test_compare_refuses_a_folder_that_is_mixed(
 def test_compare_two_interpreters(command: Callable[..., Any], stub_version: Path) -> None:
     """Each probes the lab; an environment's folder stands for its interpreter."""
     answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp", "--data", "digits")
-    assert (answer.status, answer.out) == (0, "identical in all 1 stages\n")
+    assert (answer.status, answer.out) == (0, f"identical in all 1 stages\n{BASIS}\n")
     assert answer.err.count("probing mlp by epoch ...") == 2
     (stub_version / "breaks").write_text("probes")
     answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -30,16 +31,20 @@ from mnist_bench.records.serial import (
     save,
 )
 from mnist_bench.records.training import TrainingRecord
+from mnist_bench.timing.ab.records import AbRecord
+from mnist_bench.versions.records import VersionRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KINDS: dict[str, type[Any]] = {
     "training": TrainingRecord,
     "probe": ProbeRecord,
     "accuracy-baseline": AccuracyBaseline,
+    "version": VersionRecord,
+    "ab": AbRecord,
 }
+COMMITTED = Path(__file__).parents[2] / "baselines" / "versions"
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -73,6 +78,8 @@ def records(record: TrainingRecord) -> dict[str, Any]:
         "accuracy-baseline": AccuracyBaseline(
             lab="mlp", dataset="mnist", dataset_digest="0" * 64, references=[reference, reference]
         ),
+        "version": load(COMMITTED / "py311-tf215.json", VersionRecord),
+        "ab": load(COMMITTED / "pairs" / "py311-tf215.json", AbRecord),
     }
 
 

@@ -374,7 +374,8 @@ def test_two_probes_may_be_of_two_engines(base: VersionRecord, record: TrainingR
     compared = compare_probe_records(before, now)
     assert verdicts(compared) == {"bits/mlp-epoch": "INCONCLUSIVE"}
     assert "judge it by trainings" in compared.results[0].evidence
-    assert len(compared.notes) == 2
+    assert [note.split(":")[0] for note in compared.notes[1:]] == ["forward", "gradient"]
+    assert compared.notes[0] == "data digits (the stand-in, not MNIST); backend tensorflow, float32"
 
 
 def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:

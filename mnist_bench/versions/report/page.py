@@ -151,7 +151,7 @@ def describe_environment(record: VersionRecord) -> Iterator[tuple[str, str]]:
         yield "machine", f"{environment.system} {environment.machine}, {environment.cpu}, {environment.instruction_set}"
         device = ", ".join([environment.device, *(gpu.name for gpu in environment.gpus)])
         yield "cores", f"{environment.usable_cores} of {environment.cores}; {device}"
-        yield "oneDNN", environment.onednn
+        yield "arithmetic", f"{environment.backend}, {environment.precision}; oneDNN {environment.onednn}"
         yield "keys", f"numerics {environment.numerics_key}, hardware {environment.hardware_key}"
     yield "requirements", ", ".join(record.version.pins) or "no further pins"
     if record.created:
