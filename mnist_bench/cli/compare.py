@@ -40,10 +40,10 @@ def compare(
 ) -> None:
     """Compare two records: the first stage of training that differs, accuracy and loss, checks and times.
 
-    Of two probes or two interpreters only the bits are compared: bits that moved by no more than rounding explains are
-    status 3, because only trainings say whether they are worse. Times are only
-    hints, because the two sides were not measured together. Exit status: 0 nothing is worse, 1 something is worse,
-    2 the two cannot be compared, 3 inconclusive.
+    Of two probes or two interpreters only the bits are compared: other bits are status 3, because only trainings
+    say whether they are worse, or 1 if a stage that starts from given weights moved by more than rounding explains.
+    Times are only hints, because the two sides were not measured together. Exit status: 0 nothing is worse, 1
+    something is worse, 2 the two cannot be compared, 3 inconclusive.
     """
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.training.labs import LABS, check_lab
