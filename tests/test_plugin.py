@@ -23,7 +23,7 @@ HEADER = "[pytest]\nmnist_bench = true\n"
 CHECK = """
 from mnist_bench.records.verdicts import CheckResult, Verdict
 def test_it(mnist_hold):
-    result = CheckResult(name="contract/{name}[epoch]", verdict=Verdict.{verdict}, figure="7", bound="8")
+    result = CheckResult(name="contract/{name}[epoch]", verdict=Verdict.{verdict}, figure="7", bound="8", value=1.0)
     mnist_hold(result, engine="epoch")
 """
 

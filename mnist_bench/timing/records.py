@@ -228,7 +228,7 @@ class TimingRun:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"benchmarks: {twice[0]} appears twice")
-        for name in ("tensorflow", "dataset_digest"):
+        for name in ("tensorflow", "keras", "dataset_digest"):
             values = {getattr(timing.extra_info, name) for timing in self.benchmarks}
             if len(values) > 1:
                 raise ValueError(f"benchmarks differ in {name}: {sorted(values)}")

@@ -23,6 +23,7 @@ __all__ = [
     "UNKNOWN_COMMIT",
     "collect_environment",
     "collect_machine",
+    "count_usable_cores",
     "find_gpu_names",
     "find_instruction_set",
     "find_package_version",

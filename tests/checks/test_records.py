@@ -241,3 +241,18 @@ def test_other_bits_alone_are_not_worse(mlp: TrainingRecord, name: str, value: f
         for figure in (1.0, value)
     )
     assert judge_probes(a, b) is verdict
+
+
+def test_values_that_contradict_a_digest_are_a_difference(mlp: TrainingRecord) -> None:
+    """Two stages are the same only if both their digests and their values are."""
+    a, b = (
+        ProbeRecord(
+            config=mlp.config,
+            environment=mlp.environment,
+            dataset=mlp.dataset,
+            stages=[Stage(name="forward", digest="same", values=[figure])],
+        )
+        for figure in (1.0, 2.0)
+    )
+    assert [difference.stage for difference in compare_probes(a, b)] == ["forward"]
+    assert judge_probes(a, b) is Verdict.REGRESSED

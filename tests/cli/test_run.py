@@ -282,7 +282,7 @@ def test_a_real_run(real_run: tuple[Path, subprocess.CompletedProcess[str]]) -> 
     """TensorFlow in a worker gives two records, a table and a page, and prints nothing of its own."""
     out, answer = real_run
     records = [load_record(out / f"perceptron-epoch-seed{seed}.json") for seed in (1671, 1672)]
-    assert answer.returncode == (0 if min(record.test_accuracy for record in records) >= 0.92 else 1)
+    assert answer.returncode == 3, "one epoch of 200 is not judged"
     assert "Not MNIST." in (out / "index.html").read_text(encoding="utf-8")
     figures = [(f"{record.test_accuracy:.4f}", f"{record.test_loss:.4f}") for record in records]
     rows = [line.split() for line in answer.stdout.splitlines() if line.startswith("perceptron")]

@@ -52,11 +52,10 @@ def test_workers_load_the_source_that_was_found(tmp_path: Path, tiny: Dataset) -
     assert [(config.data, config.epochs) for config in campaign.todo] == [("tiny", 200), ("some/path", 20)]
 
 
-def test_an_interrupted_run_keeps_what_is_finished(
-    tmp_path: Path, tiny: Dataset, stub_workers: Path, record: TrainingRecord
-) -> None:
+def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, tiny: Dataset, stub_workers: Path) -> None:
     """A run stopped in a training keeps the other records; --resume trains only the rest."""
     configs = make_configs(11, 12, 1, 13)
+    here = load_record(stub_workers / "record.json").environment
     events = run_campaign(plan_campaign(configs, tmp_path / "out", tiny))
     for event in events:
         if isinstance(event, EpochEnded) and event.task == 2:
@@ -68,13 +67,13 @@ def test_an_interrupted_run_keeps_what_is_finished(
     for path in stub_workers.glob("*.pid"):
         path.unlink()
     (stub_workers / "go").touch()
-    resumed = plan_campaign(configs, tmp_path / "out", tiny, resume=lambda: record.environment)
+    resumed = plan_campaign(configs, tmp_path / "out", tiny, resume=lambda: here)
     assert sorted(resumed.done) == names
     assert [config.seed for config in resumed.todo] == [1, 13]
     assert not [event for event in run_campaign(resumed) if isinstance(event, Failed)]
     assert sorted(path.name for path in stub_workers.glob("*.pid")) == ["perceptron-1.pid", "perceptron-13.pid"]
     assert len(find_names(tmp_path / "out")) == 4
-    nothing = plan_campaign(configs, tmp_path / "out", tiny, resume=lambda: record.environment)
+    nothing = plan_campaign(configs, tmp_path / "out", tiny, resume=lambda: here)
     assert nothing.todo == []
     assert list(run_campaign(nothing)) == []
 

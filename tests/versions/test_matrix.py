@@ -10,10 +10,9 @@ import pytest
 from filelock import FileLock
 
 from mnist_bench.checks.layers.fast import name_fast_checks
-from mnist_bench.records import files
 from mnist_bench.records.serial import RecordError, dump_folded, load
 from mnist_bench.training.fingerprint import read_commit
-from mnist_bench.versions import measurement
+from mnist_bench.versions import matrix, measurement
 from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
 from mnist_bench.versions.measurement import MeasurementSetup
@@ -69,7 +68,7 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     plan = dataclasses.replace(PLAN, checked=("epoch", "graph"), probed=("epoch", "fused"))
     record = run(plan)
     assert (record.status, find_missing(record, plan)) == ("measured", {}), record.failures
-    assert record.commit == read_commit(files.PACKAGE)
+    assert record.commit == read_commit(matrix.PACKAGE)
     assert record.install is not None
     assert record.install.packages == {"numpy": "2.4.6"}
     assert record.imports == [1.5]

@@ -158,3 +158,10 @@ def test_an_edited_record_is_refused(
     with pytest.raises(RecordError, match=re.escape(f"{path}: ")) as caught:
         load_collection([tmp_path])
     assert message in str(caught.value)
+
+
+def test_a_loop_of_links_is_named(tmp_path: Path) -> None:
+    """A link to itself cannot be read, and one line says so."""
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    with pytest.raises(RecordError, match=r"loop\.json: Too many levels of symbolic links"):
+        load_collection([tmp_path])
