@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, existing_folder, say
+from mnist_bench.cli.shell import echo, existing_folder, make_family, say
 
 if TYPE_CHECKING:
     from mnist_bench.checks.baselines import AccuracyBaseline
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["baseline"]
 
-baseline = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, show, accept and compare stored baselines."
-)
+baseline = make_family("List, show, accept and compare stored baselines.")
 
 
 @baseline.command("list")

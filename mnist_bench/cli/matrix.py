@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, find_versions, load_data, make_setup, say
+from mnist_bench.cli.shell import echo, find_versions, load_data, make_family, make_setup, say
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
@@ -23,11 +23,7 @@ __all__ = ["matrix"]
 # More than `ab` spends, for nobody waits: with Keras 3 a round takes up to 14 s on a slow machine, so this is eight.
 _PAIR_SECONDS = 120.0
 
-matrix = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Measure every TensorFlow and Keras version in an environment of its own.",
-)
+matrix = make_family("Measure every TensorFlow and Keras version in an environment of its own.")
 
 
 @matrix.command()

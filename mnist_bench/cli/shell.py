@@ -23,6 +23,7 @@ __all__ = [
     "existing_folder",
     "find_versions",
     "load_data",
+    "make_family",
     "make_setup",
     "remove_empty_folders",
     "say",
@@ -50,6 +51,11 @@ def echo(text: str, *, err: bool = False) -> None:
     from mnist_bench.show.text import clean
 
     typer.echo(clean(text), err=err)
+
+
+def make_family(text: str) -> typer.Typer:
+    """Return an empty family of commands, such as `baseline`, with this help."""
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=text)
 
 
 def load_data(source: str) -> Dataset:

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, existing_folder, say
+from mnist_bench.cli.shell import echo, existing_folder, make_family, say
 
 if TYPE_CHECKING:
     from mnist_bench.timing.records import TimingRun
 
 __all__ = ["timings"]
 
-timings = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, check and accept stored runs of the benchmarks."
-)
+timings = make_family("List, check and accept stored runs of the benchmarks.")
 
 
 @timings.command("list")
