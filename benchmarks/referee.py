@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from results import Proof
 
-from mnist_bench.checks.layers import oracle
+from mnist_bench.training import oracle
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from contenders.task import Outcome, Task, Weights
 
-    from mnist_bench.checks.layers.oracle import Array
+    from mnist_bench.training.oracle import Array
 
 __all__ = ["FLOORS", "Referee", "RefusedError"]
 

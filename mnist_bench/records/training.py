@@ -23,6 +23,7 @@ __all__ = [
     "MOST_LOSS",
     "History",
     "LayerRecord",
+    "Predictions",
     "Seconds",
     "TrainingRecord",
     "ValidationRecord",
@@ -92,8 +93,40 @@ class Seconds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What the final weights make of the test set, apart from what Keras reports.
+
+    Attributes:
+        digest: SHA-256 of Keras's class probabilities, (images, classes) float32.
+        class_sizes: The images of each class.
+        class_errors: The images of each class whose most probable class is another one.
+        exact_loss: The loss of the same weights in float64, by NumPy; None if it is not finite.
+        exact_accuracy: The accuracy likewise.
+    """
+
+    digest: str
+    class_sizes: list[int]
+    class_errors: list[int]
+    exact_loss: float | None
+    exact_accuracy: float
+
+    def __post_init__(self) -> None:
+        """Refuse more errors than images, and figures outside their range."""
+        check_range("class_sizes", *self.class_sizes)
+        check_range("class_errors", *self.class_errors)
+        pairs = zip(self.class_errors, self.class_sizes, strict=True)
+        if not self.class_sizes or any(errors > size for errors, size in pairs):
+            raise ValueError(f"class_errors {self.class_errors} of class_sizes {self.class_sizes}")
+        check_range("exact_loss", self.exact_loss, high=MOST_LOSS)
+        check_range("exact_accuracy", self.exact_accuracy, high=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """What one training was, where it ran, and everything it did that could have regressed."""
+    """What one training was, where it ran, and everything it did that could have regressed.
+
+    `predictions` is None in the records of earlier versions of this package.
+    """
 
     config: TrainingConfig
     environment: EnvironmentRecord
@@ -106,6 +139,7 @@ class TrainingRecord:
     final_digest: str
     seconds: Seconds
     created: str
+    predictions: Predictions | None = None
     kind: str = "training"
     schema_version: int = SCHEMA_VERSION
 

@@ -9,10 +9,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
-from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, ValidationRecord
-from mnist_bench.training import backend
+from mnist_bench.records.training import (
+    History,
+    LayerRecord,
+    Predictions,
+    Seconds,
+    TrainingRecord,
+    ValidationRecord,
+)
+from mnist_bench.training import backend, oracle
 from mnist_bench.training.data.dataset import Prepared, load_dataset, prepare
 from mnist_bench.training.engines import EpochFigures, check_engine, check_optimizer, compile_model, train_model
 from mnist_bench.training.fingerprint import collect_environment
@@ -92,6 +101,7 @@ def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: O
             epoch=statistics.median(steady) if steady else None,
             evaluate=evaluated - begin,
         ),
+        predictions=_describe_predictions(trained.model, prepared),
     )
 
 
@@ -181,6 +191,21 @@ def _make_history(epochs: list[EpochFigures]) -> History:
     for name in ("loss", "val_loss"):
         columns[name] = [_finite(loss) for loss in columns[name]]
     return History(**columns)
+
+
+def _describe_predictions(model: Any, prepared: Prepared) -> Predictions:
+    x, y = prepared.x_test, prepared.y_test
+    with backend.blame_keras("predict"):
+        probabilities = np.asarray(model.predict(x, batch_size=len(x), verbose=0))
+    wrong = probabilities.argmax(axis=1) != y.argmax(axis=1)
+    weights = model.get_weights()
+    return Predictions(
+        digest=digest_arrays([probabilities]),
+        class_sizes=y.sum(axis=0).astype(int).tolist(),
+        class_errors=y[wrong].sum(axis=0).astype(int).tolist(),
+        exact_loss=_finite(oracle.loss(weights, x, y)),
+        exact_accuracy=oracle.accuracy(weights, x, y),
+    )
 
 
 def _finite(figure: float) -> float | None:

@@ -19,7 +19,7 @@ from mnist_bench.records.environment import (
     explain_keys,
 )
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.training import MOST_LOSS, History, check_seeds
+from mnist_bench.records.training import MOST_LOSS, History, Predictions, check_seeds
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.labs import find_departures
 from mnist_bench.versions.releases import VersionSpec
@@ -99,6 +99,8 @@ class SeedResults:
         test_loss: On the test set; None where the loss was not finite.
         final_digests: SHA-256 of the final weights.
         history: The learning curves of the first seed, rounded.
+        predictions: What the final weights make of the test set; None for a seed of an earlier version of this
+            package, and empty if all are.
         departures: In what model and training are not the lab's, such as `learning_rate` by its value; mostly nothing.
     """
 
@@ -111,6 +113,7 @@ class SeedResults:
     test_loss: list[float | None]
     final_digests: list[str]
     history: History
+    predictions: list[Predictions | None] = field(default_factory=list)
     departures: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,6 +124,8 @@ class SeedResults:
             raise ValueError(f"{self.lab}: columns of different lengths, or empty ones")
         if sorted(set(self.seeds)) != self.seeds:
             raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
+        if self.predictions and len(self.predictions) != len(self.seeds):
+            raise ValueError(f"{self.lab}: predictions of {len(self.predictions)} of {len(self.seeds)} seeds")
         check_seeds(str(self.case), self.seeds, self.final_digests)
         check_range(f"{self.lab}: test_accuracy", *self.test_accuracy, high=1)
         check_range(f"{self.lab}: test_loss", *self.test_loss, high=MOST_LOSS)
@@ -308,6 +313,7 @@ def _make_results(training: TrainingRecord) -> SeedResults:
         test_loss=[training.test_loss],
         final_digests=[training.final_digest],
         history=History(**history),
+        predictions=[training.predictions],
         departures={
             name: repr(value) for name, (value, _) in find_departures(training.config).items() if name != "epochs"
         },
@@ -321,8 +327,9 @@ def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
         raise ValueError(
             f"{old.lab}: numerics_key is {new.numerics_key!r}, but {old.numerics_key!r} in the seeds before"
         )
-    names = ("seeds", "test_accuracy", "test_loss", "final_digests")
-    rows = zip(*([*getattr(old, name), *getattr(new, name)] for name in names), strict=True)
+    names = ("seeds", "test_accuracy", "test_loss", "final_digests", "predictions")
+    sides = [dataclasses.replace(side, predictions=side.predictions or [None] * len(side.seeds)) for side in (old, new)]
+    rows = zip(*([value for side in sides for value in getattr(side, name)] for name in names), strict=True)
     columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
     first = min(old, new, key=lambda results: results.seeds[0])
     merged: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.checks.layers import oracle, tracers
+from mnist_bench.checks.layers import tracers
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training import engines
+from mnist_bench.training import engines, oracle
 from mnist_bench.training.backend import load_keras, seed_everything, set_determinism
 from mnist_bench.training.engines import (
     ENGINES,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mnist_bench.checks.layers import oracle
+from mnist_bench.training import oracle
 from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders
 from mnist_bench.training.labs import LABS
 

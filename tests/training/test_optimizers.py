@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mnist_bench.checks.layers import oracle
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training import fused, optimizers
+from mnist_bench.training import fused, optimizers, oracle
 from mnist_bench.training.backend import seed_everything, set_determinism
 from mnist_bench.training.engines import ENGINES, compile_model, train_model
 from mnist_bench.training.fused import FusedTrainer, _compile_epoch, forget_programs

@@ -7,6 +7,7 @@ import datetime as dt
 import statistics
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
@@ -114,6 +115,17 @@ def test_it_learns(trained: TrainingRecord) -> None:
     assert trained.test_loss is not None
     assert trained.test_loss < 1
     assert trained.initial_digest != trained.final_digest
+
+
+def test_predictions_are_counted_by_class_and_evaluated_in_float64(trained: TrainingRecord, tiny: Dataset) -> None:
+    """The errors are those that Keras's accuracy counts, and the loss of the same weights in float64 is Keras's."""
+    predictions = trained.predictions
+    assert predictions is not None
+    assert predictions.class_sizes == np.bincount(tiny.y_test, minlength=10).tolist()
+    count = len(tiny.y_test)
+    assert 1 - sum(predictions.class_errors) / count == pytest.approx(trained.test_accuracy, abs=0.5 / count)
+    assert predictions.exact_accuracy == pytest.approx(trained.test_accuracy, abs=0.5 / count)
+    assert predictions.exact_loss == pytest.approx(trained.test_loss, rel=1e-6)
 
 
 def test_seconds_are_those_of_each_phase(trained: TrainingRecord) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mnist_bench.checks.layers import oracle
 from mnist_bench.checks.layers.tracers import make_prepared
 from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training import oracle
 from mnist_bench.training.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.engines import check_engine, compile_model, train_model
 from mnist_bench.training.labs import CLASSES, LABS, PIXELS, build_model

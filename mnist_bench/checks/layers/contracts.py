@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_bench.checks.layers import oracle, tracers
+from mnist_bench.checks.layers import tracers
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training import oracle
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:

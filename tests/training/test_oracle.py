@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import special
 from threadpoolctl import threadpool_limits
 
-from mnist_bench.checks.layers import oracle
+from mnist_bench.training import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
