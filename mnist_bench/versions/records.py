@@ -313,7 +313,7 @@ def _make_results(training: TrainingRecord) -> SeedResults:
         test_loss=[training.test_loss],
         final_digests=[training.final_digest],
         history=History(**history),
-        predictions=[training.predictions],
+        predictions=[training.predictions] if training.predictions else [],
         departures={
             name: repr(value) for name, (value, _) in find_departures(training.config).items() if name != "epochs"
         },
@@ -327,8 +327,10 @@ def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
         raise ValueError(
             f"{old.lab}: numerics_key is {new.numerics_key!r}, but {old.numerics_key!r} in the seeds before"
         )
-    names = ("seeds", "test_accuracy", "test_loss", "final_digests", "predictions")
-    sides = [dataclasses.replace(side, predictions=side.predictions or [None] * len(side.seeds)) for side in (old, new)]
+    sides, names = [old, new], ["seeds", "test_accuracy", "test_loss", "final_digests"]
+    if old.predictions or new.predictions:
+        names.append("predictions")
+        sides = [dataclasses.replace(side, predictions=side.predictions or [None] * len(side.seeds)) for side in sides]
     rows = zip(*([value for side in sides for value in getattr(side, name)] for name in names), strict=True)
     columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
     first = min(old, new, key=lambda results: results.seeds[0])
