@@ -15,11 +15,13 @@ __all__ = ["EXIT_STATUS", "RAISED", "CheckResult", "Verdict", "conclude", "exit_
 class Verdict(str, enum.Enum):
     """What a check says. IDENTICAL and PASS are green; KNOWN is a regression that a reviewed file lists.
 
-    MISSING is said of a benchmark that was due and was not measured.
+    BETTER is said of a figure that is better beyond chance, by more than the margin: nothing is worse, but a leak or
+    another metric looks like that. MISSING is said of a benchmark that was due and was not measured.
     """
 
     IDENTICAL = "IDENTICAL"
     PASS = "PASS"  # noqa: S105 - no password
+    BETTER = "BETTER"
     KNOWN = "KNOWN"
     REGRESSED = "REGRESSED"
     MISSING = "MISSING"
@@ -34,6 +36,7 @@ RAISED = "raised an error"
 EXIT_STATUS = {
     Verdict.IDENTICAL: 0,
     Verdict.PASS: 0,
+    Verdict.BETTER: 0,
     Verdict.KNOWN: 0,
     Verdict.REGRESSED: 1,
     Verdict.MISSING: 3,
@@ -48,6 +51,7 @@ _RANKS = (
     Verdict.INCONCLUSIVE,
     Verdict.NO_BASELINE,
     Verdict.KNOWN,
+    Verdict.BETTER,
     Verdict.PASS,
     Verdict.IDENTICAL,
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESAMPLES",
-    "PermutationTest",
+    "OneSidedTest",
     "Worse",
     "check_values",
     "holm",
@@ -39,14 +39,14 @@ _TIE = 1e-12  # relative: far above the rounding of a sum, far below the effect 
 
 
 @dataclass(frozen=True)
-class PermutationTest:
-    """A one-sided permutation test.
+class OneSidedTest:
+    """A one-sided test.
 
     Attributes:
         difference: Statistic of the sample minus that of the reference, in the unit of the values.
-        p_value: Chance of a difference at least this bad if both sides come from one distribution. Never 0.
-        smallest_p: The smallest p-value that these sizes, ties and resamples could have given.
-        resamples: Number of random splits, or 0 if all splits were enumerated.
+        p_value: Chance of a difference at least this bad if nothing changed.
+        smallest_p: The smallest p-value that these sizes, ties and resamples could have given; 0 without such a bound.
+        resamples: Number of random splits of a permutation test, or 0 if all splits were enumerated or none is made.
     """
 
     difference: float
@@ -87,7 +87,7 @@ def permutation_test(
     worse: Worse,
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
-) -> PermutationTest:
+) -> OneSidedTest:
     """Test whether the sample's mean is worse than the reference's.
 
     If there are at most `resamples` splits, all are enumerated. Otherwise random splits are drawn, and the observed
@@ -121,7 +121,7 @@ def permutation_test(
         p_value = (1 + sum(np.count_nonzero(chunk >= reached) for chunk in sums)) / (1 + resamples)
         smallest_p = max(smallest_p, 1 / (1 + resamples))
         drawn = resamples
-    return PermutationTest(float(new.mean() - old.mean()), float(p_value), smallest_p, drawn)
+    return OneSidedTest(float(new.mean() - old.mean()), float(p_value), smallest_p, drawn)
 
 
 def _count_worst_splits(pool: NDArray[np.float64], size: int) -> int:
@@ -148,7 +148,7 @@ def _random_sums(
 
 def spread_test(
     reference: ArrayLike, sample: ArrayLike, *, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> PermutationTest:
+) -> OneSidedTest:
     """Test whether the sample has a wider spread than the reference.
 
     This is the permutation test of the absolute deviations from each group's own median (Brown and Forsythe, 1974).

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mnist_bench.stats.intervals import Interval, change_interval
+from mnist_bench.stats.paired import paired_interval, paired_shift, paired_spread_test, paired_test
 from mnist_bench.stats.permutation import (
     RESAMPLES,
-    PermutationTest,
+    OneSidedTest,
     Worse,
     check_values,
     holm,
@@ -34,6 +35,7 @@ __all__ = [
     "ALPHA",
     "BETA",
     "LOOKS",
+    "PAIR_LOOKS",
     "POWER",
     "Comparison",
     "Decision",
@@ -43,9 +45,10 @@ __all__ = [
     "loss_margin",
 ]
 
-Outcome = Literal["PASS", "REGRESSED", "INCONCLUSIVE"]
+Outcome = Literal["PASS", "BETTER", "REGRESSED", "INCONCLUSIVE"]
 
 LOOKS = (5, 10, 20)  # new seeds at each look, in total; a look at less than twice as many seeds adds little
+PAIR_LOOKS = (3, 5, 10, 20)  # pairs at each look; the last look may be earlier, when the time is over
 ALPHA = 0.01  # chance that a comparison of all metrics says REGRESSED at any look although nothing changed
 BETA = 0.05  # chance that a metric says PASS at any look although it is worse by the whole margin
 POWER = 0.9  # of the smallest shift that a decision states
@@ -65,12 +68,20 @@ class Comparison:
         sample: Values of the new seeds, shape (k,).
         worse: The direction that is worse.
         margin: The largest loss that does not matter, in the unit of the values, fixed before the sample.
+        paired: Whether value k of both sides is of one seed and of the same random numbers; then k = n.
+        resolution: Of pairs: the step of the values' grid.
+        spread: Whether a wider spread is a regression, too.
+        suspicious: Whether a gain of more than the margin is BETTER instead of PASS.
     """
 
     reference: ArrayLike
     sample: ArrayLike
     worse: Worse
     margin: float
+    paired: bool = False
+    resolution: float = 0.0
+    spread: bool = True
+    suspicious: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,16 +89,17 @@ class Decision:
     """A verdict with the evidence and the power; numbers are in the unit of the values.
 
     Attributes:
-        verdict: PASS, REGRESSED or INCONCLUSIVE.
+        verdict: PASS, BETTER, REGRESSED or INCONCLUSIVE.
         finding: The reason in a few words.
         reference_size: Number of reference seeds.
         sample_size: Number of new seeds.
+        paired: Whether the seeds were judged as pairs.
         margin: The largest loss that does not matter.
         change: Interval of the change in the mean, sample minus reference.
-        mean: Permutation test of the mean.
+        mean: Test of the mean: Student's of pairs, else a permutation test.
         mean_p: P-value of the mean, adjusted by Holm's method.
-        spread: Permutation test of the spread.
-        spread_p: P-value of the spread, adjusted likewise; 1 below five new seeds, when the spread is not judged.
+        spread: Test of the spread: Pitman's of pairs, else a permutation test; None if the spread is not judged.
+        spread_p: P-value of the spread, adjusted likewise; 1 if the spread is not judged.
         threshold: The largest significant adjusted p-value: alpha over the number of looks.
         smallest_shift: The smallest true change, signed, that is REGRESSED at this look with 90% power.
     """
@@ -96,11 +108,12 @@ class Decision:
     finding: str
     reference_size: int
     sample_size: int
+    paired: bool
     margin: float
     change: Interval
-    mean: PermutationTest
+    mean: OneSidedTest
     mean_p: float
-    spread: PermutationTest
+    spread: OneSidedTest | None
     spread_p: float
     threshold: float
     smallest_shift: float
@@ -142,25 +155,48 @@ def judge(
     """
     if not comparisons or looks < 1 or not 0 < alpha < 1:
         raise ValueError(f"cannot judge {len(comparisons)} comparisons in {looks!r} looks at alpha {alpha!r}")
-    tests, p_values = [], []
-    for comparison in comparisons.values():
-        old, new = comparison.reference, comparison.sample
-        mean = permutation_test(old, new, worse=comparison.worse, rng=rng, resamples=resamples)
-        spread = spread_test(old, new, rng=rng, resamples=resamples)
-        tests.append((mean, spread))
-        # Three deviations from their own median contain two numbers: too few for a test of the spread.
-        p_values.append((mean.p_value, spread.p_value if np.size(new) >= LOOKS[0] else 1.0))
-    adjusted = holm(np.ravel(p_values)).reshape(-1, 2)
-    shares = {"alpha": alpha / looks, "beta": beta / looks}
+    tests = [_test(comparison, rng, resamples) for comparison in comparisons.values()]
+    # A spread of too few seeds is a test that cannot reject; one that nobody asks for is none.
+    asked = [1 + comparison.spread for comparison in comparisons.values()]
+    pairs = zip(asked, tests, strict=True)
+    p_values = [[mean.p_value, spread.p_value if spread else 1.0][:tried] for tried, (mean, spread) in pairs]
+    adjusted = iter(holm([value for pair in p_values for value in pair]).tolist())
     return {
-        name: _decide(comparison, pair, (float(row[0]), float(row[1])), family=adjusted.size, **shares)
-        for (name, comparison), pair, row in zip(comparisons.items(), tests, adjusted, strict=True)
+        name: _decide(
+            comparison,
+            *pair,
+            (next(adjusted), next(adjusted) if comparison.spread else 1.0),
+            family=sum(asked),
+            alpha=alpha / looks,
+            beta=beta / looks,
+        )
+        for (name, comparison), pair in zip(comparisons.items(), tests, strict=True)
     }
+
+
+def _test(comparison: Comparison, rng: np.random.Generator, resamples: int) -> tuple[OneSidedTest, OneSidedTest | None]:
+    """Return the tests of the mean and of the spread; below five new seeds the spread is not judged."""
+    old, new, worse = comparison.reference, comparison.sample, comparison.worse
+    # Three deviations from their own median contain two numbers: too few for a test of the spread.
+    wide = comparison.spread and np.size(new) >= LOOKS[0]
+    if comparison.paired:
+        mean = paired_test(old, new, worse=worse, resolution=comparison.resolution)
+        return mean, paired_spread_test(old, new) if wide else None
+    mean = permutation_test(old, new, worse=worse, rng=rng, resamples=resamples)
+    return mean, spread_test(old, new, rng=rng, resamples=resamples) if wide else None
+
+
+def _interval(comparison: Comparison, alpha: float) -> Interval:
+    old, new = comparison.reference, comparison.sample
+    if comparison.paired:
+        return paired_interval(old, new, alpha=alpha, resolution=comparison.resolution)
+    return change_interval(old, new, alpha=alpha)
 
 
 def _decide(
     comparison: Comparison,
-    tests: tuple[PermutationTest, PermutationTest],
+    mean: OneSidedTest,
+    spread: OneSidedTest | None,
     adjusted: tuple[float, float],
     *,
     family: int,
@@ -168,25 +204,27 @@ def _decide(
     beta: float,
 ) -> Decision:
     """Return the decision on one comparison at one look, which may spend alpha and beta."""
-    (mean, spread), (mean_p, spread_p) = tests, adjusted
+    mean_p, spread_p = adjusted
     margin, sign = comparison.margin, worse_sign(comparison.worse)
     if not 0 <= margin < inf:
         raise ValueError(f"margin must be finite and not negative, not {margin!r}")
-    old, new = comparison.reference, comparison.sample
-    change = change_interval(old, new, alpha=beta)
+    change = _interval(comparison, beta)
     least, most = sorted((sign * change.low, sign * change.high))  # of the loss
+    strict = _interval(comparison, alpha / family)
+    gain = -max(sign * strict.low, sign * strict.high)  # at least so much, beyond chance
     verdict, finding = _conclude(
         worse=mean_p <= alpha and least > 0,
         wider=spread_p <= alpha,
         within=most <= margin,
+        better=comparison.suspicious and gain > margin,
         able=mean.smallest_p <= alpha / family,
     )
-    found = smallest_shift(old, np.size(new), alpha=alpha / family, beta=beta, margin=margin, power=POWER)
     return Decision(
         verdict=verdict,
         finding=finding,
-        reference_size=np.size(old),
-        sample_size=np.size(new),
+        reference_size=np.size(comparison.reference),
+        sample_size=np.size(comparison.sample),
+        paired=comparison.paired,
         margin=margin,
         change=change,
         mean=mean,
@@ -194,20 +232,30 @@ def _decide(
         spread=spread,
         spread_p=spread_p,
         threshold=alpha,
-        smallest_shift=sign * found,
+        smallest_shift=sign * _find_shift(comparison, alpha=alpha / family, beta=beta),
     )
 
 
-def _conclude(*, worse: bool, wider: bool, within: bool, able: bool) -> tuple[Outcome, str]:
+def _find_shift(comparison: Comparison, *, alpha: float, beta: float) -> float:
+    old, new, margin = comparison.reference, comparison.sample, comparison.margin
+    if comparison.paired:
+        step = comparison.resolution
+        return paired_shift(old, new, alpha=alpha, beta=beta, margin=margin, power=POWER, resolution=step)
+    return smallest_shift(old, np.size(new), alpha=alpha, beta=beta, margin=margin, power=POWER)
+
+
+def _conclude(*, worse: bool, wider: bool, within: bool, better: bool, able: bool) -> tuple[Outcome, str]:
     """Return the verdict and the finding by the decision table of docs/statistics.md."""
     if wider:
         return "REGRESSED", "worse mean and wider spread" if worse else "wider spread"
     if worse and not within:
         return "REGRESSED", "worse mean"
-    if not able:
-        return "INCONCLUSIVE", "too few seeds for any loss to be significant"
+    if better:
+        return "BETTER", "better by more than the margin: suspicious, unless it is explained"
     if within:
         return "PASS", "worse mean, but within the margin" if worse else "within the margin"
+    if not able:
+        return "INCONCLUSIVE", "too few seeds for any loss to be significant"
     return "INCONCLUSIVE", "neither worse nor within the margin"
 
 
@@ -225,13 +273,16 @@ def format_decision(decision: Decision, *, scale: float = 1.0, unit: str = "", d
         return f"{scale * value:+.{digits}f}"
 
     change, seeds = decision.change, "seed" if decision.sample_size == 1 else "seeds"
-    spread = f"{decision.spread_p:.2g}" if decision.sample_size >= LOOKS[0] else "not judged"
+    sizes = f"{decision.sample_size} {seeds} against {decision.reference_size}"
+    if decision.paired:
+        sizes = f"{decision.sample_size} pairs of seeds"
+    spread = f"{decision.spread_p:.2g}" if decision.spread else "not judged"
     power = f"would detect {text(decision.smallest_shift)}{unit} with {POWER:.0%} power"
     return (
         f"{decision.verdict}: {decision.finding}; change {text(change.estimate)}{unit} "
         f"({change.level:.1%} interval {text(change.low)} to {text(change.high)}), "
         f"margin {scale * decision.margin:.{digits}f}; p of the mean {decision.mean_p:.2g}, "
         f"of the spread {spread} (significant up to {decision.threshold:.2g}); "
-        f"{decision.sample_size} {seeds} against {decision.reference_size}; "
+        f"{sizes}; "
         f"{power if isfinite(decision.smallest_shift) else 'could not detect any loss'}"
     )

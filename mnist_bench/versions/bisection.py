@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Question", "Turn", "ask", "bisect", "list_open"]
 
-_HOLDS = {Verdict.PASS: True, Verdict.IDENTICAL: True, Verdict.KNOWN: False, Verdict.REGRESSED: False}
+_HOLDS = {
+    **dict.fromkeys((Verdict.PASS, Verdict.BETTER, Verdict.IDENTICAL), True),
+    **dict.fromkeys((Verdict.KNOWN, Verdict.REGRESSED), False),
+}
 _ANSWERS = {True: "holds", False: "does not hold", None: "gives no answer"}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mnist_bench.stats.permutation import (
-    PermutationTest,
+    OneSidedTest,
     _random_sums,
     check_values,
     holm,
@@ -144,7 +144,7 @@ def test_permutation_test_reports_the_difference_in_the_unit_of_the_values() -> 
     """The difference is sample minus reference, whichever direction is worse."""
     for worse in ("lower", "higher"):
         test = permutation_test([1.0, 3.0], [5.0, 6.0], worse=worse, rng=generator())
-        assert isinstance(test, PermutationTest)
+        assert isinstance(test, OneSidedTest)
         assert test.difference == 3.5
 
 
@@ -181,7 +181,7 @@ def test_bad_values_are_refused_by_name(values: object, message: str) -> None:
             test([1.0, 2.0], values)
 
 
-def spread_by_default(reference: object, sample: object) -> PermutationTest:
+def spread_by_default(reference: object, sample: object) -> OneSidedTest:
     """Run the spread test with a fixed generator."""
     return spread_test(reference, sample, rng=generator(), resamples=1_999)
 

@@ -132,13 +132,15 @@ def test_a_real_loss_within_the_margin_passes_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worse", "wider", "within", "able"), list(product([False, True], repeat=4)), ids="{:d}".format
+    ("worse", "wider", "within", "better", "able"), list(product([False, True], repeat=5)), ids="{:d}".format
 )
-def test_decision_table(*, worse: bool, wider: bool, within: bool, able: bool) -> None:
-    """REGRESSED needs a significant finding; PASS needs a proof by enough seeds to show the opposite."""
-    verdict, finding = _conclude(worse=worse, wider=wider, within=within, able=able)
-    assert (verdict == "REGRESSED") == (wider or (worse and not within))
-    assert (verdict == "PASS") == (within and able and not wider)
+def test_decision_table(*, worse: bool, wider: bool, within: bool, better: bool, able: bool) -> None:
+    """REGRESSED needs a significant finding; PASS and BETTER need a proof by the interval, and nothing else."""
+    verdict, finding = _conclude(worse=worse, wider=wider, within=within, better=better, able=able)
+    regressed = wider or (worse and not within)
+    assert (verdict == "REGRESSED") == regressed
+    assert (verdict == "BETTER") == (better and not regressed)
+    assert (verdict == "PASS") == (within and not better and not regressed)
     assert finding
 
 

@@ -38,6 +38,7 @@ SIGNS = {"good": "✓ ", "known": "◆ ", "bad": "✗ ", "open": "? ", "moved": 
 LEGEND = [
     ("IDENTICAL", "good", "the same bits: nothing can have got worse"),
     ("PASS", "good", "the bound holds"),
+    ("BETTER", "known", "better beyond chance by more than the margin: suspicious, unless it is explained"),
     ("KNOWN", "known", "a regression on the reviewed list"),
     ("REGRESSED", "bad", "worse, and not by chance"),
     ("MOVED", "moved", "other bits: if trainings end in other weights, statistics judge accuracy and loss"),
