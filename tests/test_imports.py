@@ -23,13 +23,21 @@ MOST_MODULES = 16  # of one folder: as many as a reader takes in at a glance
 
 # What judges: it sees records only, so that it runs in milliseconds and wherever there is no TensorFlow.
 JUDGES = (
-    *("checks.records", "checks.known", "checks.baselines", "checks.accuracy"),
+    *("checks.names", "checks.records", "checks.known", "checks.baselines", "checks.accuracy"),
     *("timing.records", "timing.store", "timing.gate", "timing.ab.records", "timing.ab.calibration"),
     "versions.report",
 )
 # What runs in an environment under test: it needs the standard library, NumPy and TensorFlow alone. The pool and the
 # campaign are the parent's.
-MEASURED = ("records", "training", "checks.layers", "checks.records", "timing.ab.worker", "timing.ab.faults")
+MEASURED = (
+    "records",
+    "training",
+    "checks.layers",
+    "checks.names",
+    "checks.records",
+    "timing.ab.worker",
+    "timing.ab.faults",
+)
 PARENTS = ("records.serial", "training.campaign", "training.workers.pool")
 TRAINERS = {
     *("training.data.dataset", "training.engines", "training.fused", "training.runner"),

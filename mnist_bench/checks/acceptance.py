@@ -12,7 +12,7 @@ from mnist_bench.checks.accuracy import compare_values, format_metric, judge_thr
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.layers.guard import guard
-from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
+from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import ProbeRecord, describe_difference, judge_probes
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers import serve
-from mnist_bench.checks.layers.fast import name_fast_checks
+from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import check_answer
 from mnist_bench.records.environment import EnvironmentRecord

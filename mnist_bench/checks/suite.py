@@ -18,8 +18,8 @@ from mnist_bench.checks.elsewhere import (
     ask_probes,
     did_not_run,
 )
-from mnist_bench.checks.layers.fast import name_fast_checks
 from mnist_bench.checks.layers.structure import check_environment
+from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
 from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys

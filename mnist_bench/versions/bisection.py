@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.layers.fast import FAST_CHECKS
+from mnist_bench.checks.names import FAST_CHECKS
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import Verdict, conclude

@@ -13,7 +13,7 @@ from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
+from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import RecordError, dump_json, load, save

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.interpreters import make_interpreter
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
-from mnist_bench.checks.layers.fast import name_fast_checks
+from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.process import Side, measure_round

@@ -10,7 +10,7 @@ import pytest
 from fixtures.records import make_history
 from mnist_bench.checks import baselines, suite
 from mnist_bench.checks.layers import contracts
-from mnist_bench.checks.layers.fast import name_fast_checks
+from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import TrainingConfig

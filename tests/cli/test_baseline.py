@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks import baselines
-from mnist_bench.checks.layers.probes import PROBE_EPOCHS, list_stages
+from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import load, save

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.records import make_history
 from mnist_bench.checks.baselines import find_folder
-from mnist_bench.checks.layers.fast import FAST_CHECKS
+from mnist_bench.checks.names import FAST_CHECKS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.bisection import Question, ask, bisect, list_open

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from filelock import FileLock
 
-from mnist_bench.checks.layers.fast import name_fast_checks
+from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.serial import RecordError, dump_folded, load
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.versions import matrix, measurement

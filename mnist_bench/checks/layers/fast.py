@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.layers import arithmetic, contracts, reproducibility, structure
 from mnist_bench.checks.layers.guard import guard
-from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
+from mnist_bench.checks.names import CONTRACT_NAMES, name_fast_checks
+from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.training.backend import choose_device
 from mnist_bench.training.engines import check_engine, check_steps
 
@@ -17,31 +18,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.data.dataset import Dataset
 
-__all__ = ["FAST_CHECKS", "name_fast_checks", "run_fast_checks"]
-
-FAST_CHECKS = (
-    *("structure/layers", "structure/initial-weights"),
-    *(f"contract/{name}" for name in contracts.CONTRACTS),
-    *("arithmetic/oracle", "reproducibility/op-determinism", "reproducibility/bits"),
-)
-"""The names of the checks, without a case."""
-
-
-def name_fast_checks(labs: Sequence[str], engine: str) -> list[str]:
-    """Return the names of the checks in their order, with their cases.
-
-    Args:
-        labs: Keys of `LABS`.
-        engine: A key of `ENGINES`.
-    """
-    cases = [Case(lab, engine) for lab in labs]
-    return [
-        *(f"structure/{check}[{lab}]" for lab in labs for check in ("layers", "initial-weights")),
-        *(f"contract/{name}[{engine}]" for name in contracts.CONTRACTS),
-        *(f"arithmetic/oracle[{case}]" for case in cases),
-        "reproducibility/op-determinism",
-        *(f"reproducibility/bits[{case}]" for case in cases),
-    ]
+__all__ = ["run_fast_checks"]
 
 
 def run_fast_checks(
@@ -74,7 +51,7 @@ def run_fast_checks(
     checks: list[Callable[[], CheckResult]] = []
     for lab in labs:
         checks += [partial(structure.check_layers, lab), partial(structure.check_initial_weights, lab)]
-    checks += [partial(contracts.check_contract, name, engine) for name in contracts.CONTRACTS]
+    checks += [partial(contracts.check_contract, name, engine) for name in CONTRACT_NAMES]
     checks += [partial(arithmetic.check_arithmetic, lab, engine) for lab in labs]
     checks.append(reproducibility.check_determinism)
     with reproducibility.FreshProcess() as fresh:

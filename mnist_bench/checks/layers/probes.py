@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_bench.checks.layers import tracers
+from mnist_bench.checks.names import PROBE_EPOCHS, PROBED_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
@@ -33,12 +34,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["PROBE_EPOCHS", "list_stages", "probe"]
+__all__ = ["probe"]
 
-PROBE_EPOCHS = 5  # that a probe follows if nobody says otherwise
-
-# Epochs whose weights are probed, as far as the training goes.
-_EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
 _BATCH = 128
 _EVALUATED = 1000
 
@@ -65,14 +62,6 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
         dataset=DatasetRecord(source=dataset.name, digest=dataset.digest),
         stages=stages,
     )
-
-
-def list_stages(lab: Lab, epochs: int) -> list[str]:
-    """Return the names of the stages that `probe` gives, in the order of training."""
-    mask = ["dropout mask"] if lab.dropout else []
-    followed = [epoch for epoch in range(1, epochs + 1) if epoch in _EPOCHS or epoch == epochs]
-    names = ["forward", "loss", "gradient", "update", "evaluation"]
-    return ["initial weights", "data order", *mask, *names, *(f"weights after epoch {epoch}" for epoch in followed)]
 
 
 def _probe_stages(
@@ -110,7 +99,7 @@ def _probe_epochs(
     kept: dict[int, list[Floats]] = {}
 
     def keep(epoch: int, _figures: Any) -> None:
-        if epoch + 1 in _EPOCHS or epoch + 1 == epochs:
+        if epoch + 1 in PROBED_EPOCHS or epoch + 1 == epochs:
             kept[epoch + 1] = [np.array(weight) for weight in model.get_weights()]
 
     train_model(model, prepared, config, epochs=epochs, on_epoch=keep)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.checks.layers import probes
+from mnist_bench.checks.names import list_stages
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.labs import LABS
@@ -41,7 +42,7 @@ def test_stages_come_in_the_order_of_training(base: ProbeRecord) -> None:
         "weights after epoch 1",
         "weights after epoch 2",
     ]
-    assert [stage.name for stage in base.stages] == probes.list_stages(LABS["dropout"], 2)
+    assert [stage.name for stage in base.stages] == list_stages(LABS["dropout"], 2)
 
 
 def test_a_probe_repeats_itself(base: ProbeRecord, tiny: Dataset) -> None:

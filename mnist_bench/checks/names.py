@@ -1,0 +1,61 @@
+"""The names of all that a version is checked by: the stages of a probe, the contracts, the checks without a baseline.
+
+Those who judge a record hold it against these lists: what is measured nowhere is missing in every record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_bench.records.config import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_bench.training.labs import Lab
+
+__all__ = ["CONTRACT_NAMES", "FAST_CHECKS", "PROBED_EPOCHS", "PROBE_EPOCHS", "list_stages", "name_fast_checks"]
+
+PROBE_EPOCHS = 5
+"""The epochs that a probe follows if nobody says otherwise."""
+
+PROBED_EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
+"""The epochs whose weights are probed, as far as the training goes; the last epoch is probed, too."""
+
+CONTRACT_NAMES = (
+    *("every-sample-once", "full-epoch", "order-by-seed", "new-order", "validation-apart", "labels-aligned"),
+    *("mean-loss", "dropout-share", "dropout-new-mask", "dropout-scale", "dropout-evaluation"),
+)
+"""The keys of `contracts.CONTRACTS`, in their order."""
+
+FAST_CHECKS = (
+    *("structure/layers", "structure/initial-weights"),
+    *(f"contract/{name}" for name in CONTRACT_NAMES),
+    *("arithmetic/oracle", "reproducibility/op-determinism", "reproducibility/bits"),
+)
+"""The names of the checks that need no baseline, without a case."""
+
+
+def list_stages(lab: Lab, epochs: int) -> list[str]:
+    """Return the names of the stages that a probe has, in the order of training."""
+    mask = ["dropout mask"] if lab.dropout else []
+    followed = [epoch for epoch in range(1, epochs + 1) if epoch in PROBED_EPOCHS or epoch == epochs]
+    names = ["forward", "loss", "gradient", "update", "evaluation"]
+    return ["initial weights", "data order", *mask, *names, *(f"weights after epoch {epoch}" for epoch in followed)]
+
+
+def name_fast_checks(labs: Sequence[str], engine: str) -> list[str]:
+    """Return the names of the checks that need no baseline, in their order, with their cases.
+
+    Args:
+        labs: Keys of `LABS`.
+        engine: A key of `ENGINES`.
+    """
+    cases = [Case(lab, engine) for lab in labs]
+    return [
+        *(f"structure/{check}[{lab}]" for lab in labs for check in ("layers", "initial-weights")),
+        *(f"contract/{name}[{engine}]" for name in CONTRACT_NAMES),
+        *(f"arithmetic/oracle[{case}]" for case in cases),
+        "reproducibility/op-determinism",
+        *(f"reproducibility/bits[{case}]" for case in cases),
+    ]
