@@ -13,7 +13,7 @@ import typer
 from mnist_bench import __version__
 from mnist_bench.cli.ab import ab, calibrate
 from mnist_bench.cli.baseline import baseline
-from mnist_bench.cli.check import check, probe
+from mnist_bench.cli.check import check
 from mnist_bench.cli.compare import compare
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
@@ -55,7 +55,7 @@ def _options(
         raise typer.Exit(2)
 
 
-for command in (run, env, data, lab, check, probe, compare, sweep, ab, calibrate):
+for command in (run, env, data, lab, check, compare, sweep, ab, calibrate):
     app.command()(command)
 for name, group in {"baseline": baseline, "matrix": matrix, "timings": timings}.items():
     app.add_typer(group, name=name)

@@ -33,6 +33,7 @@ class Successor:
 SUCCESSORS = {
     "bisect-versions": Successor(command="matrix bisect"),
     "export": Successor(command="matrix export"),
+    "probe": Successor(command="check", options={"--out": "--save-digests"}, added=("--save-digests", "probes")),
     "report": Successor(command="matrix report"),
 }
 

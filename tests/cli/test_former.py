@@ -30,7 +30,9 @@ def test_what_replaced_it_is_there(command: Callable[..., Any], name: str) -> No
 
 
 def test_arguments_are_translated() -> None:
-    """They are quoted as a shell needs them."""
+    """They are quoted as a shell needs them; an option that has another name gets that name."""
+    assert translate("probe", ["mlp"]) == "mnist-bench check mlp --save-digests probes"
+    assert translate("probe", ["--out=x", "mlp"]) == "mnist-bench check --save-digests=x mlp"
     assert (
         translate("report", ["my records", "--out", "x.html"]) == "mnist-bench matrix report 'my records' --out x.html"
     )

@@ -68,7 +68,7 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
 
 
 def list_stages(lab: Lab, epochs: int) -> list[str]:
-    """Return the names of the stages that `probe` gives, in the order of training."""
+    """Return the names of the stages that a probe has, in the order of training."""
     mask = ["dropout mask"] if lab.dropout else []
     followed = [epoch for epoch in range(1, epochs + 1) if epoch in _EPOCHS or epoch == epochs]
     names = ["forward", "loss", "gradient", "update", "evaluation"]
