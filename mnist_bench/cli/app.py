@@ -13,12 +13,11 @@ import typer
 from mnist_bench import __version__
 from mnist_bench.cli.ab import ab, calibrate
 from mnist_bench.cli.baseline import baseline
-from mnist_bench.cli.bisect import bisect_versions
-from mnist_bench.cli.check import check, probe
+from mnist_bench.cli.check import check
 from mnist_bench.cli.compare import compare
+from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
-from mnist_bench.cli.matrix import matrix
-from mnist_bench.cli.report import export, report
+from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.shell import Debug, remove_empty_folders, say
 from mnist_bench.cli.streams import flush_streams, guard_streams
@@ -56,11 +55,11 @@ def _options(
         raise typer.Exit(2)
 
 
-# In the order of the help: typer makes `bisect-versions` of `bisect_versions`.
-for command in (run, env, data, lab, check, probe, compare, export, bisect_versions, report, sweep, ab, calibrate):
+for command in (run, env, data, lab, check, compare, sweep, ab, calibrate):
     app.command()(command)
 for name, group in {"baseline": baseline, "matrix": matrix, "timings": timings}.items():
     app.add_typer(group, name=name)
+add_former(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

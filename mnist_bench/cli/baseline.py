@@ -64,7 +64,9 @@ def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None
 
 @baseline.command()
 def accept(
-    records: Annotated[Path, typer.Argument(help="A folder of training records, or of probe files.")],
+    records: Annotated[
+        Path, typer.Argument(help="A folder of training records, or of what `check --save-digests` wrote.")
+    ],
     *,
     why: options.Why,
     folder: options.Baselines = None,

@@ -1,25 +1,39 @@
-"""The commands `check` and `probe`: everything that may have regressed, and the digests of a training's stages."""
+"""The command `check`: everything that may have regressed; or the digests of every stage of training, saved."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import check_reports, default_folder, echo, existing_folder, load_data, write_report
+from mnist_bench.cli.shell import (
+    check_reports,
+    default_folder,
+    echo,
+    existing_folder,
+    list_given,
+    load_data,
+    write_report,
+)
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from mnist_bench.checks.suite import CheckPlan
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.verdicts import CheckResult
 
-__all__ = ["check", "probe"]
+__all__ = ["check"]
+
+_SHARED = ("labs", "engine", "data", "device")
+_DIGESTS = ("save_digests", "epochs", "seed")
 
 
 def check(
+    context: typer.Context,
     labs: options.Labs = None,
     *,
     engine: options.Engine = "epoch",
@@ -44,6 +58,30 @@ def check(
     json: options.Json = False,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")] = None,
     markdown: options.Markdown = None,
+    save_digests: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Check nothing, and write the digest of every stage of training to FOLDER/LAB-ENGINE.json, for"
+            " `compare` and `baseline accept`.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.whole_number(1),
+            metavar="N",
+            help="With --save-digests: the epochs of training to follow; 5 if not given.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.whole_number(),
+            metavar="N",
+            help=f"With --save-digests: the seed; {FIRST_SEED} if not given.",
+        ),
+    ] = None,
 ) -> None:
     """Check everything that may have regressed, the sharpest test first, and print one line per check.
 
@@ -53,17 +91,26 @@ def check(
     4 no baseline.
     """
     from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.checks.names import PROBE_EPOCHS
     from mnist_bench.checks.suite import CheckPlan
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.files import check_folder
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_json, format_junit, format_markdown, format_summary
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
 
+    _refuse_mixed(list_given(context))
+    names = [check_lab(lab).name for lab in dict.fromkeys(labs or LABS)]
+    if save_digests is not None:
+        followed = functools.partial(TrainingConfig, engine=engine, data=data, device=device)
+        number = FIRST_SEED if seed is None else seed
+        _save_digests([followed(lab=lab, epochs=epochs or PROBE_EPOCHS, seed=number) for lab in names], save_digests)
+        return
     check_reports(junit, markdown)
     dataset = load_data(data)
     plan = CheckPlan(
-        labs=[check_lab(lab).name for lab in dict.fromkeys(labs or LABS)],
+        labs=names,
         engine=check_engine(engine).name,
         seeds=seeds,
         jobs=jobs,
@@ -85,35 +132,32 @@ def check(
     raise typer.Exit(exit_status(results))
 
 
-def probe(
-    labs: options.Labs = None,
-    *,
-    engine: options.Engine = "epoch",
-    epochs: Annotated[
-        int, typer.Option(parser=options.whole_number(1), metavar="N", help="Epochs of training to follow.")
-    ] = 5,
-    seed: options.Seed = FIRST_SEED,
-    data: options.Data = "auto",
-    device: options.Device = "auto",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files LAB-ENGINE.json.")] = Path("probes"),
-) -> None:
-    """Write the digest of every stage of training, one file per lab; `compare` names the first that differs."""
+def _refuse_mixed(given: list[str]) -> None:
+    """Refuse options that are for the checks together with those for the digests.
+
+    Raises:
+        ValueError: Such options are given.
+    """
+    saves = "save_digests" in given
+    wrong = [name for name in given if (name not in (*_SHARED, *_DIGESTS) if saves else name in _DIGESTS)]
+    if wrong:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
+        why = "--save-digests checks nothing, and goes without" if saves else "only --save-digests goes with"
+        raise ValueError(f"{why} {names}")
+
+
+def _save_digests(configs: list[TrainingConfig], folder: Path) -> None:
+    """Probe these trainings, and write the file of each; nothing is overwritten."""
     from mnist_bench.checks.elsewhere import ask_probes
-    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import save
-    from mnist_bench.training.labs import LABS
     from mnist_bench.training.runner import check_config
 
-    configs = [
-        check_config(TrainingConfig(lab=lab, engine=engine, epochs=epochs, seed=seed, data=data, device=device))
-        for lab in dict.fromkeys(labs or LABS)
-    ]
-    paths = [out / f"{config.case}.json" for config in configs]
+    paths = [folder / f"{check_config(config).case}.json" for config in configs]
     for path in paths:
-        check_replaceable(path)
-    dataset = load_data(data)
-    source = dataset.name if data == "auto" else data
+        check_replaceable(path, option="--save-digests")
+    dataset = load_data(configs[0].data)
+    source = dataset.name if configs[0].data == "auto" else configs[0].data
     asked = ask_probes(None, [dataclasses.replace(config, data=source) for config in configs])
     for record, path in zip(asked, paths, strict=True):
         save(record, path)

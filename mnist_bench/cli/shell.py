@@ -22,6 +22,7 @@ __all__ = [
     "echo",
     "existing_folder",
     "find_versions",
+    "list_given",
     "load_data",
     "make_family",
     "make_setup",
@@ -56,6 +57,12 @@ def echo(text: str, *, err: bool = False) -> None:
 def make_family(text: str) -> typer.Typer:
     """Return an empty family of commands, such as `baseline`, with this help."""
     return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=text)
+
+
+def list_given(context: typer.Context) -> list[str]:
+    """Return the names of the parameters that the user has given, defaults left out."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
 def load_data(source: str) -> Dataset:

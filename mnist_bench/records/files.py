@@ -47,12 +47,13 @@ def replace_own(path: Path, content: bytes, *marks: str) -> None:
     write_atomically(path, content, overwrite=True)
 
 
-def check_replaceable(path: Path, *marks: str) -> None:
+def check_replaceable(path: Path, *marks: str, option: str = "--out") -> None:
     """Find out, before the work, whether `replace_own` can write to `path` after the work; makes the folder.
 
     Args:
         path: Where the file will be written.
         marks: As for `replace_own`; without marks there must be no file.
+        option: The option with which the user chose the place.
 
     Raises:
         FileExistsError: Another file is there.
@@ -65,7 +66,7 @@ def check_replaceable(path: Path, *marks: str) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return
     if not marks and path.exists():
-        raise FileExistsError(f"{path} exists already: choose another place with --out")
+        raise FileExistsError(f"{path} exists already: choose another place with {option}")
     _refuse_foreign(path, marks)
     try:
         check_folder(Path(os.path.realpath(path)).parent)

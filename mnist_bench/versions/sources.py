@@ -1,4 +1,4 @@
-"""What `compare` and `export` are given: record files, folders, interpreters and names of versions."""
+"""What `compare` and `matrix export` are given: record files, folders, interpreters and names of versions."""
 
 from __future__ import annotations
 

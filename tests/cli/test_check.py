@@ -1,4 +1,4 @@
-"""The commands `check` and `probe`: what they print and write."""
+"""The command `check`: what it prints, writes and refuses."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def test_check_fast_needs_no_baseline(
     assert (tmp_path / "report.md").read_text().startswith("**PASS: 1 PASS**")
 
 
-def test_probe_overwrites_nothing(
+def test_digests_overwrite_nothing(
     command: Callable[..., Any], check_refused: Callable[..., None], probe_file: Path
 ) -> None:
     """A file in the way is named before anything is trained."""
-    answer = command("probe", "mlp", "--out", probe_file.parent)
-    check_refused(answer, "mlp-epoch.json exists already: choose another place with --out")
+    answer = command("check", "mlp", "--save-digests", probe_file.parent)
+    check_refused(answer, "mlp-epoch.json exists already: choose another place with --save-digests")
 
 
 def test_a_lab_that_is_given_twice_is_probed_once(
@@ -53,8 +53,46 @@ def test_a_lab_that_is_given_twice_is_probed_once(
 
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
     monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_probes", ask)
-    answer = command("probe", "mlp", "perceptron", "mlp", "--out", tmp_path / "new")
+    answer = command("check", "mlp", "perceptron", "mlp", "--save-digests", tmp_path / "new")
     assert (answer.status, asked) == (0, ["mlp", "perceptron"])
+
+
+def test_digests_are_of_what_was_asked_for(
+    command: Callable[..., Any], probe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
+) -> None:
+    """Engine, epochs, seed, data and device; five epochs of the first seed if nobody says otherwise."""
+    record, asked = load(probe_file, ProbeRecord), []
+
+    def ask(_python: object, configs: Sequence[TrainingConfig]) -> Iterator[ProbeRecord]:
+        asked.extend((c.engine, c.epochs, c.seed, c.data, c.device) for c in configs)
+        return (record for _ in configs)
+
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
+    monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_probes", ask)
+    options = ("--engine", "fused", "--epochs", 2, "--seed", 0, "--data", "digits", "--device", "cpu")
+    answer = command("check", "mlp", "--save-digests", tmp_path / "new", *options)
+    assert answer.out.startswith(f"{tmp_path / 'new' / 'mlp-fused.json'}: {len(record.stages)} stages, ")
+    assert command("check", "mlp", "--save-digests", tmp_path / "new").status == 0
+    assert asked == [("fused", 2, 0, "digits", "cpu"), ("epoch", 5, 1671, "tiny", "auto")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epochs", 2, "--seed", 7), "only --save-digests goes with --epochs, --seed"),
+        (
+            ("--save-digests", "x", "--fast", "--jobs", 1, "--json"),
+            "--save-digests checks nothing, and goes without --fast, --jobs, --json",
+        ),
+        (("--save-digests", "x", "--epochs", 0), "0 is not allowed: it must be 1 or more"),
+    ],
+    ids=["digests", "checks", "epochs"],
+)
+def test_options_of_the_other_work_are_refused(
+    command: Callable[..., Any], check_refused: Callable[..., None], arguments: tuple[object, ...], message: str
+) -> None:
+    """Also if the value that is given is the default."""
+    check_refused(command("check", "mlp", *arguments), message)
 
 
 def test_a_probe_that_fails_is_no_bad_input(
@@ -67,7 +105,7 @@ def test_a_probe_that_fails_is_no_bad_input(
 
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
     monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_probes", fail)
-    answer = command("probe", "mlp", "--data", "digits", "--out", tmp_path / "new")
+    answer = command("check", "mlp", "--data", "digits", "--save-digests", tmp_path / "new")
     assert answer == (3, "", "mnist-bench: fit raised TypeError: no float16\n")
 
 

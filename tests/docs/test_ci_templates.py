@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import typer
 import yaml
 from packaging.requirements import Requirement
 
-from mnist_bench.cli.app import app
+from fixtures.commandline import parse
 from mnist_bench.versions.matrix import add_version
 from mnist_bench.versions.releases import VersionSpec
 
@@ -109,33 +107,12 @@ def measure_all(folder: Path) -> None:
         (folder / "records" / f"{name}.json").write_text("{}")
 
 
-def parse(words: list[str]) -> None:
-    """Read a command line with the real command, and run nothing.
-
-    Raises:
-        Exception: typer's own, where there is no such command, option or argument, or one is missing.
-    """
-    command: Any = typer.main.get_command(app)
-    while hasattr(command, "commands"):
-        name, *words = words
-        assert name in command.commands, f"no such command: {name}"
-        command = command.commands[name]
-    command.make_context(command.name, list(words))
-
-
 def check_calls(ran: Ran) -> list[list[str]]:
     """Check that the real command can read all calls; return the calls."""
     calls = [words for program, *words in ran.calls if program == "mnist-bench"]
     for words in calls:
         parse(words)
     return calls
-
-
-def list_documented() -> list[str]:
-    """Return every command line of docs/ci.md."""
-    text = (DOCS / "ci.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^    (mnist-bench .*)$", text, re.MULTILINE)
-    return [*blocks, *re.findall(r"`(mnist-bench [^`]*)`", text)]
 
 
 @pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
@@ -176,10 +153,8 @@ def test_each_version_is_compared_with_the_base(folder: Path, run: Any) -> None:
     assert set(ran.statuses) == {0}, ran.out
     calls = check_calls(ran)
     assert [words[1:3] for words in calls if words[0] == "compare"] == [["base", "newest"], ["base", "next"]]
-    assert {words[0]: words[1] for words in calls if words[0] != "compare"} == {
-        "report": "records",
-        "export": "records",
-    }
+    others = [words[:3] for words in calls if words[0] != "compare"]
+    assert others == [["matrix", "report", "records"], ["matrix", "export", "records"]]
     summary = (folder / "summary.md").read_text()
     assert "### next compared with base: nothing is worse (exit status 0)\n\n| table of next |\n" in summary
     assert summary.count("| table of ") == 2
@@ -242,27 +217,3 @@ def test_the_names_can_be_added(tmp_path: Path, file: str, base: str) -> None:
     for name in names:
         spec = VersionSpec(name=name, python="3.12", tensorflow="2.22.0-dev20260101", keras="3.14.0", pins=[])
         assert add_version(spec, tmp_path).is_file()
-
-
-@pytest.mark.parametrize("line", list_documented())
-def test_the_documented_commands_are_there(line: str) -> None:
-    """The command reads each command line of docs/ci.md."""
-    _, *words = shlex.split(line)
-    parse(words)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "chek --fast",
-        "check --quick",
-        "matrix run a --seed 3",
-        "matrix add a",
-        "compare base",
-        "export --format bencher",
-    ],
-)
-def test_a_stale_command_is_seen(line: str) -> None:
-    """The reader of command lines refuses a command, an option or a lack of arguments that the real one refuses."""
-    with pytest.raises(Exception, match=r"(?i)no such|missing"):
-        parse(line.split())

@@ -29,7 +29,7 @@ def test_an_example_gives_what_stands_there(
 ) -> None:
     """From the records of the checkout, without measuring anything; `...` stands for further lines."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("mnist_bench.cli.bisect._make_fetch", lambda *_, **__: pytest.fail)
+    monkeypatch.setattr("mnist_bench.cli.matrix.bisect._make_fetch", lambda *_, **__: pytest.fail)
     answer = command(*shlex.split(line))
     assert (answer.status, answer.err) == (0, "")
     lines = answer.out.splitlines()
@@ -39,7 +39,7 @@ def test_an_example_gives_what_stands_there(
 
 def test_the_examples_are_there() -> None:
     """One compares, one searches."""
-    assert [line.split()[0] for line, _ in list_examples()] == ["compare", "bisect-versions"]
+    assert [line.split("2.")[0].strip() for line, _ in list_examples()] == ["compare", "matrix bisect"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

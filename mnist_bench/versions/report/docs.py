@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MARK", "draw_picture", "format_results", "make_stamp", "write_docs"]
 
-MARK = "Written by mnist-bench report from the versions' records"
+MARK = "Written by mnist-bench matrix report from the versions' records"
+_FORMER_MARK = MARK.replace("matrix report", "report")  # the command had another name; its files may be replaced, too
 _READING = """The checks from structure to reproducibility judge a version alone. From bits on, a version is compared
 with its predecessor: the nearest older version that differs in one thing. A field shows the worst verdict of its
 checks."""
-_COMMANDS = """    mnist-bench matrix run              # measures what is missing
-    mnist-bench matrix pairs            # times each version against its predecessor, on a quiet machine
-    mnist-bench report --docs docs      # this page and its picture
-    mnist-bench report --out FILE.html  # the whole report, with the details of each version"""
+_COMMANDS = """    mnist-bench matrix run                     # measures what is missing
+    mnist-bench matrix pairs                   # times each version against its predecessor, on a quiet machine
+    mnist-bench matrix report --docs docs      # this page and its picture
+    mnist-bench matrix report --out FILE.html  # the whole report, with the details of each version"""
 _LAB = "mlp"  # the lab in the picture: the frozen shuffle costs it most
 
 
@@ -46,7 +47,7 @@ def write_docs(findings: Findings, folder: Path) -> list[Path]:
     if picture:
         contents[folder / "images" / "versions.svg"] = picture
     for path, text in contents.items():
-        replace_own(path, text.encode(), MARK)
+        replace_own(path, text.encode(), MARK, _FORMER_MARK)
     return list(contents)
 
 

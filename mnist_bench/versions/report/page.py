@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from mnist_bench.versions.report.findings import Findings, Trained
     from mnist_bench.versions.report.table import VersionRow
 
-__all__ = ["GENERATOR", "LEGEND", "draw_pictures", "format_letter", "format_page", "list_sections"]
+__all__ = ["LEGEND", "PAGE_MARKS", "draw_pictures", "format_letter", "format_page", "list_sections"]
 
-GENERATOR = "mnist-bench report"  # the command recognises its own pages by this mark
+_GENERATOR = "mnist-bench matrix report"
+# The command knows its own pages by these; it had another name before.
+PAGE_MARKS = [f'<meta name="generator" content="{name}">' for name in (_GENERATOR, "mnist-bench report")]
 AXES = {
     "tensorflow": "TensorFlow, each with the Keras of its time",
     "keras": "Keras on one TensorFlow",
@@ -68,7 +70,7 @@ def format_page(findings: Findings) -> str:
         **{name: getattr(findings, name) for name in ("collection", "rows", "bit_groups", "costs", "headline")},
         # The news first: a narrow screen shows the first columns.
         groups=sorted(findings.groups, key=lambda group: group not in COMPARED),
-        generator=GENERATOR,
+        generator=_GENERATOR,
         dataset=next(datasets, None),
         sections=list_sections(findings.rows),
         machines=_list_machines(findings.rows),

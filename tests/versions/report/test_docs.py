@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 OLD, NEW = "py311-tf215", "py312-tf216"
-AGAIN = "mnist-bench report --docs docs"
+AGAIN = "mnist-bench matrix report --docs docs"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The command `bisect-versions`: the first version at which a verdict changes."""
+"""The command `matrix bisect`: the first version at which a verdict changes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["bisect_versions"]
+__all__ = ["bisect"]
 
 
-def bisect_versions(
+def bisect(
     good: Annotated[str, typer.Argument(help="A version that holds, such as py311-tf215.")],
     bad: Annotated[str, typer.Argument(help="A version that does not hold, such as py313-tf221.")],
     *,
@@ -48,7 +48,8 @@ def bisect_versions(
     """
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import check_lab
-    from mnist_bench.versions.bisection import Question, bisect, list_open
+    from mnist_bench.versions import bisection
+    from mnist_bench.versions.bisection import Question, list_open
     from mnist_bench.versions.folder import load_folder
     from mnist_bench.versions.matrix import find_spec
     from mnist_bench.versions.plan import MeasurementPlan
@@ -71,7 +72,7 @@ def bisect_versions(
         probed=(engine,),
         trained=engine,
     )
-    turn = bisect(question, list(specs), records, _make_fetch(specs, plan, versions, jobs=jobs, data=data))
+    turn = bisection.bisect(question, list(specs), records, _make_fetch(specs, plan, versions, jobs=jobs, data=data))
     _show_turn(turn, question, specs)
     raise typer.Exit(3 if turn.skipped or turn.odd else 0)
 

@@ -1,32 +1,24 @@
-"""The commands `matrix ...`: measure TensorFlow and Keras versions, list them, time them, add one."""
+"""The commands `matrix list`, `add` and `run`: which versions there are, what is missing of each, and measuring it."""
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, find_versions, load_data, make_family, make_setup, say
+from mnist_bench.cli.shell import echo, find_versions, make_setup, say
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.measurement import MeasurementSetup
     from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["matrix"]
-
-# More than `ab` spends, for nobody waits: with Keras 3 a round takes up to 14 s on a slow machine, so this is eight.
-_PAIR_SECONDS = 120.0
-
-matrix = make_family("Measure every TensorFlow and Keras version in an environment of its own.")
+__all__ = ["add", "list_all", "run"]
 
 
-@matrix.command()
 def run(
     names: Annotated[
         list[str] | None,
@@ -72,7 +64,6 @@ def run(
     raise typer.Exit(max([_run_one(spec, plan, setup, out, again=again, retry=retry) for spec in specs]))
 
 
-@matrix.command("list")
 def list_all(
     *,
     out: options.VersionsOut = options.VERSIONS_FOLDER,
@@ -106,40 +97,6 @@ def list_all(
         echo(f"{name:24} {spec.python:7} {spec.tensorflow:11} {spec.keras or 'any':8} {record.status:9} {lack}")
 
 
-@matrix.command()
-def pairs(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="The newer version of each pair; all pairs if not given."),
-    ] = None,
-    *,
-    out: options.VersionsOut = options.VERSIONS_FOLDER,
-    budget: options.Budget = _PAIR_SECONDS,
-    data: options.Data = "auto",
-) -> None:
-    """Time each version against its predecessor, with lab mlp and engine epoch; needs a quiet machine.
-
-    Works as `ab` does, and writes OUT/pairs/NAME.json; a pair that has a record is not measured again. Exit status:
-    0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
-    """
-    from mnist_bench.records.files import check_folder
-    from mnist_bench.versions.folder import pair_path
-    from mnist_bench.versions.matrix import find_spec, list_matrix
-    from mnist_bench.versions.releases import find_predecessor
-
-    records = list_matrix(out)
-    specs = [record.version for record in records.values()]
-    chosen = list({spec.name: spec for spec in (find_spec(name, out) for name in names)}.values()) if names else specs
-    bases = {spec.name: find_predecessor(spec, specs) for spec in chosen}
-    if names and None in bases.values():
-        first = next(name for name, base in bases.items() if base is None)
-        raise ValueError(f"{first}: has no predecessor, because it is the first version of its axis")
-    check_folder(pair_path(out, "").parent)
-    measure = functools.partial(_pair_one, records=records, out=out, budget=budget, dataset=load_data(data))
-    raise typer.Exit(max([measure(base, spec) for spec in chosen if (base := bases[spec.name])]))
-
-
-@matrix.command()
 def add(
     name: Annotated[str, typer.Argument(help="A name of your own: a-z, 0-9, '.', '_' and '-'.")],
     *,
@@ -191,33 +148,6 @@ def _run_one(
     missing = find_missing(record, plan)
     echo(f"{spec.name}: {record.status}; {_describe_missing(record, missing)}")
     return 3 if record.failures or missing else 0
-
-
-def _pair_one(
-    base: VersionSpec,
-    new: VersionSpec,
-    *,
-    records: dict[str, VersionRecord],
-    out: Path,
-    budget: float,
-    dataset: Dataset,
-) -> int:
-    """Measure one pair and return its exit status; a pair that fails does not stop the others."""
-    from mnist_bench.timing.ab.console import show_rounds
-    from mnist_bench.timing.ab.records import format_ratio
-    from mnist_bench.training.workers.interpreters import CommandError
-    from mnist_bench.versions.pairs import choose_engine, measure_pair
-
-    engine = choose_engine(*(records[spec.name] for spec in (base, new) if spec.name in records))
-    try:
-        with show_rounds(budget) as show:
-            record = measure_pair(base, new, out, engine=engine, dataset=dataset, budget_seconds=budget, on_round=show)
-    except (CommandError, ValueError, OSError) as error:
-        say(f"{new.name}: {error}")
-        return 3 if isinstance(error, CommandError) else 2
-    ratios = f"wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}"
-    echo(f"{new.name}, compared with {base.name}: {record.verdict}; {ratios}")
-    return 0
 
 
 def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> str:

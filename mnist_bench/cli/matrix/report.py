@@ -1,4 +1,4 @@
-"""The commands `report` and `export`: records as a page for people, and as figures for a tracker of benchmarks."""
+"""The command `matrix report`: what changed between versions, as a page for people."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import check_reports, echo, find_versions, say, write_report
+from mnist_bench.cli.shell import echo, find_versions
 
 if TYPE_CHECKING:
     from mnist_bench.versions.report.findings import Findings
 
-__all__ = ["export", "report"]
+__all__ = ["report"]
 
 
 def report(
@@ -52,43 +52,12 @@ def report(
         _write_page(findings, out or Path("report.html"))
 
 
-def export(
-    records: Annotated[
-        list[Path],
-        typer.Argument(metavar="RECORDS...", help="Records of versions or of trainings, or folders of these."),
-    ],
-    *,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="github-action-benchmark or bencher.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of to stdout.")] = None,
-) -> None:
-    """Write the figures of records as a tracker of benchmarks reads them: losses, errors, seconds, megabytes.
-
-    Each figure has its lowest and highest value; smaller is better. What could not be measured is named on stderr.
-    Exit status: 0 written, 2 bad usage or bad input, such as a loss that is not finite.
-    """
-    from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.versions.report.export import FORMATS, check_format, collect_metrics, find_gaps
-    from mnist_bench.versions.sources import gather, load_records
-
-    write = FORMATS[check_format(form)]
-    check_reports(out)
-    loaded = load_records(records)
-    versions = gather(loaded, ", ".join(map(str, records[:3])))
-    text = write(collect_metrics(versions, [record for record in loaded if isinstance(record, TrainingRecord)]))
-    for gap in find_gaps(versions):
-        say(f"no figures: {gap}")
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        write_report(out, text)
-
-
 def _write_page(findings: Findings, path: Path) -> None:
     from mnist_bench.records.files import replace_own
     from mnist_bench.show.text import clean_line
-    from mnist_bench.versions.report.page import GENERATOR, format_page
+    from mnist_bench.versions.report.page import PAGE_MARKS, format_page
 
-    replace_own(path, format_page(findings).encode(), f'<meta name="generator" content="{GENERATOR}">')
+    replace_own(path, format_page(findings).encode(), *PAGE_MARKS)
     echo(f"{clean_line(findings.headline.sentence)}\nPage: {path}")
 
 

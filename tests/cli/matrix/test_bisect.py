@@ -1,4 +1,4 @@
-"""The command `bisect-versions`: what it prints, measures and refuses, and how it ends."""
+"""The command `matrix bisect`: what it prints, measures and refuses, and how it ends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
 
 
-def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
+def test_bisect(command: Callable[..., Any], versions: Path) -> None:
     """From the records that exist, the command finds where the verdict changes, and what else changed there."""
-    answer = command("bisect-versions", "py311-tf214", "py312-tf216", "--versions", versions)
+    answer = command("matrix", "bisect", "py311-tf214", "py312-tf216", "--versions", versions)
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.splitlines()[-1] == (
         "contract/new-order of mlp by epoch changes at py312-tf216: "
@@ -29,13 +29,13 @@ def test_bisect_versions(command: Callable[..., Any], versions: Path) -> None:
 
 
 @pytest.mark.usefixtures("stub_version")
-def test_bisect_versions_measures_what_is_missing(
+def test_bisect_measures_what_is_missing(
     command: Callable[..., Any], versions: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset
 ) -> None:
     """Only the versions that the search needs; a dry run names the candidates and measures nothing."""
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
     (versions / "py312-tf216.json").rename(versions / "away")
-    arguments = ("bisect-versions", "py311-tf215", "py312-tf218", "--versions", versions, "--data", "digits")
+    arguments = ("matrix", "bisect", "py311-tf215", "py312-tf218", "--versions", versions, "--data", "digits")
     assert command(*arguments, "--dry-run") == (0, "py312-tf216\npy312-tf217\n", "")
     asked = []
 
@@ -54,18 +54,16 @@ def test_bisect_versions_measures_what_is_missing(
     assert "py312-tf216              does not hold, measured now\n" in answer.out
 
 
-def test_bisect_versions_refuses(
-    check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path
-) -> None:
+def test_bisect_refuses(check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path) -> None:
     """Ends that are not good and bad, and unknown names."""
     arguments = ("--versions", versions)
     check_refused(
-        command("bisect-versions", "py311-tf214", "py311-tf215", *arguments),
+        command("matrix", "bisect", "py311-tf214", "py311-tf215", *arguments),
         "no change of the verdict to find",
     )
-    check_refused(command("bisect-versions", "py311-tf214", "tf15", *arguments), "unknown version 'tf15'")
+    check_refused(command("matrix", "bisect", "py311-tf214", "tf15", *arguments), "unknown version 'tf15'")
     check_refused(
-        command("bisect-versions", "py311-tf214", "py312-tf216", "--check", "contract/new-oder"),
+        command("matrix", "bisect", "py311-tf214", "py312-tf216", "--check", "contract/new-oder"),
         "unknown check 'contract/new-oder': choose from bits, accuracy, structure/layers, ",
     )
-    check_refused(command("bisect-versions", "a", "b", "--lab", "cnn"), "unknown lab 'cnn'")
+    check_refused(command("matrix", "bisect", "a", "b", "--lab", "cnn"), "unknown lab 'cnn'")

@@ -1,0 +1,1 @@
+"""The family `mnist-bench matrix`: versions of TensorFlow and Keras, measured and compared."""
