@@ -6,26 +6,24 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mnist_bench.checks.accuracy import make_metric_result
 from mnist_bench.checks.records import compare_probes, format_difference
-from mnist_bench.records.config import FIRST_SEED, Case
+from mnist_bench.records.config import Case
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status, worst_by_name
 from mnist_bench.show.text import clean_line, escape_markdown, format_line, format_markdown, format_summary
-from mnist_bench.stats.sequential import ACCURACY_MARGIN, Comparison, judge, loss_margin
 from mnist_bench.training.labs import check_lab, explain_short
-from mnist_bench.versions.bits import align_engines, compare_bits, count_same_ends, make_probe_result
+from mnist_bench.versions.bits import align_engines, compare_bits, make_probe_result
+from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
 from mnist_bench.versions.plan import find_due, find_gaps
 from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mnist_bench.checks.records import ProbeRecord
     from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.upgrade.times import RoundTimes
 
 __all__ = [
     "Compared",
@@ -91,12 +89,19 @@ def compare_probe_records(base: ProbeRecord, new: ProbeRecord) -> Compared:
     return Compared([result], [*basis, *(f"{gap.stage}: {format_difference(gap)}" for gap in differences)])
 
 
-def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
+def compare_versions(
+    base: VersionRecord,
+    new: VersionRecord,
+    rules: FigureRules | None = None,
+    rounds: Sequence[RoundTimes] = (),
+) -> Compared:
     """Compare two records.
 
     Args:
         base: The record to compare with.
         new: The record that may be worse.
+        rules: How figures are judged; None for the margins of the project, in one look.
+        rounds: The seconds of trainings that ran on both sides at the same time.
 
     Raises:
         ValueError: The records are of different data, or of trainings that differ in more than their versions.
@@ -124,7 +129,8 @@ def compare_versions(base: VersionRecord, new: VersionRecord) -> Compared:
             # Nobody trained it in full, so nothing says whether it is worse.
             results.append(_make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
     results += [result for side in new.accuracy for result in check_disaster(side)]
-    results += [*_compare_accuracy(base, new, judged), *_report_gaps(base, new)]
+    results += compare_figures(base, new, judged, rules or FigureRules(), rounds)
+    results += _report_gaps(base, new)
     if not results:
         results = [_make_inconclusive("comparison", "the two records have nothing in common")]
     basis = note_basis(base.dataset or new.dataset, [base.environment, new.environment])
@@ -218,50 +224,6 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
             yield _make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
-
-
-def _compare_accuracy(base: VersionRecord, new: VersionRecord, reasons: Mapping[Case, str]) -> Iterator[CheckResult]:
-    """Yield what the statistics say of the trained cases whose bits are not the same, all of them one family.
-
-    Args:
-        base: The record to compare with.
-        new: The record that may be worse.
-        reasons: The cases, and why their bits are not the same.
-    """
-    comparisons: dict[tuple[str, Case], Comparison] = {}
-    for case, reason in reasons.items():
-        old, now = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
-        if old is None or now is None:
-            yield _make_inconclusive(f"accuracy/{case}", "trained in one of the two only")
-            continue
-        if same := count_same_ends(old, now):
-            # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
-            yield from _make_identical(case, same, reason)
-        elif None in old.test_loss:
-            yield _make_inconclusive(f"accuracy/metrics[{case}]", "not finite in base: nothing to compare with")
-        elif not explain_short(case.lab, now.epochs) and None not in now.test_loss:  # `check_disaster` tells of both
-            losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
-            comparisons["loss", case] = Comparison(losses[0], losses[1], "higher", loss_margin(losses[0]))
-            comparisons["accuracy", case] = Comparison(old.test_accuracy, now.test_accuracy, "lower", ACCURACY_MARGIN)
-    if not comparisons:
-        return
-    # The same records give the same verdict: the random splits have a fixed seed.
-    decisions = judge(comparisons, rng=np.random.default_rng(FIRST_SEED), looks=1)
-    for (metric, case), decision in decisions.items():
-        values = np.asarray(comparisons[metric, case].sample).tolist()
-        result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
-        yield dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}")
-
-
-def _make_identical(case: Case, seeds: int, reason: str) -> Iterator[CheckResult]:
-    for metric in ("accuracy", "loss"):
-        yield CheckResult(
-            name=f"accuracy/{metric}[{case}]",
-            verdict=Verdict.IDENTICAL,
-            figure=f"the final weights, accuracy and loss of {seeds} seeds",
-            bound="the same bits",
-            evidence=reason,
-        )
 
 
 def _make_inconclusive(name: str, figure: str, *, bound: str = "measured in both") -> CheckResult:

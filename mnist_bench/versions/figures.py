@@ -1,0 +1,285 @@
+"""The figures of trainings that end in other bits: accuracy, loss, errors by class and seconds, judged by statistics.
+
+Where both versions share their random numbers, seed k of one and seed k of the other are judged as a pair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from math import exp, log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_bench.checks.accuracy import make_metric_result
+from mnist_bench.records.config import FIRST_SEED, Case
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
+from mnist_bench.stats.paired import FEWEST_PAIRS
+from mnist_bench.stats.ratios import BOUND, round_log_ratio
+from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, Comparison, Decision, judge, loss_margin
+from mnist_bench.training.labs import explain_short
+from mnist_bench.versions.bits import count_same_ends
+from mnist_bench.versions.records import probes_by_case, seeds_by_case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.upgrade.times import RoundTimes
+
+__all__ = ["CLASS_MARGIN", "FigureRules", "compare_figures", "share_streams"]
+
+CLASS_MARGIN = 5.0
+"""The margin of one class, in margins of the accuracy: a class of ten that loses so much costs half a margin."""
+
+_CLASS_SHARE = 0.2  # of alpha: the classes are thirty tests, and a fault that hits one class alone is rare
+_STREAMS = ("initial weights", "data order", "dropout mask")
+_IMAGES, _CLASSES = 10_000, 10  # of the test sets
+
+
+@dataclass(frozen=True)
+class FigureRules:
+    """By which rules figures are judged; fixed before a figure is seen.
+
+    Attributes:
+        margin: The largest loss of accuracy that does not matter.
+        looks: How many looks at growing numbers of seeds were planned.
+        bound: The largest growth of the seconds that does not matter, as a share.
+    """
+
+    margin: float = ACCURACY_MARGIN
+    looks: int = 1
+    bound: float = BOUND
+
+
+@dataclass
+class _Families:
+    """The comparisons of all cases: two families, each with its share of alpha."""
+
+    main: dict[tuple[str, Case], Comparison] = field(default_factory=dict)
+    classes: dict[tuple[int, Case], Comparison] = field(default_factory=dict)
+
+
+def share_streams(base: VersionRecord, new: VersionRecord, case: Case) -> bool:
+    """Return whether both versions draw the same random numbers from a seed, as far as the probes tell.
+
+    Initial weights, the order of the samples and the dropout masks have the same bits. This is known before any
+    training, so that no result decides how it is judged.
+    """
+    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
+    if not all(probes):
+        return False
+    sides = [
+        {stage.name: stage.digest for stage in probe.stages if stage.name in _STREAMS} for probe in probes if probe
+    ]
+    return sides[0] == sides[1] and {"initial weights", "data order"} <= sides[0].keys()
+
+
+def compare_figures(
+    base: VersionRecord,
+    new: VersionRecord,
+    reasons: Mapping[Case, str],
+    rules: FigureRules,
+    rounds: Sequence[RoundTimes] = (),
+) -> Iterator[CheckResult]:
+    """Yield what the figures say of the trained cases whose bits are not the same, all of them in one decision.
+
+    Args:
+        base: The record to compare with.
+        new: The record that may be worse.
+        reasons: The cases, and why their bits are not the same.
+        rules: By which rules they are judged.
+        rounds: The seconds of trainings that ran on both sides at the same time.
+    """
+    families = _Families()
+    for case, reason in reasons.items():
+        old, now = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
+        if old is None or now is None:
+            yield _make_inconclusive(f"accuracy/{case}", "trained in one of the two only")
+            continue
+        yield from _compare_evaluation(case, old, now)
+        if same := count_same_ends(old, now):
+            # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
+            yield from _make_identical(case, same, reason)
+        elif None in old.test_loss:
+            yield _make_inconclusive(f"accuracy/metrics[{case}]", "not finite in base: nothing to compare with")
+        elif not explain_short(case.lab, now.epochs) and None not in now.test_loss:  # `check_disaster` tells of both
+            _add_figures(families, case, old, now, rules, paired=share_streams(base, new, case))
+    _add_times(families, rounds, rules)
+    yield from _judge_main(families, reasons, rules)
+    yield from _judge_classes(families, rules)
+
+
+def _add_figures(
+    families: _Families, case: Case, old: SeedResults, now: SeedResults, rules: FigureRules, *, paired: bool
+) -> None:
+    """Add accuracy, loss and classes of a case: by pairs of the common seeds, if there are enough of them."""
+    common = [seed for seed in old.seeds if seed in now.seeds]
+    paired = paired and len(common) >= FEWEST_PAIRS
+    if paired:
+        old, now = _choose(old, common), _choose(now, common)
+    families.main["accuracy", case] = Comparison(
+        old.test_accuracy, now.test_accuracy, "lower", rules.margin, paired=paired, resolution=1 / _IMAGES
+    )
+    losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
+    margin = rules.margin / ACCURACY_MARGIN * loss_margin(losses[0])
+    # A loss has no grid but that of float32.
+    step = float(np.finfo(np.float32).eps) * float(np.mean(losses[0]))
+    families.main["loss", case] = Comparison(losses[0], losses[1], "higher", margin, paired=paired, resolution=step)
+    rates = [_list_rates(side) for side in (old, now)]
+    if rates[0] is None or rates[1] is None:
+        return  # of an earlier version of this package
+    for place in range(rates[0].shape[1]):
+        families.classes[place, case] = Comparison(
+            rates[0][:, place],
+            rates[1][:, place],
+            "higher",
+            CLASS_MARGIN * rules.margin,
+            paired=paired,
+            resolution=_CLASSES / _IMAGES,
+            spread=False,
+        )
+
+
+def _choose(side: SeedResults, seeds: Sequence[int]) -> SeedResults:
+    """Return the results of these seeds alone."""
+    places = [side.seeds.index(seed) for seed in seeds]
+    names = ["seeds", "test_accuracy", "test_loss", "final_digests", *(["predictions"] if side.predictions else [])]
+    columns: dict[str, Any] = {name: [getattr(side, name)[place] for place in places] for name in names}
+    return dataclasses.replace(side, **columns)
+
+
+def _list_rates(side: SeedResults) -> npt.NDArray[np.float64] | None:
+    """Return the share of errors, shape (seeds, classes); None if the record does not have them."""
+    predictions = [each for each in side.predictions if each]
+    if not predictions or len(predictions) < len(side.seeds):
+        return None
+    return np.array([np.divide(each.class_errors, each.class_sizes) for each in predictions])
+
+
+def _add_times(families: _Families, rounds: Sequence[RoundTimes], rules: FigureRules) -> None:
+    """Add the seconds of each case that both sides trained at the same time, as pairs of logarithms."""
+    ratios: dict[Case, list[float]] = {}
+    for each in rounds:
+        ratios.setdefault(each.case, []).append(round_log_ratio(each.wall_a, each.wall_b))
+    for case, values in ratios.items():
+        if len(values) >= FEWEST_PAIRS:
+            families.main["time", case] = Comparison(
+                np.zeros(len(values)),
+                values,
+                "higher",
+                log(1 + rules.bound),
+                paired=True,
+                spread=False,
+                suspicious=False,
+            )
+
+
+def _judge_main(families: _Families, reasons: Mapping[Case, str], rules: FigureRules) -> Iterator[CheckResult]:
+    if not families.main:
+        return
+    share = 1 - _CLASS_SHARE if families.classes else 1.0
+    # The same records give the same verdict: the random splits have a fixed seed.
+    rng = np.random.default_rng(FIRST_SEED)
+    decisions = judge(families.main, rng=rng, looks=rules.looks, alpha=share * ALPHA)
+    for (metric, case), decision in decisions.items():
+        if metric == "time":
+            yield _make_time_result(case, decision)
+            continue
+        values = np.asarray(families.main[metric, case].sample).tolist()
+        result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
+        yield dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}")
+
+
+def _make_time_result(case: Case, decision: Decision) -> CheckResult:
+    low, middle, high = (exp(value) for value in (decision.change.low, decision.change.estimate, decision.change.high))
+    finding = "faster" if decision.verdict == "PASS" and decision.change.high < 0 else decision.finding
+    return CheckResult(
+        name=f"time/fit[{case}]",
+        verdict=Verdict(decision.verdict),
+        figure=f"an epoch takes {middle:.2f} times as long ({low:.2f} to {high:.2f})",
+        bound=f"at most {exp(decision.margin):.2f} times as long",
+        evidence=f"{decision.verdict}: {finding}; p {decision.mean_p:.2g} (significant up to {decision.threshold:.2g});"
+        f" {decision.sample_size} pairs of trainings, timed together",
+        value=middle,
+    )
+
+
+def _judge_classes(families: _Families, rules: FigureRules) -> Iterator[CheckResult]:
+    """Yield one result for each case: that of the class that lost most, and the verdict of the worst."""
+    if not families.classes:
+        return
+    rng = np.random.default_rng(FIRST_SEED)
+    decisions = judge(families.classes, rng=rng, looks=rules.looks, alpha=_CLASS_SHARE * ALPHA, resamples=_RESAMPLES)
+    for case in dict.fromkeys(case for _, case in decisions):
+        own = {place: decision for (place, other), decision in decisions.items() if other == case}
+        verdict = conclude(Verdict(decision.verdict) for decision in own.values())
+        place = max(
+            (place for place, decision in own.items() if decision.verdict == verdict.value),
+            key=lambda place: -own[place].change.estimate if verdict is Verdict.BETTER else own[place].change.estimate,
+        )
+        change = own[place].change
+        yield CheckResult(
+            name=f"accuracy/classes[{case}]",
+            verdict=verdict,
+            figure=f"class {place}: {100 * change.estimate:+.2f} points of errors"
+            f" ({100 * change.low:+.2f} to {100 * change.high:+.2f}), the largest change of {len(own)} classes",
+            bound=f"no class worse by more than {100 * own[place].margin:.2f} points",
+            evidence=f"{own[place].finding}; p {own[place].mean_p:.2g} (significant up to {own[place].threshold:.2g})",
+        )
+
+
+_RESAMPLES = 19_999  # of a class: thirty tests take as long as the main ones then, and 1 / 20,000 is small enough
+
+
+def _compare_evaluation(case: Case, old: SeedResults, now: SeedResults) -> Iterator[CheckResult]:
+    """Yield whether the figures that Keras reports are those of its weights, if the records tell."""
+    gaps = [_find_gap(side) for side in (old, now)]
+    if None in gaps:
+        return
+    before, after = ((gap or 0.0) for gap in gaps)
+    name, bound = f"accuracy/evaluation[{case}]", f"within {_EVALUATION:.0e} of the loss in float64"
+    if abs(after) <= _EVALUATION:
+        was = "" if abs(before) <= _EVALUATION else f"; base reports {before:+.5f} too much: the new version is right"
+        figure = f"the loss of the weights, within {abs(after):.1g}{was}"
+        yield CheckResult(name=name, verdict=Verdict.PASS, figure=figure, bound=bound)
+        return
+    figure = f"reports a loss that differs by {after:+.5f} from that of the same weights in float64"
+    same = abs(before) > _EVALUATION
+    yield CheckResult(
+        name=name,
+        verdict=Verdict.PASS if same else Verdict.REGRESSED,
+        figure=f"{figure}; an old defect: base differs by {before:+.5f}" if same else f"{figure}; base is right",
+        bound=bound,
+    )
+
+
+_EVALUATION = 2e-5  # float32 sums of 10,000 losses err by less than 1e-6; Keras 3.0's evaluation by 1e-4 and more
+
+
+def _find_gap(side: SeedResults) -> float | None:
+    """Return by how much the reported loss exceeds that of the weights, the largest gap of the seeds."""
+    gaps = [
+        reported - predicted.exact_loss
+        for reported, predicted in zip(side.test_loss, side.predictions, strict=False)
+        if reported is not None and predicted and predicted.exact_loss is not None
+    ]
+    return max(gaps, key=abs, default=None)
+
+
+def _make_identical(case: Case, seeds: int, reason: str) -> Iterator[CheckResult]:
+    for metric in ("accuracy", "loss"):
+        yield CheckResult(
+            name=f"accuracy/{metric}[{case}]",
+            verdict=Verdict.IDENTICAL,
+            figure=f"the final weights, accuracy and loss of {seeds} {'seed' if seeds == 1 else 'seeds'}",
+            bound="the same bits",
+            evidence=reason,
+        )
+
+
+def _make_inconclusive(name: str, figure: str) -> CheckResult:
+    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound="measured in both")

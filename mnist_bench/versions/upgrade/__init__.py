@@ -1,0 +1,1 @@
+"""Two environments, measured together until it is decided whether the second is worse."""
