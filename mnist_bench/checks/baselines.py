@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import EnvironmentRecord, check_names, check_range
+from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
 from mnist_bench.records.training import MOST_LOSS, check_seeds
@@ -96,6 +96,7 @@ class AccuracyBaseline:
     def __post_init__(self) -> None:
         """Refuse names that are none, and a baseline that holds nothing to compare with."""
         check_names(lab=self.lab, dataset=self.dataset)
+        check_digests("dataset_digest", self.dataset_digest)
         if not self.references:
             raise ValueError("references: the list is empty")
 

@@ -39,7 +39,7 @@ FAST_CHECKS = (
 def list_stages(lab: Lab, epochs: int) -> list[str]:
     """Return the names of the stages that a probe has, in the order of training."""
     mask = ["dropout mask"] if lab.dropout else []
-    followed = [epoch for epoch in range(1, epochs + 1) if epoch in PROBED_EPOCHS or epoch == epochs]
+    followed = [*(epoch for epoch in PROBED_EPOCHS if epoch < epochs), epochs]
     names = ["forward", "loss", "gradient", "update", "evaluation"]
     return ["initial weights", "data order", *mask, *names, *(f"weights after epoch {epoch}" for epoch in followed)]
 

@@ -6,11 +6,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, EnvironmentRecord, check_names, explain_keys
+from mnist_bench.records.environment import (
+    NUMERICS_FIELDS,
+    DatasetRecord,
+    EnvironmentRecord,
+    check_digests,
+    check_names,
+    explain_keys,
+)
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +37,7 @@ __all__ = [
     "check_comparable",
     "compare_probes",
     "describe_difference",
+    "find_oddities",
     "format_difference",
     "judge_probes",
 ]
@@ -42,7 +52,8 @@ class Stage:
     values: list[float]
 
     def __post_init__(self) -> None:
-        """Refuse values that are no numbers."""
+        """Refuse a digest that is none, and values that are no numbers."""
+        check_digests(f"stage {self.name!r}: digest", self.digest)
         if not all(map(math.isfinite, self.values)):
             raise ValueError(f"stage {self.name!r} holds a value that is not finite")
 
@@ -105,6 +116,37 @@ def check_comparable(a: ProbeRecord, b: ProbeRecord) -> None:
             raise ValueError(f"probes that differ in their {name} cannot be compared: {first!r} and {second!r}")
 
 
+def find_oddities(probe: ProbeRecord) -> list[str]:
+    """Return in what a probe is not one of the lab's own, as which alone it is judged: nothing of most probes.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    config, epochs = probe.config, probe.config.epochs or 0
+    odd = [
+        f"{name} {value!r}, the lab's is {wanted!r}"
+        for name, (value, wanted) in find_departures(config).items()
+        if name != "epochs"
+    ]
+    if not config.deterministic:
+        odd.append("op determinism was turned off")
+    if epochs < PROBE_EPOCHS:
+        odd.append(f"{epochs} of {PROBE_EPOCHS} epochs")
+    names, due = [stage.name for stage in probe.stages], list_stages(check_lab(config.lab), epochs)
+    lacking = [name for name in due if name not in names]
+    unknown = [name for name in names if name not in due]
+    if lacking:
+        odd.append(f"{len(lacking)} of {len(due)} stages are missing, such as {lacking[0]!r}")
+    if unknown:
+        odd.append(f"{len(unknown)} unknown stages, such as {unknown[0]!r}")
+    if not lacking and not unknown and names != due:
+        odd.append("the stages are not in the order of training")
+    twin = next((stage for stage in probe.stages if _count(probe, stage) > 1), None)
+    if twin:
+        odd.append(f"{_count(probe, twin)} stages have the digest of {twin.name!r}")
+    return odd
+
+
 def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
     """Return the stages that differ, in the order of training: the first one shows where to look.
 
@@ -127,18 +169,18 @@ def judge_probes(a: ProbeRecord, b: ProbeRecord) -> Verdict:
     """Return what two probes say by themselves: whether other bits are worse, only trainings can say.
 
     Returns:
-        IDENTICAL; REGRESSED if a stage is missing, or moved by more than rounding explains although it started from
-        given weights and images; else INCONCLUSIVE.
+        REGRESSED if a stage has another number of values, or moved by more than rounding explains although it started
+        from given weights and images; IDENTICAL if both are the lab's own probes and nothing moved; else INCONCLUSIVE.
 
     Raises:
         ValueError: As `check_comparable`.
     """
     differences = compare_probes(a, b)
     if not differences:
-        return Verdict.IDENTICAL
-    missing = any(difference.size is None for difference in differences)
+        return Verdict.INCONCLUSIVE if find_oddities(a) or find_oddities(b) else Verdict.IDENTICAL
+    reshaped = any(difference.size is None and not difference.only for difference in differences)
     moved = any((difference.size or 0) > _ROUNDING for difference in differences if difference.stage in _GIVEN)
-    return Verdict.REGRESSED if missing or moved else Verdict.INCONCLUSIVE
+    return Verdict.REGRESSED if reshaped or moved else Verdict.INCONCLUSIVE
 
 
 def format_difference(difference: Difference) -> str:
@@ -168,6 +210,10 @@ def describe_difference(a: ProbeRecord, b: ProbeRecord) -> str:
         f"first stage that differs: {differences[0].stage}, {format_difference(differences[0])}; "
         f"{stages - len(differences)} of {stages} stages alike{because}"
     )
+
+
+def _count(probe: ProbeRecord, stage: Stage) -> int:
+    return sum(other.digest == stage.digest for other in probe.stages)
 
 
 def _merge(a: Sequence[str], b: Sequence[str]) -> list[str]:

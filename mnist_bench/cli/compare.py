@@ -30,7 +30,11 @@ def compare(
     engine: Annotated[str, typer.Option(help="With two interpreters: the engine.")] = "epoch",
     epochs: Annotated[
         int,
-        typer.Option(parser=options.whole_number(1), metavar="N", help="With two interpreters: the epochs to follow."),
+        typer.Option(
+            parser=options.whole_number(1),
+            metavar="N",
+            help="With two interpreters: the epochs to follow; fewer than 5 are not judged.",
+        ),
     ] = 5,
     data: Annotated[
         str, typer.Option("--data", metavar="SOURCE", help="With two interpreters: the data, as for `run`.")
@@ -46,6 +50,7 @@ def compare(
     something is worse, 2 the two cannot be compared, 3 inconclusive.
     """
     from mnist_bench.records.verdicts import exit_status
+    from mnist_bench.show.text import clean_line
     from mnist_bench.training.labs import LABS, check_lab
     from mnist_bench.versions import comparison
     from mnist_bench.versions.sources import find_interpreter, get_probe, load_sides, probe_environment
@@ -69,8 +74,8 @@ def compare(
     elif both:
         _show_probes(*probes)
         for result in compared.results:
-            if result.command:
-                typer.echo(f"{result.verdict.value}: {result.evidence}: {result.command}")
+            if result.evidence:
+                echo(clean_line(": ".join(filter(None, (result.verdict.value, result.evidence, result.command)))))
     else:
         echo(comparison.format_compared(compared))
     if markdown is not None:

@@ -22,6 +22,7 @@ __all__ = [
     "DatasetRecord",
     "EnvironmentRecord",
     "Gpu",
+    "check_digests",
     "check_names",
     "check_range",
     "check_seconds",
@@ -64,6 +65,7 @@ HARDWARE_FIELDS = (
 
 # Safe as the name of a file, on a page, in a drawing and in a shell.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_SECONDS = 1e9  # sums and ratios of larger figures overflow
 
 
@@ -134,7 +136,8 @@ class DatasetRecord:
 
     def __post_init__(self) -> None:
         """Refuse what is no name: the source becomes that of a folder."""
-        check_names(source=self.source, digest=self.digest)
+        check_names(source=self.source)
+        check_digests("digest", self.digest)
 
 
 def check_names(**names: str | None) -> None:
@@ -146,6 +149,17 @@ def check_names(**names: str | None) -> None:
     for field, name in names.items():
         if name is not None and not _NAME.fullmatch(name):
             raise ValueError(f"{field} {name!r} is not allowed: up to 64 of a-z, A-Z, 0-9, '.', '_', '+' and '-'")
+
+
+def check_digests(field: str, *digests: str) -> None:
+    """Refuse digests that are no SHA-256: two that are empty would be equal, and say nothing.
+
+    Raises:
+        ValueError: A digest is not 64 hex digits in lower case.
+    """
+    for digest in digests:
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError(f"{field} {digest[:80]!r} is no SHA-256: 64 hex digits in lower case")
 
 
 def check_range(name: str, *figures: float | None, low: float = 0, high: float = math.inf) -> None:

@@ -10,6 +10,7 @@ from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import (
     DatasetRecord,
     EnvironmentRecord,
+    check_digests,
     check_names,
     check_range,
     check_seconds,
@@ -111,7 +112,8 @@ class Predictions:
     exact_accuracy: float
 
     def __post_init__(self) -> None:
-        """Refuse more errors than images, and figures outside their range."""
+        """Refuse a digest that is none, more errors than images, and figures outside their range."""
+        check_digests("predictions", self.digest)
         check_range("class_sizes", *self.class_sizes)
         check_range("class_errors", *self.class_errors)
         pairs = zip(self.class_errors, self.class_sizes, strict=True)
@@ -144,10 +146,12 @@ class TrainingRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse names that are none, and figures outside their range."""
+        """Refuse names and digests that are none, and figures outside their range."""
         check_names(lab=self.config.lab, engine=self.config.engine)
         check_range("test_accuracy", self.test_accuracy, high=1)
         check_range("test_loss", self.test_loss, high=MOST_LOSS)
+        check_digests("initial_digest", self.initial_digest)
+        check_digests("final_digest", self.final_digest)
         check_range("parameters", *(layer.parameters for layer in self.layers))
         check_epochs(self.config, self.history)
 
@@ -201,8 +205,9 @@ class ValidationRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse names that are none, and a history of other epochs."""
+        """Refuse names that are none, a digest that is none, and a history of other epochs."""
         check_names(lab=self.config.lab, engine=self.config.engine)
+        check_digests("final_digest", self.final_digest)
         check_epochs(self.config, self.history)
 
     @property

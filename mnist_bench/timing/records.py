@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import HARDWARE_FIELDS, Gpu, check_names, check_range, check_seconds, make_key
+from mnist_bench.records.environment import (
+    HARDWARE_FIELDS,
+    Gpu,
+    check_digests,
+    check_names,
+    check_range,
+    check_seconds,
+    make_key,
+)
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
 from mnist_bench.training.fingerprint import collect_machine, find_gpu_names
@@ -106,6 +114,7 @@ class BenchmarkInfo:
         """Refuse names that are none, and impossible times; the CPU seconds of a short round may be 0."""
         names = ("lab", "engine", "device", "numerics_key", "hardware_key", "tensorflow", "keras", "dataset")
         check_names(**{name: getattr(self, name) for name in names})
+        check_digests("dataset_digest", self.dataset_digest)
         check_seconds("cpu_seconds:", *self.cpu_seconds)
         for name, seconds in self.controls.items():
             check_seconds(f"controls: {name}:", *seconds, low=_LEAST_SECONDS)

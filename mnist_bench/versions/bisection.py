@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.names import FAST_CHECKS
-from mnist_bench.checks.records import compare_probes
+from mnist_bench.checks.records import compare_probes, find_oddities
 from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.versions.comparison import compare_versions
@@ -79,8 +79,10 @@ def ask(question: Question, record: VersionRecord, good: VersionRecord) -> bool 
     """
     case = Case(question.lab, question.engine)
     if question.check == "bits":
-        probes = probes_by_case(good).get(case), probes_by_case(record).get(case)
-        return None if probes[0] is None or probes[1] is None else not compare_probes(probes[0], probes[1])
+        before, now = probes_by_case(good).get(case), probes_by_case(record).get(case)
+        if before is None or now is None or find_oddities(before) or find_oddities(now):
+            return None
+        return not compare_probes(before, now)
     if question.check == "accuracy":
         results = [result for result in compare_versions(good, record).results if _judges(result, case)]
     else:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mnist_bench.checks.records import compare_probes, describe_difference, judge_probes
+from mnist_bench.checks.records import compare_probes, describe_difference, find_oddities, judge_probes
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -109,6 +109,8 @@ def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComp
     """
     old_probe, new_probe = probes_by_case(base).get(case), probes_by_case(new).get(case)
     old_seeds, new_seeds = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
+    if old_probe and new_probe and (find_oddities(old_probe) or find_oddities(new_probe)):
+        old_probe = new_probe = None  # not the lab's own: see `doubts.find_doubts`
     reason, same = "", []
     if old_probe and new_probe:
         if compare_probes(old_probe, new_probe):
@@ -126,7 +128,7 @@ def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComp
         return BitComparison(reason, moved=True, result=result)
     if not same:
         trained = old_seeds and new_seeds
-        why = "the two versions have no seed in common" if trained else "measured in only one of the two versions"
+        why = "the two versions have no seed in common" if trained else "not measured in both of the two versions"
         return BitComparison(why, moved=False)
     identical = CheckResult(name=name, verdict=Verdict.IDENTICAL, figure=" and ".join(same), bound="the same bits")
     return BitComparison("", moved=False, result=identical)
@@ -139,13 +141,15 @@ def make_probe_result(base: ProbeRecord, new: ProbeRecord) -> CheckResult:
         ValueError: The probes are of different trainings or data.
     """
     verdict = judge_probes(base, new)
-    moved = verdict is Verdict.INCONCLUSIVE
+    odd = find_oddities(base) or find_oddities(new)
+    moved = verdict is Verdict.INCONCLUSIVE and not odd
+    evidence = "moved, and nothing says whether it is worse: judge it by trainings" if moved else ""
     return CheckResult(
         name=f"bits/{new.config.case}",
         verdict=verdict,
         figure=describe_difference(base, new),
         bound="the same bits in every stage",
-        evidence="moved, and nothing says whether it is worse: judge it by trainings" if moved else "",
+        evidence=f"not judged, because this is not the lab's own probe: {', '.join(odd)}" if odd else evidence,
         command="mnist-bench matrix run NAME --interpreter PYTHON" if moved else "",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from mnist_bench.records.config import Case
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status, worst_by_name
 from mnist_bench.show.text import clean_line, escape_markdown, format_line, format_markdown, format_summary
-from mnist_bench.training.labs import check_lab, explain_short
+from mnist_bench.training.labs import CLASSES, check_lab, explain_short
 from mnist_bench.versions.bits import align_engines, compare_bits, make_probe_result
+from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
 from mnist_bench.versions.plan import find_due, find_gaps
@@ -36,6 +38,8 @@ __all__ = [
     "format_compared_markdown",
 ]
 
+_AGAIN = "due in every record; one that is older than a check lacks it: matrix run NAME --again measures all"
+_GUESSING = math.log(CLASSES)
 _GREEN = (Verdict.PASS, Verdict.IDENTICAL)
 
 
@@ -129,8 +133,9 @@ def compare_versions(
             # Nobody trained it in full, so nothing says whether it is worse.
             results.append(_make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
     results += [result for side in new.accuracy for result in check_disaster(side)]
-    results += compare_figures(base, new, judged, rules or FigureRules(), rounds)
-    results += _report_gaps(base, new)
+    results += [*compare_figures(base, new, judged, rules or FigureRules(), rounds), *find_doubts(base, new)]
+    told = {result.name for result in results}
+    results += [result for result in _report_gaps(base, new) if result.name not in told]
     if not results:
         results = [_make_inconclusive("comparison", "the two records have nothing in common")]
     basis = note_basis(base.dataset or new.dataset, [base.environment, new.environment])
@@ -171,7 +176,16 @@ def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
         return  # the lab's threshold says nothing of another training
     if short:
         yield _make_inconclusive(f"accuracy/epochs[{results.case}]", short, bound="trained in full")
-    elif results.epochs == lab.epochs and lowest < lab.threshold:
+        return
+    worst = max((loss for loss in results.test_loss if loss is not None), default=0.0)
+    if worst > _GUESSING:
+        yield CheckResult(
+            name=f"accuracy/guessing[{results.case}]",
+            verdict=Verdict.REGRESSED,
+            figure=f"a loss of {worst:.4g}, the highest of {len(results.seeds)}",
+            bound=f"≤ {_GUESSING:.2f}, as of an even guess",
+        )
+    if results.epochs == lab.epochs and lowest < lab.threshold:
         yield CheckResult(
             name=f"accuracy/threshold[{results.case}]",
             verdict=Verdict.REGRESSED,
@@ -195,7 +209,7 @@ def _report_gaps(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResul
     sides = {"base": dict(find_gaps(base, due)), "new": dict(find_gaps(new, due))}
     for name in dict.fromkeys(name for gaps in sides.values() for name in gaps):
         figures = [f"{gaps[name]} in {side}" for side, gaps in sides.items() if name in gaps]
-        yield _make_inconclusive(name, "; ".join(figures))
+        yield _make_inconclusive(name, "; ".join(figures), evidence=_AGAIN if len(figures) > 1 else "")
 
 
 def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
@@ -206,8 +220,9 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
     # The checks by an engine that only one record has are told in one line.
     skipped: set[str] = set()
     for engine in dict.fromkeys([*base.checks, *new.checks]):
-        if engine not in base.checks or engine not in new.checks:
-            side, record = ("base", base) if engine in base.checks else ("new", new)
+        having = {side: record for side, record in (("base", base), ("new", new)) if record.checks.get(engine)}
+        if len(having) == 1:
+            ((side, record),) = having.items()
             yield _make_inconclusive(f"checks/{engine}", f"checked in {side} only")
             others = {result.name for name, checks in record.checks.items() if name != engine for result in checks}
             skipped |= {result.name for result in record.checks[engine]} - others
@@ -226,5 +241,5 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
 
-def _make_inconclusive(name: str, figure: str, *, bound: str = "measured in both") -> CheckResult:
-    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound=bound)
+def _make_inconclusive(name: str, figure: str, *, bound: str = "measured in both", evidence: str = "") -> CheckResult:
+    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound=bound, evidence=evidence)

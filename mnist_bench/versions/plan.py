@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.training.labs import LABS, check_lab
 from mnist_bench.versions.bits import FIT, SAME_BITS
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy")
+
+_LEAST_SEEDS = 5  # of records that do not say what was planned: the first records have as many
 
 # Keras 3.0 to 3.6 cannot run a whole epoch in one call: see `engines.compile_model`. `graph` ends in the same bits
 # as `epoch`, but takes longer.
@@ -105,20 +108,20 @@ def add_plan(record: VersionRecord, plan: MeasurementPlan) -> Planned:
 
 
 def find_due(*records: VersionRecord) -> Planned | None:
-    """Return what each of these records should hold: what any of them was planned with, or holds.
+    """Return what each of these records should hold: what any of them was planned with, and what is always measured.
 
-    An engine of Keras's own `fit` stands as `FIT`, because all of them end in the same bits.
+    What the records hold says nothing: what was measured nowhere would be due nowhere. A record that does not say what
+    was planned was planned with all labs. An engine of Keras's own `fit` stands as `FIT`, because all of them end in
+    the same bits.
 
     Returns:
         What is due; None of trainings and probes that someone gathered, which belong to no plan.
     """
     if all(record.planned == Planned() for record in records):
         return None
-    due = _unite(plan for record in records for plan in _read_plans(record))
-    if any(record.planned is None for record in records):
-        # No evidence of a kind is no evidence that all is well: what a version is usually measured by is due.
-        usual = vars(_make_planned(MeasurementPlan()))
-        due = dataclasses.replace(due, **{name: usual[name] for name, value in vars(due).items() if not value})
+    usual = _make_planned(MeasurementPlan(seeds=_LEAST_SEEDS))
+    always = dataclasses.replace(usual, labs=[], seeds=[])
+    due = _unite([*(_read_plan(record, usual) for record in records), always])
     return dataclasses.replace(due, probed=_to_methods(due.probed), trained=_to_methods(due.trained))
 
 
@@ -143,16 +146,14 @@ def find_gaps(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
 
 
 def _find_unchecked(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
-    """Yield the layers of checks of which there is no check: of each lab, of each engine or of both."""
-    there = {(result.layer, result.case) for results in record.checks.values() for result in results}
-    cases = [str(Case(lab, engine)) for engine in due.checked for lab in due.labs]
-    for layer, wanted in (
-        ("structure", due.labs),
-        ("contract", due.checked),
-        ("arithmetic", cases),
-        ("reproducibility", cases),
-    ):
-        yield from ((f"{layer}/any[{case}]", "no check") for case in wanted if (layer, case) not in there)
+    """Yield each check that there is not; of an engine without any check, the engine alone."""
+    there = {result.name for results in record.checks.values() for result in results}
+    for engine in due.checked:
+        if record.checks.get(engine):
+            names = name_fast_checks(due.labs, engine)
+            yield from ((name, "not checked") for name in names if name not in there)
+        else:
+            yield f"checks/{engine}", "no check"
 
 
 def _make_planned(plan: MeasurementPlan) -> Planned:
@@ -166,19 +167,12 @@ def _make_planned(plan: MeasurementPlan) -> Planned:
     )
 
 
-def _read_plans(record: VersionRecord) -> Iterator[Planned]:
-    """Yield what a record was planned with, and what it holds."""
-    if record.planned:
-        yield record.planned
-    probed, trained = probes_by_case(record), seeds_by_case(record)
-    yield Planned(
-        labs=[case.lab for case in (*trained, *probed)],
-        checked=[engine for engine, results in record.checks.items() if results],
-        probed=[case.engine for case in probed],
-        trained=[case.engine for case in trained],
-        # A seed that only some of the labs were trained with was an extra.
-        seeds=[] if record.planned else _find_common(record),
-    )
+def _read_plan(record: VersionRecord, usual: Planned) -> Planned:
+    """Return what a record was planned with; labs and seeds are the usual ones where it does not say."""
+    planned = record.planned or Planned()
+    # Of a record that does not say, the seeds beyond the usual ones that all its labs were trained with.
+    seeds = planned.seeds or sorted({*usual.seeds, *(_find_common(record) if record.planned is None else [])})
+    return dataclasses.replace(planned, labs=planned.labs or usual.labs, seeds=seeds)
 
 
 def _find_common(record: VersionRecord) -> list[int]:

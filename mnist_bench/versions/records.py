@@ -13,6 +13,7 @@ from mnist_bench.records.environment import (
     VERSION_FIELDS,
     DatasetRecord,
     EnvironmentRecord,
+    check_digests,
     check_names,
     check_range,
     check_seconds,
@@ -126,6 +127,7 @@ class SeedResults:
             raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
         if self.predictions and len(self.predictions) != len(self.seeds):
             raise ValueError(f"{self.lab}: predictions of {len(self.predictions)} of {len(self.seeds)} seeds")
+        check_digests(f"{self.lab}: final_digests", *self.final_digests)
         check_seeds(str(self.case), self.seeds, self.final_digests)
         check_range(f"{self.lab}: test_accuracy", *self.test_accuracy, high=1)
         check_range(f"{self.lab}: test_loss", *self.test_loss, high=MOST_LOSS)
@@ -203,6 +205,7 @@ class VersionRecord:
         _refuse_twins("probes", [str(probe.config.case) for probe in self.probes])
         for engine, results in self.checks.items():
             _refuse_twins(f"checks.{engine}", [result.name for result in results])
+            _refuse_strangers(engine, results)
             if self.environment:
                 _refuse_unlisted(engine, results, self.environment)
         if (self.status in ("failed", "partial")) != bool(self.failures):
@@ -224,6 +227,14 @@ def _refuse_twins(where: str, names: list[str]) -> None:
     for place, name in enumerate(names):
         if first.setdefault(name, place) != place:
             raise ValueError(f"{where}[{first[name]}] and {where}[{place}] are both {name}")
+
+
+def _refuse_strangers(engine: str, results: list[CheckResult]) -> None:
+    """Refuse a check of one engine that stands among those of another."""
+    for place, result in enumerate(results):
+        # A check of the structure is of a lab, whichever engine trains it.
+        if result.case and result.layer != "structure" and result.case.rpartition("-")[2] != engine:
+            raise ValueError(f"checks.{engine}[{place}]: {result.name} is no check of {engine}")
 
 
 def _refuse_unlisted(engine: str, results: list[CheckResult], environment: EnvironmentRecord) -> None:
@@ -292,7 +303,7 @@ def check_alike(old: SeedResults, new: SeedResults) -> None:
 
 
 def _check_versions(recorded: EnvironmentRecord, other: EnvironmentRecord, what: str) -> None:
-    differ = explain_keys(recorded, other, VERSION_FIELDS)
+    differ = explain_keys(recorded, other, (*VERSION_FIELDS, "backend", "precision", "device"))
     if differ:
         words = ", ".join(f"{name} {now!r}, the record's is {then!r}" for name, (then, now) in differ.items())
         raise ValueError(f"{what} with {words}")

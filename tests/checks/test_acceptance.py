@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.records import make_digest, make_stages
 from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
+from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,8 +33,7 @@ pytestmark = pytest.mark.usefixtures("contracts")
 @pytest.fixture
 def probe(mlp: TrainingRecord) -> ProbeRecord:
     """A probe of every stage, of five epochs."""
-    names = list_stages(LABS["mlp"], PROBE_EPOCHS)
-    stages = [Stage(name=name, digest="0" * 64, values=[0.5]) for name in names]
+    stages = make_stages("mlp")
     config = dataclasses.replace(mlp.config, epochs=PROBE_EPOCHS)
     return ProbeRecord(config=config, environment=mlp.environment, dataset=mlp.dataset, stages=stages)
 
@@ -57,7 +56,7 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
     """Write a record, with another configuration, into a folder; return its path."""
     record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
     if isinstance(record, TrainingRecord):
-        record = dataclasses.replace(record, final_digest=str(record.config.seed))
+        record = dataclasses.replace(record, final_digest=make_digest(str(record.config.seed)))
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
         save(record, path)
@@ -206,8 +205,8 @@ def test_every_contract_of_every_engine_is_asked(
     [
         ({"epochs": 1}, "follows 1 epochs of seed 1671, not 5 of 1671"),
         ({"seed": 7}, "follows 5 epochs of seed 7, not 5 of 1671"),
-        ({"learning_rate": 9.0}, "has learning_rate 9.0, not the lab's 0.1"),
-        ({"stages": 1}, "has 1 stages, not these: initial weights, data order, forward, loss"),
+        ({"learning_rate": 9.0}, "is not the lab's own: learning_rate 9.0, the lab's is 0.1"),
+        ({"stages": 1}, "is not the lab's own: 9 of 10 stages are missing, such as 'data order'"),
     ],
     ids=["epochs", "seed", "learning rate", "stages"],
 )
@@ -252,7 +251,7 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
             "records of one reference differ in their numerics key",
         ),
         (
-            lambda record: {"dataset": dataclasses.replace(record.dataset, digest="other")},
+            lambda record: {"dataset": dataclasses.replace(record.dataset, digest=make_digest("other"))},
             "records of one reference differ in their dataset",
         ),
     ],
@@ -283,11 +282,11 @@ def test_a_seed_counts_once(source: Path, folder: Path, mlp: TrainingRecord) -> 
 
 def test_a_baseline_of_other_data_is_left_alone(source: Path, folder: Path, mlp: TrainingRecord) -> None:
     """Records are not added to the references of data with another digest: the file and the field are named."""
-    dataset = dataclasses.replace(mlp.dataset, digest="other")
+    dataset = dataclasses.replace(mlp.dataset, digest=make_digest("other"))
     path = accept_accuracy([dataclasses.replace(mlp, dataset=dataset)], folder, make_acceptance(WHY))
     content = path.read_bytes()
     with pytest.raises(
-        ValueError, match=re.escape(f"{path}: dataset_digest is 'other', expected '{mlp.dataset.digest}'")
+        ValueError, match=re.escape(f"{path}: dataset_digest is '{dataset.digest}', expected '{mlp.dataset.digest}'")
     ):
         accept_folder(source, folder, why=WHY, force=True)
     assert path.read_bytes() == content
@@ -348,7 +347,7 @@ def write_baseline(
             config=dataclasses.replace(config, seed=seed),
             test_accuracy=accuracy,
             test_loss=loss,
-            final_digest=str(seed),
+            final_digest=make_digest(str(seed)),
         )
         for seed, (accuracy, loss) in enumerate(figures)
     ]
@@ -434,7 +433,7 @@ def test_baselines_of_different_kinds_are_refused(
             lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")},
             "dataset: 'digits' and 'mnist'",
         ),
-        (lambda record: {"dataset": dataclasses.replace(record.dataset, digest="0")}, "dataset_digest: '"),
+        (lambda record: {"dataset": dataclasses.replace(record.dataset, digest=make_digest("0"))}, "dataset_digest: '"),
     ],
     ids=["lab", "dataset", "digest"],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.checks.accuracy import (
     check_threshold,
     compare_accuracy,
@@ -64,7 +64,7 @@ def train(
     trained = []
     for seed, (accuracy, loss) in enumerate(figures, start=1671):
         config = dataclasses.replace(record.config, **({"lab": of, "seed": seed} | changes))
-        figures_of = {"test_accuracy": accuracy, "test_loss": loss, "final_digest": str(seed)}
+        figures_of = {"test_accuracy": accuracy, "test_loss": loss, "final_digest": make_digest(str(seed))}
         trained.append(dataclasses.replace(record, config=config, **figures_of))
     return trained
 
@@ -343,6 +343,9 @@ def test_the_threshold_says_nothing_of_another_training(record: TrainingRecord, 
 
 def test_seeds_without_an_effect_are_refused(record: TrainingRecord, references: dict[str, Reference]) -> None:
     """New trainings of two seeds with the same weights are one training, counted twice."""
-    trained = [dataclasses.replace(training, final_digest="x") for training in train(record, "mlp", [(0.9, 0.1)] * 2)]
+    trained = [
+        dataclasses.replace(training, final_digest=make_digest("x"))
+        for training in train(record, "mlp", [(0.9, 0.1)] * 2)
+    ]
     with pytest.raises(ValueError, match="mlp: the seeds 1671 and 1672 end in the same weights"):
         make_comparisons({"mlp": trained}, references)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
     AccuracyBaseline,
@@ -49,7 +49,7 @@ def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **c
             config=dataclasses.replace(config, seed=seed),
             test_accuracy=accuracy,
             test_loss=1 - accuracy,
-            final_digest=str(seed),
+            final_digest=make_digest(str(seed)),
         )
         for seed, accuracy in accuracies.items()
     ]
@@ -214,7 +214,8 @@ def set_in_reference(**fields: Any) -> Callable[[dict[str, Any]], object]:
         (set_in_reference(test_loss=[1, 1, float("nan")]), "not JSON: JSON is malformed"),
         (set_fields(lab="mlp"), "lab is 'mlp', expected 'perceptron'"),
         (set_fields(dataset="mnist"), "dataset is 'mnist', expected 'digits'"),
-        (set_fields(dataset_digest="0"), "dataset_digest is '0', expected '"),
+        (set_fields(dataset_digest="0" * 64), f"dataset_digest is '{'0' * 64}', expected '"),
+        (set_fields(dataset_digest="0"), "$: dataset_digest '0' is no SHA-256: 64 hex digits in lower case"),
     ],
 )
 def test_a_baseline_edited_by_hand_is_named(
@@ -272,10 +273,10 @@ def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path
     """Each earlier probe is kept byte for byte next to the new one, under a name that is no baseline."""
     contents = []
     for digest in "abc":
-        stages = [dataclasses.replace(probe.stages[0], digest=digest)]
+        stages = [dataclasses.replace(probe.stages[0], digest=make_digest(digest))]
         path = accept_probe(dataclasses.replace(probe, stages=stages), tmp_path, ACCEPTANCE)
         contents.append(path.read_bytes())
-    assert load(path, ProbeRecord).stages[0].digest == "c"
+    assert load(path, ProbeRecord).stages[0].digest == make_digest("c")
     assert [path.with_name(f"{path.stem}.superseded-{n}").read_bytes() for n in (1, 2)] == contents[:2]
     assert list(list_baselines(tmp_path)) == [path]
 
@@ -288,7 +289,7 @@ def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path
         ("config", "lab", "mlp", "probes that differ in their lab cannot be compared: 'mlp' and 'perceptron'"),
         ("config", "seed", 7, "probes that differ in their seed cannot be compared: 7 and 1671"),
         ("config", "epochs", 5, "probes that differ in their epochs cannot be compared: 5 and 2"),
-        ("dataset", "digest", "0", "probes that differ in their dataset digest cannot be compared: '0' and "),
+        ("dataset", "digest", "0" * 64, "probes that differ in their dataset digest cannot be compared: '000"),
     ],
 )
 def test_a_probe_of_something_else_is_named(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_digest
+from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import (
     Difference,
     ProbeRecord,
@@ -21,6 +23,7 @@ from mnist_bench.checks.records import (
 from mnist_bench.records.environment import NUMERICS_FIELDS, make_key
 from mnist_bench.records.serial import RecordError, dump_json, load
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +37,7 @@ STAGES = {"initial weights": [0.5, -0.25], "data order": [3.0, 1.0, 2.0], "gradi
 def make_stages(**changes: Any) -> list[Stage]:
     """Return the stages, some with other values and so another digest; `_` in a name is a space."""
     stages = STAGES | {name.replace("_", " "): values for name, values in changes.items()}
-    return [Stage(name=name, digest=repr(values), values=values) for name, values in stages.items()]
+    return [Stage(name=name, digest=make_digest(repr(values)), values=values) for name, values in stages.items()]
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_the_first_stage_that_differs_comes_first(probe: ProbeRecord) -> None:
 def test_bits_may_move_where_no_kept_value_does(probe: ProbeRecord) -> None:
     """A digest covers all values, of which a few are kept: the stage differs all the same."""
     stages = make_stages()
-    stages[1] = dataclasses.replace(stages[1], digest="other")
+    stages[1] = dataclasses.replace(stages[1], digest=make_digest("other"))
     (difference,) = compare_probes(probe, dataclasses.replace(probe, stages=stages))
     assert difference == Difference("data order", 0.0)
     assert format_difference(difference) == "other bits, but the same kept values"
@@ -92,7 +95,7 @@ def test_the_size_of_a_difference(
 ) -> None:
     """The size is relative to the largest value; where the numbers of values differ, it is None."""
     a, b = (change(probe, gradient=values) for values in (first, second))
-    b = dataclasses.replace(b, stages=[*b.stages[:2], dataclasses.replace(b.stages[2], digest="other")])
+    b = dataclasses.replace(b, stages=[*b.stages[:2], dataclasses.replace(b.stages[2], digest=make_digest("other"))])
     (difference,) = compare_probes(a, b)
     assert difference == Difference("gradient", size if size is None else pytest.approx(size))
     assert format_difference(difference)
@@ -100,7 +103,7 @@ def test_the_size_of_a_difference(
 
 def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
     """A stage that one probe lacks is a difference at its place in the other probe."""
-    mask = Stage(name="dropout mask", digest="a mask", values=[1.0])
+    mask = Stage(name="dropout mask", digest=make_digest("a mask"), values=[1.0])
     first, *rest = change(probe, gradient=[0.5, -1.0]).stages
     longer = dataclasses.replace(probe, stages=[first, mask, *rest])
     assert compare_probes(probe, longer) == [
@@ -117,7 +120,7 @@ def test_a_stage_on_one_side_differs_at_its_place(probe: ProbeRecord) -> None:
 
 def test_stages_of_other_names_all_differ(probe: ProbeRecord) -> None:
     """Probes without a common stage differ in every stage."""
-    changed = dataclasses.replace(probe, stages=[Stage(name="all of it", digest="", values=[])])
+    changed = dataclasses.replace(probe, stages=[Stage(name="all of it", digest=make_digest(""), values=[])])
     assert len(compare_probes(probe, changed)) == 4
     assert describe_difference(probe, changed).endswith("0 of 4 stages alike")
 
@@ -215,7 +218,7 @@ def test_a_wrong_probe_is_named(
 def test_no_stage_is_made_of_bad_values() -> None:
     """What JSON could not hold never becomes a stage."""
     with pytest.raises(ValueError, match="stage 'loss' holds a value that is not finite"):
-        Stage(name="loss", digest="", values=[0.0, float("inf")])
+        Stage(name="loss", digest=make_digest(""), values=[0.0, float("inf")])
 
 
 @pytest.mark.parametrize(
@@ -233,12 +236,16 @@ def test_other_bits_alone_are_not_worse(mlp: TrainingRecord, name: str, value: f
     """What rounding explains is no regression and no answer either: only trainings say whether it is worse."""
     a, b = (
         ProbeRecord(
-            config=mlp.config,
+            config=dataclasses.replace(mlp.config, epochs=PROBE_EPOCHS),
             environment=mlp.environment,
             dataset=mlp.dataset,
-            stages=[Stage(name=name, digest=str(figure), values=[figure])],
+            stages=[
+                Stage(name=stage, digest=make_digest(f"{stage} {figure}"), values=[figure])
+                for stage in list_stages(LABS["mlp"], PROBE_EPOCHS)
+                for figure in [kept if stage == name else 1.0]
+            ],
         )
-        for figure in (1.0, value)
+        for kept in (1.0, value)
     )
     assert judge_probes(a, b) is verdict
 
@@ -250,7 +257,7 @@ def test_values_that_contradict_a_digest_are_a_difference(mlp: TrainingRecord) -
             config=mlp.config,
             environment=mlp.environment,
             dataset=mlp.dataset,
-            stages=[Stage(name="forward", digest="same", values=[figure])],
+            stages=[Stage(name="forward", digest=make_digest("same"), values=[figure])],
         )
         for figure in (1.0, 2.0)
     )

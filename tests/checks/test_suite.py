@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.checks import baselines, suite
 from mnist_bench.checks.layers import contracts
 from mnist_bench.checks.names import name_fast_checks
@@ -61,7 +61,7 @@ def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingR
         history=make_history(20),
         test_accuracy=accuracy,
         test_loss=0.0768 - 3 * (accuracy - MEAN),
-        final_digest=str(seed),
+        final_digest=make_digest(str(seed)),
     )
 
 
@@ -170,10 +170,10 @@ def test_bits_come_first(
 ) -> None:
     """The same bits are IDENTICAL, and no statistics follow; other bits name the first stage that moved."""
     config = dataclasses.replace(record.config, lab="mlp", engine="fused")
-    stages = [Stage(name=name, digest=name, values=[1.0]) for name in ("data order", "update")]
+    stages = [Stage(name=name, digest=make_digest(name), values=[1.0]) for name in ("data order", "update")]
     base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
     baselines.accept_probe(base, plan.baselines)
-    now = dataclasses.replace(base, stages=[stages[0], Stage(name="update", digest="x", values=[1.1])])
+    now = dataclasses.replace(base, stages=[stages[0], Stage(name="update", digest=make_digest("x"), values=[1.1])])
     monkeypatch.setattr(suite, "ask_probes", lambda *_: iter([now if moved else base]))
     result, reason = suite._check_bits(plan, "mlp")
     if moved:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_digest
 from mnist_bench.records.serial import save
 from mnist_bench.versions import sources
 
@@ -25,22 +26,24 @@ BASIS = "data digits (the stand-in, not MNIST); backend tensorflow, float32"
 
 def test_compare_the_same(command: Callable[..., Any], probe_file: Path) -> None:
     """Identical probes are a single line, and 0."""
-    assert command("compare", probe_file, probe_file) == (0, f"identical in all 2 stages\n{BASIS}\n", "")
+    assert command("compare", probe_file, probe_file) == (0, f"identical in all 10 stages\n{BASIS}\n", "")
 
 
 def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
     """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
-    other = edit(probe_file, "gradient" * 9, "moved")
+    other = edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))
     other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
     answer = command("compare", probe_file, other)
+    odd = "not judged, because this is not the lab's own probe"
     only = "only in the second probe"
-    assert (answer.status, answer.err) == (1, "")
+    assert (answer.status, answer.err) == (3, "")
     assert answer.out.splitlines() == [
-        f"first stage that differs: forwards, {only}; 0 of 3 stages alike; keras '3.15.1' and '2.15.0'",
+        f"first stage that differs: forwards, {only}; 8 of 11 stages alike; keras '3.15.1' and '2.15.0'",
         BASIS,
         f"  forwards                   {only}",
         "  forward                    only in the first probe",
         "  gradient                   other bits, but the same kept values",
+        f"INCONCLUSIVE: {odd}: 1 of 10 stages are missing, such as 'forward', 1 unknown stages, such as 'forwards'",
     ]
 
 
@@ -97,7 +100,7 @@ def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: Training
     for side, lost in (("base", 0.0), ("new", 0.01)):
         for seed in range(7):
             config = dataclasses.replace(mlp.config, seed=seed)
-            fields = {"test_accuracy": 0.977 - lost + seed * 1e-4, "final_digest": f"{side}{seed}"}
+            fields = {"test_accuracy": 0.977 - lost + seed * 1e-4, "final_digest": make_digest(f"{side}{seed}")}
             save(dataclasses.replace(mlp, config=config, **fields), tmp_path / side / f"{seed}.json")
     table = tmp_path / "table.md"
     answer = command("compare", tmp_path / "base", tmp_path / "new", "--json", "--markdown", table)
@@ -172,7 +175,7 @@ def test_compare_refuses_a_folder_that_is_mixed(
     save(mlp, probe_file.parent / "training.json")
     edit(probe_file, '"source": "digits"', '"source": "mnist"')
     check_refused(command("compare", probe_file.parent, probe_file), "records of different data are mixed")
-    edit(probe_file, "gradient" * 9, "moved")
+    edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))
     check_refused(command("compare", probe_file.parent, probe_file), "probes: two probes of mlp-epoch")
     save(mlp, versions / "training.json")
     check_refused(command("compare", versions, probe_file), "records of versions are mixed with other records")
@@ -181,7 +184,7 @@ def test_compare_refuses_a_folder_that_is_mixed(
 def test_compare_two_interpreters(command: Callable[..., Any], stub_version: Path) -> None:
     """Each probes the lab; an environment's folder stands for its interpreter."""
     answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp", "--data", "digits")
-    assert (answer.status, answer.out) == (0, f"identical in all 1 stages\n{BASIS}\n")
+    assert (answer.status, answer.out) == (0, f"identical in all 10 stages\n{BASIS}\n")
     assert answer.err.count("probing mlp by epoch ...") == 2
     (stub_version / "breaks").write_text("probes")
     answer = command("compare", stub_version / "python", stub_version / "python", "--lab", "mlp")

@@ -25,6 +25,7 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "record.schema.json"
 NAN, INFINITY = float("nan"), float("inf")
 
 texts = st.text(max_size=20)
+digests = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,20}", fullmatch=True)
 counts = st.integers(1, 2**63 - 1)
 durations = st.floats(0, 1e9)
@@ -70,13 +71,13 @@ training_records = st.builds(
     TrainingRecord,
     config=configs,
     environment=environments,
-    dataset=st.builds(DatasetRecord, source=names, digest=names),
+    dataset=st.builds(DatasetRecord, source=names, digest=digests),
     layers=st.lists(layers, max_size=3),
     history=histories,
     test_loss=losses,
     test_accuracy=shares,
-    initial_digest=texts,
-    final_digest=texts,
+    initial_digest=digests,
+    final_digest=digests,
     seconds=st.builds(
         Seconds,
         imports=durations,
@@ -173,7 +174,7 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
         ("environment.hardware_key", "/etc/x", "$.environment: hardware_key '/etc/x' is not allowed"),
         ("dataset.source", "..", "$.dataset: source '..' is not allowed"),
         ("dataset.source", "a\nb", "$.dataset: source 'a\\nb' is not allowed"),
-        ("dataset.digest", "<b>", "$.dataset: digest '<b>' is not allowed"),
+        ("dataset.digest", "<b>", "$.dataset: digest '<b>' is no SHA-256"),
         ("config.lab", "$x$", "$: lab '$x$' is not allowed"),
         ("config.engine", "a/b", "$: engine 'a/b' is not allowed"),
         ("config.engine", "x" * 65, "$: engine 'xxx"),

@@ -8,7 +8,7 @@ import pytest
 
 from mnist_bench.records.verdicts import EXIT_STATUS, CheckResult, Verdict, conclude, exit_status
 
-GREEN = {Verdict.IDENTICAL, Verdict.PASS, Verdict.KNOWN}
+GREEN = {Verdict.IDENTICAL, Verdict.PASS, Verdict.BETTER, Verdict.KNOWN}
 
 
 def make_result(verdict: Verdict) -> CheckResult:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import make_digest
+
 pytest.importorskip("optuna", minversion="4.9")
 
 from mnist_bench.records.config import TrainingConfig
@@ -214,9 +216,9 @@ def test_pruning_stops_what_lags_behind(url: str, tiny: Dataset, stub_training: 
 def test_other_data_is_refused(url: str, tiny: Dataset) -> None:
     """A machine with other data does not take part."""
     plan = make_plan(tiny)
-    changed = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest="0"))
+    changed = dataclasses.replace(plan, dataset=DatasetRecord(source="mnist", digest=make_digest("0")))
     open_sweep(url, "s", changed, POINTS, heartbeat=1)
-    with pytest.raises(ValueError, match="study 's' needs other data than x: mnist, 0"):
+    with pytest.raises(ValueError, match="study 's' needs other data than x: mnist, 5feceb66"):
         run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
     with pytest.raises(ValueError, match="study 's' is of another sweep: dataset is"):
         open_sweep(url, "s", plan, POINTS, heartbeat=1)

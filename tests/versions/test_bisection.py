@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history, make_stages
 from mnist_bench.checks.baselines import find_folder
-from mnist_bench.checks.names import FAST_CHECKS
-from mnist_bench.checks.records import ProbeRecord, Stage
+from mnist_bench.checks.names import FAST_CHECKS, PROBE_EPOCHS
+from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.bisection import Question, ask, bisect, list_open
 from mnist_bench.versions.folder import load_folder
-from mnist_bench.versions.records import VersionRecord, add_training, update_record
+from mnist_bench.versions.records import Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def make_record(name: str, verdict: Verdict | None) -> VersionRecord:
         if verdict is None
         else [
             CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="1", bound="0"),
-            CheckResult(name="contract/new-order[fused]", verdict=Verdict.PASS, figure="1", bound="0"),
         ]
     )
-    return update_record(VersionRecord(version=find_version(name)), checks={"epoch": checks})
+    others = [CheckResult(name="contract/new-order[fused]", verdict=Verdict.PASS, figure="1", bound="0")]
+    return update_record(VersionRecord(version=find_version(name)), checks={"epoch": checks, "fused": others})
 
 
 def make_truth(first_bad: int, *, silent: tuple[int, ...] = ()) -> dict[str, VersionRecord]:
@@ -127,13 +127,15 @@ def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRe
     record = dataclasses.replace(record, config=config, history=make_history(20))
 
     def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
-        version = VersionRecord(version=find_version(PATH[0]), environment=record.environment)
+        planned = Planned(labs=["mlp"], seeds=list(range(seeds)))
+        version = VersionRecord(version=find_version(PATH[0]), environment=record.environment, planned=planned)
         for seed in range(seeds):
-            fields = {"final_digest": f"{digest}{seed}", "test_accuracy": accuracy + seed * 1e-4}
+            fields = {"final_digest": make_digest(f"{digest}{seed}"), "test_accuracy": accuracy + seed * 1e-4}
             training = dataclasses.replace(record, config=dataclasses.replace(config, seed=seed), **fields)
             version = add_training(version, training)
-        stages = [Stage(name="forward", digest=digest, values=[0.5])]
-        probe = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
+        probed = dataclasses.replace(config, epochs=PROBE_EPOCHS)
+        stages = make_stages("mlp", digest=digest)
+        probe = ProbeRecord(config=probed, environment=record.environment, dataset=record.dataset, stages=stages)
         return update_record(version, probes=[probe])
 
     good = make("a", 0.977)
@@ -141,6 +143,8 @@ def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRe
     assert ask(bits, good, good) is True
     assert ask(bits, make("b", 0.977), good) is False
     assert ask(bits, VersionRecord(version=good.version), good) is None
+    hollow = update_record(good, probes=[dataclasses.replace(good.probes[0], stages=good.probes[0].stages[:1])])
+    assert ask(bits, hollow, hollow) is None
     assert ask(accuracy, good, good) is True
     assert ask(accuracy, make("b", 0.90), good) is False
     assert ask(accuracy, make("b", 0.9705, seeds=1), good) is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_digest
 from mnist_bench.versions.bits import BitGroups, find_groups, group_records
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def test_versions_are_grouped_by_their_bits(records: dict[str, VersionRecord]) -
 def test_one_seed_that_differs_separates_two_versions(records: dict[str, VersionRecord]) -> None:
     """The probes may have the same bits when a full training has not."""
     (results,) = records[NAMES[1]].accuracy
-    changed = dataclasses.replace(results, final_digests=[results.final_digests[0], "other"])
+    changed = dataclasses.replace(results, final_digests=[results.final_digests[0], make_digest("other")])
     records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], accuracy=[changed])
     assert group_records(records, "mlp", "fit") == [NAMES[:1], NAMES[1:2], NAMES[2:]]
 
@@ -41,7 +42,9 @@ def test_the_same_ends_are_alike_whatever_else_moved(records: dict[str, VersionR
     """A stage of the probe that moved no training, such as a prediction, separates no versions."""
     record = records[NAMES[1]]
     moved = [
-        dataclasses.replace(probe, stages=[dataclasses.replace(stage, digest="x") for stage in probe.stages])
+        dataclasses.replace(
+            probe, stages=[dataclasses.replace(stage, digest=make_digest("x")) for stage in probe.stages]
+        )
         for probe in record.probes
     ]
     records[NAMES[1]] = dataclasses.replace(record, probes=moved)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.records.serial import RecordError, convert, dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
@@ -76,7 +76,7 @@ def test_a_training_that_does_not_belong(
         environment = dataclasses.replace(record.environment, numerics_key="other")
         other = dataclasses.replace(other, environment=environment)
     if change == "dataset":
-        other = dataclasses.replace(other, dataset=dataclasses.replace(record.dataset, digest="other"))
+        other = dataclasses.replace(other, dataset=dataclasses.replace(record.dataset, digest=make_digest("other")))
     if change == "epochs":
         config = dataclasses.replace(other.config, epochs=1)
         other = dataclasses.replace(other, config=config, history=make_history(1))
@@ -98,6 +98,8 @@ def test_a_training_that_does_not_belong(
         ({"test_loss": [-1.0]}, "test_loss -1.0 is outside 0 to"),
         ({"test_loss": [1e308]}, "test_loss 1e+308 is outside 0 to"),
         ({"epochs": 0}, "0 epochs, 2 in the history"),
+        ({"final_digests": [""]}, "perceptron: final_digests '' is no SHA-256: 64 hex digits in lower case"),
+        ({"final_digests": ["A" * 64]}, "is no SHA-256: 64 hex digits in lower case"),
         ({"lab": "<b>"}, "lab '<b>' is not allowed"),
         ({"engine": "../x"}, "engine '../x' is not allowed"),
         ({"numerics_key": "$x$"}, "numerics_key '$x$' is not allowed"),
@@ -160,8 +162,8 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
     probe = {
         "config": dataclasses.asdict(record.config),
         "environment": dataclasses.asdict(record.environment),
-        "dataset": {"source": "mnist", "digest": "other"},
-        "stages": [{"name": "forward", "digest": "0", "values": [0.5]}],
+        "dataset": {"source": "mnist", "digest": make_digest("other")},
+        "stages": [{"name": "forward", "digest": make_digest("0"), "values": [0.5]}],
     }
     with pytest.raises(RecordError, match="the probe of perceptron is of other data than the record"):
         convert({**text, "probes": [probe]}, VersionRecord, origin="memory")
@@ -172,6 +174,7 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
     [
         ("accuracy", "accuracy[0] and accuracy[1] are both perceptron-epoch"),
         ("checks", "checks.epoch[0] and checks.epoch[1] are both contract/new-order[epoch]"),
+        ("strange", "checks.graph[0]: contract/new-order[epoch] is no check of graph"),
         ("known", "checks.fused[0]: contract/new-order is KNOWN, and known_regressions.json does not list it"),
     ],
 )
@@ -183,7 +186,10 @@ def test_what_contradicts_itself_is_refused(
     fields: dict[str, dict[str, Any]] = {
         "accuracy": {"accuracy": add_training(empty, record).accuracy * 2},
         "checks": {"checks": {"epoch": [dataclasses.replace(check, verdict=Verdict.REGRESSED), check]}},
-        "known": {"checks": {"fused": [dataclasses.replace(check, verdict=Verdict.KNOWN)]}},
+        "strange": {"checks": {"graph": [check]}},
+        "known": {
+            "checks": {"fused": [dataclasses.replace(check, name="contract/new-order[fused]", verdict=Verdict.KNOWN)]}
+        },
     }
     with pytest.raises(ValueError, match=re.escape(message)):
         update_record(empty, environment=record.environment, **fields[place])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.records.serial import dump_folded, load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
@@ -56,7 +56,7 @@ def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, t
         config = dataclasses.replace(record.config, seed=seed, epochs=200)
         history = dataclasses.replace(make_history(200), seconds=[0.5, *[0.25] * 199])
         training = dataclasses.replace(
-            record, config=config, history=history, test_loss=seed / 1000, final_digest=str(seed)
+            record, config=config, history=history, test_loss=seed / 1000, final_digest=make_digest(str(seed))
         )
         save(training, tmp_path / f"{seed}.json")
     answer = command("matrix", "export", tmp_path, *FORMAT)

@@ -115,6 +115,6 @@ def test_records_that_the_wheel_ships_are_found(
     assert "not measured yet" not in command("compare", names[0], names[-1]).err
     listed = command("matrix", "list").out.splitlines()
     assert any(line.startswith(names[0]) and " measured " in line for line in listed)
-    dry = command("matrix", "bisect", names[0], names[-1], "--dry-run")
+    dry = command("matrix", "bisect", names[0], names[-1], "--engine", "graph", "--dry-run")
     assert dry.status == 0
     assert not {names[0], names[-1]} & set(dry.out.splitlines())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.records import make_digest
 from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import FEWEST_ROUNDS
 from mnist_bench.timing.ab import rounds
@@ -154,7 +155,9 @@ def test_a_series_goes_on_where_it_was(make_plan: Callable[..., AbPlan], tmp_pat
     with pytest.raises(ValueError, match=r"run-001.json is of another comparison: lab is 'mlp', not 'dropout'"):
         run_series(dataclasses.replace(plan, lab="dropout"), folder, 2)
     with pytest.raises(ValueError, match=r"run-001.json was made with other data \(tiny\)"):
-        run_series(dataclasses.replace(plan, dataset=dataclasses.replace(plan.dataset, digest="0")), folder, 2)
+        run_series(
+            dataclasses.replace(plan, dataset=dataclasses.replace(plan.dataset, digest=make_digest("0"))), folder, 2
+        )
     (folder / "run-002.json").write_text("{}")
     with pytest.raises(ValueError, match=r"run-002.json: \$: Object missing required field"):
         run_series(plan, folder, 2)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.versions.records import Failure, Install, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.report.export import (
@@ -47,7 +47,7 @@ def measured(record: TrainingRecord) -> VersionRecord:
         config=dataclasses.replace(record.config, seed=1672),
         test_accuracy=0.9175,
         test_loss=0.5,
-        final_digest="2",
+        final_digest=make_digest("2"),
     )
     version = VersionRecord(version=find_version(NAME), environment=record.environment)
     return update_record(

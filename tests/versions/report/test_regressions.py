@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.report.regressions import find_regressions, measure_costs
 
@@ -30,9 +30,9 @@ def set_verdict(record: VersionRecord, verdict: Verdict) -> VersionRecord:
     """Return the record with another verdict on the order of the data."""
     checks = [
         dataclasses.replace(check, verdict=verdict) if check.layer == "contract" else check
-        for check in record.checks["epoch"]
+        for check in record.checks["graph"]
     ]
-    return dataclasses.replace(record, checks={"epoch": checks})
+    return dataclasses.replace(record, checks={**record.checks, "graph": checks})
 
 
 def test_a_known_regression_has_its_start(records: dict[str, VersionRecord]) -> None:
@@ -40,7 +40,7 @@ def test_a_known_regression_has_its_start(records: dict[str, VersionRecord]) -> 
     (found,) = find_regressions(records)
     assert (found.check, found.title, found.known) == ("contract/new-order", "frozen shuffle", True)
     assert (found.having, found.lacking, found.unknown) == (NAMES[2:], NAMES[:2], [])
-    assert (found.since, found.engines) == ("Keras 3.0.5", ["epoch"])
+    assert (found.since, found.engines) == ("Keras 3.0.5", ["graph"])
     assert found.link.startswith("https://")
 
 
@@ -55,7 +55,7 @@ def test_a_regression_that_no_list_names_comes_first(records: dict[str, VersionR
     """Check and figure describe it; one version that REGRESSED makes a regression unknown."""
     bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="9 layers", bound="6")
     record = records[NAMES[0]]
-    records[NAMES[0]] = dataclasses.replace(record, checks={"epoch": [bad, *record.checks["epoch"][1:]]})
+    records[NAMES[0]] = dataclasses.replace(record, checks={"graph": [bad, *record.checks["graph"][1:]]})
     first, second = find_regressions(records)
     assert (first.check, first.title, first.known) == ("structure/layers", "structure/layers", False)
     assert first.reason == "9 layers, against 6"
@@ -90,7 +90,7 @@ def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
 def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) -> None:
     """Other bits are no further seeds: the interval does not shrink as that of fourteen seeds would."""
     (results,) = records[NAMES[3]].accuracy
-    moved = dataclasses.replace(results, final_digests=[f"x{seed}" for seed in results.seeds])
+    moved = dataclasses.replace(results, final_digests=[make_digest(f"x{seed}") for seed in results.seeds])
     before = measure_costs(find_regressions(records)[0], records)[0]
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[moved])
     after = measure_costs(find_regressions(records)[0], records)[0]
@@ -101,21 +101,30 @@ def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) 
 def test_trainings_of_several_lengths_have_no_cost(records: dict[str, VersionRecord]) -> None:
     """A training of fewer epochs is no sample of the lab's training."""
     (results,) = records[NAMES[3]].accuracy
-    short = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=list("tuvwxyz"))
+    short = dataclasses.replace(
+        results, epochs=1, history=make_history(1), final_digests=list(map(make_digest, "tuvwxyz"))
+    )
     records[NAMES[3]] = dataclasses.replace(records[NAMES[3]], accuracy=[short])
     assert measure_costs(find_regressions(records)[0], records) == []
 
 
 def fail(checks: list[CheckResult]) -> list[CheckResult]:
-    """Return the checks, of which KNOWN ones have REGRESSED: the list names no engine of ours."""
+    """Return the checks as those of `fused`, of which KNOWN ones have REGRESSED: the list names no engine of ours."""
     known = Verdict.KNOWN
-    return [dataclasses.replace(c, verdict=Verdict.REGRESSED if c.verdict is known else c.verdict) for c in checks]
+    return [
+        dataclasses.replace(
+            check,
+            name=check.name.replace("graph]", "fused]"),
+            verdict=Verdict.REGRESSED if check.verdict is known else check.verdict,
+        )
+        for check in checks
+    ]
 
 
 def test_what_only_fused_has_costs_fit_nothing(records: dict[str, VersionRecord]) -> None:
     """The full trainings are by `fit`, which does not have the regression."""
     (found,) = find_regressions(
-        {n: dataclasses.replace(r, checks={"fused": fail(r.checks["epoch"])}) for n, r in records.items()}
+        {n: dataclasses.replace(r, checks={"fused": fail(r.checks["graph"])}) for n, r in records.items()}
     )
     assert found.engines == ["fused"]
     assert measure_costs(found, records) == []

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_history
+from fixtures.records import make_digest, make_history
+from mnist_bench.checks.names import CONTRACT_NAMES
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.records import Failure, VersionRecord, update_record
@@ -66,11 +67,11 @@ def test_other_bits_are_judged(make_versions: Callable[..., dict[str, VersionRec
 
 def test_the_worst_of_a_group_counts(records: dict[str, VersionRecord]) -> None:
     """One check regressed among those that hold; the cell names that check."""
-    bad = CheckResult(name="contract/labels[epoch]", verdict=Verdict.REGRESSED, figure="7 wrong", bound="0")
-    row = make_row(records, checks={"epoch": [*records[NEW].checks["epoch"], bad]})
+    bad = CheckResult(name="contract/labels[graph]", verdict=Verdict.REGRESSED, figure="7 wrong", bound="0")
+    row = make_row(records, checks={"graph": [*records[NEW].checks["graph"], bad]})
     assert row.cells["contracts"].word == "REGRESSED"
-    assert row.cells["contracts"].figure == "contract/labels[epoch]: 7 wrong"
-    assert len(row.cells["contracts"].results) == 2
+    assert row.cells["contracts"].figure == "contract/labels[graph]: 7 wrong"
+    assert len(row.cells["contracts"].results) == len(CONTRACT_NAMES) + 1
 
 
 def test_a_check_of_no_group_is_not_lost(records: dict[str, VersionRecord]) -> None:
@@ -119,7 +120,9 @@ def test_trainings_of_another_length_are_no_answer(
 ) -> None:
     """Such trainings are not compared, and the cells say why; a pair of times is judged all the same."""
     (results,) = records[NEW].accuracy
-    changed = dataclasses.replace(results, epochs=1, history=make_history(1), final_digests=list("tuvwxyz"))
+    changed = dataclasses.replace(
+        results, epochs=1, history=make_history(1), final_digests=list(map(make_digest, "tuvwxyz"))
+    )
     row = make_row(records, accuracy=[changed])
     assert row.compared is None
     assert words(row)[4:] == ["INCONCLUSIVE"] * 4

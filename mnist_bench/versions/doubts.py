@@ -1,0 +1,91 @@
+"""What can be read and cannot be true, or is not the lab's own: no verdict is built on it, and it is named."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mnist_bench.checks.records import find_oddities
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.labs import explain_short
+from mnist_bench.versions.records import Planned, seeds_by_case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mnist_bench.versions.records import SeedResults, VersionRecord
+
+__all__ = ["find_doubts"]
+
+# A training whose weights are the same has the same curve, but for rounding; Keras 3.6 and 3.8 differ by 5e-4 in the
+# validation loss.
+_SAME_CURVE = 1e-2
+_ROUNDING = 1e-6
+_LEAST_LOSS = math.log(2)  # of a wrong answer: another class has more, so that the right one has half at most
+_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def find_doubts(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
+    """Yield what is not to be believed, or not to be judged, in either record, once each.
+
+    Args:
+        base: The record to compare with.
+        new: The other record, its engines aligned.
+    """
+    sides = {"base": dict(_find_own(base)), "new": dict(_find_own(new))}
+    for name in dict.fromkeys(name for doubts in sides.values() for name in doubts):
+        told = [f"{doubts[name]} in {side}" for side, doubts in sides.items() if name in doubts]
+        figure = f"not judged: {'; '.join(told)}"
+        yield CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound="as the lab measures it")
+    for case, old in seeds_by_case(base).items():
+        now = seeds_by_case(new).get(case)
+        if now and (gap := _compare_curves(old, now)):
+            yield CheckResult(
+                name=f"accuracy/curves[{case}]",
+                verdict=Verdict.INCONCLUSIVE,
+                figure=f"{gap}, although both trainings of seed {now.seeds[0]} end in the same weights",
+                bound="the same curves",
+            )
+
+
+def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
+    for probe in record.probes:
+        if odd := find_oddities(probe):
+            yield f"bits/probe[{probe.config.case}]", ", ".join(odd)
+    yield from _find_twins(record)
+    for results in record.accuracy:
+        if results.departures and record.planned != Planned():
+            settings = ", ".join(f"{name} {value}" for name, value in results.departures.items())
+            yield f"accuracy/training[{results.case}]", f"trained with {settings}, not as the lab"
+        elif not explain_short(results.lab, results.epochs) and (gap := _find_impossible(results)):
+            yield f"accuracy/possible[{results.case}]", gap
+
+
+def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
+    """Yield labs that end in the same weights: they have other layers, or other dropout."""
+    ends = [(probe.config.lab, probe.stages[-1].digest) for probe in record.probes]
+    ends += [(results.lab, digest) for results in record.accuracy for digest in results.final_digests]
+    labs: dict[str, str] = {}
+    for lab, digest in ends:
+        if labs.setdefault(digest, lab) != lab:
+            yield f"bits/labs[{lab}]", f"{labs[digest]} and {lab} end in the same weights"
+
+
+def _find_impossible(results: SeedResults) -> str:
+    """Return a loss that its accuracy rules out; "" if there is none."""
+    for seed, accuracy, loss in zip(results.seeds, results.test_accuracy, results.test_loss, strict=True):
+        least = (1 - accuracy) * _LEAST_LOSS
+        if loss is not None and (loss == 0 or loss < least - _ROUNDING):
+            return f"a loss of {loss:g} and an accuracy of {accuracy:.4f}, seed {seed}, which cannot be"
+    return ""
+
+
+def _compare_curves(old: SeedResults, now: SeedResults) -> str:
+    """Return in which column the curves of the same weights differ; "" if in none, or of other weights."""
+    if (old.seeds[0], old.final_digests[0], old.epochs) != (now.seeds[0], now.final_digests[0], now.epochs):
+        return ""
+    for name in _COLUMNS:
+        for epoch, (x, y) in enumerate(zip(getattr(old.history, name), getattr(now.history, name), strict=True), 1):
+            if (x is None) != (y is None) or not math.isclose(x or 0, y or 0, rel_tol=_SAME_CURVE, abs_tol=_SAME_CURVE):
+                return f"{name} of epoch {epoch} is {x} and {y}"
+    return ""

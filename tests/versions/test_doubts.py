@@ -1,0 +1,153 @@
+"""What is hollow or impossible on both sides is never green: it is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fixtures.records import make_digest, make_history, make_stages
+from mnist_bench.records.verdicts import Verdict, exit_status
+from mnist_bench.versions.comparison import compare_probe_records, compare_versions
+from mnist_bench.versions.records import Planned, VersionRecord, update_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnist_bench.checks.records import ProbeRecord
+
+OLD = "py311-tf215"
+
+
+@pytest.fixture
+def whole(make_versions: Callable[..., dict[str, VersionRecord]]) -> VersionRecord:
+    """A record that lacks nothing."""
+    return make_versions([OLD])[OLD]
+
+
+def change_probe(probe: ProbeRecord, how: str) -> ProbeRecord:
+    """Return a probe that is not the lab's own."""
+    stages, config = probe.stages, probe.config
+    settings: dict[str, dict[str, Any]] = {
+        "another learning rate": {"learning_rate": 9.0},
+        "another optimizer": {"optimizer": "adam"},
+        "another batch size": {"batch_size": 64},
+        "another model": {"hidden": (64,)},
+        "not deterministic": {"deterministic": False},
+    }
+    if how in settings:
+        return dataclasses.replace(probe, config=dataclasses.replace(config, **settings[how]))
+    if how == "one epoch":
+        config = dataclasses.replace(config, epochs=1)
+        return dataclasses.replace(probe, config=config, stages=make_stages("mlp", 1))
+    upper = [dataclasses.replace(stage, name=stage.name.upper()) for stage in stages]
+    other = {
+        "one stage only": stages[:1],
+        "a stage is missing": stages[1:],
+        "upper case": upper,
+        "another order": stages[::-1],
+        "a further stage": [*stages, dataclasses.replace(stages[0], name="more", digest=make_digest("more"))],
+        "one digest": [dataclasses.replace(stage, digest=make_digest("one")) for stage in stages],
+    }
+    return dataclasses.replace(probe, stages=other[how])
+
+
+PROBES = {
+    "another learning rate": "learning_rate 9.0, the lab's is 0.1",
+    "another optimizer": "optimizer 'adam', the lab's is 'sgd'",
+    "another batch size": "batch_size 64, the lab's is 128",
+    "another model": "hidden (64,), the lab's is (128, 128)",
+    "not deterministic": "op determinism was turned off",
+    "one epoch": "1 of 5 epochs",
+    "one stage only": "9 of 10 stages are missing, such as 'data order'",
+    "a stage is missing": "1 of 10 stages are missing, such as 'initial weights'",
+    "upper case": "10 unknown stages, such as 'INITIAL WEIGHTS'",
+    "another order": "the stages are not in the order of training",
+    "a further stage": "1 unknown stages, such as 'more'",
+    "one digest": "10 stages have the digest of 'initial weights'",
+}
+
+
+@pytest.mark.parametrize("how", PROBES)
+def test_a_probe_that_is_not_the_labs_own_is_not_judged(whole: VersionRecord, how: str) -> None:
+    """Both records have it, and so both agree: the bits are not called IDENTICAL, in a record or by themselves."""
+    first, second = whole.probes
+    probe = change_probe(first, how)
+    other = update_record(whole, probes=[probe, second])
+    results = {result.name: result for result in compare_versions(other, other).results}
+    told = f"{PROBES[how]}"
+    assert told in results["bits/probe[mlp-epoch]"].figure
+    assert results["bits/probe[mlp-epoch]"].figure.startswith("not judged: ")
+    assert exit_status(list(results.values())) == 3
+    bare = update_record(other, checks={}, accuracy=[], planned=Planned())
+    assert exit_status(compare_versions(bare, bare).results) == 3
+    (alone,) = compare_probe_records(probe, probe).results
+    assert alone.verdict is Verdict.INCONCLUSIVE
+    assert told in alone.evidence
+
+
+def test_a_longer_probe_is_judged(whole: VersionRecord) -> None:
+    """It says more than the usual one."""
+    first = whole.probes[0]
+    longer = dataclasses.replace(
+        first, config=dataclasses.replace(first.config, epochs=20), stages=make_stages("mlp", 20)
+    )
+    assert compare_probe_records(longer, longer).results[0].verdict is Verdict.IDENTICAL
+
+
+def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
+    """Return a record with trainings that cannot be, or are not the lab's."""
+    (results,) = record.accuracy
+    fields: dict[str, dict[str, Any]] = {
+        "a loss of nothing": {"test_loss": [0.0] * 7},
+        "a loss below the wrong answers'": {"test_loss": [0.01] * 7},
+        "a loss beyond reason": {"test_loss": [1e30] * 7},
+        "another learning rate": {"departures": {"learning_rate": "9.0"}},
+    }
+    if how == "one end of two labs":
+        other = dataclasses.replace(results, lab="dropout")
+        return update_record(record, accuracy=[results, other], planned=Planned(labs=["mlp"], seeds=results.seeds))
+    return update_record(record, accuracy=[dataclasses.replace(results, **fields[how])])
+
+
+TRAININGS = {
+    "a loss of nothing": ("accuracy/possible[mlp-epoch]", "a loss of 0 and an accuracy of 0.97", 3),
+    "a loss below the wrong answers'": ("accuracy/possible[mlp-epoch]", "a loss of 0.01 and an accuracy of 0.97", 3),
+    "a loss beyond reason": ("accuracy/guessing[mlp-epoch]", "a loss of 1e+30, the highest of 7", 1),
+    "another learning rate": ("accuracy/training[mlp-epoch]", "trained with learning_rate 9.0, not as the lab", 3),
+    "one end of two labs": ("bits/labs[dropout]", "mlp and dropout end in the same weights", 3),
+}
+
+
+@pytest.mark.parametrize("how", TRAININGS)
+def test_figures_that_cannot_be_are_told(whole: VersionRecord, how: str) -> None:
+    """Both sides agree on them, and the bits are the same: they are named nevertheless."""
+    other = change_trainings(whole, how)
+    compared = compare_versions(other, other)
+    name, told, status = TRAININGS[how]
+    assert told in {result.name: result.figure for result in compared.results}[name]
+    assert exit_status(compared.results) == status
+
+
+def test_labs_whose_probes_end_in_the_same_weights_are_told(whole: VersionRecord) -> None:
+    """A dropout layer that drops nothing ends so."""
+    first, second = whole.probes
+    stages = make_stages("dropout")
+    stages[-1] = dataclasses.replace(stages[-1], digest=first.stages[-1].digest)
+    config = dataclasses.replace(first.config, lab="dropout")
+    other = update_record(whole, probes=[first, second, dataclasses.replace(first, config=config, stages=stages)])
+    assert "bits/labs[dropout]" in [result.name for result in compare_versions(other, other).results]
+
+
+def test_curves_of_the_same_weights_are_the_same(whole: VersionRecord) -> None:
+    """Another curve that ends in the same bits is another training: one of the two was edited."""
+    (results,) = whole.accuracy
+    history = make_history(20)
+    near = dataclasses.replace(history, val_loss=[0.5005] * 20)
+    for curve, told in ((near, []), (dataclasses.replace(history, loss=[0.5] * 19 + [0.9]), ["loss of epoch 20 is"])):
+        other = update_record(whole, accuracy=[dataclasses.replace(results, history=curve)])
+        compared = compare_versions(whole, other)
+        figures = [result.figure[:19] for result in compared.results if result.name == "accuracy/curves[mlp-epoch]"]
+        assert figures == [text[:19] for text in told]
+        assert exit_status(compared.results) == (3 if told else 0)
