@@ -76,39 +76,39 @@ def count(text: str) -> typer.models.OptionInfo:
 
 # What is trained, and how
 Labs = Annotated[
-    list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if not given.")
+    list[str] | None, typer.Argument(metavar="LAB", help="perceptron, mlp, dropout; all three if not given.")
 ]
-Lab = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
-Engine = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
+Lab = Annotated[str, typer.Option(metavar="LAB", help="perceptron, mlp or dropout.")]
+Engine = Annotated[str, typer.Option(metavar="ENGINE", help="eager, graph, xla, epoch or fused.")]
 Seed = Annotated[int, typer.Option(parser=whole_number(), metavar="N", help="The seed.")]
 Data = Annotated[
     str, typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or gpu.")]
 Jobs = Annotated[int, count("Worker processes, each with its own share of the cores.")]
 
 # What comes out, and where
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table to this file.")]
 Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder for records, plots and page; results/TIME if not given.")
+    Path | None, typer.Option(metavar="FOLDER", help="Folder for records, plots and page; results/TIME if not given.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Train only what has no record in DIR yet.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Train only what has no record in FOLDER yet.")]
 
 # Baselines, and stored runs of the benchmarks
 Baselines = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="The baselines; those of the package if not given.")
 ]
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="Files that --benchmark-json wrote.")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN.json", help="Files that --benchmark-json wrote.")]
 RunsFolder = Annotated[
     Path | None,
     typer.Option("--folder", metavar="FOLDER", help="The stored runs; baselines/timings if not given."),
 ]
-Why = Annotated[str, typer.Option(help="The reason, for those who review the change.")]
+Why = Annotated[str, typer.Option(metavar="REASON", help="The reason, for those who review the change.")]
 
 # Two interpreters, timed against each other
 Budget = Annotated[float, typer.Option(metavar="SECONDS", help="The time that one comparison may take.")]
-TimedDevice = Annotated[str, typer.Option(help="auto, cpu or gpu; on a GPU use --in-turn.")]
+TimedDevice = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or gpu; on a GPU use --in-turn.")]
 Calibrations = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="The baselines, calibrations included; those of the package if not given."),

@@ -157,7 +157,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
         ("run mlp --jobs 0", "Invalid value for '--jobs'"),
         ("run mlp --seed one", "Invalid value for '--seed'"),
         ("run mlp --nonsense", "No such option"),
-        ("nonsense", "No such command 'nonsense'"),
+        ("nonsense", "no such command: mnist-bench nonsense: choose from "),
         ("env --device tpu", "unknown device 'tpu': choose from auto, cpu, gpu"),
     ],
 )
