@@ -21,7 +21,7 @@ from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.shell import Debug, remove_empty_folders, say
-from mnist_bench.cli.streams import flush_streams, guard_streams
+from mnist_bench.cli.streams import flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
 from mnist_bench.training.workers.interpreters import CommandError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_COMPLETION = {"--install-completion", "--show-completion"}
 _INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt, as shells do: 128 + SIGINT
 
 app = typer.Typer(
@@ -83,9 +84,11 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # not every terminal has a ≥, and the results must be shown
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
-        status = app(arguments, prog_name="mnist-bench", standalone_mode=False)
+        _refuse_empty(words)
+        status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
+        _refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         if Debug.on:
             traceback.print_exc()
@@ -110,6 +113,16 @@ def _refuse_empty(arguments: list[str]) -> None:
             before = arguments[place - 1] if place else ""
             name = option or (before if before.startswith("-") else f"argument {place + 1}")
             raise ValueError(f"{name}: the value is empty: give one, or leave the option out")
+
+
+def _refuse_shell(status: object, arguments: list[str]) -> None:
+    """Refuse a shell for which typer has no completion: typer says so, too, with status 1, which here means regressed.
+
+    Raises:
+        ValueError: Completion was asked for, in such a shell.
+    """
+    if status == 1 and not _COMPLETION.isdisjoint(arguments):
+        raise ValueError("there is no completion for this shell: use bash, zsh, fish or PowerShell")
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -24,8 +24,22 @@ __all__ = ["bisect"]
 
 
 def bisect(
-    good: Annotated[str, typer.Argument(help="A version that holds, such as py311-tf215.")],
-    bad: Annotated[str, typer.Argument(help="A version that does not hold, such as py313-tf221.")],
+    good: Annotated[
+        str,
+        typer.Argument(
+            metavar="GOOD",
+            help="A version that holds, such as py311-tf215.",
+            autocompletion=options.complete_version,
+        ),
+    ],
+    bad: Annotated[
+        str,
+        typer.Argument(
+            metavar="BAD",
+            help="A version that does not hold, such as py313-tf221.",
+            autocompletion=options.complete_version,
+        ),
+    ],
     *,
     lab: options.Lab = "mlp",
     check: Annotated[

@@ -25,7 +25,11 @@ _PAIR_SECONDS = 120.0
 def pairs(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="The newer version of each pair; all pairs if not given."),
+        typer.Argument(
+            metavar="NAME",
+            help="The newer version of each pair; all pairs if not given.",
+            autocompletion=options.complete_version,
+        ),
     ] = None,
     *,
     out: options.VersionsOut = options.VERSIONS_FOLDER,

@@ -22,7 +22,11 @@ __all__ = ["add", "list_all", "run"]
 def run(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Versions, such as py312-tf219; the whole matrix if not given."),
+        typer.Argument(
+            metavar="NAME",
+            help="Versions, such as py312-tf219; the whole matrix if not given.",
+            autocompletion=options.complete_version,
+        ),
     ] = None,
     *,
     out: options.VersionsOut = options.VERSIONS_FOLDER,
