@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,23 +15,27 @@ from mnist_bench.cli.ab import ab, calibrate
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
 from mnist_bench.cli.compare import compare
+from mnist_bench.cli.families import Family, Heading, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.shell import Debug, remove_empty_folders, say
-from mnist_bench.cli.streams import flush_streams, guard_streams
+from mnist_bench.cli.streams import flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
 from mnist_bench.training.workers.interpreters import CommandError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["app", "main"]
 
+_COMPLETION = {"--install-completion", "--show-completion"}
 _INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt, as shells do: 128 + SIGINT
 
-# Help without rich's markup: importing rich would double the time that `--help` takes.
 app = typer.Typer(
-    add_completion=False,
+    cls=Family,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -44,21 +48,31 @@ def _options(
     context: typer.Context,
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.")] = False,
 ) -> None:
     Debug.on = debug
     if version:
         typer.echo(f"mnist-bench {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
-        raise typer.Exit(2)
+    show_help(context)
 
 
-for command in (run, env, data, lab, check, compare, sweep, ab, calibrate):
-    app.command()(command)
-for name, group in {"baseline": baseline, "matrix": matrix, "timings": timings}.items():
-    app.add_typer(group, name=name)
+# In the order of the help, with the short help of those whose first sentence is too long for it.
+_ASK: dict[Callable[..., None], str | None] = {
+    compare: "Compare two environments, versions or records: what is worse?",
+    check: None,
+    run: None,
+    ab: "Time two environments against each other: which is slower?",
+    calibrate: "Measure how small a slow-down `ab` finds on this machine.",
+}
+for command, text in _ASK.items():
+    app.command(short_help=text, rich_help_panel=Heading.ASK)(command)
+for name, group in {"baseline": baseline, "timings": timings, "matrix": matrix}.items():
+    app.add_typer(group, name=name, rich_help_panel=Heading.KEEP)
+for command in (lab, sweep):
+    app.command(rich_help_panel=Heading.EXPLORE)(command)
+for command in (env, data):
+    app.command(rich_help_panel=Heading.LOOK_UP)(command)
 add_former(app)
 
 
@@ -70,9 +84,11 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # not every terminal has a ≥, and the results must be shown
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        _refuse_empty(sys.argv[1:] if arguments is None else arguments)
-        status = app(arguments, standalone_mode=False)
+        _refuse_empty(words)
+        status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
+        _refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         if Debug.on:
             traceback.print_exc()
@@ -97,6 +113,16 @@ def _refuse_empty(arguments: list[str]) -> None:
             before = arguments[place - 1] if place else ""
             name = option or (before if before.startswith("-") else f"argument {place + 1}")
             raise ValueError(f"{name}: the value is empty: give one, or leave the option out")
+
+
+def _refuse_shell(status: object, arguments: list[str]) -> None:
+    """Refuse a shell for which typer has no completion: typer says so, too, with status 1, which here means regressed.
+
+    Raises:
+        ValueError: Completion was asked for, in such a shell.
+    """
+    if status == 1 and not _COMPLETION.isdisjoint(arguments):
+        raise ValueError("there is no completion for this shell: use bash, zsh, fish or PowerShell")
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""The commands `baseline ...`: list, show, accept and compare stored baselines."""
+"""The commands `baseline ...`: list, show, compare and accept stored baselines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, existing_folder, make_family, say
+from mnist_bench.cli.families import make_family
+from mnist_bench.cli.shell import echo, existing_folder, say
 
 if TYPE_CHECKING:
     from mnist_bench.checks.baselines import AccuracyBaseline
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["baseline"]
 
-baseline = make_family("List, show, accept and compare stored baselines.")
+baseline = make_family("List, show, compare and accept stored baselines.")
 
 
 @baseline.command("list")
 def list_all(folder: options.Baselines = None) -> None:
-    """List the baselines: their files, what each is of, and how many seeds it has."""
+    """List the baselines, what each is of, and how many seeds it has."""
     from mnist_bench.checks.baselines import FORMS, find_folder, list_baselines
     from mnist_bench.records.serial import load
 
@@ -36,7 +37,10 @@ def list_all(folder: options.Baselines = None) -> None:
 
 @baseline.command()
 def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None:
-    """Show what a baseline holds, who accepted it and why: every reference, or every stage of a probe."""
+    """Show what a baseline holds, who accepted it and why.
+
+    That is every reference of an accuracy baseline, or every stage of a probe.
+    """
     from mnist_bench.checks.baselines import FORMS, AccuracyBaseline
     from mnist_bench.records.serial import load
     from mnist_bench.show.text import clean_line, format_spread
@@ -63,6 +67,26 @@ def show(path: Annotated[Path, typer.Argument(help="A baseline file.")]) -> None
 
 
 @baseline.command()
+def diff(
+    base: Annotated[Path, typer.Argument(help="An accuracy baseline, or a probe baseline.")],
+    new: Annotated[Path, typer.Argument(help="Another of the same kind.")],
+) -> None:
+    """Compare two baselines of the same kind.
+
+    Two references are compared by their statistics, two probes by their stages. Exit status: 0 nothing is worse, 1
+    something is worse, 2 the two cannot be compared, 3 inconclusive.
+    """
+    from mnist_bench.checks.acceptance import diff_baselines
+    from mnist_bench.records.verdicts import EXIT_STATUS, conclude
+
+    verdicts = []
+    for line, verdict in diff_baselines(base, new):
+        echo(line)
+        verdicts.append(verdict)
+    raise typer.Exit(EXIT_STATUS[conclude(verdicts)])
+
+
+@baseline.command()
 def accept(
     records: Annotated[
         Path, typer.Argument(help="A folder of training records, or of what `check --save-digests` wrote.")
@@ -74,35 +98,16 @@ def accept(
         bool, typer.Option("--force", help="Accept against the rules; the file says which are broken.")
     ] = False,
 ) -> None:
-    """Make records the reference in force. The earlier reference is kept; nothing is overwritten.
+    """Make records the reference in force.
 
-    Refused if the working tree was dirty, a contract fails, the training is not the lab's, or its accuracy is
-    below the lab's threshold.
+    The earlier reference is kept; nothing is overwritten. Refused if the working tree was dirty, a contract fails, the
+    training is not the lab's, or its accuracy is below the lab's threshold.
     """
     from mnist_bench.checks.acceptance import accept_folder
     from mnist_bench.checks.baselines import find_folder
 
     for path in accept_folder(records, folder or find_folder(), why=why, force=force):
         echo(f"accepted: {path}")
-
-
-@baseline.command()
-def diff(
-    base: Annotated[Path, typer.Argument(help="An accuracy baseline, or a probe baseline.")],
-    new: Annotated[Path, typer.Argument(help="Another of the same kind.")],
-) -> None:
-    """Compare two baselines: two references by their statistics, two probes by their stages.
-
-    Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 inconclusive.
-    """
-    from mnist_bench.checks.acceptance import diff_baselines
-    from mnist_bench.records.verdicts import EXIT_STATUS, conclude
-
-    verdicts = []
-    for line, verdict in diff_baselines(base, new):
-        echo(line)
-        verdicts.append(verdict)
-    raise typer.Exit(EXIT_STATUS[conclude(verdicts)])
 
 
 def _describe(stored: AccuracyBaseline | ProbeRecord) -> str:

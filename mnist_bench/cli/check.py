@@ -51,7 +51,7 @@ def check(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
+            metavar="FOLDER",
             help="Folder for records; trainings that have one are not repeated. results/TIME if not given.",
         ),
     ] = None,
@@ -83,12 +83,12 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check everything that may have regressed, the sharpest test first, and print one line per check.
+    """Check everything here that may have regressed.
 
-    First structure, contracts, arithmetic compared with an independent oracle, and reproducibility; then the bits of
-    every stage compared with the baseline's and, if they differ, the accuracy of new seeds compared with the
-    reference's. Exit status: 0 every check holds, 1 a check regressed, 2 bad usage or bad input, 3 inconclusive,
-    4 no baseline.
+    Prints one line per check, the sharpest test first: structure, contracts, arithmetic compared with an independent
+    oracle, and reproducibility; then the bits of every stage compared with the baseline's and, if they differ, the
+    accuracy of new seeds compared with the reference's. Exit status: 0 every check holds, 1 a check regressed, 2 bad
+    usage or bad input, 3 inconclusive, 4 no baseline.
     """
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.names import PROBE_EPOCHS

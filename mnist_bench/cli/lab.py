@@ -36,11 +36,11 @@ def lab(
         typer.Option(metavar="FILE.ipynb", help="Write the lab as a notebook instead, and train nothing."),
     ] = None,
 ) -> None:
-    """Walk through the lab sheet: everything that the sheet prints, next to the sheet's own figures.
+    """Walk through the lab sheet, next to the sheet's own figures.
 
-    Trains as the sheet does, which takes minutes; --fast takes a fraction of that. Exit status: 0 everything is as
-    expected, 1 a fact that can have only one value has another, or an accuracy is below the lab's threshold, 2 bad
-    usage or bad input.
+    Shows everything that the sheet prints. Trains as the sheet does, which takes minutes; --fast takes a fraction of
+    that. Exit status: 0 everything is as expected, 1 a fact that can have only one value has another, or an accuracy is
+    below the lab's threshold, 2 bad usage or bad input.
     """
     if notebook is not None:
         if section or fast or out or resume or json or data != "auto":

@@ -39,6 +39,9 @@ __all__ = [
     "Versions",
     "VersionsOut",
     "Why",
+    "complete_engine",
+    "complete_lab",
+    "complete_version",
     "count",
     "whole_number",
 ]
@@ -74,41 +77,97 @@ def count(text: str) -> typer.models.OptionInfo:
     return option
 
 
+# What a shell completes; each function imports when it is called, as `--help` needs none of these
+def complete_lab() -> list[str]:
+    """Return the names of the labs."""
+    from mnist_bench.training.labs import LABS
+
+    return list(LABS)
+
+
+def complete_version(ctx: typer.Context) -> list[str]:
+    """Return the names of the versions of the matrix, and of those that have a record."""
+    from mnist_bench.versions.releases import MATRIX
+
+    folder = ctx.params.get("versions") or ctx.params.get("out") or VERSIONS_FOLDER
+    return sorted({*MATRIX, *(path.stem for path in Path(folder).glob("*.json"))})
+
+
+def _complete_list(complete: Callable[[], list[str]]) -> Callable[[str], list[str]]:
+    """Return what completes the last of several names that are separated by commas."""
+
+    def complete_last(incomplete: str) -> list[str]:
+        before, comma, _ = incomplete.rpartition(",")
+        return [before + comma + name for name in complete() if name not in before.split(",")]
+
+    return complete_last
+
+
+def _choose(*words: str) -> Callable[[], list[str]]:
+    """Return what completes one of some words."""
+    return lambda: list(words)
+
+
+def _complete_layers() -> list[str]:
+    from mnist_bench.versions.plan import LAYERS
+
+    return list(LAYERS)
+
+
+# A copy of `training.engines.ENGINES`, whose import would take longer than a person likes to wait for the shell.
+complete_engine = _choose("eager", "graph", "xla", "epoch", "fused")
+_complete_data, _complete_device = _choose("auto", "mnist", "digits"), _choose("auto", "cpu", "gpu")
+
 # What is trained, and how
 Labs = Annotated[
-    list[str] | None, typer.Argument(metavar="[LAB]...", help="perceptron, mlp, dropout; all three if not given.")
+    list[str] | None,
+    typer.Argument(
+        metavar="LAB", help="perceptron, mlp, dropout; all three if not given.", autocompletion=complete_lab
+    ),
 ]
-Lab = Annotated[str, typer.Option(help="perceptron, mlp or dropout.")]
-Engine = Annotated[str, typer.Option(help="eager, graph, xla, epoch or fused.")]
+Lab = Annotated[str, typer.Option(metavar="LAB", help="perceptron, mlp or dropout.", autocompletion=complete_lab)]
+Engine = Annotated[
+    str,
+    typer.Option(metavar="ENGINE", help="eager, graph, xla, epoch or fused.", autocompletion=complete_engine),
+]
 Seed = Annotated[int, typer.Option(parser=whole_number(), metavar="N", help="The seed.")]
 Data = Annotated[
-    str, typer.Option("--data", metavar="SOURCE", help="auto, mnist, digits, an .npz file or a folder of IDX files.")
+    str,
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        help="auto, mnist, digits, an .npz file or a folder of IDX files.",
+        autocompletion=_complete_data,
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or gpu.", autocompletion=_complete_device)]
 Jobs = Annotated[int, count("Worker processes, each with its own share of the cores.")]
 
 # What comes out, and where
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a Markdown table to this file.")]
 Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder for records, plots and page; results/TIME if not given.")
+    Path | None, typer.Option(metavar="FOLDER", help="Folder for records, plots and page; results/TIME if not given.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Train only what has no record in DIR yet.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Train only what has no record in FOLDER yet.")]
 
 # Baselines, and stored runs of the benchmarks
 Baselines = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="The baselines; those of the package if not given.")
 ]
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN.json...", help="Files that --benchmark-json wrote.")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN.json", help="Files that --benchmark-json wrote.")]
 RunsFolder = Annotated[
     Path | None,
     typer.Option("--folder", metavar="FOLDER", help="The stored runs; baselines/timings if not given."),
 ]
-Why = Annotated[str, typer.Option(help="The reason, for those who review the change.")]
+Why = Annotated[str, typer.Option(metavar="REASON", help="The reason, for those who review the change.")]
 
 # Two interpreters, timed against each other
 Budget = Annotated[float, typer.Option(metavar="SECONDS", help="The time that one comparison may take.")]
-TimedDevice = Annotated[str, typer.Option(help="auto, cpu or gpu; on a GPU use --in-turn.")]
+TimedDevice = Annotated[
+    str,
+    typer.Option(metavar="DEVICE", help="auto, cpu or gpu; on a GPU use --in-turn.", autocompletion=_complete_device),
+]
 Calibrations = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="The baselines, calibrations included; those of the package if not given."),
@@ -131,11 +190,19 @@ Epochs = Annotated[
         parser=whole_number(1), metavar="N", help="Epochs, to try the command out; the lab's own number if not given."
     ),
 ]
-LabNames = Annotated[str, typer.Option(metavar="LABS", help="Some of perceptron,mlp,dropout; all three if not given.")]
+LabNames = Annotated[
+    str,
+    typer.Option(
+        metavar="LABS",
+        help="Some of perceptron,mlp,dropout; all three if not given.",
+        autocompletion=_complete_list(complete_lab),
+    ),
+]
 LayerNames = Annotated[
     str,
     typer.Option(
         metavar="LAYERS",
         help="Some of install,import,checks,probes,accuracy; all if not given.",
+        autocompletion=_complete_list(_complete_layers),
     ),
 ]

@@ -40,11 +40,11 @@ def run(
     resume: options.Resume = False,
     json: options.Json = False,
 ) -> None:
-    """Train the lab's models in full, and judge their test accuracy by the lab's thresholds.
+    """Train the lab's models in full, and judge their accuracy.
 
-    Writes one JSON record per training, the lab's plots and a page, index.html. Exit status: 0 every threshold
-    holds, 1 a threshold does not hold, 2 bad usage or bad input, 3 a training did not finish, or was cut short by
-    --epochs and is not judged.
+    The test accuracy is judged by the lab's thresholds. Writes one JSON record per training, the lab's plots and a
+    page, index.html. Exit status: 0 every threshold holds, 1 a threshold does not hold, 2 bad usage or bad input, 3 a
+    training did not finish, or was cut short by --epochs and is not judged.
     """
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.labs import LABS
@@ -58,7 +58,7 @@ def run(
 
 
 def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
-    """Show the fingerprint of this environment, with its numerics key and its hardware key."""
+    """Show this environment, with its numerics and hardware keys."""
     import dataclasses
 
     from mnist_bench.checks.elsewhere import ask_environment
@@ -73,7 +73,7 @@ def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
 
 
 def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
-    """Show which data would be used: their source, place, shapes and digest."""
+    """Show which data would be used, with their digest."""
     from mnist_bench.records.serial import dump_json
 
     dataset = load_data(source)

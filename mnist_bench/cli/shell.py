@@ -24,7 +24,6 @@ __all__ = [
     "find_versions",
     "list_given",
     "load_data",
-    "make_family",
     "make_setup",
     "remove_empty_folders",
     "say",
@@ -52,11 +51,6 @@ def echo(text: str, *, err: bool = False) -> None:
     from mnist_bench.show.text import clean
 
     typer.echo(clean(text), err=err)
-
-
-def make_family(text: str) -> typer.Typer:
-    """Return an empty family of commands, such as `baseline`, with this help."""
-    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=text)
 
 
 def list_given(context: typer.Context) -> list[str]:

@@ -1,4 +1,4 @@
-"""Standard output and standard error that cannot decide about a command: closed, full, or read by nobody."""
+"""Standard output and standard error and their colours, which cannot decide about a command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-__all__ = ["CLOSED_PIPE", "flush_streams", "guard_streams"]
+__all__ = ["CLOSED_PIPE", "flush_streams", "guard_streams", "settle_colors"]
 
 CLOSED_PIPE = 141  # as shells say of a program that SIGPIPE ended: 128 + 13
 
@@ -43,6 +43,23 @@ def flush_streams() -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+
+
+def settle_colors() -> bool | None:
+    """Settle NO_COLOR and FORCE_COLOR for all that prints, as https://no-color.org and https://force-color.org ask.
+
+    A variable counts if it is set and not empty, and NO_COLOR outranks FORCE_COLOR, as in pytest. Not every version of
+    rich agrees, so what does not count is taken out of the environment.
+
+    Returns:
+        False if there shall be no colours, True if there shall be colours in any case, None if a terminal gets them.
+    """
+    no_color, force_color = (bool(os.environ.get(name)) for name in ("NO_COLOR", "FORCE_COLOR"))
+    if not no_color:
+        os.environ.pop("NO_COLOR", None)
+    if no_color or not force_color:
+        os.environ.pop("FORCE_COLOR", None)
+    return False if no_color else (force_color or None)
 
 
 def _open(descriptor: int, former: TextIO | None) -> TextIO:

@@ -39,7 +39,7 @@ def sweep(
         options.count("How many seeds to train each point with: 1671, 1672, ..."),
     ] = 3,
     sampler: Annotated[
-        str, typer.Option(help="one-at-a-time (around the lab's own values), grid, random or tpe.")
+        str, typer.Option(metavar="SAMPLER", help="one-at-a-time (around the lab's own values), grid, random or tpe.")
     ] = "one-at-a-time",
     trials: Annotated[
         int | None,
@@ -52,25 +52,25 @@ def sweep(
     jobs: options.Jobs = 1,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The study's database, to be shared; an SQLite file in DIR if not given."),
+        typer.Option(metavar="URL", help="The study's database, to be shared; an SQLite file in FOLDER if not given."),
     ] = None,
     study: Annotated[str, typer.Option(metavar="NAME", help="The study's name in its database.")] = "sweep",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the study in DIR.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the study in FOLDER.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Stop points whose validation accuracy lags behind the median.")
     ] = False,
     data: options.Data = "auto",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for study, tables, plots and page; results/TIME if not given."),
+        typer.Option(metavar="FOLDER", help="Folder for study, tables, plots and page; results/TIME if not given."),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Explore the hyperparameters: train many variants of a lab, and rank them by validation accuracy.
+    """Explore the hyperparameters: what would other values do?
 
-    The test set is used once, at the end, for the best three points and the lab's own point. The same command
-    started on several machines with one --storage shares the work. Exit status: 0 every point has ended, 2 bad
-    usage or bad input, 3 a point failed.
+    Trains many variants of a lab, and ranks them by validation accuracy. The test set is used once, at the end, for the
+    best three points and the lab's own point. The same command started on several machines with one --storage shares
+    the work. Exit status: 0 every point has ended, 2 bad usage or bad input, 3 a point failed.
     """
     import numpy as np
 

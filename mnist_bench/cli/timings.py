@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, existing_folder, make_family, say
+from mnist_bench.cli.families import make_family
+from mnist_bench.cli.shell import echo, existing_folder, say
 
 if TYPE_CHECKING:
     from mnist_bench.timing.records import TimingRun
@@ -21,7 +22,7 @@ timings = make_family("List, check and accept stored runs of the benchmarks.")
 
 @timings.command("list")
 def list_all(folder: options.RunsFolder = None) -> None:
-    """List the stored runs: commit, hardware, TensorFlow, and who accepted each and why."""
+    """List the stored runs, and who accepted each and why."""
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import list_runs
 
@@ -43,13 +44,13 @@ def check(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Judge one run, or several together, against the baseline, and print one line per benchmark.
+    """Judge runs of the benchmarks against the baseline.
 
-    Of several runs each benchmark is judged by its fastest: noise only adds time, and a regression is in all runs.
-    A benchmark with one run has regressed only beyond twice the baseline's time; a slow-down below that is
-    inconclusive, and the last line of the result says how to measure again. On other hardware times are divided by
-    those of a control workload. Exit status: 0 every benchmark holds, 1 a benchmark regressed, 2 bad usage or bad
-    input, 3 inconclusive or not measured, 4 no baseline.
+    Prints one line per benchmark. Of several runs each benchmark is judged by its fastest: noise only adds time, and a
+    regression is in all runs. A benchmark with one run has regressed only beyond twice the baseline's time; a slow-down
+    below that is inconclusive, and the last line of the result says how to measure again. On other hardware times are
+    divided by those of a control workload. Exit status: 0 every benchmark holds, 1 a benchmark regressed, 2 bad usage
+    or bad input, 3 inconclusive or not measured, 4 no baseline.
     """
     import numpy as np
 
@@ -83,10 +84,10 @@ def accept(
     folder: options.RunsFolder = None,
     force: Annotated[bool, typer.Option("--force", help="Accept a dirty working tree; the file says so.")] = False,
 ) -> None:
-    """Make runs the baseline of their hardware and TensorFlow; earlier runs are kept.
+    """Make runs the baseline of their hardware and TensorFlow.
 
-    Refused if a test of a run failed, a benchmark of the manifest is missing or has fewer than three rounds, a run is
-    given twice, or the working tree was dirty.
+    Earlier runs are kept. Refused if a test of a run failed, a benchmark of the manifest is missing or has fewer than
+    three rounds, a run is given twice, or the working tree was dirty.
     """
     from mnist_bench.timing.store import accept_runs
 
@@ -96,7 +97,9 @@ def accept(
 
 @timings.command()
 def manifest(folder: options.RunsFolder = None) -> None:
-    """Write the manifest, the benchmarks that are due, from those that pytest lists on standard input.
+    """Write the manifest, which lists the benchmarks that are due.
+
+    The benchmarks are those that pytest lists on standard input:
 
     pytest benchmarks --collect-only -q | mnist-bench timings manifest
 

@@ -64,6 +64,33 @@ def test_run_leaves_records_pictures_and_a_page(stub_run: Callable[..., Any], tm
     assert [load_record(out / name).config.seed for name in records] == [11, 12]
 
 
+@pytest.mark.parametrize(
+    ("variables", "colored"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": ""}, True),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+    ids=str,
+)
+def test_the_table_has_colors_if_they_are_asked_for(
+    stub_run: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    colored: bool,  # noqa: FBT001
+) -> None:
+    """Here no terminal reads; a variable that is empty counts as one that is not set."""
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    answer = stub_run("--seed", 11, "--out", tmp_path / "out")
+    assert ("\x1b[32mPASS" in answer.out, "\x1b" in answer.out + answer.err) == (colored, colored)
+
+
 def test_a_threshold_that_does_not_hold_is_exit_1(stub_run: Callable[..., Any], tmp_path: Path) -> None:
     """One training below its threshold is enough, and the table says which."""
     answer = stub_run("mlp", "--seed", 8, "--out", tmp_path)
@@ -157,7 +184,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
         ("run mlp --jobs 0", "Invalid value for '--jobs'"),
         ("run mlp --seed one", "Invalid value for '--seed'"),
         ("run mlp --nonsense", "No such option"),
-        ("nonsense", "No such command 'nonsense'"),
+        ("nonsense", "no such command: mnist-bench nonsense: choose from "),
         ("env --device tpu", "unknown device 'tpu': choose from auto, cpu, gpu"),
     ],
 )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.cli.streams import settle_colors
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,3 +65,37 @@ def test_what_is_no_whole_number_is_bad_usage(arguments: str, command: Callable[
     assert (answer.status, answer.out) == (2, "")
     assert arguments.split()[1] in answer.err
     assert arguments.split()[2] in answer.err
+
+
+@pytest.mark.parametrize(
+    ("no_color", "force_color", "colors", "left"),
+    [
+        (None, None, None, {}),
+        ("", "", None, {}),
+        ("1", None, False, {"NO_COLOR": "1"}),
+        ("", "1", True, {"FORCE_COLOR": "1"}),
+        (None, "0", True, {"FORCE_COLOR": "0"}),
+        ("0", "1", False, {"NO_COLOR": "0"}),
+    ],
+)
+def test_colors_follow_the_conventions(
+    monkeypatch: pytest.MonkeyPatch, no_color: str | None, force_color: str | None, colors: object, left: Any
+) -> None:
+    """Set and not empty counts, whatever the value is; NO_COLOR outranks FORCE_COLOR."""
+    for name, value in {"NO_COLOR": no_color, "FORCE_COLOR": force_color}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert settle_colors() is colors
+    assert {name: os.environ[name] for name in ("NO_COLOR", "FORCE_COLOR") if name in os.environ} == left
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "cnn"), ("nosuch",), ("matrix",)], ids=" ".join)
+def test_help_and_errors_have_no_colors(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Not even if colours are asked for: they are the same bytes everywhere."""
+    plain = command(*words)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert command(*words) == plain
+    assert "\x1b" not in plain.out + plain.err

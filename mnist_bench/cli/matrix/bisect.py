@@ -24,12 +24,26 @@ __all__ = ["bisect"]
 
 
 def bisect(
-    good: Annotated[str, typer.Argument(help="A version that holds, such as py311-tf215.")],
-    bad: Annotated[str, typer.Argument(help="A version that does not hold, such as py313-tf221.")],
+    good: Annotated[
+        str,
+        typer.Argument(
+            metavar="GOOD",
+            help="A version that holds, such as py311-tf215.",
+            autocompletion=options.complete_version,
+        ),
+    ],
+    bad: Annotated[
+        str,
+        typer.Argument(
+            metavar="BAD",
+            help="A version that does not hold, such as py313-tf221.",
+            autocompletion=options.complete_version,
+        ),
+    ],
     *,
     lab: options.Lab = "mlp",
     check: Annotated[
-        str, typer.Option(help="bits, accuracy, or a check such as contract/new-order.")
+        str, typer.Option(metavar="CHECK", help="bits, accuracy, or a check such as contract/new-order.")
     ] = "contract/new-order",
     engine: options.Engine = "epoch",
     seeds: Annotated[int, options.count("With --check accuracy: how many seeds to train.")] = 7,
@@ -41,10 +55,11 @@ def bisect(
         bool, typer.Option("--dry-run", help="Print which versions may have to be measured, and measure nothing.")
     ] = False,
 ) -> None:
-    """Find the first version at which a verdict changes, between a version that holds and one that does not.
+    """Find the first version at which a verdict changes.
 
-    Uses the records that exist, and measures the other versions that the search needs. Exit status: 0 found, 2 bad
-    usage or bad input, 3 the verdict changes more than once, or some versions gave no answer.
+    Searches between a version that holds and one that does not. Uses the records that exist, and measures the other
+    versions that the search needs. Exit status: 0 found, 2 bad usage or bad input, 3 the verdict changes more than
+    once, or some versions gave no answer.
     """
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import check_lab

@@ -15,16 +15,17 @@ __all__ = ["export"]
 def export(
     records: Annotated[
         list[Path],
-        typer.Argument(metavar="RECORDS...", help="Records of versions or of trainings, or folders of these."),
+        typer.Argument(metavar="RECORDS", help="Records of versions or of trainings, or folders of these."),
     ],
     *,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="github-action-benchmark or bencher.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of to stdout.")] = None,
 ) -> None:
-    """Write the figures of records as a tracker of benchmarks reads them: losses, errors, seconds, megabytes.
+    """Write the figures of records for a tracker of benchmarks.
 
-    Each figure has its lowest and highest value; smaller is better. What could not be measured is named on stderr.
-    Exit status: 0 written, 2 bad usage or bad input, such as a loss that is not finite.
+    The figures are losses, errors, seconds and megabytes. Each figure has its lowest and highest value; smaller is
+    better. What could not be measured is named on stderr. Exit status: 0 written, 2 bad usage or bad input, such as a
+    loss that is not finite.
     """
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.versions.report.export import FORMATS, check_format, collect_metrics, find_gaps

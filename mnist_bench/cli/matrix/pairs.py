@@ -25,17 +25,22 @@ _PAIR_SECONDS = 120.0
 def pairs(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="The newer version of each pair; all pairs if not given."),
+        typer.Argument(
+            metavar="NAME",
+            help="The newer version of each pair; all pairs if not given.",
+            autocompletion=options.complete_version,
+        ),
     ] = None,
     *,
     out: options.VersionsOut = options.VERSIONS_FOLDER,
     budget: options.Budget = _PAIR_SECONDS,
     data: options.Data = "auto",
 ) -> None:
-    """Time each version against its predecessor, with lab mlp and engine epoch; needs a quiet machine.
+    """Time each version against its predecessor.
 
-    Works as `ab` does, and writes OUT/pairs/NAME.json; a pair that has a record is not measured again. Exit status:
-    0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
+    Trains lab mlp by engine epoch, and needs a quiet machine. Works as `ab` does, and writes OUT/pairs/NAME.json; a
+    pair that has a record is not measured again. Exit status: 0 nothing is missing, 2 bad usage or bad input, 3
+    something could not be measured.
     """
     from mnist_bench.records.files import check_folder
     from mnist_bench.versions.folder import pair_path

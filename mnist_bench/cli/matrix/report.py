@@ -20,7 +20,7 @@ def report(
     records: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RECORDS]...", help="Records of versions, or folders of these; baselines/versions if not given."
+            metavar="RECORDS", help="Records of versions, or folders of these; baselines/versions if not given."
         ),
     ] = None,
     *,
@@ -32,11 +32,11 @@ def report(
         typer.Option(metavar="FOLDER", help="Write results.md and images/versions.svg of these records there."),
     ] = None,
 ) -> None:
-    """Show what changed between TensorFlow, Keras and Python versions: one self-contained page.
+    """Write a page that shows what changed between versions.
 
-    Each version is shown next to its predecessor, with what `compare` says of the two. A page that this command
-    made is replaced; any other file is left alone. Exit status: 0 written, whatever the page says, 2 bad usage or
-    bad input.
+    The page is self-contained. Each version is shown next to its predecessor, with what `compare` says of the two. A
+    page that this command made is replaced; any other file is left alone. Exit status: 0 written, whatever the page
+    says, 2 bad usage or bad input.
     """
     from mnist_bench.records.serial import list_json
     from mnist_bench.versions.report.collection import load_collection, make_collection

@@ -22,7 +22,11 @@ __all__ = ["add", "list_all", "run"]
 def run(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Versions, such as py312-tf219; the whole matrix if not given."),
+        typer.Argument(
+            metavar="NAME",
+            help="Versions, such as py312-tf219; the whole matrix if not given.",
+            autocompletion=options.complete_version,
+        ),
     ] = None,
     *,
     out: options.VersionsOut = options.VERSIONS_FOLDER,
@@ -43,10 +47,10 @@ def run(
     ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what has failed.")] = False,
 ) -> None:
-    """Measure what is missing of each version, and save each result at once.
+    """Measure what is missing of each version.
 
-    A version that cannot be installed, imported or trained is recorded as failed, and the run goes on. Exit status:
-    0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
+    Each result is saved at once. A version that cannot be installed, imported or trained is recorded as failed, and the
+    run goes on. Exit status: 0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
     """
     from mnist_bench.training.workers.interpreters import find_python
     from mnist_bench.versions.matrix import find_spec, list_matrix
@@ -113,7 +117,10 @@ def add(
     ] = None,
     out: options.VersionsOut = options.VERSIONS_FOLDER,
 ) -> None:
-    """Add a version of your own: an empty record next to the others, which `matrix run` fills."""
+    """Add a version of your own.
+
+    Writes an empty record next to the others; `matrix run` measures the version.
+    """
     from mnist_bench.versions.matrix import add_version
     from mnist_bench.versions.releases import VersionSpec
 

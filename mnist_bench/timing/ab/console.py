@@ -35,7 +35,7 @@ def show_rounds(budget: float) -> Iterator[Callable[[RoundEnded], None]]:
     from rich.text import Text
 
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    if not (sys.stderr.isatty() and console.is_terminal):  # rich takes a log for a terminal if FORCE_COLOR is set
         yield lambda event: _write_line(event, budget)
         return
     # No automatic refresh: a thread that draws would work on the cores that are timed.

@@ -40,8 +40,12 @@ def test_the_interval_shrinks_before_the_eyes() -> None:
     assert after[2].endswith("+8.0% (+6.0% to +10.0%)")
 
 
-def test_without_a_terminal_there_is_a_line_a_round(capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard error, and nothing else anywhere."""
+@pytest.mark.parametrize("force_color", ["", "1"])
+def test_without_a_terminal_there_is_a_line_a_round(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, force_color: str
+) -> None:
+    """On standard error, and nothing else anywhere; FORCE_COLOR, which is for colours, makes no terminal of a log."""
+    monkeypatch.setenv("FORCE_COLOR", force_color)
     with show_rounds(40) as show:
         show(make_event(1, WIDE))
         show(make_event(2, NARROW))

@@ -1,0 +1,68 @@
+"""Families of commands: help that shows them under headings, and what a family without a command says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+__all__ = ["Family", "Heading", "make_family", "show_help"]
+
+
+class Heading:
+    """The headings in the command's help, in their order."""
+
+    ASK = "Ask what got worse"
+    KEEP = "Keep what was measured"
+    EXPLORE = "Explore the lab"
+    LOOK_UP = "Look up what is used"
+
+
+_ORDER = (Heading.ASK, Heading.KEEP, Heading.EXPLORE, Heading.LOOK_UP)
+_NO_HEADING = "Commands"
+
+
+class Family(TyperGroup):
+    """A group of commands.
+
+    Only rich would show the headings that typer keeps, and importing rich would double the time that `--help` takes.
+    """
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under their headings, one line each."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        shown = {name: command for name, command in commands.items() if command and not command.hidden}
+        width = max(map(len, shown))
+        rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*_ORDER, _NO_HEADING)}
+        for name, command in shown.items():
+            text = command.get_short_help_str(formatter.width - width - 4)
+            rows[getattr(command, "rich_help_panel", None) or _NO_HEADING].append((f"{name:{width}}", text))
+        for heading, lines in rows.items():
+            if lines:
+                with formatter.section(heading):
+                    formatter.write_dl(lines)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is called.
+
+        Raises:
+            ValueError: There is no command of this name.
+        """
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            names = [known for known, command in self.commands.items() if not command.hidden]
+            raise ValueError(f"no such command: {ctx.command_path} {name}: choose from {', '.join(names)}")
+        return super().resolve_command(ctx, args)
+
+
+def make_family(text: str) -> typer.Typer:
+    """Return an empty family of commands, such as `baseline`, with this help."""
+    return typer.Typer(cls=Family, callback=show_help, invoke_without_command=True, rich_markup_mode=None, help=text)
+
+
+def show_help(context: typer.Context) -> None:
+    """Show the help on standard error if no command is given: that is bad usage."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)

@@ -1,0 +1,130 @@
+"""What a shell completes, and how its completion is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mnist_bench.training.engines import ENGINES
+from mnist_bench.training.labs import LABS
+from mnist_bench.versions.releases import MATRIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROGRAM = Path(sys.executable).with_name("mnist-bench")
+START = (
+    "from mnist_bench.cli.app import main\n"
+    "import json, sys\n"
+    "try: main()\n"
+    "finally: print(json.dumps(list(sys.modules)), file=sys.stderr)"
+)
+
+
+def run(*words: object, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with a home folder of its own."""
+    environment = {**os.environ, "HOME": str(home), "SHELL": "/bin/bash", **variables}
+    return subprocess.run([*map(str, words)], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def complete(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """A function that returns how bash would complete the last word of a command line."""
+    monkeypatch.setenv("_MNIST_BENCH_COMPLETE", "complete_bash")
+
+    def ask(line: str) -> list[str]:
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        answer = command()
+        assert (answer.status, answer.err) == (0, "")
+        words: list[str] = answer.out.split()
+        return words
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mnist-bench ma", ["matrix"]),
+        ("mnist-bench re", []),
+        ("mnist-bench baseline ", ["list", "show", "diff", "accept"]),
+        ("mnist-bench run --res", ["--resume"]),
+        ("mnist-bench check ", list(LABS)),
+        ("mnist-bench run mlp --engine ", list(ENGINES)),
+        ("mnist-bench lab --data m", ["mnist"]),
+        ("mnist-bench env --device ", ["auto", "cpu", "gpu"]),
+        ("mnist-bench matrix run --labs mlp,d", ["mlp,dropout"]),
+        ("mnist-bench matrix run --layers pr", ["probes"]),
+        ("mnist-bench matrix run py311-tf21", [name for name in sorted(MATRIX) if name.startswith("py311-tf21")]),
+    ],
+)
+def test_names_are_completed(complete: Callable[[str], list[str]], line: str, words: list[str]) -> None:
+    """Commands, options, labs, engines, data, devices, layers and versions; no former command."""
+    assert words or "re" in line
+    assert complete(line) == words
+
+
+def test_a_version_of_ones_own_is_completed(complete: Callable[[str], list[str]], tmp_path: Path) -> None:
+    """Its record lies in the folder that the command line names."""
+    (tmp_path / "mine.json").write_text("{}")
+    assert complete(f"mnist-bench matrix bisect --versions {tmp_path} mi") == ["mine"]
+    assert complete(f"mnist-bench matrix run --out {tmp_path} mi") == ["mine"]
+    assert complete("mnist-bench matrix run mi") == []
+
+
+@pytest.mark.parametrize("line", ["mnist-bench ", "mnist-bench run --engine ", "mnist-bench matrix run "])
+def test_completion_is_light(line: str, tmp_path: Path) -> None:
+    """A person waits for it: nothing that is slow is imported, NumPy included."""
+    variables = {"_MNIST_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    answer = run(sys.executable, "-c", START, home=tmp_path, **variables)
+    assert answer.stdout, answer.stderr
+    heavy = {"tensorflow", "keras", "matplotlib", "numpy", "scipy", "sklearn", "rich", "jinja2", "optuna", "msgspec"}
+    assert heavy & set(json.loads(answer.stderr.splitlines()[-1])) == set()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_own_form(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    """The names are the same."""
+    monkeypatch.setenv("_MNIST_BENCH_COMPLETE", f"complete_{shell}")
+    variables = {
+        "COMP_WORDS": "mnist-bench run --engine gr",
+        "COMP_CWORD": "3",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    for name, value in {**variables, "_TYPER_COMPLETE_ARGS": variables["COMP_WORDS"]}.items():
+        monkeypatch.setenv(name, value)
+    answer = command()
+    assert (answer.status, answer.err) == (0, "")
+    assert "graph" in answer.out
+
+
+def test_bash_completes_what_was_installed(tmp_path: Path) -> None:
+    """The script is installed, bash reads it, and completes a name by it."""
+    installed = run("bash", "-c", f"{PROGRAM} --install-completion; true", home=tmp_path)
+    assert "bash completion installed in" in installed.stdout, installed.stderr
+    assert "\x1b" not in installed.stdout
+    script = f"source {tmp_path}/.bashrc; COMP_WORDS=(mnist-bench check --engine fu); COMP_CWORD=3;"
+    asked = run("bash", "-c", f'{script} _mnist_bench_completion {PROGRAM}; echo "${{COMPREPLY[@]}}"', home=tmp_path)
+    assert (asked.stdout, asked.stderr) == ("fused\n", "")
+    shown = run("bash", "-c", f"{PROGRAM} --show-completion; true", home=tmp_path)
+    assert shown.stdout.strip() in (tmp_path / ".bash_completions" / "mnist-bench.sh").read_text()
+
+
+@pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
+def test_an_unknown_shell_is_bad_input(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """The status that typer gives is 1, which here means regressed."""
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("tcsh", "/bin/tcsh"))
+    answer = command(option)
+    assert answer.status == 2
+    assert answer.err.endswith(
+        "mnist-bench: there is no completion for this shell: use bash, zsh, fish or PowerShell\n"
+    )
