@@ -139,8 +139,8 @@ def test_no_imports_in_a_circle(name: str) -> None:
 def test_only_the_entry_imports_the_command() -> None:
     """The parts of the command know what they share, and no part knows another; a family knows its own."""
     parts = {name: IMPORTS[name] for name in MODULES if name.startswith("cli.") and name != "cli.app"}
-    for family in [name for name in parts if name.endswith(".family")]:
-        folder = family.removesuffix(".family")
+    for family in [name for name in parts if name.endswith((".family", ".command"))]:
+        folder = family.rpartition(".")[0]
         parts[family] = {name for name in parts[family] if name != folder and not name.startswith(f"{folder}.")}
     shared = {"cli", "cli.families", "cli.options", "cli.shell"}
     others = {name: {other for other in found if find_wing(other) == "cli"} - shared for name, found in parts.items()}

@@ -6,7 +6,7 @@ Nothing of ours is installed there; and what ends a process, such as a wrong XLA
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers import serve
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.config import TrainingConfig
 
+    Cores: TypeAlias = Sequence[int] | None
+
 __all__ = ["ask_checks", "ask_environment", "ask_own_environment", "ask_probes", "did_not_run", "time_import"]
 
 
-def ask_environment(python: Path | None = None, *, device: str = "cpu") -> EnvironmentRecord:
+def ask_environment(python: Path | None = None, *, device: str = "cpu", cores: Cores = None) -> EnvironmentRecord:
     """Return the fingerprint of an interpreter's environment.
 
     Args:
         python: The interpreter; None means this process's own, here and below.
         device: `auto`, `cpu` or `gpu`.
+        cores: The cores that the other process is pinned to; None leaves all, here and below.
 
     Raises:
         CommandError: The interpreter gives no answer.
     """
-    environment: EnvironmentRecord = _ask_once(python, EnvironmentRecord, ask="environment", device=device)
+    environment: EnvironmentRecord = _ask_once(python, EnvironmentRecord, cores, ask="environment", device=device)
     return environment
 
 
@@ -60,21 +63,22 @@ def time_import(python: Path) -> float:
     Raises:
         CommandError: The interpreter gives no answer.
     """
-    seconds: float = _ask_once(python, float, ask="import")
+    seconds: float = _ask_once(python, float, None, ask="import")
     return seconds
 
 
-def ask_probes(python: Path | None, configs: Sequence[TrainingConfig]) -> Iterator[ProbeRecord]:
+def ask_probes(python: Path | None, configs: Sequence[TrainingConfig], *, cores: Cores = None) -> Iterator[ProbeRecord]:
     """Probe trainings in another interpreter.
 
     Args:
         python: The interpreter.
         configs: The trainings, on the same data.
+        cores: As for `ask_environment`.
 
     Raises:
         CommandError: A probe fails, or is of another training; the probes before it have been yielded.
     """
-    answers = _ask(python, ProbeRecord, ask="probes", configs=[vars(config) for config in configs])
+    answers = _ask(python, ProbeRecord, cores, ask="probes", configs=[vars(config) for config in configs])
     try:
         for config, probe in zip(configs, answers, strict=True):
             check_answer(config, probe.config)
@@ -84,7 +88,13 @@ def ask_probes(python: Path | None, configs: Sequence[TrainingConfig]) -> Iterat
 
 
 def ask_checks(
-    python: Path | None, labs: Sequence[str], *, engine: str, source: str, environment: EnvironmentRecord
+    python: Path | None,
+    labs: Sequence[str],
+    *,
+    engine: str,
+    source: str,
+    environment: EnvironmentRecord,
+    cores: Cores = None,
 ) -> Iterator[CheckResult]:
     """Run the fast checks in another process, with known regressions taken into account.
 
@@ -97,6 +107,7 @@ def ask_checks(
         engine: A key of `ENGINES`.
         source: The data.
         environment: What `ask_environment` returned; its versions decide about known regressions.
+        cores: As for `ask_environment`.
 
     Raises:
         CommandError: No check can be run; no result has been yielded.
@@ -106,7 +117,7 @@ def ask_checks(
     while done < len(names):
         first = done
         try:
-            for result in _ask(python, CheckResult, ask="checks", first=first, **request):
+            for result in _ask(python, CheckResult, cores, ask="checks", first=first, **request):
                 if result.name not in names[done : done + 1]:
                     break  # no answer to this question
                 done += 1
@@ -128,15 +139,15 @@ def did_not_run(name: str, reason: str) -> CheckResult:
     )
 
 
-def _ask_once(python: Path | None, form: Any, **request: object) -> Any:
-    for value in _ask(python, form, **request):
+def _ask_once(python: Path | None, form: Any, cores: Cores, **request: object) -> Any:
+    for value in _ask(python, form, cores, **request):
         return value
     raise CommandError(f"{python or sys.executable} ended without an answer", [])
 
 
-def _ask(python: Path | None, form: Any, **request: object) -> Iterator[Any]:
+def _ask(python: Path | None, form: Any, cores: Cores, **request: object) -> Iterator[Any]:
     name = str(python or sys.executable)
-    with Child(serve.MODULE, python=python) as child:
+    with Child(serve.MODULE, python=python, cores=cores) as child:
         child.send(request)
         try:
             while (event := child.read()) and event["event"] == "value":

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench import __version__
-from mnist_bench.cli.ab import ab, calibrate
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
-from mnist_bench.cli.compare import compare
+from mnist_bench.cli.compare.command import compare
 from mnist_bench.cli.families import Family, Heading, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
@@ -59,11 +58,9 @@ def _options(
 
 # In the order of the help, with the short help of those whose first sentence is too long for it.
 _ASK: dict[Callable[..., None], str | None] = {
-    compare: "Compare two environments, versions or records: what is worse?",
+    compare: "Compare two environments, versions or records: what got worse?",
     check: None,
     run: None,
-    ab: "Time two environments against each other: which is slower?",
-    calibrate: "Measure how small a slow-down `ab` finds on this machine.",
 }
 for command, text in _ASK.items():
     app.command(short_help=text, rich_help_panel=Heading.ASK)(command)

@@ -22,15 +22,21 @@ class Successor:
     Attributes:
         command: The words of the present command.
         options: The options that have other names now, by their former names.
+        places: Former options whose values are arguments now, in their order.
         added: An option that has to be given now, and its value if the user gives none.
     """
 
     command: str
     options: Mapping[str, str] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
     added: tuple[str, str] | None = None
 
 
 SUCCESSORS = {
+    "ab": Successor(command="compare", places=("--a", "--b"), added=("--only", "time")),
+    "calibrate": Successor(
+        command="compare current current", options={"--runs": "--calibrate"}, added=("--only", "time")
+    ),
     "bisect-versions": Successor(command="matrix bisect"),
     "export": Successor(command="matrix export"),
     "probe": Successor(command="check", options={"--out": "--save-digests"}, added=("--save-digests", "probes")),
@@ -44,7 +50,10 @@ def translate(name: str, arguments: Sequence[str]) -> str:
     words = []
     for argument in arguments:
         option, equals, value = argument.partition("=")
-        words.append(successor.options.get(option, option) + equals + value)
+        if option in successor.places:
+            words += [value] if equals else []
+        else:
+            words.append(successor.options.get(option, option) + equals + value)
     if successor.added and not any(word.partition("=")[0] == successor.added[0] for word in words):
         words.extend(successor.added)
     return shlex.join(["mnist-bench", *successor.command.split(), *words])

@@ -43,6 +43,7 @@ __all__ = [
     "complete_lab",
     "complete_version",
     "count",
+    "duration",
     "whole_number",
 ]
 
@@ -69,6 +70,19 @@ def whole_number(least: int | None = None, most: int | None = None) -> Callable[
         return number
 
     return parse
+
+
+def duration(text: float | str) -> float:
+    """Return the seconds of a text such as `90`, `90s`, `10m` or `1h`.
+
+    Raises:
+        ValueError: The text has another form.
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?", str(text))
+    seconds = float(found[1]) * {"m": 60, "h": 3600}.get(found[2] or "s", 1) if found else 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{text!r} is no time: seconds, such as 90, or 90s, 10m, 1h")
+    return seconds
 
 
 def count(text: str) -> typer.models.OptionInfo:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_STATUS", "RAISED", "CheckResult", "Verdict", "conclude", "exit_status", "worst_by_name"]
+__all__ = ["EXIT_STATUS", "RAISED", "CheckResult", "Verdict", "conclude", "exit_status", "rank", "worst_by_name"]
 
 
 class Verdict(str, enum.Enum):
@@ -112,12 +112,17 @@ def conclude(verdicts: Iterable[Verdict]) -> Verdict:
     return next(verdict for verdict in _RANKS if verdict in there)
 
 
+def rank(verdict: Verdict) -> int:
+    """Return the place of a verdict among all, from 0 for the worst."""
+    return _RANKS.index(verdict)
+
+
 def worst_by_name(results: Iterable[CheckResult]) -> dict[str, CheckResult]:
     """Return the results by name; of several of one name that with the worst verdict."""
     worst: dict[str, CheckResult] = {}
     for result in results:
         other = worst.setdefault(result.name, result)
-        if _RANKS.index(result.verdict) < _RANKS.index(other.verdict):
+        if rank(result.verdict) < rank(other.verdict):
             worst[result.name] = result
     return worst
 

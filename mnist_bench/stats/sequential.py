@@ -101,6 +101,8 @@ class Decision:
         spread: Test of the spread: Pitman's of pairs, else a permutation test; None if the spread is not judged.
         spread_p: P-value of the spread, adjusted likewise; 1 if the spread is not judged.
         threshold: The largest significant adjusted p-value: alpha over the number of looks.
+        family: The number of tests among which the p-values are adjusted.
+        worsened: Whether the change is in the worse direction.
         smallest_shift: The smallest true change, signed, that is REGRESSED at this look with 90% power.
     """
 
@@ -116,6 +118,8 @@ class Decision:
     spread: OneSidedTest | None
     spread_p: float
     threshold: float
+    family: int
+    worsened: bool
     smallest_shift: float
 
 
@@ -232,6 +236,8 @@ def _decide(
         spread=spread,
         spread_p=spread_p,
         threshold=alpha,
+        family=family,
+        worsened=sign * change.estimate > 0,
         smallest_shift=sign * _find_shift(comparison, alpha=alpha / family, beta=beta),
     )
 

@@ -30,11 +30,14 @@ __all__ = [
     "explain_machines",
     "find_groups",
     "group_records",
+    "is_rounding",
     "make_probe_result",
+    "share_streams",
 ]
 
 # Keras's own `fit` ends in the same bits, whichever way it calls its steps.
 SAME_BITS = ("epoch", "graph", "eager")
+_STREAMS = ("initial weights", "data order", "dropout mask")
 FIT = "fit"  # the method of all engines of SAME_BITS
 
 
@@ -152,6 +155,38 @@ def make_probe_result(base: ProbeRecord, new: ProbeRecord) -> CheckResult:
         evidence=f"not judged, because this is not the lab's own probe: {', '.join(odd)}" if odd else evidence,
         command="mnist-bench matrix run NAME --interpreter PYTHON" if moved else "",
     )
+
+
+def share_streams(base: VersionRecord, new: VersionRecord, case: Case) -> bool:
+    """Return whether both versions draw the same random numbers from a seed, as far as the probes tell.
+
+    Initial weights, the order of the samples and the dropout masks have the same bits. This is known before any
+    training, so that no result decides how it is judged.
+    """
+    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
+    if not all(probes):
+        return False
+    old, now = (
+        {stage.name: stage.digest for stage in probe.stages if stage.name in _STREAMS} for probe in probes if probe
+    )
+    return old == now and {"initial weights", "data order"} <= old.keys()
+
+
+def is_rounding(case: Case, base: VersionRecord, new: VersionRecord) -> bool:
+    """Return whether other bits of a case are rounding and nothing else, without a training that says so.
+
+    Both versions draw the same random numbers, each stage from given weights is the same to within rounding, and both
+    follow the oracle step by step.
+    """
+    old, now = probes_by_case(base).get(case), probes_by_case(new).get(case)
+    if old is None or now is None or not share_streams(base, new, case):
+        return False
+    name = f"arithmetic/oracle[{case}]"
+    followed = [
+        any(result.name == name and result.holds for results in record.checks.values() for result in results)
+        for record in (base, new)
+    ]
+    return all(followed) and judge_probes(old, now) is not Verdict.REGRESSED
 
 
 def count_same_ends(old: SeedResults, now: SeedResults) -> int:

@@ -12,12 +12,13 @@ from mnist_bench.records.config import Case
 from mnist_bench.records.serial import dump_json
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status, worst_by_name
 from mnist_bench.show.text import clean_line, escape_markdown, format_line, format_markdown, format_summary
+from mnist_bench.stats.sequential import Decision
 from mnist_bench.training.labs import CLASSES, check_lab, explain_short
-from mnist_bench.versions.bits import align_engines, compare_bits, make_probe_result
+from mnist_bench.versions.bits import align_engines, compare_bits, is_rounding, make_probe_result
 from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
-from mnist_bench.versions.plan import find_due, find_gaps
+from mnist_bench.versions.plan import find_due, find_gaps, is_replaced
 from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ class Compared:
         results: The verdicts.
         notes: What gives no verdict: versions, seconds of imports, known regressions.
         moved: The cases that were measured in both records and whose bits are not the same, and where the bits part.
+        decisions: The decisions on `accuracy`, `loss` and `time` of the cases that statistics have judged.
     """
 
     results: list[CheckResult]
     notes: list[str]
     moved: dict[Case, str] = field(default_factory=dict)
+    decisions: dict[tuple[str, Case], Decision] = field(default_factory=dict)
 
 
 def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRecord]) -> Compared:
@@ -129,38 +132,46 @@ def compare_versions(
             results.append(bits.result)
         elif case in trained:
             judged[case] = bits.reason
+        elif is_rounding(case, base, new):
+            figure = f"rounding alone: {bits.reason}"
+            bound = "given weights, the same to 1e-5, and the oracle followed by both"
+            results.append(CheckResult(name=f"bits/{case}", verdict=Verdict.PASS, figure=figure, bound=bound))
         else:
             # Nobody trained it in full, so nothing says whether it is worse.
             results.append(_make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
     results += [result for side in new.accuracy for result in check_disaster(side)]
-    results += [*compare_figures(base, new, judged, rules or FigureRules(), rounds), *find_doubts(base, new)]
+    figures = compare_figures(base, new, judged, rules or FigureRules(), rounds)
+    results += [*figures.results, *find_doubts(base, new)]
     told = {result.name for result in results}
     results += [result for result in _report_gaps(base, new) if result.name not in told]
     if not results:
         results = [_make_inconclusive("comparison", "the two records have nothing in common")]
     basis = note_basis(base.dataset or new.dataset, [base.environment, new.environment])
     notes = [*basis, *note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
-    return Compared(results, notes, moved)
+    return Compared(results, notes, moved, figures.decisions)
 
 
-def format_compared(compared: Compared) -> str:
-    """Return the verdicts and the notes, a line each, and a summary."""
+def format_compared(compared: Compared, answer: str = "") -> str:
+    """Return the answer, if there is one, the verdicts and the notes, a line each, and a summary."""
+    head = [clean_line(answer), ""] if answer else []
     lines = [format_line(result) for result in compared.results]
     notes = [f"note: {clean_line(note)}" for note in compared.notes]
-    return "\n".join([*lines, *notes, format_summary(compared.results)])
+    return "\n".join([*head, *lines, *notes, format_summary(compared.results)])
 
 
-def format_compared_json(compared: Compared) -> str:
-    """Return verdicts and notes as JSON."""
+def format_compared_json(compared: Compared, answer: str = "") -> str:
+    """Return the answer, verdicts and notes as JSON."""
     verdict = conclude(result.verdict for result in compared.results)
     status = exit_status(compared.results)
-    return dump_json({"verdict": verdict, "exit_status": status, "checks": compared.results, "notes": compared.notes})
+    facts = {"verdict": verdict, "exit_status": status, "checks": compared.results, "notes": compared.notes}
+    return dump_json({"answer": answer, **facts})
 
 
-def format_compared_markdown(compared: Compared) -> str:
-    """Return verdicts and notes as Markdown, for a CI job's summary."""
+def format_compared_markdown(compared: Compared, answer: str = "") -> str:
+    """Return the answer, verdicts and notes as Markdown, for a CI job's summary."""
+    head = f"{escape_markdown(answer)}\n\n" if answer else ""
     notes = "".join(f"\n- {escape_markdown(note)}" for note in compared.notes)
-    return format_markdown(compared.results) + (f"{notes}\n" if notes else "")
+    return head + format_markdown(compared.results) + (f"{notes}\n" if notes else "")
 
 
 def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
@@ -197,6 +208,8 @@ def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
 def _report_failures(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
     for side, record in (("base", base), ("new", new)):
         for failure in record.failures:
+            if is_replaced(failure, record):
+                continue
             name = f"version/{failure.layer}[{failure.what} of {side}]"
             yield _make_inconclusive(name, f"failed: {failure.reason}")
 
@@ -231,6 +244,8 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         old, result = before.get(name), now.get(name)
         if old and result and old.verdict in _GREEN and result.verdict in _GREEN:
             alike += 1
+        elif result and result.verdict is Verdict.KNOWN:
+            yield _judge_known(result, old)
         elif result and (old or result.verdict is Verdict.REGRESSED):
             # A check that fails now is reported whether it held before or not.
             was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
@@ -239,6 +254,17 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
             yield _make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
+
+
+def _judge_known(result: CheckResult, old: CheckResult | None) -> CheckResult:
+    """Return what a regression of the reviewed list means for a comparison: worse only if the base does not have it."""
+    if old and old.verdict in (Verdict.KNOWN, Verdict.REGRESSED):
+        bound = f"no worse than base: {old.figure}"
+        return dataclasses.replace(
+            result, verdict=Verdict.PASS, figure=f"an old defect in both: {result.figure}", bound=bound
+        )
+    was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
+    return dataclasses.replace(result, verdict=Verdict.REGRESSED, bound=f"{result.bound}; {was}")
 
 
 def _make_inconclusive(name: str, figure: str, *, bound: str = "measured in both", evidence: str = "") -> CheckResult:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import find_cache_folder
 from mnist_bench.records.serial import load_json, save
-from mnist_bench.training.workers.interpreters import run_command
+from mnist_bench.training.workers.interpreters import CommandError, run_command
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.releases import VersionSpec, list_requirements
 
-__all__ = ["describe_environment", "make_environment"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "describe_environment",
+    "install_requirements",
+    "list_pythons",
+    "make_environment",
+    "resolve_requirements",
+]
+
+_PYTHONS = ("3.13", "3.12", "3.11", "3.10")
 
 
 def make_environment(spec: VersionSpec) -> tuple[Path, Install]:
@@ -31,24 +44,77 @@ def make_environment(spec: VersionSpec) -> tuple[Path, Install]:
         CommandError: uv cannot make the environment; the lines say why.
         ValueError: uv is not installed.
     """
+    package = "tensorflow-cpu" if platform.machine() in ("x86_64", "AMD64") else "tensorflow"
+    return install_requirements(list_requirements(spec, package=package), python=spec.python, name=spec.name)
+
+
+def install_requirements(requirements: Sequence[str], *, python: str, name: str) -> tuple[Path, Install]:
+    """Make an environment in the cache, or find it there.
+
+    Args:
+        requirements: What uv installs.
+        python: The version of its Python, such as `3.12`.
+        name: The beginning of the name of its folder.
+
+    Returns:
+        The path of its interpreter, and how it was made.
+
+    Raises:
+        CommandError: uv cannot make the environment; the lines say why.
+        ValueError: uv is not installed.
+    """
+    uv = _find_uv()
+    key = hashlib.sha256(json.dumps([python, list(requirements)]).encode()).hexdigest()[:8]
+    folder = find_cache_folder() / "matrix" / f"{name}-{key}"
+    # The marker is written last: an environment without it is incomplete.
+    marker, interpreter = folder / "install.json", folder / "bin" / "python"
+    if marker.exists() and interpreter.exists():
+        return interpreter, load_json(marker, Install)
+    start = time.perf_counter()
+    # Nobody asked for a download: if the interpreter is missing, uv's message names it.
+    run_command([uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", python, str(folder)])
+    run_command([uv, "pip", "install", "--quiet", "--python", str(interpreter), *requirements])
+    install = describe_environment(interpreter, seconds=time.perf_counter() - start)
+    save(install, marker)
+    return interpreter, install
+
+
+def resolve_requirements(requirements: Sequence[str], *, python: str, prerelease: bool = False) -> list[str]:
+    """Return every package, with its version, that uv would install for these requirements.
+
+    Args:
+        requirements: PEP 508 requirements, or paths of wheels.
+        python: The version of Python to resolve for, such as `3.12`.
+        prerelease: Whether versions before a release, such as nightly builds, may be taken.
+
+    Raises:
+        CommandError: There is no solution; the lines say why.
+        ValueError: uv is not installed.
+    """
+    command = [_find_uv(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--python-version", python]
+    answer = run_command([*command, *(["--prerelease=allow"] if prerelease else [])], text="\n".join(requirements))
+    return [line.strip() for line in answer.splitlines() if line.strip()]
+
+
+def list_pythons() -> list[str]:
+    """Return the versions of Python, newest first, of which uv finds an interpreter on this machine.
+
+    Raises:
+        ValueError: uv is not installed.
+    """
+    found = []
+    for python in _PYTHONS:
+        with contextlib.suppress(CommandError):
+            run_command([_find_uv(), "python", "find", "--no-python-downloads", python])
+            found.append(python)
+    return found
+
+
+def _find_uv() -> str:
     uv = shutil.which("uv")
     if uv is None:
         raise ValueError("uv, which makes the environments, is not installed: pip install uv")
-    package = "tensorflow-cpu" if platform.machine() in ("x86_64", "AMD64") else "tensorflow"
-    requirements = list_requirements(spec, package=package)
-    key = hashlib.sha256(json.dumps([spec.python, requirements]).encode()).hexdigest()[:8]
-    folder = find_cache_folder() / "matrix" / f"{spec.name}-{key}"
-    # The marker is written last: an environment without it is incomplete.
-    marker, python = folder / "install.json", folder / "bin" / "python"
-    if marker.exists() and python.exists():
-        return python, load_json(marker, Install)
-    start = time.perf_counter()
-    # Nobody asked for a download: if the interpreter is missing, uv's message names it.
-    run_command([uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", spec.python, str(folder)])
-    run_command([uv, "pip", "install", "--quiet", "--python", str(python), *requirements])
-    install = describe_environment(python, seconds=time.perf_counter() - start)
-    save(install, marker)
-    return python, install
+    return uv
 
 
 def describe_environment(python: Path, *, seconds: float | None = None) -> Install:

@@ -19,8 +19,8 @@ from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.ratios import BOUND, round_log_ratio
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, Comparison, Decision, judge, loss_margin
 from mnist_bench.training.labs import explain_short
-from mnist_bench.versions.bits import count_same_ends
-from mnist_bench.versions.records import probes_by_case, seeds_by_case
+from mnist_bench.versions.bits import count_same_ends, share_streams
+from mnist_bench.versions.records import seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from mnist_bench.versions.records import SeedResults, VersionRecord
     from mnist_bench.versions.upgrade.times import RoundTimes
 
-__all__ = ["CLASS_MARGIN", "FigureRules", "compare_figures", "share_streams"]
+__all__ = ["CLASS_MARGIN", "FigureRules", "JudgedFigures", "compare_figures"]
 
 CLASS_MARGIN = 5.0
 """The margin of one class, in margins of the accuracy: a class of ten that loses so much costs half a margin."""
 
 _CLASS_SHARE = 0.2  # of alpha: the classes are thirty tests, and a fault that hits one class alone is rare
-_STREAMS = ("initial weights", "data order", "dropout mask")
+_RESAMPLES = 19_999  # of a class: so thirty tests take as long as the main ones, and 1 / 20,000 is small enough
+_EVALUATION = 2e-5  # float32 sums of 10,000 losses err by less than 1e-6; Keras 3.0's evaluation by 1e-4 and more
 _IMAGES, _CLASSES = 10_000, 10  # of the test sets
 
 
@@ -56,26 +57,20 @@ class FigureRules:
 
 
 @dataclass
-class _Families:
-    """The comparisons of all cases: two families, each with its share of alpha."""
+class JudgedFigures:
+    """The figures of all cases, and what they say.
 
+    Attributes:
+        results: The verdicts.
+        decisions: The decisions on `accuracy`, `loss` and `time` of each case.
+        main: What was compared: the family of these three metrics.
+        classes: What was compared: the family of the errors of each class.
+    """
+
+    results: list[CheckResult] = field(default_factory=list)
+    decisions: dict[tuple[str, Case], Decision] = field(default_factory=dict)
     main: dict[tuple[str, Case], Comparison] = field(default_factory=dict)
     classes: dict[tuple[int, Case], Comparison] = field(default_factory=dict)
-
-
-def share_streams(base: VersionRecord, new: VersionRecord, case: Case) -> bool:
-    """Return whether both versions draw the same random numbers from a seed, as far as the probes tell.
-
-    Initial weights, the order of the samples and the dropout masks have the same bits. This is known before any
-    training, so that no result decides how it is judged.
-    """
-    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
-    if not all(probes):
-        return False
-    sides = [
-        {stage.name: stage.digest for stage in probe.stages if stage.name in _STREAMS} for probe in probes if probe
-    ]
-    return sides[0] == sides[1] and {"initial weights", "data order"} <= sides[0].keys()
 
 
 def compare_figures(
@@ -84,8 +79,8 @@ def compare_figures(
     reasons: Mapping[Case, str],
     rules: FigureRules,
     rounds: Sequence[RoundTimes] = (),
-) -> Iterator[CheckResult]:
-    """Yield what the figures say of the trained cases whose bits are not the same, all of them in one decision.
+) -> JudgedFigures:
+    """Return what the figures say of the trained cases whose bits are not the same, all of them in one decision.
 
     Args:
         base: The record to compare with.
@@ -94,46 +89,48 @@ def compare_figures(
         rules: By which rules they are judged.
         rounds: The seconds of trainings that ran on both sides at the same time.
     """
-    families = _Families()
+    judged = JudgedFigures()
     for case, reason in reasons.items():
         old, now = seeds_by_case(base).get(case), seeds_by_case(new).get(case)
         if old is None or now is None:
-            yield _make_inconclusive(f"accuracy/{case}", "trained in one of the two only")
+            judged.results.append(_make_inconclusive(f"accuracy/{case}", "trained in one of the two only"))
             continue
-        yield from _compare_evaluation(case, old, now)
+        judged.results += _compare_evaluation(case, old, now)
         if same := count_same_ends(old, now):
             # What moved, such as the rounding of predictions, moved no training: there is nothing to judge.
-            yield from _make_identical(case, same, reason)
+            judged.results += _make_identical(case, same, reason)
         elif None in old.test_loss:
-            yield _make_inconclusive(f"accuracy/metrics[{case}]", "not finite in base: nothing to compare with")
+            figure = "not finite in base: nothing to compare with"
+            judged.results.append(_make_inconclusive(f"accuracy/metrics[{case}]", figure))
         elif not explain_short(case.lab, now.epochs) and None not in now.test_loss:  # `check_disaster` tells of both
-            _add_figures(families, case, old, now, rules, paired=share_streams(base, new, case))
-    _add_times(families, rounds, rules)
-    yield from _judge_main(families, reasons, rules)
-    yield from _judge_classes(families, rules)
+            _add_figures(judged, case, old, now, rules, paired=share_streams(base, new, case))
+    _add_times(judged, rounds, rules)
+    _judge_main(judged, reasons, rules)
+    _judge_classes(judged, rules)
+    return judged
 
 
 def _add_figures(
-    families: _Families, case: Case, old: SeedResults, now: SeedResults, rules: FigureRules, *, paired: bool
+    judged: JudgedFigures, case: Case, old: SeedResults, now: SeedResults, rules: FigureRules, *, paired: bool
 ) -> None:
     """Add accuracy, loss and classes of a case: by pairs of the common seeds, if there are enough of them."""
     common = [seed for seed in old.seeds if seed in now.seeds]
     paired = paired and len(common) >= FEWEST_PAIRS
     if paired:
         old, now = _choose(old, common), _choose(now, common)
-    families.main["accuracy", case] = Comparison(
+    judged.main["accuracy", case] = Comparison(
         old.test_accuracy, now.test_accuracy, "lower", rules.margin, paired=paired, resolution=1 / _IMAGES
     )
     losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
     margin = rules.margin / ACCURACY_MARGIN * loss_margin(losses[0])
     # A loss has no grid but that of float32.
     step = float(np.finfo(np.float32).eps) * float(np.mean(losses[0]))
-    families.main["loss", case] = Comparison(losses[0], losses[1], "higher", margin, paired=paired, resolution=step)
+    judged.main["loss", case] = Comparison(losses[0], losses[1], "higher", margin, paired=paired, resolution=step)
     rates = [_list_rates(side) for side in (old, now)]
     if rates[0] is None or rates[1] is None:
         return  # of an earlier version of this package
     for place in range(rates[0].shape[1]):
-        families.classes[place, case] = Comparison(
+        judged.classes[place, case] = Comparison(
             rates[0][:, place],
             rates[1][:, place],
             "higher",
@@ -160,14 +157,14 @@ def _list_rates(side: SeedResults) -> npt.NDArray[np.float64] | None:
     return np.array([np.divide(each.class_errors, each.class_sizes) for each in predictions])
 
 
-def _add_times(families: _Families, rounds: Sequence[RoundTimes], rules: FigureRules) -> None:
+def _add_times(judged: JudgedFigures, rounds: Sequence[RoundTimes], rules: FigureRules) -> None:
     """Add the seconds of each case that both sides trained at the same time, as pairs of logarithms."""
     ratios: dict[Case, list[float]] = {}
     for each in rounds:
         ratios.setdefault(each.case, []).append(round_log_ratio(each.wall_a, each.wall_b))
     for case, values in ratios.items():
         if len(values) >= FEWEST_PAIRS:
-            families.main["time", case] = Comparison(
+            judged.main["time", case] = Comparison(
                 np.zeros(len(values)),
                 values,
                 "higher",
@@ -178,20 +175,20 @@ def _add_times(families: _Families, rounds: Sequence[RoundTimes], rules: FigureR
             )
 
 
-def _judge_main(families: _Families, reasons: Mapping[Case, str], rules: FigureRules) -> Iterator[CheckResult]:
-    if not families.main:
+def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: FigureRules) -> None:
+    if not judged.main:
         return
-    share = 1 - _CLASS_SHARE if families.classes else 1.0
+    share = 1 - _CLASS_SHARE if judged.classes else 1.0
     # The same records give the same verdict: the random splits have a fixed seed.
     rng = np.random.default_rng(FIRST_SEED)
-    decisions = judge(families.main, rng=rng, looks=rules.looks, alpha=share * ALPHA)
-    for (metric, case), decision in decisions.items():
+    judged.decisions = judge(judged.main, rng=rng, looks=rules.looks, alpha=share * ALPHA)
+    for (metric, case), decision in judged.decisions.items():
         if metric == "time":
-            yield _make_time_result(case, decision)
+            judged.results.append(_make_time_result(case, decision))
             continue
-        values = np.asarray(families.main[metric, case].sample).tolist()
+        values = np.asarray(judged.main[metric, case].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
-        yield dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}")
+        judged.results.append(dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}"))
 
 
 def _make_time_result(case: Case, decision: Decision) -> CheckResult:
@@ -208,31 +205,30 @@ def _make_time_result(case: Case, decision: Decision) -> CheckResult:
     )
 
 
-def _judge_classes(families: _Families, rules: FigureRules) -> Iterator[CheckResult]:
-    """Yield one result for each case: that of the class that lost most, and the verdict of the worst."""
-    if not families.classes:
+def _judge_classes(judged: JudgedFigures, rules: FigureRules) -> None:
+    """Add one result for each case: that of the class that lost most, and the verdict of the worst."""
+    if not judged.classes:
         return
     rng = np.random.default_rng(FIRST_SEED)
-    decisions = judge(families.classes, rng=rng, looks=rules.looks, alpha=_CLASS_SHARE * ALPHA, resamples=_RESAMPLES)
+    decisions = judge(judged.classes, rng=rng, looks=rules.looks, alpha=_CLASS_SHARE * ALPHA, resamples=_RESAMPLES)
     for case in dict.fromkeys(case for _, case in decisions):
         own = {place: decision for (place, other), decision in decisions.items() if other == case}
-        verdict = conclude(Verdict(decision.verdict) for decision in own.values())
-        place = max(
-            (place for place, decision in own.items() if decision.verdict == verdict.value),
-            key=lambda place: -own[place].change.estimate if verdict is Verdict.BETTER else own[place].change.estimate,
-        )
-        change = own[place].change
-        yield CheckResult(
-            name=f"accuracy/classes[{case}]",
-            verdict=verdict,
-            figure=f"class {place}: {100 * change.estimate:+.2f} points of errors"
-            f" ({100 * change.low:+.2f} to {100 * change.high:+.2f}), the largest change of {len(own)} classes",
-            bound=f"no class worse by more than {100 * own[place].margin:.2f} points",
-            evidence=f"{own[place].finding}; p {own[place].mean_p:.2g} (significant up to {own[place].threshold:.2g})",
-        )
+        judged.results.append(_make_class_result(case, own))
 
 
-_RESAMPLES = 19_999  # of a class: thirty tests take as long as the main ones then, and 1 / 20,000 is small enough
+def _make_class_result(case: Case, decisions: Mapping[int, Decision]) -> CheckResult:
+    verdict = conclude(Verdict(decision.verdict) for decision in decisions.values())
+    worst = {place: decision for place, decision in decisions.items() if decision.verdict == verdict.value}
+    sign = -1 if verdict is Verdict.BETTER else 1
+    place, decision = max(worst.items(), key=lambda item: sign * item[1].change.estimate)
+    low, middle, high = (100 * value for value in (decision.change.low, decision.change.estimate, decision.change.high))
+    return CheckResult(
+        name=f"accuracy/classes[{case}]",
+        verdict=verdict,
+        figure=f"errors of class {place} changed by {middle:+.2f} points ({low:+.2f} to {high:+.2f}), the most of all",
+        bound=f"no class worse by more than {100 * decision.margin:.2f} points",
+        evidence=f"{decision.finding}; p {decision.mean_p:.2g} (significant up to {decision.threshold:.2g})",
+    )
 
 
 def _compare_evaluation(case: Case, old: SeedResults, now: SeedResults) -> Iterator[CheckResult]:
@@ -255,9 +251,6 @@ def _compare_evaluation(case: Case, old: SeedResults, now: SeedResults) -> Itera
         figure=f"{figure}; an old defect: base differs by {before:+.5f}" if same else f"{figure}; base is right",
         bound=bound,
     )
-
-
-_EVALUATION = 2e-5  # float32 sums of 10,000 losses err by less than 1e-6; Keras 3.0's evaluation by 1e-4 and more
 
 
 def _find_gap(side: SeedResults) -> float | None:

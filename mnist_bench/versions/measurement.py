@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ class MeasurementSetup:
         jobs: Worker processes of the accuracy layer.
         tell: Called with each line of progress.
         python: The interpreter to measure in; if None, an environment is made.
+        cores: The cores for checks and probes; None leaves all.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class MeasurementSetup:
     jobs: int
     tell: Callable[[str], None]
     python: Path | None = None
+    cores: Sequence[int] | None = None
 
 
 def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetup) -> Iterator[VersionRecord]:
@@ -127,7 +129,7 @@ def _enter(record: VersionRecord, setup: MeasurementSetup) -> tuple[MeasurementS
 
 def _meet_environment(record: VersionRecord, setup: MeasurementSetup) -> VersionRecord:
     """Return the record with the fingerprint of its environment; what was measured before is continued only by it."""
-    environment = ask_environment(_python(setup))
+    environment = ask_environment(_python(setup), cores=setup.cores)
     if record.environment:
         check_environment(record.environment, environment, f"{record.version.name}: its record was measured")
     for package in ("tensorflow", "keras"):
@@ -154,7 +156,10 @@ def _measure_checks(
 ) -> Iterator[VersionRecord]:
     engine, python = missing[0], _python(setup)
     assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
-    results = list(ask_checks(python, plan.labs, engine=engine, source=setup.source, environment=record.environment))
+    asked = ask_checks(
+        python, plan.labs, engine=engine, source=setup.source, environment=record.environment, cores=setup.cores
+    )
+    results = list(asked)
     if not results:
         raise CommandError("no check gave a result", [])
     # A check that does not depend on the engine is recorded once, unless the engines do not agree.
@@ -172,7 +177,7 @@ def _measure_probes(
     assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
     config = TrainingConfig(lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu")
     if not path.exists():
-        (probe,) = ask_probes(_python(setup), [config])
+        (probe,) = ask_probes(_python(setup), [config], cores=setup.cores)
         save(probe, path)
     probe = load(path, ProbeRecord)
     # The file may be of an earlier run, wherever its data lay.

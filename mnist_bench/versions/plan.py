@@ -12,7 +12,7 @@ from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.training.labs import LABS, check_lab
 from mnist_bench.versions.bits import FIT, SAME_BITS
-from mnist_bench.versions.records import NEEDED, Planned, probes_by_case, seeds_by_case
+from mnist_bench.versions.records import NEEDED, Failure, Planned, probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +29,7 @@ __all__ = [
     "find_due",
     "find_gaps",
     "find_missing",
+    "is_replaced",
 ]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy")
@@ -154,6 +155,18 @@ def _find_unchecked(record: VersionRecord, due: Planned) -> Iterator[tuple[str, 
             yield from ((name, "not checked") for name in names if name not in there)
         else:
             yield f"checks/{engine}", "no check"
+
+
+def is_replaced(failure: Failure, record: VersionRecord) -> bool:
+    """Return whether an engine that gives the same bits was measured in place of the one that failed."""
+    measured: dict[str, list[Case]] = {"probes": [*probes_by_case(record)], "accuracy": [*seeds_by_case(record)]}
+    replaced = [
+        Case(case.lab, engine)
+        for case in measured.get(failure.layer, [])
+        for engine, stand_in in STAND_INS.items()
+        if stand_in == case.engine
+    ]
+    return failure.what in map(str, replaced)
 
 
 def _make_planned(plan: MeasurementPlan) -> Planned:

@@ -14,7 +14,8 @@ from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import decode, dump_json
 from mnist_bench.records.training import Predictions
-from mnist_bench.versions.figures import FigureRules, compare_figures, share_streams
+from mnist_bench.versions.bits import share_streams
+from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.records import VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.upgrade.times import RoundTimes, TimesRecord
@@ -90,7 +91,8 @@ def jitter(errors: list[list[int]], worse: dict[int, int] | None = None) -> list
 
 def compare(base: VersionRecord, new: VersionRecord, rounds: Sequence[RoundTimes] = ()) -> dict[str, CheckResult]:
     """Return the results by name."""
-    return {result.name: result for result in compare_figures(base, new, {MLP: "moved"}, FigureRules(looks=4), rounds)}
+    judged = compare_figures(base, new, {MLP: "moved"}, FigureRules(looks=4), rounds)
+    return {result.name: result for result in judged.results}
 
 
 def test_pairs_decide_what_groups_cannot(record: TrainingRecord) -> None:
@@ -126,7 +128,7 @@ def test_one_class_alone_is_found(record: TrainingRecord) -> None:
     results = compare(base, new)
     classes = results["accuracy/classes[mlp-epoch]"]
     assert classes.verdict.value == "REGRESSED"
-    assert classes.figure.startswith("class 8: +1.")
+    assert classes.figure.startswith("errors of class 8 changed by +1.")
 
 
 def test_better_by_more_than_the_margin_is_said(record: TrainingRecord) -> None:

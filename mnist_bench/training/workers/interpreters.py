@@ -92,19 +92,20 @@ class CommandError(RuntimeError):
         self.bad_input = bad_input
 
 
-def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,)) -> str:
+def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,), text: str | None = None) -> str:
     """Run a command in an environment of its own, and return its standard output.
 
     Args:
         command: The program and its arguments.
         allowed: The exit statuses that are an answer.
+        text: What it reads from its standard input.
 
     Raises:
         CommandError: It cannot be started, or ends with another status.
     """
     try:
         done = subprocess.run(  # noqa: S603 - uv, or an interpreter that the user named or uv made
-            command, capture_output=True, text=True, errors="replace", env=_make_variables(), check=False
+            command, input=text, capture_output=True, text=True, errors="replace", env=_make_variables(), check=False
         )
     except OSError as error:
         raise CommandError(f"{Path(command[0]).name} cannot be started: {error.strerror}", []) from error

@@ -1,6 +1,8 @@
 """Trainings in this process, asked for by another: the child's side of the pool.
 
 Each line of standard input is a `TrainingConfig`. The answer is a line for each event, `finished` or `failed` last.
+A request with `gated` waits after each epoch but the last for a line with the cores of the next one, `{"cores": [0]}`,
+and its events have the seconds since that line was read: so two processes can be kept in step.
 """
 
 from __future__ import annotations
@@ -8,13 +10,17 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training.workers.child import open_events, pin_by_option
+from mnist_bench.training.workers.child import open_events, pin_all_threads, pin_by_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mnist_bench.training.engines import EpochFigures
     from mnist_bench.training.workers.child import Tell
 
 __all__ = ["MODULE", "main", "read_config"]
@@ -25,9 +31,10 @@ MODULE = "training.workers.serve"  # as `Child` starts it
 def main() -> None:
     """Serve requests from standard input until it ends."""
     pin_by_option()
+    lines = iter(sys.stdin)
     with open_events() as tell:
-        for line in sys.stdin:
-            _answer(json.loads(line), tell)
+        for line in lines:
+            _answer(json.loads(line), lines, tell)
 
 
 def read_config(fields: dict[str, Any]) -> TrainingConfig:
@@ -36,11 +43,12 @@ def read_config(fields: dict[str, Any]) -> TrainingConfig:
     return TrainingConfig(**{**fields, "hidden": None if hidden is None else tuple(hidden)})
 
 
-def _answer(request: dict[str, Any], tell: Tell) -> None:
+def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
     """Train what one request asks for, and tell the events of the training."""
     from mnist_bench.training.backend import DeviceError, explain_error
     from mnist_bench.training.runner import check_config, train
 
+    gated = request.pop("gated", False)
     try:
         config = check_config(read_config(request))
         dataset = _load_dataset(config.data)
@@ -48,17 +56,34 @@ def _answer(request: dict[str, Any], tell: Tell) -> None:
         tell(event="failed", reason=str(error), bad_input=True, details=traceback.format_exc())
         return
     tell(event="started", dataset=dataset.name)
+    on_epoch = _make_gate(config.epochs or 0, lines, tell) if gated else functools.partial(_tell_epoch, tell)
     try:
-        record = train(
-            config,
-            dataset=dataset,
-            on_epoch=lambda epoch, figures: tell(event="epoch", epoch=epoch, figures=figures),
-        )
+        record = train(config, dataset=dataset, on_epoch=on_epoch)
         tell(event="finished", record=record)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
         bad_input = isinstance(error, (DeviceError, ImportError))
         reason = str(error) if bad_input else explain_error(error)
         tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
+
+
+def _tell_epoch(tell: Tell, epoch: int, figures: EpochFigures, **seconds: float) -> None:
+    tell(event="epoch", epoch=epoch, figures=figures, **seconds)
+
+
+def _make_gate(epochs: int, lines: Iterator[str], tell: Tell) -> Callable[[int, EpochFigures], None]:
+    """Return a callback that ends an epoch, and begins the next one when the parent says so."""
+    begun: list[float] = []
+
+    def gate(epoch: int, figures: EpochFigures) -> None:
+        ended = time.perf_counter(), time.process_time()
+        # The first epoch began with the process: it traces and compiles, and is not timed.
+        wall, cpu = (end - begin for end, begin in zip(ended, begun or ended, strict=True))
+        _tell_epoch(tell, epoch, figures, wall=wall, cpu=cpu)
+        if epoch + 1 < epochs and (cores := json.loads(next(lines))["cores"]):
+            pin_all_threads(cores)
+        begun[:] = time.perf_counter(), time.process_time()
+
+    return gate
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,0 +1,172 @@
+"""The command `compare` itself: its options, and which of its parts answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mnist_bench.cli import options
+from mnist_bench.cli.compare import environments, records, times
+from mnist_bench.cli.shell import check_reports, find_versions, list_given
+
+__all__ = ["compare"]
+
+_PARTS = ("all", "bits", "time")
+# The options that only one part reads: of environments, their bits alone, and the clock alone.
+_ENVIRONMENTS_ONLY = ("margin", "python", "same", "html", "junit")
+_TIME_ONLY = ("device", "in_turn", "without_tuner", "calibrate", "baselines")
+
+
+def compare(
+    context: typer.Context,
+    base: Annotated[
+        str,
+        typer.Argument(
+            help="What is used now: requirements such as 'tensorflow-cpu==2.19.1 keras==3.9.0', the folder of an "
+            "environment, an interpreter, `current`, `nightly`, a record, a folder of records or a version's name.",
+            autocompletion=options.complete_version,
+        ),
+    ],
+    new: Annotated[
+        str,
+        typer.Argument(help="What may be worse: another of these.", autocompletion=options.complete_version),
+    ],
+    *,
+    only: Annotated[
+        str, typer.Option(metavar="PART", help="Of two environments: all, bits (one minute) or time.")
+    ] = "all",
+    budget: Annotated[
+        float | None,
+        typer.Option(parser=options.duration, metavar="TIME", help="Such as 90s or 10m; 10m, or 90s for --only time."),
+    ] = None,
+    labs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lab",
+            metavar="LAB",
+            help="perceptron, mlp or dropout, as often as needed; all three if not given, mlp for --only time.",
+            autocompletion=options.complete_lab,
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="epoch, or graph where a version cannot train by epoch, if not given.",
+            autocompletion=options.complete_engine,
+        ),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(metavar="POINTS", help="The largest loss of accuracy that does not matter, in percentage points."),
+    ] = 0.15,
+    python: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Python for requirements; the newest that fits if not given.")
+    ] = None,
+    same: Annotated[bool, typer.Option("--same", help="Compare two sides that have the same packages.")] = False,
+    data: options.Data = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="All that is measured; a second call with the same folder goes on."),
+    ] = None,
+    versions: options.Versions = options.VERSIONS_FOLDER,
+    device: options.TimedDevice = "cpu",
+    in_turn: options.InTurn = False,
+    without_tuner: Annotated[
+        bool,
+        typer.Option("--without-tuner", help="Of --only time: switch tf.data's autotuner off, a sharper clock."),
+    ] = False,
+    calibrate: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.whole_number(1, 10_000),
+            metavar="RUNS",
+            help="Of --only time: measure how small a slow-down is found, by so many comparisons of two same sides.",
+        ),
+    ] = None,
+    baselines: options.Calibrations = None,
+    json: options.Json = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")] = None,
+    markdown: options.Markdown = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page to this file.")] = None,
+    fault_b: Annotated[str | None, typer.Option(hidden=True, help="Plant a slow-down in NEW.")] = None,
+) -> None:
+    """Compare two environments, versions or records, and say whether the second is worse.
+
+    Two environments are measured side by side, the cheapest first: packages, structure, contracts, arithmetic,
+    reproducibility, the bits of each stage; then trainings of both at the same time, until accuracy, loss, errors by
+    class and time are decided or the budget is spent. Nothing is installed into an environment that is given.
+    Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 not decided.
+    """
+    from mnist_bench.versions.sources import find_interpreter
+    from mnist_bench.versions.upgrade.sides import read_requirements
+
+    if only not in _PARTS:
+        raise ValueError(f"--only {only!r}: choose from {', '.join(_PARTS)}")
+    given = set(list_given(context))
+    check_reports(junit, markdown)
+    folder = find_versions(versions)
+    sides: list[str | Path | None] = []
+    for text in (base, new):
+        known = text == "current" or read_requirements(text) is not None
+        sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
+    if None in sides:
+        _refuse(given & {"only", "budget", "out", *_ENVIRONMENTS_ONLY[:3], *_TIME_ONLY}, "two environments")
+        _refuse_mixture((base, new), sides)
+        records.compare_records(base, new, folder, json=json, junit=junit, markdown=markdown)
+        return
+    measured: Any = sides
+    if only == "time":
+        _refuse(given & {"margin", "html", "junit", "markdown"}, "--only all")
+        times.compare_times(
+            measured,
+            python=python,
+            same=same,
+            lab=labs[0] if labs else "mlp",
+            engine=engine or "epoch",
+            budget=budget or options.BUDGET_SECONDS,
+            data=data,
+            device=device,
+            in_turn=in_turn,
+            as_shipped=not without_tuner,
+            calibrate=calibrate,
+            baselines=baselines,
+            out=out,
+            json=json,
+            fault_b=fault_b,
+        )
+        return
+    _refuse(given & set(_TIME_ONLY), "--only time")
+    environments.compare_environments(
+        measured,
+        environments.Request(
+            labs=labs or [],
+            engine=engine,
+            margin=margin / 100,
+            budget=budget,
+            only_bits=only == "bits",
+            python=python,
+            same=same,
+            data=data,
+            out=out,
+        ),
+        environments.Reports(json=json, junit=junit, markdown=markdown, html=html),
+    )
+
+
+def _refuse(given: set[str], what: str) -> None:
+    if given:
+        name = min(given).replace("_", "-")
+        raise ValueError(f"--{name} is for {what}: leave it out")
+
+
+def _refuse_mixture(texts: tuple[str, str], sides: list[str | Path | None]) -> None:
+    """Refuse an environment next to a record: the environment has not been measured."""
+    named = [text for text, side in zip(texts, sides, strict=True) if side is not None]
+    if named:
+        raise ValueError(
+            f"{named[0]} is an environment, and the other side a record: measure the environment first, with "
+            f"mnist-bench matrix run NAME --interpreter PYTHON, or name two environments"
+        )

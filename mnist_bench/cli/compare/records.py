@@ -1,0 +1,60 @@
+"""Two records compared, or two folders of them: nothing is measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from mnist_bench.cli.shell import echo, write_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_bench.checks.records import ProbeRecord
+
+__all__ = ["compare_records"]
+
+
+def compare_records(
+    base: str, new: str, versions: Path, *, json: bool, junit: Path | None, markdown: Path | None
+) -> None:
+    """Compare what the two texts name, show the answer, and leave with its exit status."""
+    from mnist_bench.records.verdicts import exit_status
+    from mnist_bench.show.text import format_junit
+    from mnist_bench.versions import comparison
+    from mnist_bench.versions.sources import get_probe, load_sides
+    from mnist_bench.versions.upgrade.answer import write_answer
+
+    sides = load_sides(base, versions), load_sides(new, versions)
+    probes = [probe for probe in map(get_probe, sides) if probe]
+    both = len(probes) == len(sides)
+    compared = comparison.compare_probe_records(*probes) if both else comparison.compare_sides(*sides)
+    single = [next(iter(side.values())) for side in sides if len(side) == 1]
+    answer = "" if both or len(single) < len(sides) else write_answer(compared, single[0], single[1])
+    if json:
+        typer.echo(comparison.format_compared_json(compared, answer), nl=False)
+    elif both:
+        _show_probes(*probes)
+        for result in compared.results:
+            if result.evidence:
+                echo(" ".join([f"{result.verdict.value}: {result.evidence}", result.command]).strip())
+    else:
+        echo(comparison.format_compared(compared, answer))
+    if junit is not None:
+        write_report(junit, format_junit(compared.results))
+    if markdown is not None:
+        write_report(markdown, comparison.format_compared_markdown(compared, answer))
+    raise typer.Exit(exit_status(compared.results))
+
+
+def _show_probes(base: ProbeRecord, new: ProbeRecord) -> None:
+    from mnist_bench.checks.records import compare_probes, describe_difference, format_difference
+    from mnist_bench.show.text import clean_line
+    from mnist_bench.versions.notes import note_basis
+
+    echo(clean_line(describe_difference(base, new)))
+    for note in note_basis(new.dataset, [base.environment, new.environment]):
+        echo(clean_line(note))
+    for difference in compare_probes(base, new):
+        echo(f"  {clean_line(difference.stage):<26} {format_difference(difference)}")

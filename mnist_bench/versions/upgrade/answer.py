@@ -1,0 +1,222 @@
+"""The answer to "may we upgrade?": one sentence on verdict, bits, accuracy, loss and time, for a reader in a hurry."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import TYPE_CHECKING
+
+from mnist_bench.checks.known import find_known, load_known
+from mnist_bench.checks.records import compare_probes
+from mnist_bench.records.verdicts import Verdict, conclude
+from mnist_bench.stats.planning import find_needed_seeds
+from mnist_bench.versions.bits import align_engines
+from mnist_bench.versions.records import probes_by_case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mnist_bench.records.config import Case
+    from mnist_bench.records.verdicts import CheckResult
+    from mnist_bench.stats.sequential import Decision
+    from mnist_bench.versions.comparison import Compared
+    from mnist_bench.versions.records import VersionRecord
+
+__all__ = ["estimate_minutes", "list_packages", "name_lab", "name_products", "write_answer"]
+
+_OPEN = (Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.NO_BASELINE)
+_MOVED = {
+    "initial weights": "draws other initial weights",
+    "data order": "visits the samples in another order",
+    "dropout mask": "draws other dropout masks",
+    "forward": "rounds predictions differently",
+    "loss": "rounds the loss differently",
+    "gradient": "rounds gradients differently",
+    "update": "rounds updates differently",
+    "evaluation": "evaluates differently",
+}
+_LAB_NAMES = {"mlp": "MLP", "dropout": "MLP with dropout"}
+_LISTED = 3  # findings in the sentence; the table has all
+
+
+def write_answer(
+    compared: Compared, base: VersionRecord, new: VersionRecord, round_seconds: Mapping[str, float] | None = None
+) -> str:
+    """Return the answer in one to four short sentences.
+
+    Args:
+        compared: The verdicts.
+        base: The version to compare with.
+        new: The version that may be worse.
+        round_seconds: How long one more seed of each lab takes, to say how long a decision would take.
+    """
+    verdict = conclude(result.verdict for result in compared.results)
+    parts = [_begin(verdict, compared, new, round_seconds or {})]
+    parts += [*_tell_bits(compared, base, new), *_tell_figures(compared), *_tell_old_defects(base, new)]
+    return " ".join(parts)
+
+
+def name_products(record: VersionRecord) -> str:
+    """Return the products of a version in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
+    spec, environment = record.version, record.environment
+    tensorflow = environment.tensorflow if environment else spec.tensorflow
+    keras = record.keras
+    if "dev" in tensorflow:
+        return f"TensorFlow {tensorflow} with Keras {keras}"
+    return f"TensorFlow {_shorten(tensorflow)} with Keras {_shorten(keras)}"
+
+
+def estimate_minutes(compared: Compared, round_seconds: Mapping[str, float]) -> float | None:
+    """Return in how many minutes more trainings would decide what is open; None if that is not known."""
+    seconds: dict[str, float] = {}
+    for (_, case), decision in compared.decisions.items():
+        if Verdict(decision.verdict) is not Verdict.INCONCLUSIVE:
+            continue
+        needed = find_needed_seeds(decision)
+        if needed is None or case.lab not in round_seconds:
+            return None
+        more = (needed - decision.sample_size) * round_seconds[case.lab]
+        seconds[case.lab] = max(seconds.get(case.lab, 0.0), more)
+    return sum(seconds.values()) / 60 if seconds else None
+
+
+def _begin(verdict: Verdict, compared: Compared, new: VersionRecord, round_seconds: Mapping[str, float]) -> str:
+    if verdict is Verdict.REGRESSED:
+        worse = [result for result in compared.results if result.verdict is Verdict.REGRESSED]
+        told = [_tell_worse(result, compared.decisions) for result in worse[:_LISTED]]
+        more = f"; {len(worse) - _LISTED} more below" if len(worse) > _LISTED else ""
+        return f"Do not upgrade unseen: with {name_products(new)} {'; '.join(told)}{more}."
+    if verdict in _OPEN:
+        return _tell_open(compared, round_seconds)
+    return "Upgrade: nothing is worse."
+
+
+def _tell_open(compared: Compared, round_seconds: Mapping[str, float]) -> str:
+    results = [result for result in compared.results if result.verdict in _OPEN]
+    names = list(dict.fromkeys(result.name for result in results))
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    minutes = estimate_minutes(compared, round_seconds)
+    more = f" About {max(minutes, 1):.0f} more minutes would decide the figures (--budget)." if minutes else ""
+    return f"Not decided: no answer on {listed}; nothing else is worse.{more}"
+
+
+def _tell_worse(result: CheckResult, decisions: Mapping[tuple[str, Case], Decision]) -> str:
+    metric = result.check.partition("/")[2]
+    for (name, case), decision in decisions.items():
+        if str(case) != result.case or name != ("time" if result.layer == "time" else metric):
+            continue
+        return f"{name_lab(case)} {_describe_change(name, decision)}"
+    return f"{result.check} fails ({result.figure})"
+
+
+def _describe_change(metric: str, decision: Decision) -> str:
+    """Return what a metric has done, such as `loses 0.21 points of accuracy (0.17 to 0.25, margin 0.15)`."""
+    ends = sorted((abs(decision.change.low), abs(decision.change.high)))
+    middle = abs(decision.change.estimate)
+    if metric == "time":
+        return f"takes {_percent(decision)} an epoch"
+    if metric == "accuracy":
+        word = "loses" if decision.worsened else "gains"
+        low, high = (100 * end for end in ends)
+        margin = 100 * decision.margin
+        return f"{word} {100 * middle:.2f} points of accuracy ({low:.2f} to {high:.2f}, margin {margin:.2f})"
+    word = "grows" if decision.worsened else "falls"
+    return f"has a loss that {word} by {middle:.4f} ({ends[0]:.4f} to {ends[1]:.4f}, margin {decision.margin:.4f})"
+
+
+def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> Iterator[str]:
+    """Yield what moved first."""
+    same = [result for result in compared.results if result.layer == "bits" and result.verdict is Verdict.IDENTICAL]
+    if not compared.moved:
+        if same:
+            yield f"{name_products(new)} ends every training in the same bits as {name_products(base)}."
+        return
+    stage = _find_first_stage(base, new)
+    yield f"{name_products(new)} {_MOVED.get(stage, 'ends trainings in other bits')}."
+
+
+def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
+    """Return the first stage that differs in the probes of any lab; "" if none does."""
+    old, now = probes_by_case(base), probes_by_case(align_engines(base, new))
+    stages = [compare_probes(old[case], now[case])[:1] for case in old if case in now]
+    found = [difference.stage for differences in stages for difference in differences]
+    return min(found, key=lambda stage: list(_MOVED).index(stage) if stage in _MOVED else len(_MOVED), default="")
+
+
+def _tell_figures(compared: Compared) -> Iterator[str]:
+    """Yield how much accuracy, loss and seconds have changed at most, or by how much where that is beyond chance."""
+    told = {key: decision for key, decision in compared.decisions.items() if decision.verdict != "REGRESSED"}
+    within = [decision for (name, _), decision in told.items() if name == "accuracy" and decision.verdict == "PASS"]
+    for (name, case), decision in told.items():
+        if name != "time" and decision.verdict == "BETTER":
+            yield f"Look why {name_lab(case)} {_describe_change(name, decision)}: that is better than chance allows."
+        elif name == "accuracy" and decision.verdict == "PASS" and decision.mean_p <= decision.threshold:
+            low, high = sorted((abs(100 * decision.change.low), abs(100 * decision.change.high)))
+            yield (
+                f"The accuracy of {name_lab(case)} is worse by {abs(100 * decision.change.estimate):.2f} points "
+                f"({low:.2f} to {high:.2f}), within the margin of {100 * decision.margin:.2f}."
+            )
+    if within:
+        most = max(max(abs(decision.change.low), abs(decision.change.high)) for decision in within)
+        sizes = sorted({decision.sample_size for decision in within})
+        pairs = "pairs" if all(decision.paired for decision in within) else "seeds"
+        count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+        yield f"Accuracy is the same within {100 * most:.2f} points ({count} {pairs} a lab)."
+    times = {case: decision for (name, case), decision in told.items() if name == "time" and decision.verdict == "PASS"}
+    if times:
+        yield _tell_times(times)
+
+
+def _tell_times(times: Mapping[Case, Decision]) -> str:
+    case, decision = max(times.items(), key=lambda item: abs(item[1].change.estimate))
+    if decision.change.low <= 0 <= decision.change.high:
+        most = max(max(-each.change.low, each.change.high) for each in times.values())
+        return f"An epoch takes as long, within {100 * (exp(most) - 1):.0f}%."
+    return f"An epoch of {name_lab(case)} takes {_percent(decision)}."
+
+
+def _tell_old_defects(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
+    """Yield the defects of the reviewed list that both versions have."""
+    old, now = (_list_defects(record) for record in (base, new))
+    names = [name for name in now if name in old]
+    if names:
+        word = "One old defect is" if len(names) == 1 else f"{len(names)} old defects are"
+        yield f"{word} in both: {', '.join(names)}."
+
+
+def _list_defects(record: VersionRecord) -> list[str]:
+    if record.environment is None:
+        return []
+    found = [
+        find_known(result.check, engine, vars(record.environment), load_known())
+        for engine, results in record.checks.items()
+        for result in results
+        if result.verdict is Verdict.KNOWN
+    ]
+    return list(dict.fromkeys(entry.name for entry in found if entry))
+
+
+def _percent(decision: Decision) -> str:
+    low, middle, high = (
+        100 * (exp(value) - 1) for value in (decision.change.low, decision.change.estimate, decision.change.high)
+    )
+    if middle >= 0:
+        return f"{middle:.0f}% longer ({low:.0f} to {high:.0f}%)"
+    return f"{-middle:.0f}% less time ({-high:.0f} to {-low:.0f}%)"
+
+
+def name_lab(case: Case) -> str:
+    """Return a lab in the reader's words, such as `the MLP with dropout`."""
+    return f"the {_LAB_NAMES.get(case.lab, case.lab)}"
+
+
+def _shorten(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def list_packages(base: VersionRecord, new: VersionRecord) -> Sequence[str]:
+    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`."""
+    if base.install is None or new.install is None:
+        return []
+    old, now = base.install.packages, new.install.packages
+    names = [name for name in sorted({*old, *now}) if old.get(name) != now.get(name)]
+    return [f"{name} {old.get(name, 'none')} -> {now.get(name, 'none')}" for name in names]

@@ -1,0 +1,75 @@
+"""The page of one comparison: the answer, the changes in units of their margins, every check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_bench import __version__
+from mnist_bench.records.files import replace_own
+from mnist_bench.records.verdicts import rank
+from mnist_bench.show.drawing import TRAINING, VALIDATION, draw_svg
+from mnist_bench.show.page import render
+from mnist_bench.versions.upgrade.answer import list_packages, name_lab, name_products
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from mnist_bench.records.config import Case
+    from mnist_bench.stats.sequential import Decision
+    from mnist_bench.versions.upgrade.decide import Decided
+
+__all__ = ["UPGRADE_MARK", "plot_changes", "write_page"]
+
+UPGRADE_MARK = "<title>mnist-bench: from "
+"""By which the page of an earlier comparison is known, which may be replaced."""
+
+_REACH = 3.0  # margins to each side of 0; longer bars are cut
+
+
+def write_page(decided: Decided, answer: str, path: Path) -> None:
+    """Write the page of a comparison; the page of an earlier one is replaced.
+
+    Args:
+        decided: What the comparison came to.
+        answer: Its first line.
+        path: Where to write.
+    """
+    compared, (base, new) = decided.compared, decided.records
+    decisions = compared.decisions
+    height = 1.0 + 0.32 * len(decisions)
+    picture = draw_svg(lambda ax: plot_changes(decisions, ax), size=(7.2, height)) if decisions else ""
+    html = render(
+        "upgrade.html",
+        answer=answer,
+        base=name_products(base),
+        new=name_products(new),
+        mnist=base.dataset is None or base.dataset.source == "mnist",
+        picture=picture,
+        results=sorted(compared.results, key=lambda result: rank(result.verdict)),
+        packages=list_packages(base, new),
+        notes=compared.notes,
+        seconds=decided.seconds,
+        version=__version__,
+    )
+    replace_own(path, html.encode(), UPGRADE_MARK)
+
+
+def plot_changes(decisions: Mapping[tuple[str, Case], Decision], ax: Axes) -> Axes:
+    """Draw the interval of each change in units of its margin; to the right is worse."""
+    for place, decision in enumerate(decisions.values()):
+        sign = 1 if decision.worsened == (decision.change.estimate > 0) else -1
+        low, high = sorted(sign * end / decision.margin for end in (decision.change.low, decision.change.high))
+        middle = (1 if decision.worsened else -1) * abs(decision.change.estimate) / decision.margin
+        color = VALIDATION if decision.verdict == "REGRESSED" else TRAINING
+        ax.plot([max(low, -_REACH), min(high, _REACH)], [place, place], color=color, linewidth=2.4)
+        ax.plot([min(max(middle, -_REACH), _REACH)], [place], marker="o", color=color)
+    ax.axvline(0, color=TRAINING, linewidth=0.8, alpha=0.4)
+    ax.axvline(1, color=VALIDATION, linestyle="--", linewidth=1.2)
+    ax.set_yticks(range(len(decisions)), [f"{metric} of {name_lab(case)}" for metric, case in decisions])
+    ax.set(
+        xlim=(-_REACH, _REACH), ylim=(len(decisions) - 0.5, -0.5), xlabel="change, in margins: to the right is worse"
+    )
+    return ax

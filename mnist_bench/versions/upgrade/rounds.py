@@ -1,0 +1,188 @@
+"""One seed of one lab, trained in two environments at the same time: fresh processes, in step, cores exchanged.
+
+What slows one side slows the other, so that the seconds can be compared; and the two trainings are the pair of which
+accuracy and loss are judged.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mnist_bench.records.config import TrainingConfig, check_answer
+from mnist_bench.records.serial import convert
+from mnist_bench.records.training import TrainingRecord
+from mnist_bench.training.workers import serve
+from mnist_bench.training.workers.child import Child
+from mnist_bench.training.workers.interpreters import shorten_lines
+from mnist_bench.versions.upgrade.times import RoundTimes
+
+__all__ = ["LostSideError", "OverdueError", "Round", "train_round"]
+
+
+class LostSideError(Exception):
+    """A side gave no training.
+
+    Attributes:
+        side: 0 for the base, 1 for the new environment.
+        lines: The last lines that its process left.
+    """
+
+    def __init__(self, side: int, reason: str, lines: list[str]) -> None:
+        """Keep the side, the reason, as the message, and the lines."""
+        super().__init__(reason)
+        self.side = side
+        self.lines = lines
+
+
+class OverdueError(Exception):
+    """The time was over before both sides had trained."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One seed, trained on both sides.
+
+    Attributes:
+        trainings: The records of the base and of the new environment.
+        times: The seconds of their epochs; None if they did not run at the same time, or for one epoch only.
+    """
+
+    trainings: tuple[TrainingRecord, TrainingRecord]
+    times: RoundTimes | None
+
+
+def train_round(
+    pythons: tuple[Path, Path],
+    config: TrainingConfig,
+    cores: tuple[int, int] | None,
+    *,
+    limit: float,
+    swap: bool = False,
+) -> Round:
+    """Train one configuration in both environments.
+
+    Args:
+        pythons: The interpreters of the base and of the new environment.
+        config: What to train.
+        cores: A core for each side, exchanged after every epoch; None where processes cannot be pinned, or there is
+            one core only: then no time is judged.
+        limit: Seconds after which both are ended.
+        swap: Whether the base begins on the second core.
+
+    Raises:
+        LostSideError: A side failed, which is a result.
+        OverdueError: The time was over.
+    """
+    barrier = threading.Barrier(2)
+    order = (cores[::-1] if swap else cores) if cores else None
+    sides = [_Side(number, python, config, barrier, order) for number, python in enumerate(pythons)]
+    timer = threading.Timer(limit, _give_up, [sides])
+    threads = [threading.Thread(target=side.train, daemon=True) for side in sides]
+    timer.start()
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        timer.cancel()
+        for side in sides:
+            side.close()
+    if any(side.overdue for side in sides):
+        raise OverdueError(f"{config.case}, seed {config.seed}: the time was over after {limit:.0f} s")
+    lost = next((side.error for side in sides if isinstance(side.error, LostSideError)), None)
+    error = lost or next((side.error for side in sides if side.error), None)
+    if error:
+        raise error
+    first, second = (side.record for side in sides)
+    assert first is not None  # noqa: S101 - there was no error
+    assert second is not None  # noqa: S101 - likewise
+    return Round((first, second), _collect_times(config, sides) if cores else None)
+
+
+def _give_up(sides: list[_Side]) -> None:
+    for side in sides:
+        side.give_up()
+
+
+def _collect_times(config: TrainingConfig, sides: list[_Side]) -> RoundTimes | None:
+    a, b = (side.seconds[1:] for side in sides)
+    if len(a) < 2:  # noqa: PLR2004 - the cores are exchanged after each epoch
+        return None
+    return RoundTimes(
+        lab=config.lab,
+        engine=config.engine,
+        seed=config.seed,
+        wall_a=[round(wall, 5) for wall, _ in a],
+        wall_b=[round(wall, 5) for wall, _ in b],
+        cpu_a=[round(cpu, 5) for _, cpu in a],
+        cpu_b=[round(cpu, 5) for _, cpu in b],
+    )
+
+
+@dataclass
+class _Side:
+    """One side of a round, which a thread of its own serves."""
+
+    number: int
+    python: Path
+    config: TrainingConfig
+    barrier: threading.Barrier
+    cores: tuple[int, ...] | None
+    child: Child | None = None
+    record: TrainingRecord | None = None
+    error: Exception | None = None
+    overdue: bool = False
+    seconds: list[tuple[float, float]] = field(default_factory=list)
+
+    def train(self) -> None:
+        """Train in a fresh process; keep the record, or the error."""
+        try:
+            self.child = child = Child(serve.MODULE, python=self.python, cores=self._choose_core(0))
+            child.send({**vars(self.config), "gated": True})
+            while self.record is None and (event := child.read()):
+                self._take(child, event)
+            if self.record is None:
+                reason = f"its process {child.explain_end()}"
+                self.error = LostSideError(self.number, reason, shorten_lines(child.read_log()))
+        except threading.BrokenBarrierError:
+            pass  # the other side has the reason
+        except Exception as error:  # noqa: BLE001 - a thread's error would vanish
+            self.error = error
+        finally:
+            self.barrier.abort()
+
+    def _take(self, child: Child, event: dict[str, Any]) -> None:
+        if event["event"] == "epoch":
+            self.seconds.append((event["wall"], event["cpu"]))
+            if len(self.seconds) < (self.config.epochs or 0):
+                self.barrier.wait()
+                child.send({"cores": self._choose_core(len(self.seconds)) or []})
+        elif event["event"] == "finished":
+            record: TrainingRecord = convert(event["record"], TrainingRecord, origin=str(self.python))
+            check_answer(self.config, record.config)
+            self.record = record
+            self._wait_for_other()
+        elif event["event"] == "failed":
+            raise LostSideError(self.number, " ".join(event["reason"].split()), shorten_lines(event["details"]))
+
+    def _wait_for_other(self) -> None:
+        # Without this, ending first would break the barrier that the other side may still need.
+        self.barrier.wait()
+
+    def _choose_core(self, epoch: int) -> list[int] | None:
+        return None if self.cores is None else [self.cores[(self.number + epoch) % 2]]
+
+    def give_up(self) -> None:
+        """End the process because the time is over."""
+        self.overdue = True
+        if self.child:
+            self.child.kill()
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self.child:
+            self.child.close()
