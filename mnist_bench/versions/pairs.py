@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import save
-from mnist_bench.timing.ab.records import AbRecord, load_ab
+from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
 from mnist_bench.versions.folder import pair_path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["choose_engine", "measure_pair"]
+__all__ = ["choose_engine", "find_pair_result", "measure_pair"]
 
 _LAB = "mlp"
 
@@ -78,6 +79,36 @@ def measure_pair(
         raise ValueError(f"{new.name}: {measured.failure}")
     save(measured, path, folded=True)
     return measured
+
+
+def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> CheckResult | None:
+    """Return what the clock says of two versions that were timed against each other; None if they were not.
+
+    Args:
+        base: The version to compare with.
+        new: The version that may be slower.
+        folder: The versions' records.
+
+    Raises:
+        RecordError: The record of the times is not valid.
+        ValueError: The record of the times is of another predecessor.
+    """
+    path = pair_path(folder, new.version.name)
+    if not path.is_file():
+        return None
+    record = load_ab(path)
+    if (record.python_a, record.python_b) != (base.version.name, new.version.name):
+        return None
+    wall, work = record.wall, record.workload
+    how = "" if work.as_shipped else ", tf.data's autotuner off"
+    return CheckResult(
+        name=f"time/epoch[{Case(work.lab, work.engine)}]",
+        verdict=VERDICTS[record.verdict],
+        figure=f"an epoch takes {wall.estimate:.2f} times as long ({wall.low:.2f} to {wall.high:.2f})",
+        bound=f"at most {1 + record.bound:.2f} times as long",
+        evidence=f"{record.finding}; {len(record.processes) // 2} rounds of fresh processes of both{how}",
+        value=wall.estimate,
+    )
 
 
 def _check_pair(record: AbRecord, base: VersionSpec, path: Path) -> AbRecord:

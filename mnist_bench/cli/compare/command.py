@@ -114,7 +114,7 @@ def compare(
         sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
     if None in sides:
         _refuse(given & {"only", "budget", "out", *_ENVIRONMENTS_ONLY[:3], *_TIME_ONLY}, "two environments")
-        _refuse_mixture((base, new), sides)
+        _refuse_mixture((base, new), sides, folder)
         records.compare_records(base, new, folder, json=json, junit=junit, markdown=markdown)
         return
     measured: Any = sides
@@ -162,10 +162,15 @@ def _refuse(given: set[str], what: str) -> None:
         raise ValueError(f"--{name} is for {what}: leave it out")
 
 
-def _refuse_mixture(texts: tuple[str, str], sides: list[str | Path | None]) -> None:
+def _refuse_mixture(texts: tuple[str, str], sides: list[str | Path | None], folder: Path) -> None:
     """Refuse an environment next to a record: the environment has not been measured."""
+    from mnist_bench.versions.sources import load_sides
+
     named = [text for text, side in zip(texts, sides, strict=True) if side is not None]
     if named:
+        for text, side in zip(texts, sides, strict=True):
+            if side is None:
+                load_sides(text, folder)  # says what is wrong with a text that names nothing
         raise ValueError(
             f"{named[0]} is an environment, and the other side a record: measure the environment first, with "
             f"mnist-bench matrix run NAME --interpreter PYTHON, or name two environments"

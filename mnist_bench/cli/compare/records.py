@@ -23,6 +23,7 @@ def compare_records(
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_junit
     from mnist_bench.versions import comparison
+    from mnist_bench.versions.pairs import find_pair_result
     from mnist_bench.versions.sources import get_probe, load_sides
     from mnist_bench.versions.upgrade.answer import write_answer
 
@@ -31,6 +32,8 @@ def compare_records(
     both = len(probes) == len(sides)
     compared = comparison.compare_probe_records(*probes) if both else comparison.compare_sides(*sides)
     single = [next(iter(side.values())) for side in sides if len(side) == 1]
+    if len(single) == len(sides) and (timed := find_pair_result(single[0], single[1], versions)):
+        compared.results.append(timed)
     answer = "" if both or len(single) < len(sides) else write_answer(compared, single[0], single[1])
     if json:
         typer.echo(comparison.format_compared_json(compared, answer), nl=False)

@@ -9,8 +9,8 @@ from mnist_bench.checks.known import find_known, load_known
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.planning import find_needed_seeds
-from mnist_bench.versions.bits import align_engines
-from mnist_bench.versions.records import probes_by_case
+from mnist_bench.versions.bits import align_engines, count_same_ends
+from mnist_bench.versions.records import probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +84,7 @@ def _begin(verdict: Verdict, compared: Compared, new: VersionRecord, round_secon
         worse = [result for result in compared.results if result.verdict is Verdict.REGRESSED]
         told = [_tell_worse(result, compared.decisions) for result in worse[:_LISTED]]
         more = f"; {len(worse) - _LISTED} more below" if len(worse) > _LISTED else ""
-        return f"Do not upgrade unseen: with {name_products(new)} {'; '.join(told)}{more}."
+        return f"Do not upgrade unseen to {name_products(new)}: {'; '.join(told)}{more}."
     if verdict in _OPEN:
         return _tell_open(compared, round_seconds)
     return "Upgrade: nothing is worse."
@@ -105,6 +105,8 @@ def _tell_worse(result: CheckResult, decisions: Mapping[tuple[str, Case], Decisi
         if str(case) != result.case or name != ("time" if result.layer == "time" else metric):
             continue
         return f"{name_lab(case)} {_describe_change(name, decision)}"
+    if result.layer == "time":
+        return result.figure
     return f"{result.check} fails ({result.figure})"
 
 
@@ -125,10 +127,11 @@ def _describe_change(metric: str, decision: Decision) -> str:
 
 def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> Iterator[str]:
     """Yield what moved first."""
-    same = [result for result in compared.results if result.layer == "bits" and result.verdict is Verdict.IDENTICAL]
+    old, now = seeds_by_case(base), seeds_by_case(align_engines(base, new))
+    if old and old.keys() == now.keys() and all(count_same_ends(old[case], now[case]) for case in old):
+        yield f"{name_products(new)} ends every training in the same bits as {name_products(base)}."
+        return
     if not compared.moved:
-        if same:
-            yield f"{name_products(new)} ends every training in the same bits as {name_products(base)}."
         return
     stage = _find_first_stage(base, new)
     yield f"{name_products(new)} {_MOVED.get(stage, 'ends trainings in other bits')}."
@@ -136,8 +139,11 @@ def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> I
 
 def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
     """Return the first stage that differs in the probes of any lab; "" if none does."""
-    old, now = probes_by_case(base), probes_by_case(align_engines(base, new))
-    stages = [compare_probes(old[case], now[case])[:1] for case in old if case in now]
+    new = align_engines(base, new)
+    old, now = probes_by_case(base), probes_by_case(new)
+    trained = [case for case in old if case in now and case in seeds_by_case(new)]
+    cases = trained or [case for case in old if case in now]
+    stages = [compare_probes(old[case], now[case])[:1] for case in cases]
     found = [difference.stage for differences in stages for difference in differences]
     return min(found, key=lambda stage: list(_MOVED).index(stage) if stage in _MOVED else len(_MOVED), default="")
 
