@@ -140,3 +140,18 @@ def test_an_unknown_shell_is_bad_input(
     assert answer.err.endswith(
         "mnist-bench: there is no completion for this shell: use bash, zsh, fish or PowerShell\n"
     )
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_gets_colors_unless_nobody_wants_them(tmp_path: Path, no_color: str) -> None:
+    """The line that says what was installed is green."""
+    terminal, end = os.openpty()
+    environment = {**os.environ, "HOME": str(tmp_path), "SHELL": "/bin/bash", "NO_COLOR": no_color}
+    subprocess.run(
+        ["/bin/bash", "-c", f"{PROGRAM} --install-completion; true"], env=environment, stdout=end, check=True
+    )
+    os.close(end)
+    said = os.read(terminal, 1000)
+    os.close(terminal)
+    assert b"completion installed" in said
+    assert (b"\x1b" in said) == (no_color == "")
