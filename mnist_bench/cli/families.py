@@ -43,6 +43,12 @@ class Family(TyperGroup):
                 with formatter.section(heading):
                     formatter.write_dl(lines)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Read the options that stand before the command."""
+        if ctx.resilient_parsing:
+            _take_as_given(self, ctx)
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called.
 
@@ -53,7 +59,19 @@ class Family(TyperGroup):
         if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
             names = [known for known, command in self.commands.items() if not command.hidden]
             raise ValueError(f"no such command: {ctx.command_path} {name}: choose from {', '.join(names)}")
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        if ctx.resilient_parsing and found[1]:
+            _take_as_given(found[1], ctx)
+        return found
+
+
+def _take_as_given(command: Any, context: Any) -> None:
+    """Have a command convert no value, as a shell that completes asks for none.
+
+    typer converts by pydantic, whose import takes longer than all else that a completion does.
+    """
+    for parameter in command.get_params(context):
+        parameter.process_value = lambda _context, value: value
 
 
 def make_family(text: str) -> typer.Typer:

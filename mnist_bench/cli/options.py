@@ -135,9 +135,7 @@ _complete_data, _complete_device = _choose("auto", "mnist", "digits"), _choose("
 # What is trained, and how
 Labs = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="LAB", help="perceptron, mlp, dropout; all three if not given.", autocompletion=complete_lab
-    ),
+    typer.Argument(help="perceptron, mlp, dropout; all three if not given.", autocompletion=complete_lab),
 ]
 Lab = Annotated[str, typer.Option(metavar="LAB", help="perceptron, mlp or dropout.", autocompletion=complete_lab)]
 Engine = Annotated[

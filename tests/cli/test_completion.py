@@ -81,11 +81,23 @@ def test_a_version_of_ones_own_is_completed(complete: Callable[[str], list[str]]
 
 @pytest.mark.parametrize("line", ["mnist-bench ", "mnist-bench run --engine ", "mnist-bench matrix run "])
 def test_completion_is_light(line: str, tmp_path: Path) -> None:
-    """A person waits for it: nothing that is slow is imported, NumPy included."""
+    """A person waits for it: nothing that is slow is imported, such as NumPy or the pydantic that typer has."""
     variables = {"_MNIST_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     answer = run(sys.executable, "-c", START, home=tmp_path, **variables)
     assert answer.stdout, answer.stderr
-    heavy = {"tensorflow", "keras", "matplotlib", "numpy", "scipy", "sklearn", "rich", "jinja2", "optuna", "msgspec"}
+    heavy = {
+        "tensorflow",
+        "keras",
+        "matplotlib",
+        "numpy",
+        "scipy",
+        "sklearn",
+        "rich",
+        "jinja2",
+        "optuna",
+        "msgspec",
+        "pydantic",
+    }
     assert heavy & set(json.loads(answer.stderr.splitlines()[-1])) == set()
 
 
@@ -128,3 +140,18 @@ def test_an_unknown_shell_is_bad_input(
     assert answer.err.endswith(
         "mnist-bench: there is no completion for this shell: use bash, zsh, fish or PowerShell\n"
     )
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_gets_colors_unless_nobody_wants_them(tmp_path: Path, no_color: str) -> None:
+    """The line that says what was installed is green."""
+    terminal, end = os.openpty()
+    environment = {**os.environ, "HOME": str(tmp_path), "SHELL": "/bin/bash", "NO_COLOR": no_color}
+    subprocess.run(
+        ["/bin/bash", "-c", f"{PROGRAM} --install-completion; true"], env=environment, stdout=end, check=True
+    )
+    os.close(end)
+    said = os.read(terminal, 1000)
+    os.close(terminal)
+    assert b"completion installed" in said
+    assert (b"\x1b" in said) == (no_color == "")

@@ -15,7 +15,7 @@ __all__ = ["export"]
 def export(
     records: Annotated[
         list[Path],
-        typer.Argument(metavar="RECORDS", help="Records of versions or of trainings, or folders of these."),
+        typer.Argument(help="Records of versions or of trainings, or folders of these."),
     ],
     *,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="github-action-benchmark or bencher.")],

@@ -26,7 +26,6 @@ def pairs(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME",
             help="The newer version of each pair; all pairs if not given.",
             autocompletion=options.complete_version,
         ),

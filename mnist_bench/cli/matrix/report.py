@@ -19,9 +19,7 @@ __all__ = ["report"]
 def report(
     records: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="RECORDS", help="Records of versions, or folders of these; baselines/versions if not given."
-        ),
+        typer.Argument(help="Records of versions, or folders of these; baselines/versions if not given."),
     ] = None,
     *,
     out: Annotated[

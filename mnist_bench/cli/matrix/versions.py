@@ -23,7 +23,6 @@ def run(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME",
             help="Versions, such as py312-tf219; the whole matrix if not given.",
             autocompletion=options.complete_version,
         ),
