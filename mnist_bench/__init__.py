@@ -8,6 +8,13 @@ Importing the package imports neither TensorFlow nor NumPy; the names below are 
 
 from __future__ import annotations
 
+import os
+import sys
+
+# `python -m mnist_bench` puts the working folder first, whose modules may have the names of the standard library's.
+if sys.argv[:1] == ["-m"] and sys.path[:1] in ([""], [os.getcwd()]):  # noqa: PTH109 - pathlib is not loaded
+    del sys.path[0]
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
         _refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         if Debug.on:
-            traceback.print_exc()
+            sys.stderr.write(_format_traceback(words))
         message, status = _explain(error)
         say(message)
     finally:
@@ -97,6 +98,18 @@ def main(arguments: list[str] | None = None) -> None:
         say("interrupted")
     flush_streams()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _format_traceback(arguments: list[str]) -> str:
+    """Return the traceback of the present error, without what the addresses among the arguments keep secret."""
+    from mnist_bench.sweep.storage import hide_secrets
+
+    text = traceback.format_exc()
+    for argument in arguments:
+        url = argument.partition("=")[2] if argument.startswith("--") else argument
+        if "://" in url:
+            text = hide_secrets(url, text)
+    return text
 
 
 def _refuse_empty(arguments: list[str]) -> None:
@@ -122,11 +135,23 @@ def _refuse_shell(status: object, arguments: list[str]) -> None:
         raise ValueError("there is no completion for this shell: use bash, zsh, fish or PowerShell")
 
 
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _explain(error: Exception) -> tuple[str, int]:
     """Return the line and the exit status for an error."""
     usage: Any = getattr(error, "format_message", None)
     if usage is not None:  # an error of click or typer: bad usage
         return usage(), 2
+    if isinstance(error, FileNotFoundError) and not _has_folder():
+        return "the working folder was deleted: change to another one", 2
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}", 2
     if isinstance(error, (ValueError, OSError, ImportError)):
         return str(error), 2
     if isinstance(error, CommandError):  # a process that measures gave no answer

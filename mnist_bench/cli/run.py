@@ -91,7 +91,7 @@ def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
 def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: bool, json: bool) -> int:
     """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
     from mnist_bench.checks.elsewhere import ask_own_environment
-    from mnist_bench.records.files import check_replaceable
+    from mnist_bench.records.files import check_folder, check_replaceable
     from mnist_bench.show.console import show_events
     from mnist_bench.show.page import RUN_MARK
     from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
@@ -99,11 +99,13 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
     from mnist_bench.training.workers.pool import Failed, Finished
 
     configs = [check_config(config) for config in configs]
+    folder = out or default_folder()
+    if folder.exists():
+        check_folder(folder)  # before the data, which may have to be downloaded
     dataset = load_data(configs[0].data)
     if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
         say(f"training on {dataset.label}")
     ask = (lambda: ask_own_environment(configs[0].device)) if resume else None
-    folder = out or default_folder()
     campaign = plan_campaign(configs, folder, dataset, jobs=jobs, resume=ask)
     check_replaceable(folder / "index.html", RUN_MARK)
     done, failures = dict(campaign.done), []

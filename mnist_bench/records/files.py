@@ -47,6 +47,17 @@ def replace_own(path: Path, content: bytes, *marks: str) -> None:
     write_atomically(path, content, overwrite=True)
 
 
+def _refuse_loop(path: Path) -> None:
+    """Refuse a link that leads back to itself, which `os.path.realpath` takes for a file that is not there."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+    except ValueError:
+        return  # a null character: what opens the file says so
+
+
 def check_replaceable(path: Path, *marks: str, option: str = "--out") -> None:
     """Find out, before the work, whether `replace_own` can write to `path` after the work; makes the folder.
 
@@ -67,6 +78,7 @@ def check_replaceable(path: Path, *marks: str, option: str = "--out") -> None:
         return
     if not marks and path.exists():
         raise FileExistsError(f"{path} exists already: choose another place with {option}")
+    _refuse_loop(path)
     _refuse_foreign(path, marks)
     try:
         check_folder(Path(os.path.realpath(path)).parent)
@@ -82,6 +94,8 @@ def check_folder(folder: Path) -> None:
     Raises:
         OSError: The folder cannot be made or written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix="."):
@@ -121,6 +135,7 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, kee
         with path.open("ab") as stream:
             stream.write(content)
         return
+    _refuse_loop(path)
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

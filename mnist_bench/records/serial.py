@@ -248,7 +248,22 @@ def _get_default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _decode_loosely(text: str | bytes, form: type[T], origin: str) -> T:
-    return _explain(lambda: msgspec.json.decode(text, type=form), origin)
+    try:
+        return _explain(lambda: msgspec.json.decode(text, type=form), origin)
+    except RecordError:
+        if _has_half_character(text):  # msgspec says that the input was truncated
+            raise RecordError(f"{origin}: not JSON: a string holds half a surrogate pair, such as \\ud800") from None
+        raise
+
+
+def _has_half_character(text: str | bytes) -> bool:
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _explain(read: typing.Callable[[], T], origin: str) -> T:

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import math
 import statistics
+import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,12 +160,26 @@ class Timing:
     fullname: str
     stats: Stats
     extra_info: BenchmarkInfo
+    params: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns of different lengths."""
+        """Refuse columns of different lengths, and information that is not of the benchmark in the name."""
+        _check_case(self.fullname, self.params or {}, self.extra_info)
         for name, column in (("cpu_seconds", self.extra_info.cpu_seconds), *self.extra_info.controls.items()):
             if len(column) != self.stats.rounds:
                 raise ValueError(f"{name} has {len(column)} figures for {self.stats.rounds} rounds")
+
+
+def _check_case(fullname: str, params: dict[str, Any], info: BenchmarkInfo) -> None:
+    """Refuse a benchmark whose name or parameters say another lab, engine or device than its information."""
+    case = f"[{info.lab}-{info.engine}-{info.device}]" if info.lab else ""
+    if not fullname.endswith(case or tuple(string.ascii_letters + string.digits + "_")):
+        raise ValueError(f"{fullname}: extra_info is of {case or 'no lab'}")
+    for name in ("lab", "engine", "device"):
+        if name in params and params[name] != getattr(info, name):
+            raise ValueError(
+                f"{fullname}: params.{name} is {params[name]!r}, and {getattr(info, name)!r} in extra_info"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +252,7 @@ class TimingRun:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"benchmarks: {twice[0]} appears twice")
-        for name in ("tensorflow", "keras", "dataset_digest"):
+        for name in ("tensorflow", "keras", "dataset", "dataset_digest"):
             values = {getattr(timing.extra_info, name) for timing in self.benchmarks}
             if len(values) > 1:
                 raise ValueError(f"benchmarks differ in {name}: {sorted(values)}")
@@ -260,6 +275,11 @@ class TimingRun:
     def tensorflow(self) -> str:
         """The version of TensorFlow."""
         return self.benchmarks[0].extra_info.tensorflow
+
+    @property
+    def dataset(self) -> tuple[str, str]:
+        """The data set's name and digest."""
+        return self.benchmarks[0].extra_info.dataset, self.dataset_digest
 
     @property
     def dataset_digest(self) -> str:
@@ -292,19 +312,29 @@ def refuse_strangers(runs: Sequence[TimingRun]) -> None:
     """Refuse runs that do not belong together.
 
     Raises:
-        ValueError: There is no run, a run is given twice, or the runs differ in TensorFlow, data or hardware.
+        ValueError: There is no run, the runs differ in TensorFlow, data or hardware, or a run is given twice,
+            even with another date.
     """
     if not runs:
         raise ValueError("there is no run")
-    if any(a == b for a, b in itertools.combinations(runs, 2)):
-        raise ValueError("the same run was given twice")
     for name, values in (
+        ("dataset", {run.benchmarks[0].extra_info.dataset for run in runs}),
         ("tensorflow", {run.tensorflow for run in runs}),
         ("dataset_digest", {run.dataset_digest for run in runs}),
         ("hardware key", {run.machine.hardware_key for run in runs}),
     ):
         if len(values) > 1:
             raise ValueError(f"the runs do not belong together, they differ in their {name}: {sorted(values)}")
+    for a, b in itertools.combinations(runs, 2):
+        if same := _find_copies(a, b):
+            dates = f", with the dates {a.datetime} and {b.datetime}" if a.datetime != b.datetime else ""
+            raise ValueError(f"the same run was given twice{dates}: {same[0]} has the same rounds in both")
+
+
+def _find_copies(a: TimingRun, b: TimingRun) -> list[str]:
+    """Return the benchmarks that took the same time in every round of both runs: no clock measures that twice."""
+    rounds = {timing.fullname: timing.stats.data for timing in a.benchmarks if timing.stats.data}
+    return [timing.fullname for timing in b.benchmarks if rounds.get(timing.fullname) == timing.stats.data]
 
 
 def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:

@@ -104,7 +104,7 @@ def find_references(folder: Path, run: TimingRun) -> list[TimingRun]:
     Raises:
         RecordError: A stored run is not valid.
     """
-    stored = [other for other in map(load_run, list_runs(folder)) if other.dataset_digest == run.dataset_digest]
+    stored = [other for other in map(load_run, list_runs(folder)) if other.dataset == run.dataset]
     accepted = [(other, other.mnist_bench.acceptance) for other in stored if other.mnist_bench.acceptance is not None]
 
     def rank(other: TimingRun, acceptance: Acceptance) -> tuple[Any, ...]:

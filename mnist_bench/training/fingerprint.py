@@ -20,6 +20,7 @@ from mnist_bench.records.files import PACKAGE
 from mnist_bench.training.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 
 __all__ = [
+    "BUILDS",
     "UNKNOWN_COMMIT",
     "collect_environment",
     "collect_machine",
@@ -40,7 +41,7 @@ _FLAGS = (
 )
 
 # The packages that install the module `tensorflow`: the platforms' and vendors' builds have names of their own.
-_BUILDS = (
+BUILDS = (
     "tensorflow",
     *(f"tensorflow-{build}" for build in ("cpu", "intel", "macos", "aarch64", "cpu-aws", "gpu", "rocm", "directml")),
     *(f"tensorflow-{build}" for build in ("tpu", "cuda13", "ascend", "rocm-enhanced")),
@@ -121,7 +122,7 @@ def collect_machine() -> dict[str, Any]:
 
 def find_package_version(package: str) -> str | None:
     """Return the version of an installed package, without an import; for TensorFlow, of any of its builds."""
-    names = _BUILDS if package == "tensorflow" else (package,)
+    names = BUILDS if package == "tensorflow" else (package,)
     # Names are compared in their normal form: the wheel of TensorFlow 2.21 is named tensorflow_cpu.
     installed: dict[str, str] = {_normalize(found.name): found.version for found in importlib.metadata.distributions()}
     return next((installed[name] for name in names if name in installed), None)

@@ -5,17 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, DatasetRecord, explain_keys
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
-from mnist_bench.versions.records import VersionRecord
+from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import VersionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["VersionHead", "check_data", "check_together", "load_folder", "load_version", "pair_path"]
+    from mnist_bench.timing.ab.records import AbRecord
+
+_SIDE_FIELDS = (*VERSION_FIELDS, "backend", "precision", "device")
+
+__all__ = [
+    "VersionHead",
+    "check_data",
+    "check_pair",
+    "check_planned",
+    "check_together",
+    "load_folder",
+    "load_version",
+    "pair_path",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +48,20 @@ def load_version(path: Path) -> VersionRecord:
     Raises:
         RecordError: The file cannot be read, or is no valid record of the version in its name.
     """
-    record = load(path, VersionRecord)
+    record = check_planned(path, load(path, VersionRecord))
     if record.version.name != path.stem:
         raise RecordError(f"{path}: the record of {record.version.name!r}, not of {path.stem!r}")
+    return record
+
+
+def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
+    """Return the record, or refuse one whose plan names nothing: to such a plan nothing would ever be missing.
+
+    Raises:
+        RecordError: The plan is empty. A record may be without a plan: then what is usual is due.
+    """
+    if record.planned == Planned():
+        raise RecordError(f"{path}: $.planned: it names no lab, engine or seed")
     return record
 
 
@@ -78,6 +102,30 @@ def check_data(datasets: Mapping[Path, DatasetRecord]) -> None:
         if first and dataset != datasets[first]:
             a, b = (f"{data.source} {data.digest[:8]}" for data in (datasets[first], dataset))
             raise ValueError(f"{first} and {path} are of different data ({a}, {b}): they cannot be used together")
+
+
+def check_pair(pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
+    """Refuse a comparison of times that says nothing of its two versions.
+
+    Args:
+        pair: The comparison; its sides are named by their versions.
+        versions: The records that there are, by name.
+
+    Raises:
+        RecordError: A slow-down was planted in it, its sides ran on two machines, or a side is of other packages than
+            that version's record.
+    """
+    where = f"pairs/{pair.python_b}.json"
+    if pair.fault_b is not None:
+        raise RecordError(f"{where}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
+    machines = explain_keys(pair.a, pair.b, ("hardware_key", *HARDWARE_FIELDS))
+    if machines:
+        raise RecordError(f"{where}: the two sides ran on two machines: they differ in {', '.join(sorted(machines))}")
+    for side, name, environment in (("a", pair.python_a, pair.a), ("b", pair.python_b, pair.b)):
+        recorded = versions[name].environment if name in versions else None
+        differ = explain_keys(recorded, environment, _SIDE_FIELDS) if recorded else {}
+        for field, (there, here) in differ.items():
+            raise RecordError(f"{where}: {side}.{field} is {here!r}, and {there!r} in the record of {name}")
 
 
 def pair_path(folder: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from mnist_bench.checks.elsewhere import ask_environment
 from mnist_bench.records.acceptance import now
-from mnist_bench.records.files import PACKAGE, supersede
+from mnist_bench.records.files import PACKAGE, check_folder, supersede
 from mnist_bench.records.serial import save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.workers.interpreters import CommandError
@@ -68,6 +68,7 @@ def add_version(spec: VersionSpec, folder: Path) -> Path:
 
     Raises:
         FileExistsError: There is a record of that name.
+        OSError: The folder cannot be made or written.
         ValueError: The name is that of a built-in version.
     """
     if _is_built_in(spec.name):
@@ -75,6 +76,7 @@ def add_version(spec: VersionSpec, folder: Path) -> Path:
     path = folder / f"{spec.name}.json"
     if path.exists():
         raise FileExistsError(f"{path} exists already")
+    check_folder(folder)
     save(_make_record(spec), path, folded=True)
     return path
 

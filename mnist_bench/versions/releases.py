@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+from mnist_bench.training.fingerprint import BUILDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +67,7 @@ class VersionSpec:
             if text is not None and not _is_version(text):
                 raise ValueError(f"{field} {text!r} is not a version, such as 2.19.1")
         for pin in self.pins:
-            _check_pin(pin)
+            _check_pin(pin, self)
 
 
 @dataclass(frozen=True)
@@ -282,14 +285,21 @@ def _is_version(text: str) -> bool:
     return text == text.strip()
 
 
-def _check_pin(pin: str) -> None:
-    """Refuse what an installer would take for an option, a file or an address: pins come from records, too."""
+def _check_pin(pin: str, spec: VersionSpec) -> None:
+    """Refuse what an installer would take for an option, a file or an address, and what contradicts the version.
+
+    Pins come from records, too.
+    """
     try:
         requirement = Requirement(pin)
     except InvalidRequirement as error:
         raise ValueError(f"pin {pin!r} is not a requirement (PEP 508), such as numpy<2") from error
     if requirement.url or not pin.isprintable():
         raise ValueError(f"pin {pin!r} is not allowed: a name with versions, such as numpy<2, on one line")
+    name = canonicalize_name(requirement.name)
+    for package, builds, version in (("tensorflow", BUILDS, spec.tensorflow), ("keras", ("keras",), spec.keras)):
+        if name in builds and version and not requirement.specifier.contains(version, prereleases=True):
+            raise ValueError(f"pin {pin!r} contradicts {package} {version}")
 
 
 def _order(spec: VersionSpec, axis: str) -> Version:

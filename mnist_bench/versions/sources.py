@@ -13,7 +13,7 @@ from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import CommandError, find_python
-from mnist_bench.versions.folder import check_together, load_version
+from mnist_bench.versions.folder import check_planned, check_together, load_version
 from mnist_bench.versions.records import Planned, VersionRecord, add_training, probes_by_case
 from mnist_bench.versions.releases import MATRIX, describe_version, expand_name, suggest_names
 
@@ -105,7 +105,8 @@ def load_records(paths: Sequence[Path]) -> list[Record]:
         ValueError: Two records are of one version, or of versions on different data.
     """
     records = {file: load(file, *_FORMS) for path in paths for file in list_records(path)}
-    check_together({file: record for file, record in records.items() if isinstance(record, VersionRecord)})
+    versions = {file: record for file, record in records.items() if isinstance(record, VersionRecord)}
+    check_together({file: check_planned(file, record) for file, record in versions.items()})
     return list(records.values())
 
 

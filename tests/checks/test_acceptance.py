@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fixtures.records import make_digest, make_stages
+from fixtures.records import make_digest, make_history, make_stages
 from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
@@ -334,6 +334,18 @@ def test_a_reason_is_asked_for_first(source: Path, folder: Path, monkeypatch: py
     monkeypatch.setattr(acceptance, "check_contract", None)
     with pytest.raises(ValueError, match="needs a reason"):
         accept_folder(source, folder, why=" ")
+
+
+def test_the_contracts_are_asked_last(
+    mlp: TrainingRecord, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training of one epoch is refused before TensorFlow is loaded."""
+    monkeypatch.setattr(acceptance, "check_contract", None)
+    monkeypatch.setattr(acceptance, "read_versions", None)
+    config = dataclasses.replace(mlp.config, epochs=1)
+    put(tmp_path / "records", dataclasses.replace(mlp, config=config, history=make_history(1)))
+    with pytest.raises(ValueError, match="mlp was trained with epochs 1, not the lab's 20"):
+        accept_folder(tmp_path / "records", folder, why=WHY)
 
 
 def write_baseline(

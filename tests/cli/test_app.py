@@ -17,6 +17,7 @@ from mnist_bench.cli.app import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_debug_shows_the_traceback(command: Callable[..., Any]) -> None:
@@ -112,3 +113,31 @@ def test_a_terminal_without_the_sign_gets_its_code(monkeypatch: pytest.MonkeyPat
     out.flush()
     assert out.buffer.getvalue().endswith(b"\\u2265 0.90")  # type: ignore[attr-defined]
     assert "MPLBACKEND" not in os.environ
+
+
+@pytest.mark.parametrize("form", ["--storage {}", "--storage={}"])
+def test_a_traceback_keeps_secrets(command: Callable[..., Any], form: str) -> None:
+    """`--debug` shows where an error was raised, and neither the line nor the traceback has the password."""
+    address = "postgresq://me:s3cret@host/x?password=s3cond"
+    answer = command("--debug", "sweep", "--vary", "dropout=0.1", *form.format(address).split())
+    assert answer.status == 2
+    assert "Traceback" in answer.err
+    assert "postgresq://me:***@host/x?password=***" in answer.err
+    assert "s3c" not in answer.err
+
+
+def test_a_folder_that_was_deleted_is_told(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The command runs in a folder that is no longer there."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    try:
+        answer = command("run", "mlp", "--data", "digits")
+    finally:
+        monkeypatch.undo()
+    check_refused(answer, "the working folder was deleted: change to another one")

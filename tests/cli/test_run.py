@@ -175,7 +175,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
         ("run mlp --device tpu", "unknown device 'tpu': choose from auto, cpu, gpu"),
         ("run mlp --seed -1", "seed -1 is not allowed: it must be in 0 to 4294967295"),
         ("run mlp --seed 4294967295 --seeds 2", "seed 4294967296 is not allowed: it must be in 0 to 4294967295"),
-        ("run mlp --data digits --out FILE", "[Errno 17] File exists: 'FILE'"),
+        ("run mlp --data digits --out FILE", "FILE: is a file, not a folder"),
         ("run mlp --data FOLDER/none", "'FOLDER/none': cannot be read (No such file or directory); expected"),
         ("run mlp --data FILE", "'FILE': damaged, or no npz archive"),
         ("data --data FOLDER", "'FOLDER': has no file for the array 'x_train'; expected"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mnist_bench.records.files import (
+    check_folder,
     check_replaceable,
     find_cache_folder,
     place_in,
@@ -126,6 +127,25 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "far" / "file").read_bytes() == b"second"
     with pytest.raises(FileExistsError):
         write_atomically(link, b"third")
+
+
+@pytest.mark.parametrize("loop", [["a"], ["b", "a"]], ids=["itself", "two"])
+def test_a_link_to_itself_is_refused(tmp_path: Path, loop: list[str]) -> None:
+    """It leads to no file: it is not replaced, before the work or after, and stays a link."""
+    for name, target in zip(loop, [*loop[1:], loop[0]], strict=True):
+        (tmp_path / name).symlink_to(target)
+    for write in (check_replaceable, lambda path: write_atomically(path, b"content", overwrite=True)):
+        with pytest.raises(OSError, match="Too many levels of symbolic links"):
+            write(tmp_path / "a")
+    assert (tmp_path / "a").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(loop)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """One line says so, instead of that a file exists."""
+    (tmp_path / "a").touch()
+    with pytest.raises(NotADirectoryError, match="is a file, not a folder"):
+        check_folder(tmp_path / "a")
 
 
 @pytest.mark.parametrize("way", ["itself", "link"])

@@ -301,3 +301,13 @@ def test_a_key_that_stands_twice_is_refused(record: TrainingRecord, tmp_path: Pa
     path.write_text(dump_json(record).replace('"test_accuracy"', '"test_accuracy": 0.1,\n  "test_accuracy"'))
     with pytest.raises(RecordError, match=r"a\.json: the key 'test_accuracy' stands twice in one object"):
         load(path, TrainingRecord)
+
+
+@pytest.mark.parametrize("place", ["value", "key"])
+def test_half_a_surrogate_pair_is_named(record: TrainingRecord, tmp_path: Path, place: str) -> None:
+    """It is no character, and the file is not cut off."""
+    path = tmp_path / "a.json"
+    old, new = {"value": ('"created": "', '"created": "\\ud800'), "key": ('"created"', '"cr\\ud800"')}[place]
+    path.write_text(dump_json(record).replace(old, new))
+    with pytest.raises(RecordError, match=r"a\.json: not JSON: a string holds half a surrogate pair, such as .ud800"):
+        load(path, TrainingRecord)

@@ -164,5 +164,42 @@ def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) 
             pick_fastest([run, convert_run(make_timing_run(1.0, **options), "memory")])
     with pytest.raises(ValueError, match="there is no run"):
         pick_fastest([])
-    with pytest.raises(ValueError, match="the same run was given twice"):
+    with pytest.raises(ValueError, match=r"the same run was given twice: b\.py::test_steady"):
         pick_fastest([run, run])
+    for change in ({"datetime": "2026-01-02T00:00:00+00:00"}, {"benchmarks": run.benchmarks[1:]}):
+        with pytest.raises(ValueError, match="the same run was given twice"):
+            pick_fastest([run, dataclasses.replace(run, **change)])
+    named = make_timing_run(2.0)
+    for timing in named["benchmarks"]:
+        timing["extra_info"]["dataset"] = "mnist"
+    with pytest.raises(ValueError, match="they differ in their dataset: \\['digits', 'mnist'\\]"):
+        pick_fastest([run, convert_run(named, "memory")])
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("extra_info", {"lab": "dropout"}, r"extra_info is of \[dropout-graph-cpu\]"),
+        ("extra_info", {"engine": "fused"}, r"extra_info is of \[mlp-fused-cpu\]"),
+        ("extra_info", {"device": "gpu"}, r"extra_info is of \[mlp-graph-gpu\]"),
+        ("extra_info", {"lab": None}, "extra_info is of no lab"),
+        ("params", {"lab": "dropout"}, "params.lab is 'dropout', and 'mlp' in extra_info"),
+        ("params", {"engine": "fused"}, "params.engine is 'fused', and 'graph' in extra_info"),
+    ],
+    ids=["lab", "engine", "device", "no lab", "params lab", "params engine"],
+)
+def test_a_benchmark_is_the_one_in_its_name(
+    timing_run: dict[str, Any], place: str, value: dict[str, Any], message: str
+) -> None:
+    """Name, parameters and information say the same lab, engine and device."""
+    first = timing_run["benchmarks"][0]
+    first[place] = first.get(place, {}) | value
+    with pytest.raises(RecordError, match=message):
+        convert_run(timing_run, "memory")
+
+
+def test_a_run_names_its_data_once(timing_run: dict[str, Any]) -> None:
+    """Two names of one digest are a contradiction."""
+    timing_run["benchmarks"][0]["extra_info"]["dataset"] = "mnist"
+    with pytest.raises(RecordError, match=r"benchmarks differ in dataset: \['digits', 'mnist'\]"):
+        convert_run(timing_run, "memory")

@@ -67,11 +67,11 @@ def test_a_missing_or_empty_manifest_is_refused(tmp_path: Path) -> None:
 
 
 def test_accepted_runs_lie_where_pytest_benchmark_looks(
-    folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]
+    folder: Path, timing_run: dict[str, Any], store: Callable[..., Path], make_timing_run: Callable[..., dict[str, Any]]
 ) -> None:
     """The files have the next numbers, the whole content and the acceptance; nothing is overwritten."""
     path = store({**timing_run, "version": "5.3.1"})
-    again = store({**timing_run, "datetime": "2026-01-02T00:00:00+00:00"}, "again.json")
+    again = store(make_timing_run(0.8, 1.1, 1.4), "again.json")
     first, second = accept_runs([path], folder, why="one"), accept_runs([path, again], folder, why="two")
     names = [path.name for path in (*first, *second)]
     assert names == [f"000{n}_fedcba9876543210_tf2.21.0_keras3.15.1.json" for n in (1, 2, 3)]

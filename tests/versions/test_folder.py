@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.records.serial import RecordError, dump_folded, save
 from mnist_bench.versions.folder import check_data, check_together, load_folder, load_version
-from mnist_bench.versions.records import VersionRecord
+from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.sources import load_records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mnist_bench.records.training import TrainingRecord
 
 EMPTY = VersionRecord(version=find_version("py312-tf219"))
@@ -52,3 +55,15 @@ def test_records_that_do_not_belong_together_are_refused(record: TrainingRecord)
     other = dataclasses.replace(record.dataset, digest="f" * 64)
     with pytest.raises(ValueError, match=r"a and b are of different data \(digits .{8}, digits ffffffff\)"):
         check_data({Path("a"): record.dataset, Path("b"): other})
+
+
+def test_a_plan_that_names_nothing_is_refused(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path
+) -> None:
+    """To an empty plan nothing would be missing: it is refused by its file, wherever the record is read."""
+    (name,) = names = ["py311-tf215"]
+    path = tmp_path / f"{name}.json"
+    save(dataclasses.replace(make_versions(names)[name], planned=Planned()), path)
+    for read in (lambda: load_version(path), lambda: load_records([path])):
+        with pytest.raises(RecordError, match=re.escape(f"{path}: $.planned: it names no lab, engine or seed")):
+            read()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, make_history, make_stages
+from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.serial import RecordError, convert, dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
@@ -174,6 +175,9 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
     [
         ("accuracy", "accuracy[0] and accuracy[1] are both perceptron-epoch"),
         ("checks", "checks.epoch[0] and checks.epoch[1] are both contract/new-order[epoch]"),
+        ("backend", "perceptron-epoch: probed with backend 'jax', the record's is 'tensorflow'"),
+        ("device", "perceptron-epoch: probed with device 'gpu', the record's is 'cpu'"),
+        ("precision", "perceptron-epoch: probed with precision 'float16', the record's is 'float32'"),
         ("strange", "checks.graph[0]: contract/new-order[epoch] is no check of graph"),
         ("known", "checks.fused[0]: contract/new-order is KNOWN, and known_regressions.json does not list it"),
     ],
@@ -191,5 +195,11 @@ def test_what_contradicts_itself_is_refused(
             "checks": {"fused": [dataclasses.replace(check, name="contract/new-order[fused]", verdict=Verdict.KNOWN)]}
         },
     }
+    if place in ("backend", "device", "precision"):
+        value = {"backend": "jax", "device": "gpu", "precision": "float16"}[place]
+        environment = dataclasses.replace(record.environment, **{place: value})
+        stages = make_stages("perceptron", 2)
+        probe = ProbeRecord(config=record.config, environment=environment, dataset=record.dataset, stages=stages)
+        fields[place] = {"probes": [probe], "dataset": record.dataset}
     with pytest.raises(ValueError, match=re.escape(message)):
         update_record(empty, environment=record.environment, **fields[place])

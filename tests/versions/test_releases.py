@@ -187,6 +187,15 @@ def test_what_is_no_requirement_is_no_pin(pin: str) -> None:
         dataclasses.replace(find_version("py312-tf219"), pins=[pin])
 
 
+@pytest.mark.parametrize("pin", ["tensorflow==1.0", "TensorFlow_CPU<2.19", "keras>3.9", "tf-nightly!=2.19.1"])
+def test_a_pin_contradicts_no_version(pin: str) -> None:
+    """TensorFlow, whatever its build is called, and Keras are those of the version."""
+    spec = find_version("py312-tf219")
+    with pytest.raises(ValueError, match=f"pin {re.escape(repr(pin))} contradicts (tensorflow 2.19.1|keras 3.9.0)"):
+        dataclasses.replace(spec, pins=[pin])
+    assert dataclasses.replace(spec, pins=["tensorflow>=2.19", "keras==3.9.0", "keras-preprocessing<2"])
+
+
 @pytest.mark.parametrize("field", ["python", "tensorflow", "keras"])
 def test_a_version_is_one_word(field: str) -> None:
     """A line break at its end would part the line that it stands on."""

@@ -84,7 +84,8 @@ class Workload:
         """Refuse names that are none, and counts that cannot be."""
         check_names(lab=self.lab, engine=self.engine, device=self.device)
         check_range("samples, batch_size or epochs", self.samples, self.batch_size, self.epochs, low=1)
-        check_range("warm_ups", self.warm_ups)
+        if not 0 <= self.warm_ups < self.epochs:
+            raise ValueError(f"{self.warm_ups} warm_ups and {self.epochs} timed epochs: more must be timed than not")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +250,10 @@ def load_ab(path: Path) -> AbRecord:
 
 def _check_derived(record: AbRecord) -> None:
     """Refuse a verdict and ratios that do not follow from the record's own seconds."""
+    for side, environment in (("a", record.a), ("b", record.b)):
+        if record.workload.device not in ("auto", environment.device):
+            told = f"{side}.device is {environment.device!r}"
+            raise ValueError(f"workload.device is {record.workload.device!r}, and {told}")
     judgement = judge_record(record)
     if record.failure:  # a lost process leaves no verdict
         if record.verdict != "inconclusive":

@@ -61,8 +61,9 @@ def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
         record = train(config, dataset=dataset, on_epoch=on_epoch)
         tell(event="finished", record=record)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-        bad_input = isinstance(error, (DeviceError, ImportError))
-        reason = str(error) if bad_input else explain_error(error)
+        bad_input = isinstance(error, DeviceError)
+        # TensorFlow and Keras that cannot be imported are an environment that cannot be measured, not a bad request.
+        reason = str(error) if isinstance(error, (DeviceError, ImportError)) else explain_error(error)
         tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
 
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load_json
 from mnist_bench.timing.ab.records import AbRecord, load_ab
-from mnist_bench.versions.folder import VersionHead, check_data, check_together, load_version, pair_path
+from mnist_bench.versions.folder import VersionHead, check_data, check_pair, check_together, load_version, pair_path
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, Axis, find_axis, find_predecessor, find_version
 
@@ -74,6 +74,8 @@ def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
     ranked = sorted(heads, key=lambda file: _rank(heads[file]), reverse=True)
     records = [load_version(file) for file in ranked[:most]]
     _check_bases(pairs, [head.version for head in heads.values()])
+    for pair in pairs.values():
+        check_pair(pair, {record.version.name: record for record in records})
     return make_collection(records, pairs, left_out=len(ranked) - len(records))
 
 

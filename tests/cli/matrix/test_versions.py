@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,6 +107,12 @@ def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_v
         (("add", "<b>", "--tensorflow", "2.21.0"), "name '<b>' is not allowed"),
         (("add", "mine", "--tensorflow", "new"), "tensorflow 'new' is not a version"),
         (("add", "py312-tf219", "--tensorflow", "2.19.1"), "'py312-tf219' is the name of a built-in version"),
+        (
+            ("add", "a", "--tensorflow", "2.19.1", "--pin", "tensorflow==1.0"),
+            "'tensorflow==1.0' contradicts tensorflow 2.19",
+        ),
+        (("list", "--labs", ","), "',' names nothing: give names with commas between them, or leave the option out"),
+        (("run", "--layers", " , "), "' , ' names nothing"),
         (("add", "mine"), "Missing option '--tensorflow'"),
     ],
 )
@@ -119,3 +126,16 @@ def test_bad_usage_is_one_line(
     """The line says what is wrong and what is allowed; nothing is written."""
     check_refused(run_matrix(*arguments, "--out", tmp_path / "out"), message)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder_of_versions(
+    run_matrix: Callable[..., Any], check_refused: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left alone, and nothing is kept among the temporary files."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "out").write_text("mine")
+    answer = run_matrix("add", "mine", "--tensorflow", "2.19.1", "--out", tmp_path / "out")
+    check_refused(answer, "out: is a file, not a folder")
+    assert (tmp_path / "out").read_text() == "mine"
+    assert list((tmp_path / "temporary").iterdir()) == []

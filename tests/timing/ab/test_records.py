@@ -126,6 +126,23 @@ def test_a_verdict_follows_from_the_seconds(
         load_ab(tmp_path / "ab.json")
 
 
+@pytest.mark.parametrize("warm_ups", [4, 7])
+def test_more_epochs_are_timed_than_not(make_ab: Callable[..., AbRecord], warm_ups: int) -> None:
+    """A process that warms up as long as it is timed is another measurement."""
+    with pytest.raises(ValueError, match=f"{warm_ups} warm_ups and 4 timed epochs: more must be timed than not"):
+        dataclasses.replace(make_ab().workload, warm_ups=warm_ups)
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_the_device_is_that_of_both_sides(make_ab: Callable[..., AbRecord], tmp_path: Path, side: str) -> None:
+    """A side that ran on another device than was asked for is refused."""
+    record = make_ab()
+    other = dataclasses.replace(getattr(record, side), device="gpu")
+    save(dataclasses.replace(record, **{side: other}), tmp_path / "ab.json")
+    with pytest.raises(RecordError, match=rf"ab\.json: workload\.device is 'cpu', and {side}\.device is 'gpu'"):
+        load_ab(tmp_path / "ab.json")
+
+
 def test_a_ratio_follows_from_the_seconds(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
     """As does each end of its interval."""
     record = make_ab(slowdown=1.5)

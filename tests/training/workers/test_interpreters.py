@@ -64,7 +64,7 @@ def test_this_interpreter_can_be_used() -> None:
     check_python(Path(sys.executable))
 
 
-@pytest.mark.parametrize("name", ["json", "random", "numbers", "code", "platform"])
+@pytest.mark.parametrize("name", ["json", "random", "numbers", "code", "platform", "typing", "re"])
 def test_no_interpreter_imports_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

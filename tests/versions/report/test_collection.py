@@ -13,7 +13,7 @@ from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.collection import MOST, load_collection, make_collection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mnist_bench.timing.ab.records import AbRecord
@@ -28,7 +28,13 @@ def records(make_versions: Callable[..., dict[str, VersionRecord]]) -> dict[str,
     return make_versions(NAMES, seeds=2)
 
 
-def write(folder: Path, records: dict[str, VersionRecord]) -> Path:
+def make_pair(records: dict[str, VersionRecord], make_ab: Callable[..., AbRecord]) -> AbRecord:
+    """Return a comparison of the times of two of the versions."""
+    sides = {"python_a": "py311-tf215", "python_b": "py312-tf216"}
+    return make_ab(**sides, **{name[-1]: records[version].environment for name, version in sides.items()})
+
+
+def write(folder: Path, records: Mapping[str, VersionRecord | AbRecord]) -> Path:
     """Write records into a folder; return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, record in records.items():
@@ -57,10 +63,41 @@ def test_pairs_are_read_next_to_the_records(
 ) -> None:
     """The pairs of versions that have a record are shown."""
     folder = write(tmp_path, records)
-    (folder / "pairs").mkdir()
-    for name in ("py312-tf216", "py312-tf217"):
-        (folder / "pairs" / f"{name}.json").write_text(dump_folded(make_ab(python_a="py311-tf215", python_b=name)))
+    pair = make_pair(records, make_ab)
+    write(folder / "pairs", {"py312-tf216": pair, "py312-tf217": dataclasses.replace(pair, python_b="py312-tf217")})
     assert list(load_collection([folder]).pairs) == ["py312-tf216"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"python_a": "py310-tf28"}, "compared with 'py310-tf28', and the version before py312-tf216 is 'py311-tf215'"),
+        ({"fault_b": "sleep:0.1"}, "a slow-down was planted in it: fault_b is 'sleep:0.1'"),
+        ({"a": {"keras": "9.9"}}, "a.keras is '9.9', and '2.15.0' in the record of py311-tf215"),
+        ({"b": {"tensorflow": "2.15.1"}}, "b.tensorflow is '2.15.1', and '2.16.2' in the record of py312-tf216"),
+        ({"b": {"precision": "float16"}}, "b.precision is 'float16', and 'float32' in the record of py312-tf216"),
+        ({"b": {"cpu": "Another"}}, "the two sides ran on two machines: they differ in cpu"),
+        ({"b": {"hardware_key": "0" * 16}}, "the two sides ran on two machines: they differ in hardware_key"),
+    ],
+    ids=["predecessor", "fault", "keras", "tensorflow", "precision", "cpu", "key"],
+)
+def test_a_pair_that_says_nothing_of_its_versions_is_refused(
+    records: dict[str, VersionRecord],
+    make_ab: Callable[..., AbRecord],
+    tmp_path: Path,
+    fields: dict[str, Any],
+    message: str,
+) -> None:
+    """Another predecessor, a planted slow-down, two machines, and packages that the versions do not have."""
+    pair = make_pair(records, make_ab)
+    changed = {
+        name: dataclasses.replace(getattr(pair, name), **value) if name in ("a", "b") else value
+        for name, value in fields.items()
+    }
+    folder = write(tmp_path, records)
+    write(folder / "pairs", {"py312-tf216": dataclasses.replace(pair, **changed)})
+    with pytest.raises(RecordError, match=re.escape(f"pairs/py312-tf216.json: {message}")):
+        load_collection([folder])
 
 
 def test_the_digest_is_of_all_that_is_shown(
@@ -122,7 +159,7 @@ def test_other_data_is_refused(
         folder = write(tmp_path, records)
         pair = make_ab(python_b="py312-tf216")
         pair = dataclasses.replace(pair, workload=dataclasses.replace(pair.workload, dataset=other))
-        write(folder / "pairs", {"py312-tf216": pair})  # type: ignore[dict-item]
+        write(folder / "pairs", {"py312-tf216": pair})
         second = r"pairs/py312-tf216\.json"
     else:
         changed: dict[str, Any] = {"dataset": other, "probes": []}
