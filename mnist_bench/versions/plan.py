@@ -121,8 +121,11 @@ def find_due(*records: VersionRecord) -> Planned | None:
     if all(record.planned == Planned() for record in records):
         return None
     usual = _make_planned(MeasurementPlan(seeds=_LEAST_SEEDS))
-    always = dataclasses.replace(usual, labs=[], seeds=[])
-    due = _unite([*(_read_plan(record, usual) for record in records), always])
+    if any(record.planned is None or record.planned.whole for record in records):
+        always = [dataclasses.replace(usual, labs=[], seeds=[])]
+    else:
+        always = []  # two environments that were measured together, as far as the comparison needed
+    due = _unite([*(_read_plan(record, usual) for record in records), *always])
     return dataclasses.replace(due, probed=_to_methods(due.probed), trained=_to_methods(due.trained))
 
 
@@ -141,7 +144,7 @@ def find_gaps(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
         if lacking and _to_method(results.engine) in due.trained:
             figure = f"{len(lacking)} of {len(due.seeds)} seeds are missing, such as {lacking[0]}"
             yield f"accuracy/seeds[{results.case}]", figure
-        elif len(results.seeds) == 1:
+        elif len(results.seeds) == 1 and due.whole:
             yield f"accuracy/seeds[{results.case}]", f"seed {results.seeds[0]} alone: one seed has no spread"
     yield from _find_unchecked(record, due)
 
@@ -201,7 +204,8 @@ def _unite(plans: Iterable[Planned]) -> Planned:
     united: dict[str, Any] = {
         name: list(dict.fromkeys(value for plan in plans for value in getattr(plan, name))) for name in names
     }
-    return Planned(**{**united, "seeds": sorted(united["seeds"])}, epochs=plans[0].epochs)
+    whole = any(plan.whole for plan in plans)
+    return Planned(**{**united, "seeds": sorted(united["seeds"])}, epochs=plans[0].epochs, whole=whole)
 
 
 def _to_method(engine: str) -> str:

@@ -151,6 +151,8 @@ class Planned:
         trained: Engines of the full trainings.
         seeds: The seeds of the full trainings.
         epochs: Epochs of each training and probe; None if the lab's own, and a probe's own.
+        whole: Whether the engines that every version is measured by are due in any case. Not of two environments
+            that were measured together: one training with the same bits may be all that their comparison needs.
     """
 
     labs: list[str] = field(default_factory=list)
@@ -159,6 +161,7 @@ class Planned:
     trained: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     epochs: int | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,7 +129,8 @@ def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> I
     """Yield what moved first."""
     old, now = seeds_by_case(base), seeds_by_case(align_engines(base, new))
     if old and old.keys() == now.keys() and all(count_same_ends(old[case], now[case]) for case in old):
-        yield f"{name_products(new)} ends every training in the same bits as {name_products(base)}."
+        first, second = name_products(base), name_products(new)
+        yield f"{second} ends every training in the same bits{f' as {first}' if first != second else ''}."
         return
     if not compared.moved:
         return
@@ -155,7 +156,7 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
     for (name, case), decision in told.items():
         if name != "time" and decision.verdict == "BETTER":
             yield f"Look why {name_lab(case)} {_describe_change(name, decision)}: that is better than chance allows."
-        elif name == "accuracy" and decision.verdict == "PASS" and decision.mean_p <= decision.threshold:
+        elif name == "accuracy" and decision.verdict == "PASS" and decision.worsened and _excludes_zero(decision):
             low, high = sorted((abs(100 * decision.change.low), abs(100 * decision.change.high)))
             yield (
                 f"The accuracy of {name_lab(case)} is worse by {abs(100 * decision.change.estimate):.2f} points "
@@ -174,7 +175,7 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
 
 def _tell_times(times: Mapping[Case, Decision]) -> str:
     case, decision = max(times.items(), key=lambda item: abs(item[1].change.estimate))
-    if decision.change.low <= 0 <= decision.change.high:
+    if not _excludes_zero(decision):
         most = max(max(-each.change.low, each.change.high) for each in times.values())
         return f"An epoch takes as long, within {100 * (exp(most) - 1):.0f}%."
     return f"An epoch of {name_lab(case)} takes {_percent(decision)}."
@@ -199,6 +200,10 @@ def _list_defects(record: VersionRecord) -> list[str]:
         if result.verdict is Verdict.KNOWN
     ]
     return list(dict.fromkeys(entry.name for entry in found if entry))
+
+
+def _excludes_zero(decision: Decision) -> bool:
+    return not decision.change.low <= 0 <= decision.change.high
 
 
 def _percent(decision: Decision) -> str:

@@ -30,7 +30,7 @@ from mnist_bench.versions.comparison import Compared, compare_versions
 from mnist_bench.versions.figures import FigureRules
 from mnist_bench.versions.measurement import MeasurementSetup, measure
 from mnist_bench.versions.plan import MeasurementPlan
-from mnist_bench.versions.records import Failure, VersionRecord, add_training, seeds_by_case, update_record
+from mnist_bench.versions.records import Failure, Planned, VersionRecord, add_training, seeds_by_case, update_record
 from mnist_bench.versions.releases import describe_version
 from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, train_round
 from mnist_bench.versions.upgrade.sides import Side
@@ -128,7 +128,7 @@ class _Run:
     sides: tuple[Side, Side]
     plan: UpgradePlan
     tell: Callable[[str], None]
-    begin: float = field(default_factory=time.monotonic)
+    begin: float = 0.0
     cores: tuple[int, int] | None = field(default_factory=find_cores)
     records: list[VersionRecord] = field(default_factory=list)
     times: TimesRecord | None = None
@@ -137,6 +137,7 @@ class _Run:
     given_up: set[str] = field(default_factory=set)
 
     def decide(self) -> Decided:
+        self.begin = time.monotonic()
         check_folder(self.plan.folder)
         self._enter()
         self._measure()
@@ -186,6 +187,22 @@ class _Run:
         with ThreadPoolExecutor(2) as pool:
             for future in [pool.submit(self._measure_side, place) for place in range(2)]:
                 future.result()
+        self._settle_plan()
+
+    def _settle_plan(self) -> None:
+        """Say in both records what is due: what this comparison plans, whatever a version is measured by elsewhere."""
+        bits, common = self.plan.only_bits, max(min(map(self._count, self.plan.labs)), 1)
+        planned = Planned(
+            labs=list(self.plan.labs),
+            checked=[] if bits else [self.engine],
+            probed=[self.engine],
+            trained=[] if bits else [self.engine],
+            # A seed that only some of the labs need is not due.
+            seeds=list(range(FIRST_SEED, FIRST_SEED + common)),
+            whole=False,
+        )
+        for place, record in enumerate(self.records):
+            self._keep(place, dataclasses.replace(record, planned=planned))
 
     def _measure_side(self, place: int) -> None:
         plan = MeasurementPlan(
@@ -233,7 +250,8 @@ class _Run:
 
     def _list_open(self) -> list[str]:
         """Return the labs that need another seed: those with none, and those that moved and are not decided."""
-        labs = [lab for lab in self.plan.labs if lab not in self.given_up]
+        # The shortest training first, so that a spent budget leaves the fewest labs open.
+        labs = sorted((lab for lab in self.plan.labs if lab not in self.given_up), key=lambda lab: LABS[lab].epochs)
         new = [lab for lab in labs if not self._count(lab)]
         if new:
             return new
@@ -299,11 +317,7 @@ class _Run:
         self.round_seconds[lab] = time.monotonic() - begin
         for place, training in enumerate(done.trainings):
             self.records[place] = add_training(self.records[place], training)
-        common = max(min(map(self._count, self.plan.labs)), 1)  # a seed that only some labs need is not due
-        for place, record in enumerate(self.records):
-            assert record.planned is not None  # noqa: S101 - `measure` has set it
-            planned = dataclasses.replace(record.planned, seeds=list(range(FIRST_SEED, FIRST_SEED + common)))
-            self._keep(place, dataclasses.replace(record, planned=planned))
+        self._settle_plan()
         if done.times:
             a, b = (training.environment for training in done.trainings)
             times = self.times or TimesRecord(a=a, b=b)

@@ -55,10 +55,10 @@ def read_requirements(text: str) -> list[str] | None:
     if text == "nightly":
         return list(NIGHTLY)
     parts = text.split()
-    if not any(_TENSORFLOW.match(Path(part).name) for part in parts):
+    if not any(_TENSORFLOW.match(name) for part in parts for name in (part, Path(part).name)):
         if len(parts) > 1 or re.search(r"[=<>~]=?\d", text):
             raise ValueError(
-                f"{text!r}: a requirement list needs TensorFlow, such as 'tensorflow-cpu==2.19.1 keras==3.9'"
+                f"{text!r}: a requirement list needs TensorFlow, such as 'tensorflow-cpu==2.19.1 keras==3.9.0'"
             )
         return None
     return [_read_part(part) for part in parts]

@@ -1,4 +1,4 @@
-"""The commands `ab` and `calibrate`: what they print, write and refuse, and how they end."""
+"""`compare --only time`: what it prints, writes and refuses, how it ends, and its calibration."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def command(command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(rounds, "measure_round", measure_and_wait)
     monkeypatch.setattr(rounds.time, "monotonic", lambda: now[0])
 
-    options = ("--data", "digits", "--in-turn", "--baselines", tmp_path / "baselines")
-    return lambda *arguments: command(*arguments, *options)
+    options = ("--only", "time", "--data", "digits", "--in-turn", "--baselines", tmp_path / "baselines")
+    return lambda *arguments: command("compare", *arguments, *options)
 
 
 @pytest.mark.parametrize(
@@ -47,29 +47,30 @@ def test_a_comparison_ends_in_its_status(
     command: Callable[..., Any], stub_python: Callable[..., Path], b: dict[str, object], status: int, line: str
 ) -> None:
     """The verdict is on the output, the progress on standard error, the record in its file."""
-    answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b", **b), "--out", "x/ab.json")
+    answer = command(stub_python("a"), stub_python("b", **b), "--out", "x")
     assert answer.status == status
     assert line in answer.out.splitlines()
-    assert answer.out.endswith("not calibrated on this machine: run mnist-bench calibrate\nRecord: x/ab.json\n")
+    assert answer.out.endswith("--only time --calibrate 20\nRecord: x/time.json\n")
+    assert "not calibrated on this machine: mnist-bench compare current current --only time" in answer.out
     assert answer.err.startswith("round 1, 10 of 90 s: wall ")
-    assert load(Path("x/ab.json"), AbRecord).verdict in line.lower()
+    assert load(Path("x/time.json"), AbRecord).verdict in line.lower()
 
 
 def test_json_is_the_record(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """With --json the output is the record, and nothing else."""
-    answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--json", "--out", "ab.json")
-    assert json.loads(answer.out) == json.loads(Path("ab.json").read_text())
+    answer = command(stub_python("a"), stub_python("b"), "--json", "--out", "x")
+    assert json.loads(answer.out) == json.loads(Path("x/time.json").read_text())
 
 
 def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """A process that is lost is bad input: named, with the file that holds the finished rounds."""
     b = stub_python("b", dies_in=2)
-    answer = command("ab", "--a", stub_python("a"), "--b", b, "--out", "ab.json")
+    answer = command(stub_python("a"), b, "--out", "x")
     assert answer.status == 2
     reason = f"B, {b}: its process was killed by SIGKILL"
-    assert answer.err.splitlines()[-1] == f"mnist-bench: {reason}; the rounds before that are in ab.json"
+    assert answer.err.splitlines()[-1] == f"mnist-bench: {reason}; the rounds before that are in x/time.json"
     assert f"INCONCLUSIVE: {reason}" in answer.out
-    assert len(load(Path("ab.json"), AbRecord).processes) == 4
+    assert len(load(Path("x/time.json"), AbRecord).processes) == 4
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,12 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
     [
         (["--lab", "cnn"], "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
         (["--engine", "jit"], "unknown engine 'jit': choose from eager, graph, xla, epoch, fused"),
-        (["--budget", "0"], "budget 0.0 is not allowed: it must be positive seconds"),
-        (["--budget", "nan"], "budget nan is not allowed: it must be positive seconds"),
-        (["--b", "nowhere"], "nowhere: no such interpreter, and no such folder"),
+        (["--budget", "0"], "Invalid value for '--budget': '0' is no time: seconds, such as 90, or 90s, 10m, 1h"),
+        (["--budget", "nan"], "Invalid value for '--budget': 'nan' is no time: seconds, such as 90, or 90s, 10m, 1h"),
+        (["--margin", "0.1"], "--margin is for --only all: leave it out"),
+        (["--calibrate", "2"], "--calibrate compares an environment with itself: name the same one twice"),
         (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),
-        (["--out", "there.json"], "there.json exists already: choose another place with --out"),
+        (["--out", "there"], "there/time.json exists already: choose another place with --out"),
         (["--device", "tpu"], "unknown device 'tpu': choose from auto, cpu, gpu"),
     ],
 )
@@ -89,9 +91,10 @@ def test_bad_usage_starts_nothing(
     command: Callable[..., Any], stub_python: Callable[..., Path], options: list[str], message: str
 ) -> None:
     """One line, exit 2, and no process."""
-    Path("there.json").touch()
+    Path("there").mkdir()
+    Path("there/time.json").touch()
     python = stub_python("a")
-    answer = command("ab", "--a", python, "--b", python, *options)
+    answer = command(python, stub_python("b"), *options)
     assert answer == (2, "", f"mnist-bench: {message}\n")
     assert not list(python.parent.glob("*.pid"))
 
@@ -101,28 +104,28 @@ def test_an_interpreter_without_tensorflow_is_named(
 ) -> None:
     """The message says how to install TensorFlow."""
     b = stub_python("b", missing=["tensorflow"])
-    answer = command("ab", "--a", stub_python("a"), "--b", b)
+    answer = command(stub_python("a"), b)
     assert answer == (2, "", f"mnist-bench: {b}: no TensorFlow there: {b} -m pip install tensorflow-cpu\n")
 
 
 def test_calibration_is_shown_with_every_later_verdict(
     command: Callable[..., Any], stub_python: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`calibrate` compares this interpreter with itself, goes on after a break, and overwrites nothing."""
+    """Calibration compares this interpreter with itself, goes on after a break, and overwrites nothing."""
     python = stub_python("same")
     monkeypatch.setattr(sys, "executable", str(python))
-    answer = command("calibrate", "--runs", 2)
+    answer = command("current", "current", "--calibrate", 2)
     assert answer.status == 0
     assert answer.out.startswith("calibrated here: 0 of 2 A/A runs of 90 s alarmed; 90% of the runs find +")
     assert [line.partition(";")[0] for line in answer.err.splitlines()] == ["run 1: same", "run 2: same"]
     started = len(list(python.parent.glob("*.pid")))
-    again = command("calibrate", "--runs", 2)
+    again = command("current", "current", "--calibrate", 2)
     assert again.status == 2
     assert "mlp-epoch.json exists already: remove it to calibrate this machine again" in again.err
     assert len(list(python.parent.glob("*.pid"))) == started
-    verdict = command("ab", "--a", python, "--b", python, "--out", "ab.json")
+    verdict = command(python, python, "--same", "--out", "x")
     assert answer.out.splitlines()[0] in verdict.out.splitlines()
-    sharpness = load(Path("ab.json"), AbRecord).calibration
+    sharpness = load(Path("x/time.json"), AbRecord).calibration
     assert sharpness is not None
     assert sharpness.runs == 2
 
@@ -132,21 +135,28 @@ def test_a_damaged_calibration_is_bad_input(command: Callable[..., Any], stub_py
     path = Path("baselines/timings/calibration/fedcba9876543210/mlp-epoch.json")
     path.parent.mkdir(parents=True)
     path.write_text("{}")
-    answer = command("ab", "--a", stub_python("a"), "--b", stub_python("b"), "--out", "ab.json")
+    answer = command(stub_python("a"), stub_python("b"), "--out", "x")
     assert answer.status == 2
     assert answer.err.splitlines()[-1].startswith(f"mnist-bench: {path.resolve()}: $: Object missing required field")
-    assert load(Path("ab.json"), AbRecord).verdict == "same"
+    assert load(Path("x/time.json"), AbRecord).verdict == "same"
 
 
-@pytest.mark.parametrize("out", ["/proc/nothing/ab.json", "file/ab.json", "folder"])
+@pytest.mark.parametrize("out", ["/proc/nothing", "file"])
 def test_a_place_that_cannot_be_written_is_found_first(
     command: Callable[..., Any], stub_python: Callable[..., Path], out: str
 ) -> None:
     """Nothing is measured that could not be kept."""
     Path("file").touch()
-    Path("folder").mkdir()
     python = stub_python("a")
-    answer = command("ab", "--a", python, "--b", python, "--out", out)
+    answer = command(python, python, "--same", "--out", out)
     assert (answer.status, answer.out) == (2, "")
     assert out.split("/", maxsplit=1)[0] in answer.err or "/proc" in answer.err
     assert not list(python.parent.glob("*.pid"))
+
+
+def test_the_same_packages_are_nothing_to_time(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
+    """Without --same, an environment is not timed against itself."""
+    python = stub_python("a")
+    answer = command(python, python)
+    message = "both sides have the same packages: nothing to compare; to compare them nevertheless: --same"
+    assert answer == (2, "", f"mnist-bench: {message}\n")

@@ -1,0 +1,272 @@
+"""The run of a comparison: when it trains, what it keeps, and when it stops; the trainings are drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from fixtures.upgrade import draw_errors, make_mlp_probe, make_mlp_training, move_errors
+from mnist_bench.checks.names import name_fast_checks
+from mnist_bench.records.serial import load
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
+from mnist_bench.versions.records import Install, VersionRecord, update_record
+from mnist_bench.versions.upgrade import decide as module
+from mnist_bench.versions.upgrade.answer import estimate_minutes, write_answer
+from mnist_bench.versions.upgrade.decide import UpgradePlan, choose_engine, decide
+from mnist_bench.versions.upgrade.page import UPGRADE_MARK, write_page
+from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, Round
+from mnist_bench.versions.upgrade.sides import Side
+from mnist_bench.versions.upgrade.times import RoundTimes, TimesRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.versions.measurement import MeasurementSetup
+    from mnist_bench.versions.plan import MeasurementPlan
+    from mnist_bench.versions.upgrade.decide import Decided
+
+SEEDS = 40
+INSTALL = Install(seconds=1.0, bytes=10**9, packages={"tensorflow": "2.21.0"})
+
+
+@dataclasses.dataclass
+class Lab:
+    """Two environments that train nothing.
+
+    Attributes:
+        bits: Of each side.
+        streams: Of each side.
+        worse: The further errors by class of the new side.
+        ratio: The seconds of the new side over those of the base.
+        fail: What a round raises.
+        trained: The seeds that were trained.
+    """
+
+    bits: tuple[str, str] = ("a", "b")
+    streams: tuple[str, str] = ("same", "same")
+    worse: dict[int, int] = dataclasses.field(default_factory=dict)
+    ratio: float = 1.0
+    fail: Exception | None = None
+    trained: list[int] = dataclasses.field(default_factory=list)
+
+
+@pytest.fixture
+def lab(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Two environments whose trainings are drawn from a distribution."""
+    lab = Lab()
+    errors = draw_errors(SEEDS)
+
+    def measure(version: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetup) -> Iterator[VersionRecord]:
+        if version.probes:
+            return
+        place = ("base", "new").index(setup.folder.name)
+        probe = make_mlp_probe(record, lab.bits[place], streams=lab.streams[place])
+        checks = [
+            CheckResult(name=name, verdict=Verdict.PASS, figure="1", bound="1")
+            for name in name_fast_checks(plan.labs, "epoch")
+        ]
+        yield update_record(
+            version,
+            environment=record.environment,
+            dataset=record.dataset,
+            probes=[probe],
+            install=INSTALL,
+            checks={"epoch": checks},
+        )
+
+    def train(_pythons: Any, config: TrainingConfig, _cores: Any, **_: Any) -> Round:
+        if lab.fail:
+            raise lab.fail
+        place = config.seed - 1671
+        lab.trained.append(config.seed)
+        new = errors if lab.bits[0] == lab.bits[1] else move_errors(errors, lab.worse)
+        first, second = (
+            make_mlp_training(record, config.seed, bits, own[place])
+            for bits, own in zip(lab.bits, (errors, new), strict=True)
+        )
+        rng = np.random.default_rng(config.seed)
+        walls = [scale * (0.5 + 0.004 * rng.normal(size=6)) for scale in (1, lab.ratio)]
+        a, b = (wall.tolist() for wall in walls)
+        times = RoundTimes(lab="mlp", engine="epoch", seed=config.seed, wall_a=a, wall_b=b, cpu_a=a, cpu_b=b)
+        return Round((first, second), times)
+
+    monkeypatch.setattr(module, "ask_environment", lambda *_, **__: record.environment)
+    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr(module, "train_round", train)
+    return lab
+
+
+@pytest.fixture
+def run(tiny: Dataset, tmp_path: Path) -> Callable[..., Decided]:
+    """A function that compares the two environments of `lab`."""
+
+    def run(**options: Any) -> Decided:
+        sides = Side("a", Path("a"), INSTALL), Side("b", Path("b"), INSTALL)
+        options = {"labs": ["mlp"], "dataset": tiny, "source": "digits", "folder": tmp_path / "out", **options}
+        return decide(sides, UpgradePlan(**options), lambda _: None)
+
+    return run
+
+
+def find_verdicts(decided: Decided) -> dict[str, str]:
+    """Return the verdicts of the figures by name."""
+    return {
+        result.check.partition("/")[2]: result.verdict.value
+        for result in decided.compared.results
+        if result.layer in ("accuracy", "time", "bits")
+    }
+
+
+def answer(decided: Decided) -> str:
+    """Return the first line."""
+    return write_answer(decided.compared, *decided.records, decided.round_seconds)
+
+
+def test_the_same_bits_need_one_training(lab: Lab, run: Callable[..., Decided]) -> None:
+    """All stages and one full training with the same bits: IDENTICAL, and no more training."""
+    lab.bits = ("a", "a")
+    decided = run()
+    assert lab.trained == [1671]
+    figures = [result for result in decided.compared.results if result.layer in ("bits", "accuracy")]
+    assert conclude(result.verdict for result in figures) is Verdict.IDENTICAL
+    assert "ends every training in the same bits" in answer(decided)
+
+
+def test_nothing_is_worse(lab: Lab, run: Callable[..., Decided]) -> None:
+    """Rounding alone: pairs are trained up to the look that decides, and everything is PASS."""
+    decided = run()
+    assert set(find_verdicts(decided).values()) == {"PASS"}
+    assert len(lab.trained) in module.PAIR_LOOKS
+    told = answer(decided)
+    assert told.startswith("Upgrade: nothing is worse. ")
+    assert f"({len(lab.trained)} pairs a lab)" in told
+    assert "An epoch takes as long" in told
+
+
+@pytest.mark.parametrize(
+    ("worse", "ratio", "metric", "words"),
+    [
+        (
+            dict.fromkeys(range(10), 3),
+            1.0,
+            "accuracy",
+            "the MLP loses 0.29 points of accuracy (0.24 to 0.34, margin 0.15)",
+        ),
+        ({8: 15}, 1.0, "classes", "accuracy/classes fails (errors of class 8 changed by +1."),
+        ({}, 1.2, "fit", "the MLP takes 20% longer"),
+    ],
+    ids=["accuracy", "class", "time"],
+)
+def test_what_is_worse_is_found_and_said(
+    lab: Lab, run: Callable[..., Decided], worse: dict[int, int], ratio: float, metric: str, words: str
+) -> None:
+    """A loss of 0.3 points, of one class, or of a fifth of the speed is REGRESSED, status 1, and in the first line."""
+    lab.worse, lab.ratio = worse, ratio
+    decided = run()
+    assert find_verdicts(decided)[metric] == "REGRESSED"
+    assert exit_status(decided.compared.results) == 1
+    told = answer(decided)
+    assert told.startswith("Do not upgrade unseen to TensorFlow 2.21 with Keras 3.15: ")
+    assert words in told
+    assert len(lab.trained) < SEEDS
+
+
+def test_a_loss_within_the_margin_is_said_and_a_smaller_margin_decides(
+    lab: Lab, run: Callable[..., Decided], tmp_path: Path
+) -> None:
+    """A loss of 0.1 points passes the margin of 0.15, in words; with a margin of 0.05 it is REGRESSED."""
+    lab.worse = dict.fromkeys(range(10), 1)
+    decided = run()
+    assert find_verdicts(decided)["accuracy"] == "PASS"
+    assert re.search(
+        r"The accuracy of the MLP is worse by 0\.\d\d points \(0\.0\d to 0\.1\d\), within", answer(decided)
+    )
+    strict = run(margin=0.0005, folder=tmp_path / "strict")
+    assert find_verdicts(strict)["accuracy"] == "REGRESSED"
+
+
+def test_other_streams_are_judged_as_groups(lab: Lab, run: Callable[..., Decided]) -> None:
+    """Where the random numbers are others, the seeds of both sides are two groups, and more of them are needed."""
+    lab.streams = ("one", "two")
+    run()
+    assert len(lab.trained) in module.GROUP_LOOKS
+
+
+def test_a_spent_budget_is_not_decided(lab: Lab, run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the time is over, what is open is INCONCLUSIVE, and the first line says about how long it would take."""
+    lab.streams, lab.worse = ("one", "two"), dict.fromkeys(range(10), 2)
+    clock = iter(range(0, 100_000, 20))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    decided = run(budget_seconds=600)
+    assert exit_status(decided.compared.results) == 3
+    minutes = estimate_minutes(decided.compared, decided.round_seconds)
+    assert minutes is not None
+    assert f"About {minutes:.0f} more minutes would decide the figures" in answer(decided)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (LostSideError(1, "its process was killed by SIGKILL", ["last line"]), "was killed by SIGKILL"),
+        (OverdueError("the time was over"), "none in"),
+    ],
+    ids=["lost", "overdue"],
+)
+def test_a_side_that_gives_no_training_is_not_green(
+    lab: Lab, run: Callable[..., Decided], error: Exception, reason: str
+) -> None:
+    """A process that dies is recorded as a failure of its side; what is missing is INCONCLUSIVE."""
+    lab.fail = error
+    decided = run()
+    assert exit_status(decided.compared.results) == 3
+    assert reason in " ".join(result.figure for result in decided.compared.results)
+
+
+def test_a_second_call_goes_on(lab: Lab, run: Callable[..., Decided], tmp_path: Path) -> None:
+    """What is in the folder is not trained again, and all of it counts."""
+    first = run()
+    count = len(lab.trained)
+    again = run()
+    assert len(lab.trained) == count
+    assert find_verdicts(again) == find_verdicts(first)
+    assert len(load(tmp_path / "out" / "times.json", TimesRecord).rounds) == count
+    assert load(tmp_path / "out" / "new.json", VersionRecord).accuracy[0].seeds == lab.trained
+
+
+def test_the_page_shows_the_answer(lab: Lab, run: Callable[..., Decided], tmp_path: Path) -> None:
+    """The page has the first line, a bar for each figure and every check; a page of another kind is not replaced."""
+    lab.worse = {8: 15}
+    decided = run()
+    path = tmp_path / "page.html"
+    write_page(decided, answer(decided), path)
+    text = path.read_text()
+    assert UPGRADE_MARK in text
+    assert "errors of class 8 changed" in text
+    assert "accuracy of the MLP" in text
+    write_page(decided, "another answer", path)
+    path.write_text("not ours")
+    with pytest.raises(FileExistsError):
+        write_page(decided, "another answer", path)
+
+
+@pytest.mark.parametrize(
+    ("keras", "engine"),
+    [
+        (["2.15.0", "3.9.0"], "epoch"),
+        (["3.6.0", "3.9.0"], "graph"),
+        (["3.0.5", "3.6.0"], "graph"),
+        (["3.7.0"], "epoch"),
+    ],
+)
+def test_the_engine_is_one_that_both_can_train_by(keras: list[str], engine: str) -> None:
+    """Keras 3.0 to 3.6 cannot train an epoch in one call."""
+    assert choose_engine(keras) == engine
