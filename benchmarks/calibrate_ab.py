@@ -1,4 +1,4 @@
-"""Does `mnist-bench ab` keep its word here? Many comparisons of this interpreter with itself, with and without a fault.
+"""Does `mnist-bench compare --only time` keep its word here? This interpreter against itself, many times.
 
 Three series: nothing planted, a sleep of a tenth of each epoch, a tenth more steps. Each comparison is kept as
 it ends: started again, the script goes on where it was. It wants a quiet machine, and takes three times RUNS times

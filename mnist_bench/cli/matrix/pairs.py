@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["pairs"]
 
-# More than `ab` spends, for nobody waits: with Keras 3 a round takes up to 14 s on a slow machine, so this is eight.
+# More than `compare --only time` spends, for nobody waits: with Keras 3 a round takes up to 14 s on a slow machine, so
+# these are eight.
 _PAIR_SECONDS = 120.0
 
 
@@ -37,9 +38,9 @@ def pairs(
 ) -> None:
     """Time each version against its predecessor.
 
-    Trains lab mlp by engine epoch, and needs a quiet machine. Works as `ab` does, and writes OUT/pairs/NAME.json; a
-    pair that has a record is not measured again. Exit status: 0 nothing is missing, 2 bad usage or bad input, 3
-    something could not be measured.
+    Trains lab mlp by engine epoch, and needs a quiet machine. Works as `compare --only time` does, and writes
+    OUT/pairs/NAME.json; a pair that has a record is not measured again. Exit status: 0 nothing is missing, 2 bad usage
+    or bad input, 3 something could not be measured.
     """
     from mnist_bench.records.files import check_folder
     from mnist_bench.versions.folder import pair_path

@@ -145,7 +145,7 @@ def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
 def format_sharpness(sharpness: Sharpness | None) -> str:
     """Return in one line how far a verdict can be trusted on this machine."""
     if sharpness is None:
-        return "not calibrated on this machine: run mnist-bench calibrate"
+        return "not calibrated on this machine: run mnist-bench compare current current --only time --calibrate 20"
     found = [
         f"{'not even +100%' if share is None else f'+{share:.0%}'} of {what}"
         for share, what in ((sharpness.finds, "work"), (sharpness.finds_waiting, "waiting"))

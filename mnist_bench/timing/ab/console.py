@@ -84,7 +84,7 @@ def format_ab(record: AbRecord) -> str:
 
 
 def _describe_pipeline(as_shipped: bool) -> str:  # noqa: FBT001
-    return "with tf.data's autotuner" if as_shipped else "tf.data's autotuner off (--as-shipped leaves it on)"
+    return "with tf.data's autotuner (--without-tuner: off)" if as_shipped else "tf.data's autotuner off"
 
 
 def _draw_mark(value: float, low: float, high: float) -> str:

@@ -136,7 +136,7 @@ class RatioRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharpness:
-    """How far comparisons on this hardware can be trusted, as `mnist-bench calibrate` found.
+    """How far comparisons on this hardware can be trusted, as `mnist-bench compare --calibrate` found.
 
     Attributes:
         runs: Comparisons of an environment with itself.

@@ -125,4 +125,7 @@ def test_sharpness_in_words() -> None:
     assert format_sharpness(sharpness) == (
         "calibrated here: 1 of 20 A/A runs of 40 s alarmed; 90% of the runs find +4% of work, not even +100% of waiting"
     )
-    assert format_sharpness(None) == "not calibrated on this machine: run mnist-bench calibrate"
+    assert (
+        format_sharpness(None)
+        == "not calibrated on this machine: run mnist-bench compare current current --only time --calibrate 20"
+    )

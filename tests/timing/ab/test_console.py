@@ -64,7 +64,9 @@ def test_a_comparison_in_words(make_ab: Callable[..., AbRecord], slowdown: float
     assert "mlp by epoch on digits, epochs of 12,032 samples; A and B together, each on one core" in text
     assert "6 rounds of 4 epochs in 38 s" in text
     assert f"\n{verdict}" in text
-    assert text.endswith("not calibrated on this machine: run mnist-bench calibrate")
+    assert text.endswith(
+        "not calibrated on this machine: run mnist-bench compare current current --only time --calibrate 20"
+    )
 
 
 def test_a_busy_machine_is_named(make_ab: Callable[..., AbRecord]) -> None:
