@@ -37,7 +37,7 @@ class KnownRegression:
         backend: The backend of Keras that is affected.
         seen: The figure that the regression was seen with, as the check's `value`.
         bound: The largest figure that is still this regression; a larger one has REGRESSED further. None for a check
-            without a number.
+            without a number, and where no figure is larger: a share of all samples cannot grow.
     """
 
     name: str

@@ -96,11 +96,23 @@ def remove_empty_folders() -> None:
 
 
 def find_versions(folder: Path) -> Path:
-    """Return the folder of the versions' records to read: for the default, those of the package if it is not here."""
+    """Return the folder of the versions' records to read: for the default, those of the package if it is not here.
+
+    `matrix run` and `matrix bisect` make the default folder where they are run: that the records of the package are
+    then not read is said.
+    """
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.cli.options import VERSIONS_FOLDER
+    from mnist_bench.records.files import PACKAGE
 
-    return find_folder() / "versions" if folder == VERSIONS_FOLDER and not folder.is_dir() else folder
+    shipped = find_folder() / "versions"
+    if folder != VERSIONS_FOLDER:
+        return folder
+    if not folder.is_dir():
+        return shipped
+    if shipped.is_relative_to(PACKAGE):  # installed from a wheel; in a checkout, the folder is the project's own
+        say(f"reading {folder} of the working folder, not the records that come with mnist-bench: these are {shipped}")
+    return folder
 
 
 def existing_folder(folder: Path | None) -> Path | None:

@@ -8,6 +8,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.records.acceptance import now
+from mnist_bench.records.config import check_answer
 from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord, ValidationRecord
 from mnist_bench.sweep.records import ChosenRecord, SweepPlan, SweepRecord, TrialRecord
@@ -159,7 +160,7 @@ def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: D
     """Train one seed, unless an earlier attempt has, and return the validation accuracy."""
     kept = trial.user_attrs.get(_key(seed))
     if kept is not None:
-        record: ValidationRecord = convert(kept, ValidationRecord, origin=_key(seed))
+        record: ValidationRecord = _take(kept, ValidationRecord, plan, point, seed)
         return record.val_accuracy
     config = make_config(plan.space, point, seed=seed, data=data)
     # All points are compared with the lab's own, which is therefore always trained to the end.
@@ -190,7 +191,22 @@ def _key(seed: int) -> str:
 
 
 def _read_records(slot: Slot, plan: SweepPlan, form: Any) -> list[Any]:
-    return [convert(slot.facts[_key(seed)], form, origin=_key(seed)) for seed in plan.seeds if _key(seed) in slot.facts]
+    there = [seed for seed in plan.seeds if _key(seed) in slot.facts]
+    return [_take(slot.facts[_key(seed)], form, plan, slot.facts.get("point") or {}, seed) for seed in there]
+
+
+def _take(kept: object, form: Any, plan: SweepPlan, point: Point, seed: int) -> Any:
+    """Return a record that a worker left in the database, if it is of the training that the worker was asked for.
+
+    Raises:
+        ValueError: It is no record, or of another training or other data.
+    """
+    record = convert(kept, form, origin=_key(seed))
+    # Each machine may have the data in another place.
+    check_answer(make_config(plan.space, point, seed=seed, data=record.config.data), record.config, _key(seed))
+    if record.dataset.digest != plan.dataset.digest:
+        raise ValueError(f"{_key(seed)}: trained on {record.dataset.source}, not on the sweep's {plan.dataset.source}")
+    return record
 
 
 def _make_trial(slot: Slot, plan: SweepPlan) -> TrialRecord:

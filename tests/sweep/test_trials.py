@@ -186,6 +186,36 @@ def test_a_retried_trial_keeps_what_was_trained(url: str, tiny: Dataset, stub_tr
     assert [training.config.seed for training in trial.trainings] == SEEDS
 
 
+@pytest.mark.parametrize(
+    ("part", "fields", "message"),
+    [
+        ("config", {"seed": 7}, "record 1671: the answer is of seed 7, not 1671"),
+        ("config", {"lab": "mlp"}, "record 1671: the answer is of lab 'mlp', not 'perceptron'"),
+        ("config", {"learning_rate": 9.0}, "record 1671: the answer is of learning_rate 9.0, not 0.1"),
+        ("dataset", {"source": "mnist", "digest": "f" * 64}, "record 1671: trained on mnist, not on the sweep's tiny"),
+    ],
+    ids=["seed", "lab", "learning rate", "data"],
+)
+@pytest.mark.usefixtures("stub_training")
+def test_the_record_of_another_training_is_refused(
+    url: str, tiny: Dataset, part: str, fields: dict[str, Any], message: str
+) -> None:
+    """What a worker left in the database is held against the point and the seed: by other workers, and at the end."""
+    plan = make_plan(tiny)
+    study = open_sweep(url, "s", plan, POINTS[:1], heartbeat=1)
+    run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
+    (trial,) = study.trials
+    kept = trial.user_attrs["record 1671"]
+    kept = {**kept, part: {**kept[part], **fields}}
+    again = open_sweep(url, "t", plan, [], heartbeat=1)
+    again.set_user_attr("slots", 1)
+    again.enqueue_trial({}, user_attrs={"slot": 0, "point": {}, "record 1671": kept})
+    run_trials(url, "t", tiny, data="x", worker=0, heartbeat=1)
+    (told,) = make_record(again, None).trials
+    assert told.state == "failed"
+    assert message in (told.reason or "")
+
+
 def test_tpe_chooses_points_and_trains_none_twice(url: str, tiny: Dataset, stub_training: list[TrainingConfig]) -> None:
     """A repeated point names the trial whose figures it has."""
     plan = make_plan(tiny, "learning_rate=0.3,0.4", sampler="tpe")

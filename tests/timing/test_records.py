@@ -203,3 +203,14 @@ def test_a_run_names_its_data_once(timing_run: dict[str, Any]) -> None:
     timing_run["benchmarks"][0]["extra_info"]["dataset"] = "mnist"
     with pytest.raises(RecordError, match=r"benchmarks differ in dataset: \['digits', 'mnist'\]"):
         convert_run(timing_run, "memory")
+
+
+def test_a_run_is_of_one_machine(timing_run: dict[str, Any]) -> None:
+    """Two hardware keys of benchmarks on the CPU are two machines: both places are named."""
+    timing_run["benchmarks"][1]["extra_info"]["hardware_key"] = "0" * 16
+    message = r"hardware_key of benchmarks\[0\] is 'fedcba9876543210', of benchmarks\[1\] '0000000000000000'"
+    with pytest.raises(RecordError, match=message):
+        convert_run(timing_run, "memory")
+    last = timing_run["benchmarks"][1]
+    last["fullname"], last["extra_info"]["device"] = last["fullname"].replace("-cpu]", "-gpu]"), "gpu"
+    assert convert_run(timing_run, "memory").machine.hardware_key == "fedcba9876543210"

@@ -97,7 +97,7 @@ def _train(
         for place, process in enumerate(processes):
             process.child.send(Step(cores=[cores[(place + epoch) % 2]] if cores else None))
         for process, own in zip(processes, events, strict=True):
-            own.append(process.read("epoch"))
+            own.append(process.read_seconds(epoch))
     return [
         (environment, [event["wall"] for event in own], [event["cpu"] for event in own])
         for environment, own in zip(environments, events, strict=True)
@@ -130,13 +130,26 @@ class _Process:
 
     def get_ready(self) -> EnvironmentRecord:
         """Wait until the training is warmed up, and return the process's environment."""
+        event, task = self.read("ready"), vars(self.side.task)
         try:
-            environment: EnvironmentRecord = convert(
-                self.read("ready")["environment"], EnvironmentRecord, origin="environment"
-            )
+            environment: EnvironmentRecord = convert(event.get("environment"), EnvironmentRecord, origin="environment")
         except RecordError as error:
             raise LostError(f"{self._name}: {error}") from error
+        told = event.get("task")
+        other = [name for name in task if not isinstance(told, dict) or told.get(name) != task[name]]
+        if other:
+            raise LostError(f"{self._name}: the answer is to another question: another {', '.join(other)}")
+        if task["device"] not in ("auto", environment.device):
+            raise LostError(f"{self._name}: it trained on {environment.device!r}, not on {task['device']!r}")
         return environment
+
+    def read_seconds(self, number: int) -> dict[str, float]:
+        """Return the seconds of the next epoch, which has to be of this number."""
+        event = self.read("epoch")
+        seconds: dict[str, Any] = {name: event.get(name) for name in ("wall", "cpu")}
+        if event.get("number") != number or not all(isinstance(value, float) for value in seconds.values()):
+            raise LostError(f"{self._name}: it answered {event!r}, not the seconds of epoch {number}")
+        return seconds
 
     def read(self, kind: str) -> dict[str, Any]:
         """Return the next event, which has to be of this kind."""

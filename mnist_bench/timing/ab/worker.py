@@ -104,7 +104,8 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
     Args:
         task: What to time.
         steps: One for each epoch; no clock runs while the process waits for the next step.
-        tell: Writes an event: first `ready` with the environment, then an `epoch` for each step.
+        tell: Writes an event: first `ready` with the environment and the task, then an `epoch` for each step, with its
+            number from 0.
 
     Raises:
         ValueError: The task is not allowed, or the device cannot be used.
@@ -135,9 +136,9 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
 
     def answer(epoch: int, figures: EpochFigures) -> None:
         if epoch == task.warm_ups - 1:
-            tell(event="ready", environment=environment)
+            tell(event="ready", environment=environment, task=vars(task))
         elif epoch >= task.warm_ups:
-            tell(event="epoch", wall=figures.seconds, cpu=figures.cpu_seconds)
+            tell(event="epoch", number=epoch - task.warm_ups, wall=figures.seconds, cpu=figures.cpu_seconds)
         if epoch >= task.warm_ups - 1:
             _wait_for_step(steps)
 

@@ -118,3 +118,11 @@ def test_records_that_the_wheel_ships_are_found(
     dry = command("matrix", "bisect", names[0], names[-1], "--engine", "graph", "--dry-run")
     assert dry.status == 0
     assert not {names[0], names[-1]} & set(dry.out.splitlines())
+    # What `matrix run` leaves here comes first, and that is said.
+    assert command("matrix", "add", "mine", "--tensorflow", "2.19.1").status == 0
+    listed = command("matrix", "list")
+    assert any(line.startswith("mine ") for line in listed.out.splitlines())
+    assert listed.err == (
+        "mnist-bench: reading baselines/versions of the working folder, not the records that come with mnist-bench: "
+        f"these are {shipped}\n"
+    )

@@ -82,9 +82,14 @@ def test_no_process_outlives_its_round(
         ({"ready": {"event": "failed", "reason": "no GPU"}}, "no GPU"),
         ({"says": "hello"}, r"it answered 'hello\\n', which is no event"),
         ({"says": "[1]"}, r"it answered '\[1\]\\n', which is no event"),
+        ({"task": {"lab": "dropout"}}, "the answer is to another question: another lab"),
+        ({"task": {"engine": "eager", "warm_ups": 9}}, "the answer is to another question: another engine, warm_ups"),
+        ({"environment": {"device": "gpu"}}, "it trained on 'gpu', not on 'cpu'"),
+        ({"epoch": {"number": 7}}, "it answered {.*}, not the seconds of epoch 0"),
+        ({"epoch": {"wall": None}}, "it answered {.*}, not the seconds of epoch 0"),
         ({"speed": "fast"}, "its process ended with exit code 1: TypeError: .*"),
     ],
-    ids=["killed", "failed", "text", "list", "crash"],
+    ids=["killed", "failed", "text", "list", "lab", "engine", "device", "epoch", "seconds", "crash"],
 )
 def test_a_lost_process_is_named(
     make_sides: Callable[..., tuple[Side, Side]], behaviour: dict[str, object], reason: str

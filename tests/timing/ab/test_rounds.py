@@ -128,9 +128,9 @@ def test_a_fault_is_planted_in_b_only(make_plan: Callable[..., AbPlan]) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_other_hardware_is_refused(make_plan: Callable[..., AbPlan]) -> None:
-    """A CPU and a GPU are not two TensorFlow versions."""
-    with pytest.raises(ValueError, match="times of A and B cannot be compared: device 'cpu' and 'gpu'"):
-        compare(make_plan({"environment": {"device": "gpu"}}))
+    """Two processors are not two TensorFlow versions."""
+    with pytest.raises(ValueError, match="times of A and B cannot be compared: cpu 'A CPU' and 'Another'"):
+        compare(make_plan({"environment": {"cpu": "Another"}}))
 
 
 def test_together_takes_two_cores(make_plan: Callable[..., AbPlan], monkeypatch: pytest.MonkeyPatch) -> None:
