@@ -13,7 +13,8 @@ from mnist_bench.show.text import escape_markdown, format_code
 from mnist_bench.timing.ab.records import format_ratio
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean
-from mnist_bench.versions.report.headline import format_change
+from mnist_bench.versions.report.headline import count, format_change, format_cost
+from mnist_bench.versions.report.names import join_names
 from mnist_bench.versions.report.page import LEGEND, format_letter, list_sections, plot_metric
 
 if TYPE_CHECKING:
@@ -56,14 +57,15 @@ def format_results(findings: Findings) -> str:
     parts = [
         f"<!-- {MARK}: do not edit it. -->",
         "# What changed between TensorFlow, Keras and Python versions",
-        f"**{escape_markdown(findings.headline.sentence)}**",
+        f"**{escape_markdown(findings.headline.findings[0])}**",
     ]
     if not findings.rows:
         parts.append("There are no records in `baselines/versions` yet: `mnist-bench matrix run` makes them.")
         return "\n\n".join(parts) + "\n"
     parts += [
+        *_list(findings.headline.findings[1:]),
         *map(escape_markdown, findings.headline.support),
-        "\n".join(f"- {escape_markdown(f'{figure.value} {figure.label}')}" for figure in findings.headline.figures),
+        *_list(f"{figure.value} {figure.label}" for figure in findings.headline.figures),
         *_show_picture(findings),
         "## Every version, every check",
         _READING,
@@ -109,6 +111,13 @@ def _show_picture(findings: Findings) -> Iterator[str]:
         yield "Small marks are seeds, large marks means with their 95% intervals. The same bits share a row."
 
 
+def _list(lines: Iterable[str]) -> Iterator[str]:
+    """Yield a list of lines, or nothing if there are none."""
+    text = "\n".join(f"- {escape_markdown(line)}" for line in lines)
+    if text:
+        yield text
+
+
 def _tell_rows(rows: Sequence[VersionRow], findings: Findings) -> str:
     table = []
     for row in rows:
@@ -116,8 +125,9 @@ def _tell_rows(rows: Sequence[VersionRow], findings: Findings) -> str:
         words = [row.cells[group].word if group in row.cells else "" for group in findings.groups]
         if status in ("failed", "planned"):
             words = ["NOT MEASURED" if status == "planned" else "FAILED", *[""] * (len(words) - 1)]
-        table.append([row.name, spec.tensorflow, row.record.keras, *words])
-    return _make_table(["version", "TensorFlow", "Keras", *findings.groups], table, code=1)
+        on_python = f", Python {spec.python}" if row.axis == "python" else ""
+        table.append([f"{spec.tensorflow}, {row.record.keras}{on_python}", *words, row.name])
+    return _make_table(["TensorFlow, Keras", *findings.groups, "record"], table)
 
 
 def _tell_bits(findings: Findings) -> Iterator[str]:
@@ -132,9 +142,9 @@ def _tell_bits(findings: Findings) -> Iterator[str]:
     for column in findings.bit_groups:
         parts.setdefault(str(column.groups), []).append(f"{column.lab} by {column.method}")
     yield _make_table(
-        ["lab and method", "bits", "versions"],
+        ["lab and method", "bits", "versions: TensorFlow/Keras"],
         [
-            [", ".join(columns), format_letter(place), ", ".join(names)]
+            [", ".join(columns), format_letter(place), ", ".join(findings.name(name).brief for name in names)]
             for key, columns in parts.items()
             for place, names in enumerate(groups[key])
         ],
@@ -169,10 +179,12 @@ def _tell_costs(findings: Findings) -> Iterator[str]:
     for regression, costs in findings.costs.values():
         yield f"## {regression.title[:1].upper()}{regression.title[1:]}"
         link = f" [Where it is discussed]({regression.link})." if regression.link else ""
-        yield f"{escape_markdown(regression.reason)}{link}"
+        cost = [f"It {format_cost(cost)}." for cost in costs if cost.metric == "accuracy"]
+        yield f"{escape_markdown(' '.join([regression.reason, *cost]))}{link}"
+        having = join_names(findings.name(name).full for name in regression.having)
         yield (
-            f"Found by {format_code(regression.check)} in {len(regression.having)} versions, "
-            f"{f'from {regression.since} on' if regression.since else ', '.join(regression.having)}; "
+            f"Found by {format_code(regression.check)} in {count(len(regression.having), 'version')}, "
+            f"{f'from {regression.since} on' if regression.since else escape_markdown(having)}; "
             f"the check holds in {len(regression.lacking)}."
         )
         if costs:
@@ -211,8 +223,8 @@ def _tell_times(findings: Findings) -> Iterator[str]:
         ["version", "compared with", "verdict", "wall clock", "processor time", "workload"],
         [
             [
-                name,
-                pair.python_a,
+                findings.name(name).short,
+                findings.name(pair.python_a).short,
                 pair.verdict,
                 format_ratio(pair.wall),
                 format_ratio(pair.cpu),
@@ -220,12 +232,9 @@ def _tell_times(findings: Findings) -> Iterator[str]:
             ]
             for name, pair in pairs.items()
         ],
-        code=2,
     )
 
 
-def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, code: int = 0) -> str:
-    """Return a table; the first columns, as many as `code` says, are code."""
-    cells = ([*map(format_code, row[:code]), *map(escape_markdown, row[code:])] for row in rows)
-    lines = [head, ["---"] * len(head), *cells]
+def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *(map(escape_markdown, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups, find_groups
 from mnist_bench.versions.records import SeedResults
 from mnist_bench.versions.report.collection import Collection
 from mnist_bench.versions.report.headline import Headline, make_headline
+from mnist_bench.versions.report.names import Products, name_products
 from mnist_bench.versions.report.regressions import Cost, Regression, find_regressions, list_trained, measure_costs
 from mnist_bench.versions.report.table import VersionRow, list_groups, make_rows
 
@@ -57,6 +59,7 @@ class Findings:
         mark: What the pictures mark, such as `frozen shuffle`; "" if nothing is broken.
         trained: The samples of accuracy and loss, lab by lab.
         headline: The top.
+        name: Names the products of a version.
     """
 
     collection: Collection
@@ -67,11 +70,13 @@ class Findings:
     mark: str
     trained: list[Trained]
     headline: Headline
+    name: Callable[[str], Products]
 
 
 def collect_findings(collection: Collection) -> Findings:
     """Judge and gather all that a page says of these records."""
     rows, bit_groups = make_rows(collection), find_groups(collection.records)
+    name = name_products(collection.records)
     regressions = find_regressions(collection.records)
     costs = {
         regression.check: (regression, measure_costs(regression, collection.records)) for regression in regressions
@@ -85,7 +90,8 @@ def collect_findings(collection: Collection) -> Findings:
         costs=costs,
         mark=marked.title if marked else "",
         trained=list(_collect_trained(collection, bit_groups, marked)),
-        headline=make_headline(rows, bit_groups, costs, collection.pairs),
+        headline=make_headline(rows, bit_groups, costs, collection.pairs, name),
+        name=name,
     )
 
 
