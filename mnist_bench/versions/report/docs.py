@@ -15,7 +15,7 @@ from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean
 from mnist_bench.versions.report.headline import count, format_change, format_cost
 from mnist_bench.versions.report.names import join_names
-from mnist_bench.versions.report.page import LEGEND, format_letter, list_sections, plot_metric
+from mnist_bench.versions.report.page import GLOSSARY, LEGEND, format_letter, list_sections, plot_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,10 +28,10 @@ __all__ = ["MARK", "draw_picture", "format_results", "make_stamp", "write_docs"]
 MARK = "Written by mnist-bench matrix report from the versions' records"
 _FORMER_MARK = MARK.replace("matrix report", "report")  # the command had another name; its files may be replaced, too
 _READING = """The checks from structure to reproducibility judge a version alone. From bits on, a version is compared
-with its predecessor: the nearest older version that differs in one thing. A field shows the worst verdict of its
-checks."""
+with the version before: the nearest older version that differs in one thing. A field shows the worst verdict of its
+checks. Versions of the same bits share their seeds."""
 _COMMANDS = """    mnist-bench matrix run                     # measures what is missing
-    mnist-bench matrix pairs                   # times each version against its predecessor, on a quiet machine
+    mnist-bench matrix pairs                   # times each version against the one before, on a quiet machine
     mnist-bench matrix report --docs docs      # this page and its picture
     mnist-bench matrix report --out FILE.html  # the whole report, with the details of each version"""
 _LAB = "mlp"  # the lab in the picture: the frozen shuffle costs it most
@@ -74,7 +74,8 @@ def format_results(findings: Findings) -> str:
             for title, rows in list_sections(findings.rows)
             for text in (f"### {title}", _tell_rows(rows, findings))
         ),
-        "\n".join(f"- {word}: {meaning}" for word, _, meaning in LEGEND),
+        "### What the words mean",
+        "\n".join(f"- {word}: {escape_markdown(meaning)}" for word, meaning in _list_words()),
         *_tell_bits(findings),
         *_tell_accuracy(findings),
         *_tell_costs(findings),
@@ -109,6 +110,11 @@ def _show_picture(findings: Findings) -> Iterator[str]:
             "(images/versions.svg)"
         )
         yield "Small marks are seeds, large marks means with their 95% intervals. The same bits share a row."
+
+
+def _list_words() -> Iterator[tuple[str, str]]:
+    yield from ((word, meaning) for word, _, meaning in LEGEND)
+    yield from GLOSSARY
 
 
 def _list(lines: Iterable[str]) -> Iterator[str]:
@@ -209,7 +215,7 @@ def _tell_costs(findings: Findings) -> Iterator[str]:
 
 
 def _tell_times(findings: Findings) -> Iterator[str]:
-    yield "## Time, each version compared with its predecessor"
+    yield "## Time, each version compared with the version before"
     pairs = findings.collection.pairs
     if not pairs:
         yield "Not measured."

@@ -9,7 +9,8 @@ from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.names import Products, join_names
-from mnist_bench.versions.report.table import Tone
+from mnist_bench.versions.report.steps import make_step, say_step
+from mnist_bench.versions.report.table import Tone, is_measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,9 +29,10 @@ __all__ = [
     "count",
     "format_change",
     "format_cost",
-    "format_slower",
     "is_whole",
     "make_headline",
+    "pick_cost",
+    "say_fault",
 ]
 
 # A check that fails, as a person would say it.
@@ -95,7 +97,7 @@ def make_headline(
     said += [_say_regression(regression, name) + _say_cost(told) for regression, told in known]
     alone = not any(row.base for row in rows)
     partly = [row for row in rows if not is_whole(row)]
-    doubt, measured = bool(unanswered or alone or missing or partly), any(map(_is_measured, rows))
+    doubt, measured = bool(unanswered or alone or missing or partly), any(is_measured(row.record) for row in rows)
     said.append(_say_rest(found=bool(said), doubt=doubt, measured=measured))
     support = list(_say_support(rows, unanswered, missing))
     if partly and measured:
@@ -140,20 +142,15 @@ def format_cost(cost: Cost) -> str:
     return f"costs the {cost.lab} at most {high:.2f} points of test accuracy, not proven here"
 
 
-def format_slower(pair: AbRecord) -> str:
-    """Return how much slower or faster the newer version is, in percent of the older one's time."""
-    word, sign = ("faster", -1) if pair.wall.estimate < 1 else ("slower", 1)
-    ends = sorted(100 * sign * (end - 1) for end in (pair.wall.low, pair.wall.high) if end is not None)
-    # An interval that excludes 0 shows it.
-    digits = 1 if any(abs(end) < 1 for end in ends) else 0
-    amount = f"{100 * abs(pair.wall.estimate - 1):.{digits}f}% {word}"
-    return f"{amount} ({ends[0]:.{digits}f} to {ends[1]:.{digits}f}%)" if ends[1:] else amount
+def say_fault(regression: Regression) -> str:
+    """Return what is wrong, as a person would say it."""
+    title = f" ({regression.title})" if regression.known else ""
+    return _PLAIN.get(regression.check, f"{regression.check} fails") + title
 
 
 def _say_regression(regression: Regression, name: Namer) -> str:
     """Return in words which versions have a regression."""
-    title = f" ({regression.title})" if regression.known else ""
-    fault = _PLAIN.get(regression.check, f"{regression.check} fails") + title
+    fault = say_fault(regression)
     if regression.since:
         return f"From {regression.since} on, {fault}"
     if not regression.lacking and not regression.unknown:
@@ -163,7 +160,7 @@ def _say_regression(regression: Regression, name: Namer) -> str:
 
 def _say_cost(costs: Sequence[Cost]) -> str:
     """Return the cost of a known regression as the rest of its sentence, of the lab that the figures name."""
-    told = _pick_cost(costs)
+    told = pick_cost(costs)
     return f", which {format_cost(told)}" if told else ""
 
 
@@ -182,9 +179,7 @@ def _say_slower(pairs: Mapping[str, AbRecord], name: Namer) -> Iterator[str]:
     """Yield each version that is slower than the one before, the slowest step first."""
     slower = [pair for pair in pairs.values() if pair.verdict == "slower"]
     for pair in sorted(slower, key=lambda pair: -pair.wall.estimate):
-        amount, _, ends = format_slower(pair).partition(" (")
-        sentence = name(pair.python_b).compare(name(pair.python_a), f"trains {amount} than")
-        yield sentence + (f" ({ends}" if ends else "")
+        yield say_step(make_step(pair), name)
 
 
 def _say_rest(*, found: bool, doubt: bool, measured: bool) -> str:
@@ -241,7 +236,7 @@ def _count_versions(rows: Sequence[VersionRow]) -> KeyFigure:
     # The matrix has versions without a record, too. Records of versions that are all a user's own are no part of it.
     without = [name for name in MATRIX if name not in names] if names & set(MATRIX) else []
     complete, failed = sum(map(is_whole, rows)), sum(row.record.status == "failed" for row in rows)
-    partial = sum(_is_measured(row) for row in rows) - complete
+    partial = sum(is_measured(row.record) for row in rows) - complete
     others = {
         "in part": partial,
         "could not be installed": failed,
@@ -254,7 +249,7 @@ def _count_versions(rows: Sequence[VersionRow]) -> KeyFigure:
 def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[KeyFigure]:
     """Yield what the first regression that has a cost costs the mlp."""
     for regression, all_costs in costs:
-        cost = _pick_cost(all_costs)
+        cost = pick_cost(all_costs)
         if cost:
             value, ends = _format_interval(cost.change, "accuracy")
             if cost.change.low <= 0 <= cost.change.high:
@@ -266,7 +261,7 @@ def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[K
             return
 
 
-def _pick_cost(costs: Sequence[Cost]) -> Cost | None:
+def pick_cost(costs: Sequence[Cost]) -> Cost | None:
     """Return the cost in accuracy of the mlp, or of the first lab that has one."""
     told = [cost for cost in costs if cost.metric == "accuracy"]
     return next((cost for cost in told if cost.lab == "mlp"), told[0] if told else None)
@@ -275,7 +270,3 @@ def _pick_cost(costs: Sequence[Cost]) -> Cost | None:
 def is_whole(row: VersionRow) -> bool:
     """Return whether everything of a version could be measured, and it was trained with every lab."""
     return row.record.status == "measured" and {results.lab for results in row.record.accuracy} >= LABS.keys()
-
-
-def _is_measured(row: VersionRow) -> bool:
-    return row.record.status in ("measured", "partial")
