@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FACTS", "Choice", "Chooser", "pack_choices"]
 
 FACTS = ("bits", "accuracy", "loss", "time", "checks")
-_GREEN = ("IDENTICAL", "PASS", "NOT WORSE")
+_GREEN = ("IDENTICAL", "PASS", "NOT WORSE", "BETTER")
 _SPEEDS = {"same": "training takes as long", "faster": "training is {}", "inconclusive": "the time is not decided"}
 
 
@@ -136,6 +136,9 @@ def _say_rest(changes: Changes, facts: Mapping[str, Fact], steps: Sequence[Step]
     words = {facts[metric].word for metric in ("accuracy", "loss")}
     if words <= {"IDENTICAL", "PASS"}:
         yield f"accuracy and loss are {'the same, bit for bit' if words == {'IDENTICAL'} else 'as good'}"
+    better = [metric for metric in ("accuracy", "loss") if facts[metric].word == "BETTER"]
+    if better:
+        yield f"the test {' and '.join(better)} {'are' if better[1:] else 'is'} better than chance explains"
     unsure = [metric for metric in doubt if metric in ("accuracy", "loss")]
     if unsure:
         yield f"whether {' or '.join(unsure)} got worse is not decided"
@@ -148,6 +151,6 @@ def _say_rest(changes: Changes, facts: Mapping[str, Fact], steps: Sequence[Step]
 def _find_tone(changes: Changes, facts: Mapping[str, Fact]) -> Tone:
     if changes.fresh or any(fact.tone == "bad" for fact in facts.values()):
         return "bad"
-    if changes.known:
+    if changes.known or any(fact.tone == "known" for fact in facts.values()):
         return "known"
     return "good" if all(fact.tone in ("good", "moved") for fact in facts.values()) else "open"

@@ -15,12 +15,12 @@ from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.notes import note_environments
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report import plots
+from mnist_bench.versions.report.choices import Chooser, pack_choices
 from mnist_bench.versions.report.findings import format_mean
 from mnist_bench.versions.report.headline import count, format_change, format_cost
 from mnist_bench.versions.report.names import join_names
 from mnist_bench.versions.report.plots import Sample
 from mnist_bench.versions.report.table import COMPARED, TONES
-from mnist_bench.versions.report.choices import Chooser, pack_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

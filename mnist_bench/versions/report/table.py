@@ -43,7 +43,10 @@ COMPARED = GROUPS[4:]  # the groups that need a predecessor
 # The group of each layer of checks that needs none.
 _LAYERS = {"contract": "contracts", **{name: name for name in ("structure", "arithmetic", "reproducibility")}}
 # The checks of the layer accuracy that say nothing of a metric. A training that is missing says something of both.
-_FOREIGN = {"accuracy": ("accuracy/loss",), "loss": ("accuracy/accuracy", "accuracy/threshold")}
+_FOREIGN = {
+    "accuracy": ("accuracy/loss", "accuracy/evaluation"),
+    "loss": ("accuracy/accuracy", "accuracy/threshold", "accuracy/classes"),
+}
 TONES: dict[str, Tone] = {"IDENTICAL": "good", "PASS": "good", "BETTER": "known", "KNOWN": "known", "REGRESSED": "bad"}
 _NOT_MEASURED, _FAILED, _FIRST, _MOVED = "NOT MEASURED", "FAILED", "FIRST", "MOVED"
 _NO_ANSWER: dict[str, Tone] = {_NOT_MEASURED: "none", _FIRST: "none", _MOVED: "moved"}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from fixtures.records import make_history
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.versions import comparison
+from mnist_bench.versions import figures
 from mnist_bench.versions.comparison import compare_versions
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.report.choices import FACTS, Choice, Chooser, pack_choices
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings
-from mnist_bench.versions.report.choices import FACTS, Choice, Chooser, pack_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,9 +99,17 @@ def test_what_is_worse_comes_first(make_versions: MakeVersions, make_ab: Callabl
     assert parts[4:] == ["nothing else is worse."]
 
 
+def test_a_gain_that_chance_does_not_explain_is_told(make_versions: MakeVersions) -> None:
+    """It is no loss, no open question and not green: a metric may have changed."""
+    choice = judge(make_versions([OLD, NEW], seeds=9, cost=-0.004), OLD, NEW)
+    assert "the test accuracy and loss are better than chance explains" in choice.sentence
+    assert "not decided" not in choice.sentence
+    assert (choice.tone, words(choice)["accuracy"]) == ("known", "BETTER")
+
+
 def test_too_few_seeds_are_no_answer(make_versions: MakeVersions) -> None:
-    """Nobody reads that nothing is worse where five seeds cannot say so."""
-    choice = judge(make_versions([NEW, "py311-tf213"], seeds=5, cost=0), "py311-tf213", NEW)
+    """Nobody reads that nothing is worse where two seeds cannot say so."""
+    choice = judge(make_versions([NEW, "py311-tf213"], seeds=2, cost=0), "py311-tf213", NEW)
     assert "whether accuracy or loss got worse is not decided" in choice.sentence
     assert "nothing else is worse" not in choice.sentence
     assert {words(choice)[name] for name in ("accuracy", "loss")} == {"INCONCLUSIVE"}
@@ -177,9 +185,9 @@ def test_every_ordered_pair_is_packed(make_versions: MakeVersions) -> None:
 def test_the_same_figures_are_judged_once(make_versions: MakeVersions, monkeypatch: pytest.MonkeyPatch) -> None:
     """Versions of the same bits share their verdicts: a whole matrix has two different results, so two judgements."""
     calls = []
-    judge_all = comparison.judge
-    monkeypatch.setattr(comparison, "judge", lambda *a, **k: calls.append(1) or judge_all(*a, **k))
-    comparison._decide.cache_clear()
+    judge_all = figures.judge
+    monkeypatch.setattr(figures, "judge", lambda *args, **rules: calls.append(1) or judge_all(*args, **rules))
+    figures._judge_frozen.cache_clear()
     packed = pack_choices(make_chooser(make_versions(seeds=30, cost=0.0001)))
     assert len(packed["names"]) == 24
     assert len(calls) == 2
