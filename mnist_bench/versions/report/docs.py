@@ -13,7 +13,7 @@ from mnist_bench.show.text import escape_markdown, format_code
 from mnist_bench.timing.ab.records import format_ratio
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean
-from mnist_bench.versions.report.headline import count, format_change, format_cost
+from mnist_bench.versions.report.headline import count, format_change, format_costs
 from mnist_bench.versions.report.names import join_names
 from mnist_bench.versions.report.page import GLOSSARY, LEGEND, format_letter, list_sections, plot_metric
 
@@ -185,8 +185,7 @@ def _tell_costs(findings: Findings) -> Iterator[str]:
     for regression, costs in findings.costs.values():
         yield f"## {regression.title[:1].upper()}{regression.title[1:]}"
         link = f" [Where it is discussed]({regression.link})." if regression.link else ""
-        cost = [f"It {format_cost(cost)}." for cost in costs if cost.metric == "accuracy"]
-        yield f"{escape_markdown(' '.join([regression.reason, *cost]))}{link}"
+        yield f"{escape_markdown(' '.join([regression.reason, *format_costs(costs)]))}{link}"
         having = join_names(findings.name(name).full for name in regression.having)
         yield (
             f"Found by {format_code(regression.check)} in {count(len(regression.having), 'version')}, "

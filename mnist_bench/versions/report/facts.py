@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.records import compare_probes
+from mnist_bench.checks.records import compare_probes, format_difference
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.timing.ab.records import VERDICTS
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT, SAME_BITS, align_engines
 from mnist_bench.versions.records import find_cases, probes_by_case
 from mnist_bench.versions.report.headline import count
@@ -19,13 +20,14 @@ from mnist_bench.versions.report.table import TONES, Cell, Tone
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mnist_bench.checks.records import Difference, ProbeRecord
     from mnist_bench.records.config import Case
     from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.report.names import Products
     from mnist_bench.versions.report.steps import Step
 
-__all__ = ["Changes", "Fact", "tell_bits", "tell_checks", "tell_metric", "tell_time"]
+__all__ = ["Changes", "Fact", "explain_move", "tell_bits", "tell_checks", "tell_metric", "tell_time"]
 
 _OTHERS = ("bits", "accuracy")  # layers of results that have facts of their own
 
@@ -67,7 +69,7 @@ def tell_metric(cell: Cell, base: VersionRecord, new: VersionRecord) -> Fact:
     """Return accuracy or loss, lab by lab; labs of which the same is said share it."""
     labs = {str(case): case.lab for record in (base, new) for case in find_cases(record)}
     said: dict[str, list[str]] = {}
-    for result in cell.results:
+    for result in sorted(cell.results, key=lambda result: _order(labs.get(result.case, ""))):
         same = result.verdict is Verdict.IDENTICAL
         text = f"{result.bound} in {result.figure}" if same else f"{result.figure}; bound: {result.bound}"
         said.setdefault(text, []).append(labs.get(result.case, result.case))
@@ -83,7 +85,7 @@ def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: V
         return Fact(cell.word, cell.tone, cell.figure)
     new = align_engines(base, new)
     said: dict[str, dict[str, list[str]]] = {}
-    for case, reason in compared.moved.items():
+    for case, reason in sorted(compared.moved.items(), key=lambda item: _order(item[0].lab)):
         method = f"Keras's {FIT}" if case.engine in SAME_BITS else f"the engine {case.engine}"
         said.setdefault(method, {}).setdefault(_find_stage(case, base, new) or reason, []).append(case.lab)
     parts = [
@@ -131,11 +133,31 @@ def _list_changes(changes: Changes, missing: int) -> Iterator[str]:
     yield from (f"gone: {regression.title}" for regression in changes.gone)
     yield from (f"old, in both: {regression.title}" for regression in changes.both)
     if missing:
-        yield f"{missing} without an answer, mostly made of one of the two only"
+        yield f"{count(missing, 'check')} without an answer"
+
+
+def _order(lab: str) -> int:
+    return list(LABS).index(lab) if lab in LABS else len(LABS)
+
+
+def explain_move(case: Case, base: VersionRecord, new: VersionRecord) -> str:
+    """Return the first stage that differs and how many stages are alike; "" if only the ends of trainings tell."""
+    probes, differences = _compare_stages(case, base, align_engines(base, new))
+    if not differences:
+        return ""
+    stages = len({stage.name for probe in probes for stage in probe.stages})
+    first = f"{differences[0].stage} first: {format_difference(differences[0])}"
+    return f"{first}; {stages - len(differences)} of {stages} stages alike"
 
 
 def _find_stage(case: Case, base: VersionRecord, new: VersionRecord) -> str:
     """Return the first stage that differs in the probes of a case; "" if only the ends of trainings tell."""
-    old, now = (probes_by_case(record).get(case) for record in (base, new))
-    differences = compare_probes(old, now) if old and now else []
+    _, differences = _compare_stages(case, base, new)
     return differences[0].stage if differences else ""
+
+
+def _compare_stages(
+    case: Case, base: VersionRecord, new: VersionRecord
+) -> tuple[list[ProbeRecord], Sequence[Difference]]:
+    probes = [probe for record in (base, new) if (probe := probes_by_case(record).get(case))]
+    return probes, compare_probes(*probes) if probes[1:] else []

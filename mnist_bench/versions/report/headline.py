@@ -29,6 +29,7 @@ __all__ = [
     "count",
     "format_change",
     "format_cost",
+    "format_costs",
     "is_whole",
     "make_headline",
     "pick_cost",
@@ -140,6 +141,16 @@ def format_cost(cost: Cost) -> str:
     if high < 0:
         return f"costs the {cost.lab} no test accuracy"
     return f"costs the {cost.lab} at most {high:.2f} points of test accuracy, not proven here"
+
+
+def format_costs(costs: Sequence[Cost]) -> Iterator[str]:
+    """Yield sentences on what a regression costs in accuracy: each proven loss, and one on all that are not proven."""
+    accuracy = [cost for cost in costs if cost.metric == "accuracy"]
+    unproven = [cost for cost in accuracy if cost.change.low <= 0 <= cost.change.high]
+    yield from (f"It {format_cost(cost)}." for cost in accuracy if cost not in unproven)
+    if unproven:
+        most = join_names(f"{-100 * cost.change.low:.2f} ({cost.lab})" for cost in unproven)
+        yield f"A loss of test accuracy is not proven here: it is at most {most} points."
 
 
 def say_fault(regression: Regression) -> str:

@@ -16,8 +16,9 @@ from mnist_bench.versions.notes import note_environments
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.choices import Chooser, pack_choices
+from mnist_bench.versions.report.facts import explain_move
 from mnist_bench.versions.report.findings import format_mean
-from mnist_bench.versions.report.headline import count, format_change, format_cost
+from mnist_bench.versions.report.headline import count, format_change, format_costs
 from mnist_bench.versions.report.names import join_names
 from mnist_bench.versions.report.plots import Sample
 from mnist_bench.versions.report.table import COMPARED, TONES
@@ -63,15 +64,20 @@ GLOSSARY = [
     ("bits", "the weights after every stage of a training, compared as numbers with all their digits"),
     ("seed", "one training; all its random numbers follow from the seed"),
     ("points", "hundredths of the test accuracy: from 97.6% to 97.5% is a loss of 0.1 points"),
-    ("(9 to 33%)", "an interval: the true value lies in it with a confidence of 95%; of times, as the comparison says"),
+    ("(9 to 33%)", "an interval that holds the true value, with a confidence of 95% or more"),
     ("not proven here", "the interval includes 0: the change may be chance"),
-    ("slower, faster, same", f"the interval of the time lies above, below or within a band of {BOUND:.0%}"),
+    ("same", f"of times: the interval lies within {BOUND:.0%} of the other version's time"),
+    ("slower, faster", "of times: the interval excludes 0, and is not within that band"),
     ("fit, graph, epoch", "Keras's own training; graph and epoch are two ways to call it, which end in the same bits"),
     ("fused", "a training of this package, one compiled function an epoch"),
 ]
 _MORE_WORDS = [
-    ("NOT WORSE", "the checks that fail do so in both versions: an old defect"),
-    ("IN STEPS", "two versions that were not timed against each other, but over the versions between; no verdict"),
+    ("NOT WORSE", "good", "the checks that fail do so in both versions: an old defect"),
+    (
+        "IN STEPS",
+        "open",
+        "two versions that were not timed against each other, but over the versions between; no verdict",
+    ),
 ]
 _CONTENTS = {
     "matrix": "Verdicts",
@@ -104,16 +110,16 @@ def format_page(findings: Findings) -> str:
         pictures=pictures,
         notes=notes,
         mark=findings.mark,
-        legend=LEGEND,
-        glossary=[*_MORE_WORDS, *GLOSSARY],
+        legend=[*LEGEND, *_MORE_WORDS],
+        glossary=GLOSSARY,
         choices=_pack(findings),
         name=findings.name,
         signs=SIGNS,
         verdict_tones={word: TONES.get(verdict.value, "open") for word, verdict in VERDICTS.items()},
         contents=[(name, text) for name, text in _CONTENTS.items() if name != "regressions" or findings.costs],
         anchor=lambda *words: "-".join(["v", *words]),
-        **{tool.__name__: tool for tool in (count, format_change, format_cost, format_ratio, format_mean)},
-        **{tool.__name__: tool for tool in (join_names, list_differences, cut_reason)},
+        **{tool.__name__: tool for tool in (count, format_change, format_costs, format_ratio, format_mean)},
+        **{tool.__name__: tool for tool in (join_names, list_differences, list_moves, cut_figure, cut_reason)},
         **{tool.__name__: tool for tool in (format_letter, list_stages, describe_environment, format_commands)},
     )
 
@@ -144,7 +150,7 @@ def draw_pictures(findings: Findings) -> tuple[dict[str, str], list[str]]:
     if pairs:
         named = {findings.name(key).short: pair for key, pair in pairs.items()}
         draw, size = functools.partial(plots.plot_ratios, named), plots.measure_rows(len(pairs))
-        pictures["ratios"] = _draw(draw, "ratios", "Each version's time over its predecessor's", size)
+        pictures["ratios"] = _draw(draw, "ratios", "Each version's time over that of the version before", size)
     return pictures, notes
 
 
@@ -165,18 +171,29 @@ def format_letter(place: int) -> str:
 
 
 def list_differences(row: VersionRow, records: Mapping[str, VersionRecord]) -> Iterator[str]:
-    """Yield in what a version differs from the version before: its software, and where the bits part, each once."""
+    """Yield in what the software of a version and its size differ from those of the version before."""
+    if row.base is not None:
+        yield from note_environments(records[row.base], row.record)
+
+
+def list_moves(row: VersionRow, records: Mapping[str, VersionRecord]) -> list[str]:
+    """Return where the bits part from those of the version before, each once."""
     if row.base is None or row.compared is None:
-        return
-    yield from note_environments(records[row.base], row.record)
+        return []
     cases: dict[str, list[str]] = {}
     for case, reason in row.compared.moved.items():
-        cases.setdefault(reason, []).append(f"{case.lab} by {case.engine}")
-    yield from (f"{join_names(names)}: {reason}" for reason, names in cases.items())
+        told = explain_move(case, records[row.base], row.record) or reason
+        cases.setdefault(told, []).append(f"{case.lab} by {case.engine}")
+    return [f"{join_names(names)}: {told}" for told, names in cases.items()]
+
+
+def cut_figure(result: CheckResult, row: VersionRow) -> str:
+    """Return the figure of a result; "" if it is the stage at which the bits part, which `list_moves` has told."""
+    return "" if row.compared and result.figure in row.compared.moved.values() else result.figure
 
 
 def cut_reason(result: CheckResult, row: VersionRow) -> str:
-    """Return the evidence of a result without the stage at which the bits part, which `list_differences` has told."""
+    """Return the evidence of a result without the stage at which the bits part, which `list_moves` has told."""
     reasons = {str(case): reason for case, reason in row.compared.moved.items()} if row.compared else {}
     reason = reasons.get(result.case, "")
     return result.evidence.removesuffix(reason).rstrip(" .") + "." if reason else result.evidence

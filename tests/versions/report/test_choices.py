@@ -89,7 +89,9 @@ def test_what_is_worse_comes_first(make_versions: MakeVersions, make_ab: Callabl
     """Accuracy and loss, then a defect that no list names, then time, then a known defect."""
     records = make_versions([OLD, NEW], cost=0.006)
     bad = CheckResult(name="contract/labels[epoch]", verdict=Verdict.REGRESSED, figure="7 wrong", bound="0")
-    records[NEW] = dataclasses.replace(records[NEW], checks={"epoch": [*records[NEW].checks["epoch"], bad]})
+    records[NEW] = dataclasses.replace(
+        records[NEW], checks={engine: [*checks, bad] for engine, checks in records[NEW].checks.items()}
+    )
     choice = judge(records, OLD, NEW, pair=make_ab(slowdown=2.0, python_a=OLD, python_b=NEW))
     parts = choice.sentence.split("; ")
     starts = ["the test accuracy and loss are worse", "contract/labels fails", "training is ", FROZEN]

@@ -16,7 +16,7 @@ from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import MATRIX, find_version
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings
-from mnist_bench.versions.report.headline import count, format_change, format_cost
+from mnist_bench.versions.report.headline import count, format_change, format_cost, format_costs
 from mnist_bench.versions.report.regressions import Cost
 
 if TYPE_CHECKING:
@@ -146,6 +146,24 @@ def test_every_slower_version_is_told_the_slowest_step_first(
 def test_a_loss_that_the_interval_does_not_prove_is_a_bound(change: Interval, told: str) -> None:
     """Only an interval without 0 is told as a loss."""
     assert format_cost(Cost("mlp", "accuracy", 0.977, 0.976, change, (5, 5), (1, 1))) == f"costs the mlp {told}"
+
+
+def test_costs_that_are_not_proven_share_a_sentence() -> None:
+    """What is proven stands first; the loss has no sentence of its own."""
+    unproven, proven = Interval(-0.0010, -0.0021, 0.0001, 0.95), Interval(-0.0015, -0.0021, -0.0005, 0.95)
+    costs = [
+        Cost(lab, metric, 0.977, 0.976, change, (5, 5), (1, 1))
+        for lab, metric, change in (
+            ("perceptron", "accuracy", unproven),
+            ("perceptron", "loss", proven),
+            ("mlp", "accuracy", proven),
+            ("dropout", "accuracy", unproven),
+        )
+    ]
+    assert list(format_costs(costs)) == [
+        "It costs the mlp 0.15 points of test accuracy (0.05 to 0.21).",
+        "A loss of test accuracy is not proven here: it is at most 0.21 (perceptron) and 0.21 (dropout) points.",
+    ]
 
 
 def test_an_open_question_is_said(make_versions: MakeVersions) -> None:
