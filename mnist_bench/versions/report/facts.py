@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Changes", "Fact", "explain_move", "tell_bits", "tell_checks", "tell_metric", "tell_time"]
 
-_OTHERS = ("bits", "accuracy")  # layers of results that have facts of their own
+_OTHERS = ("bits", "accuracy", "time")  # layers of results that have facts of their own
 
 
 @dataclass(frozen=True)

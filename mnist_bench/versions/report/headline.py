@@ -238,7 +238,7 @@ def _make_figures(
         label = f"versions train slower than the one before{by}"
         yield KeyFigure(f"{len(slower)} of {len(pairs)}", label)
     else:
-        yield KeyFigure("–", "times compared with the predecessor: not measured")  # noqa: RUF001 - a dash
+        yield KeyFigure("–", "times compared with the version before: not measured")  # noqa: RUF001 - a dash
 
 
 def _count_versions(rows: Sequence[VersionRow]) -> KeyFigure:

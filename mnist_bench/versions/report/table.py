@@ -224,8 +224,7 @@ def _judge_metric(metric: str, record: VersionRecord, base: VersionRecord | None
 def _judge_time(record: VersionRecord, base: VersionRecord | None, pair: AbRecord | None) -> Cell:
     if pair:
         ratios = f"wall clock {format_ratio(pair.wall)}, processor time {format_ratio(pair.cpu)}"
-        link = "than" if pair.verdict in ("slower", "faster") else "compared with"
-        return Cell(VERDICTS[pair.verdict].value, f"{pair.verdict} {link} {pair.python_a}: {ratios}")
+        return Cell(VERDICTS[pair.verdict].value, f"{pair.verdict}: {ratios}")
     if base is None and is_measured(record):
         return Cell(_FIRST, "no older version on its axis")
     return _make_empty(record, "pairs")

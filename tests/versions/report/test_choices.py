@@ -88,10 +88,9 @@ def test_an_old_defect_in_both_is_no_verdict(make_versions: MakeVersions, make_a
 def test_what_is_worse_comes_first(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
     """Accuracy and loss, then a defect that no list names, then time, then a known defect."""
     records = make_versions([OLD, NEW], cost=0.006)
-    bad = CheckResult(name="contract/labels[epoch]", verdict=Verdict.REGRESSED, figure="7 wrong", bound="0")
-    records[NEW] = dataclasses.replace(
-        records[NEW], checks={engine: [*checks, bad] for engine, checks in records[NEW].checks.items()}
-    )
+    bad = CheckResult(name="contract/labels[graph]", verdict=Verdict.REGRESSED, figure="7 wrong", bound="0")
+    checks = {**records[NEW].checks, "graph": [*records[NEW].checks["graph"], bad]}
+    records[NEW] = dataclasses.replace(records[NEW], checks=checks)
     choice = judge(records, OLD, NEW, pair=make_ab(slowdown=2.0, python_a=OLD, python_b=NEW))
     parts = choice.sentence.split("; ")
     starts = ["the test accuracy and loss are worse", "contract/labels fails", "training is ", FROZEN]
