@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.timing.ab.records import AbRecord
+from mnist_bench.versions.records import find_cases
 from mnist_bench.versions.report.facts import Changes, Fact, tell_bits, tell_checks, tell_metric, tell_time
 from mnist_bench.versions.report.headline import format_cost, pick_cost, say_fault
 from mnist_bench.versions.report.names import Products, join_names
@@ -61,10 +62,11 @@ class Chooser:
         old, new = self.sharing.pair(base, name)
         compared, cells = compare_cells(new, old, None)
         changes, steps = self._find_changes(base, name), find_steps(self.pairs, base, name)
+        cases = find_cases(old, new)
         facts = {
             "bits": tell_bits(cells["bits"], compared, old, new),
-            "accuracy": tell_metric(cells["accuracy"], old, new),
-            "loss": tell_metric(cells["loss"], old, new),
+            "accuracy": tell_metric("accuracy", cells["accuracy"], compared, cases),
+            "loss": tell_metric("loss", cells["loss"], compared, cases),
             "time": tell_time(steps, self.name),
             "checks": tell_checks(changes, compared),
         }

@@ -10,18 +10,20 @@ from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.timing.ab.records import VERDICTS
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT, SAME_BITS, align_engines
-from mnist_bench.versions.records import find_cases, probes_by_case
+from mnist_bench.versions.records import probes_by_case
 from mnist_bench.versions.report.headline import count
 from mnist_bench.versions.report.names import join_names
 from mnist_bench.versions.report.regressions import Regression
 from mnist_bench.versions.report.steps import format_step, list_moved, say_step
 from mnist_bench.versions.report.table import TONES, Cell, Tone
+from mnist_bench.versions.upgrade.answer import name_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mnist_bench.checks.records import Difference, ProbeRecord
     from mnist_bench.records.config import Case
+    from mnist_bench.stats.sequential import Decision
     from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.report.names import Products
@@ -65,16 +67,45 @@ class Changes:
     gone: list[Regression]
 
 
-def tell_metric(cell: Cell, base: VersionRecord, new: VersionRecord) -> Fact:
-    """Return accuracy or loss, lab by lab; labs of which the same is said share it."""
-    labs = {str(case): case.lab for record in (base, new) for case in find_cases(record)}
+def tell_metric(metric: str, cell: Cell, compared: Compared | None, cases: Sequence[Case]) -> Fact:
+    """Return accuracy or loss, lab by lab: each change with its interval; labs of which the same is said share it.
+
+    Args:
+        metric: `accuracy` or `loss`.
+        cell: The verdict.
+        compared: What the verdict rests on.
+        cases: The cases of both versions.
+    """
+    labs = {str(case): case for case in sorted(cases, key=lambda case: _order(case.lab))}
+    decisions = compared.decisions if compared else {}
+    told = {
+        f"accuracy/{metric}[{case}]": _tell_change(metric, decision)
+        for (name, case), decision in decisions.items()
+        if name == metric
+    }
     said: dict[str, list[str]] = {}
-    for result in sorted(cell.results, key=lambda result: _order(labs.get(result.case, ""))):
-        same = result.verdict is Verdict.IDENTICAL
-        text = f"{result.bound} in {result.figure}" if same else f"{result.figure}; bound: {result.bound}"
-        said.setdefault(text, []).append(labs.get(result.case, result.case))
+    for result in sorted(cell.results, key=lambda result: [*labs].index(result.case) if result.case in labs else -1):
+        if result.verdict is Verdict.IDENTICAL:
+            text = f"{result.bound} in {result.figure}"
+        else:
+            text = told.get(result.name) or f"{result.figure}; bound: {result.bound}"
+        case = labs.get(result.case)
+        said.setdefault(text, []).append(name_lab(case) if case else result.case)
     parts = [f"{join_names(dict.fromkeys(names))}: {text}" for text, names in said.items()]
     return Fact(cell.word, cell.tone, "\n".join(parts) or cell.figure)
+
+
+def _tell_change(metric: str, decision: Decision) -> str:
+    """Return a change with its interval and its margin, accuracy in points, and how many seeds it rests on."""
+    scale, digits, unit = (100, 2, " points") if metric == "accuracy" else (1, 4, "")
+    # Adding 0 takes the sign from a zero.
+    estimate, low, high = (
+        f"{round(scale * value, digits) + 0.0:+.{digits}f}"
+        for value in (decision.change.estimate, decision.change.low, decision.change.high)
+    )
+    sizes = decision.reference_size, decision.sample_size
+    seeds = f"{sizes[0]} pairs of seeds" if decision.paired else f"{sizes[0]} and {sizes[1]} seeds"
+    return f"{estimate}{unit} ({low} to {high}), margin {scale * decision.margin:.{digits}f}; {seeds}"
 
 
 def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: VersionRecord) -> Fact:
@@ -87,7 +118,7 @@ def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: V
     said: dict[str, dict[str, list[str]]] = {}
     for case, reason in sorted(compared.moved.items(), key=lambda item: _order(item[0].lab)):
         method = f"Keras's {FIT}" if case.engine in SAME_BITS else f"the engine {case.engine}"
-        said.setdefault(method, {}).setdefault(_find_stage(case, base, new) or reason, []).append(case.lab)
+        said.setdefault(method, {}).setdefault(_find_stage(case, base, new) or reason, []).append(name_lab(case))
     parts = [
         f"{method}: {', '.join(f'{text} ({join_names(labs)})' for text, labs in places.items())}"
         for method, places in said.items()

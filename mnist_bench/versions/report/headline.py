@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from mnist_bench.records.config import Case
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.names import Products, join_names
 from mnist_bench.versions.report.steps import make_step, say_step
 from mnist_bench.versions.report.table import Tone, is_measured
+from mnist_bench.versions.upgrade.answer import name_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -137,10 +139,10 @@ def format_cost(cost: Cost) -> str:
     low, high = (-100 * end for end in (cost.change.high, cost.change.low))
     if low > 0:
         points = f"{-100 * cost.change.estimate:.2f} points of test accuracy ({low:.2f} to {high:.2f})"
-        return f"costs the {cost.lab} {points}"
+        return f"costs {_name(cost.lab)} {points}"
     if high < 0:
-        return f"costs the {cost.lab} no test accuracy"
-    return f"costs the {cost.lab} at most {high:.2f} points of test accuracy, not proven here"
+        return f"costs {_name(cost.lab)} no test accuracy"
+    return f"costs {_name(cost.lab)} at most {high:.2f} points of test accuracy, not proven here"
 
 
 def format_costs(costs: Sequence[Cost]) -> Iterator[str]:
@@ -149,7 +151,7 @@ def format_costs(costs: Sequence[Cost]) -> Iterator[str]:
     unproven = [cost for cost in accuracy if cost.change.low <= 0 <= cost.change.high]
     yield from (f"It {format_cost(cost)}." for cost in accuracy if cost not in unproven)
     if unproven:
-        most = join_names(f"{-100 * cost.change.low:.2f} ({cost.lab})" for cost in unproven)
+        most = join_names(f"{-100 * cost.change.low:.2f} ({_name(cost.lab)})" for cost in unproven)
         yield f"A loss of test accuracy is not proven here: it is at most {most} points."
 
 
@@ -228,7 +230,7 @@ def _make_figures(
     fits = [column for column in groups if column.method == FIT]
     if fits:
         best = next((column for column in fits if column.lab == "mlp"), fits[0])
-        label = f"different results, bit for bit, of {sum(map(len, best.groups))} versions ({best.lab}, fit)"
+        label = f"different results, bit for bit, of {sum(map(len, best.groups))} versions ({_name(best.lab)}, fit)"
         yield KeyFigure(str(len(best.groups)), label)
     yield from _tell_cost(costs.values())
     if pairs:
@@ -263,13 +265,17 @@ def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[K
         cost = pick_cost(all_costs)
         if cost:
             value, ends = _format_interval(cost.change, "accuracy")
+            points = f"points of accuracy of {_name(cost.lab)}"
             if cost.change.low <= 0 <= cost.change.high:
-                most = f"≤ {-100 * cost.change.low:.2f}"
-                label = f"points of {cost.lab} accuracy lost to the {regression.title}, not proven here: {value} {ends}"
-                yield KeyFigure(most, label)
+                label = f"{points} lost to the {regression.title}, not proven here: {value} {ends}"
+                yield KeyFigure(f"≤ {-100 * cost.change.low:.2f}", label)
             else:
-                yield KeyFigure(value, f"points of {cost.lab} accuracy with the {regression.title} {ends}")
+                yield KeyFigure(value, f"{points} with the {regression.title} {ends}")
             return
+
+
+def _name(lab: str) -> str:
+    return name_lab(Case(lab, FIT))
 
 
 def pick_cost(costs: Sequence[Cost]) -> Cost | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING
 
 from fixtures.records import make_history
@@ -65,9 +66,9 @@ def test_a_known_defect_comes_in_and_goes(make_versions: MakeVersions) -> None:
     """A new defect has its cost as the records have it; on the way back it is gone, and nothing is worse."""
     records = make_versions([OLD, NEW], seeds=9, cost=0)
     choice = judge(records, OLD, NEW)
-    assert choice.sentence.startswith(f"{FROZEN}, which costs the mlp at most 0.")
+    assert choice.sentence.startswith(f"{FROZEN}, which costs the MLP at most 0.")
     assert "; accuracy and loss are as good; " in choice.sentence
-    assert (choice.tone, choice.facts["checks"].word) == ("known", "KNOWN")
+    assert (choice.tone, choice.facts["checks"].word) == ("bad", "REGRESSED")
     assert choice.facts["checks"].text == "new: frozen shuffle"
     back = judge(records, NEW, OLD)
     assert "; the frozen shuffle is gone; " in back.sentence
@@ -102,7 +103,7 @@ def test_what_is_worse_comes_first(make_versions: MakeVersions, make_ab: Callabl
 
 def test_a_gain_that_chance_does_not_explain_is_told(make_versions: MakeVersions) -> None:
     """It is no loss, no open question and not green: a metric may have changed."""
-    choice = judge(make_versions([OLD, NEW], seeds=9, cost=-0.004), OLD, NEW)
+    choice = judge(make_versions([OLD, NEW], seeds=9, cost=0.004), NEW, OLD)
     assert "the test accuracy and loss are better than chance explains" in choice.sentence
     assert "not decided" not in choice.sentence
     assert (choice.tone, words(choice)["accuracy"]) == ("known", "BETTER")
@@ -116,13 +117,19 @@ def test_too_few_seeds_are_no_answer(make_versions: MakeVersions) -> None:
     assert {words(choice)[name] for name in ("accuracy", "loss")} == {"INCONCLUSIVE"}
     lines = choice.facts["accuracy"].text.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("mlp: 0.97")
+    assert re.fullmatch(
+        r"the MLP: [+-]0\.\d\d points \(-\d\.\d\d to \+\d\.\d\d\), margin 0\.15; 2 and 2 seeds", lines[0]
+    )
+    assert re.fullmatch(
+        r"the MLP: [+-]0\.\d{4} \(-0\.\d{4} to \+0\.\d{4}\), margin 0\.\d{4}; 2 and 2 seeds",
+        choice.facts["loss"].text,
+    )
 
 
 def test_the_stage_at_which_bits_part_is_told_once(make_versions: MakeVersions) -> None:
     """One line a method, with the first stage and its labs."""
     text = judge(make_versions([OLD, NEW]), OLD, NEW).facts["bits"].text
-    assert text == "first stage that differs\nKeras's fit: data order (mlp)"
+    assert text == "first stage that differs\nKeras's fit: data order (the MLP)"
 
 
 def test_steps_on_the_way(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:

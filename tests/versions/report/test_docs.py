@@ -61,7 +61,7 @@ def test_the_results_have_every_table(findings: Findings) -> None:
         "| mlp by fused | A | 2.15/2.15, 2.16/3.0 |",
         "| mlp | Keras 2.15, TF 2.15 | 7 | 0.97",
         "## Frozen shuffle",
-        "It costs the mlp ",
+        "It costs the MLP ",
         "| mlp | accuracy | 0.97",
         "| TF 2.16, Keras 3.0 | TF 2.15, Keras 2.15 | same |",
         AGAIN,

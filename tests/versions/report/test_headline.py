@@ -75,7 +75,7 @@ def test_what_was_not_measured_did_not_get_better(
 def test_a_known_regression_in_plain_words(make_versions: MakeVersions) -> None:
     """The frozen shuffle is found in the versions that have it: no version is written down beforehand."""
     headline = read(make_versions([OLD, NEW], cost=0))
-    assert headline.findings[0].startswith(f"{FROZEN}, which costs the mlp at most 0.")
+    assert headline.findings[0].startswith(f"{FROZEN}, which costs the MLP at most 0.")
     assert headline.findings[0].endswith(" points of test accuracy, not proven here.")
     assert headline.tone == "known"
     # Without the verdict the same records say nothing of the frozen shuffle.
@@ -111,7 +111,7 @@ def test_a_worse_version_is_named(make_versions: MakeVersions, make_ab: Callable
     assert re.fullmatch(
         r"TensorFlow 2\.16 with Keras 3\.0 trains \d+% slower than 2\.15 with 2\.15 \(\d+ to \d+%\)\.", second
     )
-    assert third.startswith(f"{FROZEN}, which costs the mlp 0.")
+    assert third.startswith(f"{FROZEN}, which costs the MLP 0.")
     slower = read(make_versions([OLD, NEW], cost=0.0), {NEW: pair}).findings
     assert slower[0] == second
 
@@ -145,7 +145,7 @@ def test_every_slower_version_is_told_the_slowest_step_first(
 )
 def test_a_loss_that_the_interval_does_not_prove_is_a_bound(change: Interval, told: str) -> None:
     """Only an interval without 0 is told as a loss."""
-    assert format_cost(Cost("mlp", "accuracy", 0.977, 0.976, change, (5, 5), (1, 1))) == f"costs the mlp {told}"
+    assert format_cost(Cost("mlp", "accuracy", 0.977, 0.976, change, (5, 5), (1, 1))) == f"costs the MLP {told}"
 
 
 def test_costs_that_are_not_proven_share_a_sentence() -> None:
@@ -161,8 +161,9 @@ def test_costs_that_are_not_proven_share_a_sentence() -> None:
         )
     ]
     assert list(format_costs(costs)) == [
-        "It costs the mlp 0.15 points of test accuracy (0.05 to 0.21).",
-        "A loss of test accuracy is not proven here: it is at most 0.21 (perceptron) and 0.21 (dropout) points.",
+        "It costs the MLP 0.15 points of test accuracy (0.05 to 0.21).",
+        "A loss of test accuracy is not proven here: it is at most 0.21 (the perceptron) and 0.21 (the MLP with dropout) "
+        "points.",
     ]
 
 
@@ -199,8 +200,8 @@ def test_the_figures(
     values, labels = list(figures.values()), list(figures)
     rest = len(MATRIX) - 4
     assert labels[0] == f"versions measured completely, 1 in part, 1 could not be installed, {rest} not run"
-    assert labels[1] == "different results, bit for bit, of 3 versions (mlp, fit)"
-    assert labels[2].startswith("points of mlp accuracy lost to the frozen shuffle, not proven here: +0.01 (-0.")
+    assert labels[1] == "different results, bit for bit, of 3 versions (the MLP, fit)"
+    assert labels[2].startswith("points of accuracy of the MLP lost to the frozen shuffle, not proven here: +0.01 (-0.")
     assert labels[3] == "versions train slower than the one before"
     assert (values[0], values[1], values[3]) == (f"2 of {len(MATRIX)}", "2", "0 of 1")
     assert values[2].startswith("≤ 0.")
