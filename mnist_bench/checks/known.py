@@ -32,7 +32,7 @@ class KnownRegression:
         engines: The engines that are affected.
         package: The package whose version decides, such as `keras`.
         versions: The versions that are affected, as a PEP 440 specifier.
-        reason: What is wrong, and the cost.
+        reason: What is wrong. The cost is measured: the page of versions has it.
         link: Where the regression is discussed.
         backend: The backend of Keras that is affected.
         seen: The figure that the regression was seen with, as the check's `value`.

@@ -6,9 +6,10 @@ Where both versions share their random numbers, seed k of one and seed k of the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from math import exp, log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mnist_bench.versions.upgrade.times import RoundTimes
 
 __all__ = ["CLASS_MARGIN", "FigureRules", "JudgedFigures", "compare_figures"]
+
+_K = TypeVar("_K")
 
 CLASS_MARGIN = 5.0
 """The margin of one class, in margins of the accuracy: a class of ten that loses so much costs half a margin."""
@@ -179,9 +182,7 @@ def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: Figur
     if not judged.main:
         return
     share = 1 - _CLASS_SHARE if judged.classes else 1.0
-    # The same records give the same verdict: the random splits have a fixed seed.
-    rng = np.random.default_rng(FIRST_SEED)
-    judged.decisions = judge(judged.main, rng=rng, looks=rules.looks, alpha=share * ALPHA)
+    judged.decisions = _judge_once(judged.main, looks=rules.looks, alpha=share * ALPHA)
     for (metric, case), decision in judged.decisions.items():
         if metric == "time":
             judged.results.append(_make_time_result(case, decision))
@@ -189,6 +190,25 @@ def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: Figur
         values = np.asarray(judged.main[metric, case].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
         judged.results.append(dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}"))
+
+
+def _judge_once(family: Mapping[_K, Comparison], **rules: float) -> dict[_K, Decision]:
+    """Judge a family; the same figures once, because the versions of a page have few different results."""
+    figures = [
+        (name, dataclasses.replace(each, reference=_freeze(each.reference), sample=_freeze(each.sample)))
+        for name, each in family.items()
+    ]
+    return dict(_judge_frozen(tuple(figures), **rules))
+
+
+@functools.lru_cache(maxsize=1024)
+def _judge_frozen(figures: tuple[tuple[Any, Comparison], ...], **rules: Any) -> dict[Any, Decision]:
+    # The same records give the same verdict: the random splits have a fixed seed.
+    return judge(dict(figures), rng=np.random.default_rng(FIRST_SEED), **rules)
+
+
+def _freeze(values: npt.ArrayLike) -> tuple[float, ...]:
+    return tuple(np.asarray(values, dtype=float).tolist())
 
 
 def _make_time_result(case: Case, decision: Decision) -> CheckResult:
@@ -209,8 +229,8 @@ def _judge_classes(judged: JudgedFigures, rules: FigureRules) -> None:
     """Add one result for each case: that of the class that lost most, and the verdict of the worst."""
     if not judged.classes:
         return
-    rng = np.random.default_rng(FIRST_SEED)
-    decisions = judge(judged.classes, rng=rng, looks=rules.looks, alpha=_CLASS_SHARE * ALPHA, resamples=_RESAMPLES)
+    share = _CLASS_SHARE * ALPHA
+    decisions = _judge_once(judged.classes, looks=rules.looks, alpha=share, resamples=_RESAMPLES)
     for case in dict.fromkeys(case for _, case in decisions):
         own = {place: decision for (place, other), decision in decisions.items() if other == case}
         judged.results.append(_make_class_result(case, own))

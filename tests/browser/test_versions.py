@@ -174,6 +174,42 @@ def test_rows_can_be_chosen(visit: Callable[..., Any]) -> None:
     assert (rows.count(), page.locator("#shown").inner_text()) == (whole, "")
 
 
+def test_two_versions_can_be_chosen(visit: Callable[..., Any]) -> None:
+    """The first pair leads to the newest TensorFlow; another choice has another sentence, and an address of its own."""
+    page = visit()
+    said = page.locator("#choice-said")
+    assert said.inner_text().startswith("From TensorFlow 2.15 with Keras 2.15 to TensorFlow 2.21 with Keras 3.13: ")
+    assert page.locator("#choice-facts dt").all_inner_texts() == ["bits", "accuracy", "loss", "time", "checks"]
+    page.select_option("#from", "py312-tf216")
+    page.select_option("#to", "py312-tf218-keras38")
+    chosen = said.inner_text()
+    assert chosen.startswith("From TensorFlow 2.16 with Keras 3.0 to TensorFlow 2.18 with Keras 3.8: nothing is shown")
+    assert page.locator("#choice-command").inner_text() == "mnist-bench compare py312-tf216 py312-tf218-keras38"
+    assert page.locator("#choice-facts .word").first.inner_text() == "✓ IDENTICAL"
+    assert page.evaluate("location.hash") == "#choice~py312-tf216~py312-tf218-keras38"
+    assert visit("#choice~py312-tf216~py312-tf218-keras38").locator("#choice-said").inner_text() == chosen
+    page.select_option("#to", "py312-tf216")
+    assert said.inner_text() == "This is one version: choose another one."
+    assert page.locator("#choice-facts dt").count() == 0
+
+
+def test_an_address_of_no_two_versions_is_no_error(visit: Callable[..., Any]) -> None:
+    """A version that the page does not have leaves the first choice."""
+    page = visit("#choice~py312-tf216~nothing")
+    assert page.locator("#to").input_value() == "py313-tf221"
+
+
+def test_every_pair_has_an_answer(visit: Callable[..., Any]) -> None:
+    """Each two versions that were measured: 22 of the 24, in both directions."""
+    page = visit()
+    names = page.eval_on_selector_all("#from option", "all => all.map((it) => it.value)")
+    assert len(names) == 22
+    page.evaluate("""() => { window.told = new Set();
+      for (const a of from.options) for (const b of to.options) { a.selected = true; b.selected = true; tellChoice();
+        told.add(document.getElementById("choice-said").textContent); } }""")
+    assert page.evaluate("told.size") == 22 * 21 + 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_telephone_has_no_page_to_push(visit: Callable[..., Any], scheme: str) -> None:
     """At 400 pixels the page is no wider, whatever is unfolded: its tables scroll in boxes of their own."""
@@ -186,6 +222,10 @@ def test_a_telephone_has_no_page_to_push(visit: Callable[..., Any], scheme: str)
 def test_a_telephone_shows_the_news(visit: Callable[..., Any]) -> None:
     """At 400 pixels the columns that are compared with the predecessor can be seen without scrolling sideways."""
     page = visit(viewport=NARROW)
+    # On the first screen the largest effect, and the choice of two versions; below it their news.
+    for place in ("h1", "#from", "#to"):
+        assert page.locator(place).bounding_box()["y"] < NARROW["height"]
+    assert page.locator("#choice-facts dt").all_inner_texts()[:4] == ["bits", "accuracy", "loss", "time"]
     for name in ("bits", "accuracy", "loss", "time"):
         head = page.locator(".grid thead th", has_text=name).bounding_box()
         assert head["x"] + head["width"] <= NARROW["width"], name
@@ -210,8 +250,9 @@ def test_without_scripts_the_page_is_whole(visit: Callable[..., Any]) -> None:
     page = visit(java_script_enabled=False)
     assert not page.locator("#theme").is_visible()
     assert not page.locator("#find").is_visible()
+    assert not page.locator("#choice").is_visible()
     assert page.locator("[data-row]").count() == 24
-    page.locator("summary", has_text="py312-tf216").click()
+    page.locator("#versions ~ details > summary", has_text="TensorFlow 2.16 with Keras 3.0").click()
     assert page.locator("#v-py312-tf216-contracts").is_visible()
 
 

@@ -32,9 +32,9 @@ def report(
 ) -> None:
     """Write a page that shows what changed between versions.
 
-    The page is self-contained. Each version is shown next to its predecessor, with what `compare` says of the two. A
-    page that this command made is replaced; any other file is left alone. Exit status: 0 written, whatever the page
-    says, 2 bad usage or bad input.
+    The page is self-contained. Each version is compared with the one before, and any two versions can be chosen, with
+    what `compare` says of the two. A page that this command made is replaced; any other file is left alone. Exit
+    status: 0 written, whatever the page says, 2 bad usage or bad input.
     """
     from mnist_bench.records.serial import list_json
     from mnist_bench.versions.report.collection import load_collection, make_collection

@@ -13,8 +13,9 @@ from mnist_bench.show.text import escape_markdown, format_code
 from mnist_bench.timing.ab.records import format_ratio
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean
-from mnist_bench.versions.report.headline import format_change
-from mnist_bench.versions.report.page import LEGEND, format_letter, list_sections, plot_metric
+from mnist_bench.versions.report.headline import count, format_change, format_costs
+from mnist_bench.versions.report.names import join_names
+from mnist_bench.versions.report.page import GLOSSARY, LEGEND, format_letter, list_sections, plot_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,10 +28,10 @@ __all__ = ["MARK", "draw_picture", "format_results", "make_stamp", "write_docs"]
 MARK = "Written by mnist-bench matrix report from the versions' records"
 _FORMER_MARK = MARK.replace("matrix report", "report")  # the command had another name; its files may be replaced, too
 _READING = """The checks from structure to reproducibility judge a version alone. From bits on, a version is compared
-with its predecessor: the nearest older version that differs in one thing. A field shows the worst verdict of its
-checks."""
+with the version before: the nearest older version that differs in one thing. A field shows the worst verdict of its
+checks. Versions of the same bits share their seeds."""
 _COMMANDS = """    mnist-bench matrix run                     # measures what is missing
-    mnist-bench matrix pairs                   # times each version against its predecessor, on a quiet machine
+    mnist-bench matrix pairs                   # times each version against the one before, on a quiet machine
     mnist-bench matrix report --docs docs      # this page and its picture
     mnist-bench matrix report --out FILE.html  # the whole report, with the details of each version"""
 _LAB = "mlp"  # the lab in the picture: the frozen shuffle costs it most
@@ -56,14 +57,15 @@ def format_results(findings: Findings) -> str:
     parts = [
         f"<!-- {MARK}: do not edit it. -->",
         "# What changed between TensorFlow, Keras and Python versions",
-        f"**{escape_markdown(findings.headline.sentence)}**",
+        f"**{escape_markdown(findings.headline.findings[0])}**",
     ]
     if not findings.rows:
         parts.append("There are no records in `baselines/versions` yet: `mnist-bench matrix run` makes them.")
         return "\n\n".join(parts) + "\n"
     parts += [
+        *_list(findings.headline.findings[1:]),
         *map(escape_markdown, findings.headline.support),
-        "\n".join(f"- {escape_markdown(f'{figure.value} {figure.label}')}" for figure in findings.headline.figures),
+        *_list(f"{figure.value} {figure.label}" for figure in findings.headline.figures),
         *_show_picture(findings),
         "## Every version, every check",
         _READING,
@@ -72,7 +74,8 @@ def format_results(findings: Findings) -> str:
             for title, rows in list_sections(findings.rows)
             for text in (f"### {title}", _tell_rows(rows, findings))
         ),
-        "\n".join(f"- {word}: {meaning}" for word, _, meaning in LEGEND),
+        "### What the words mean",
+        "\n".join(f"- {word}: {escape_markdown(meaning)}" for word, meaning in _list_words()),
         *_tell_bits(findings),
         *_tell_accuracy(findings),
         *_tell_costs(findings),
@@ -109,6 +112,18 @@ def _show_picture(findings: Findings) -> Iterator[str]:
         yield "Small marks are seeds, large marks means with their 95% intervals. The same bits share a row."
 
 
+def _list_words() -> Iterator[tuple[str, str]]:
+    yield from ((word, meaning) for word, _, meaning in LEGEND)
+    yield from GLOSSARY
+
+
+def _list(lines: Iterable[str]) -> Iterator[str]:
+    """Yield a list of lines, or nothing if there are none."""
+    text = "\n".join(f"- {escape_markdown(line)}" for line in lines)
+    if text:
+        yield text
+
+
 def _tell_rows(rows: Sequence[VersionRow], findings: Findings) -> str:
     table = []
     for row in rows:
@@ -116,8 +131,9 @@ def _tell_rows(rows: Sequence[VersionRow], findings: Findings) -> str:
         words = [row.cells[group].word if group in row.cells else "" for group in findings.groups]
         if status in ("failed", "planned"):
             words = ["NOT MEASURED" if status == "planned" else "FAILED", *[""] * (len(words) - 1)]
-        table.append([row.name, spec.tensorflow, row.record.keras, *words])
-    return _make_table(["version", "TensorFlow", "Keras", *findings.groups], table, code=1)
+        on_python = f", Python {spec.python}" if row.axis == "python" else ""
+        table.append([f"{spec.tensorflow}, {row.record.keras}{on_python}", *words, row.name])
+    return _make_table(["TensorFlow, Keras", *findings.groups, "record"], table)
 
 
 def _tell_bits(findings: Findings) -> Iterator[str]:
@@ -132,9 +148,9 @@ def _tell_bits(findings: Findings) -> Iterator[str]:
     for column in findings.bit_groups:
         parts.setdefault(str(column.groups), []).append(f"{column.lab} by {column.method}")
     yield _make_table(
-        ["lab and method", "bits", "versions"],
+        ["lab and method", "bits", "versions: TensorFlow/Keras"],
         [
-            [", ".join(columns), format_letter(place), ", ".join(names)]
+            [", ".join(columns), format_letter(place), ", ".join(findings.name(name).brief for name in names)]
             for key, columns in parts.items()
             for place, names in enumerate(groups[key])
         ],
@@ -169,10 +185,11 @@ def _tell_costs(findings: Findings) -> Iterator[str]:
     for regression, costs in findings.costs.values():
         yield f"## {regression.title[:1].upper()}{regression.title[1:]}"
         link = f" [Where it is discussed]({regression.link})." if regression.link else ""
-        yield f"{escape_markdown(regression.reason)}{link}"
+        yield f"{escape_markdown(' '.join([regression.reason, *format_costs(costs)]))}{link}"
+        having = join_names(findings.name(name).full for name in regression.having)
         yield (
-            f"Found by {format_code(regression.check)} in {len(regression.having)} versions, "
-            f"{f'from {regression.since} on' if regression.since else ', '.join(regression.having)}; "
+            f"Found by {format_code(regression.check)} in {count(len(regression.having), 'version')}, "
+            f"{f'from {regression.since} on' if regression.since else escape_markdown(having)}; "
             f"the check holds in {len(regression.lacking)}."
         )
         if costs:
@@ -197,7 +214,7 @@ def _tell_costs(findings: Findings) -> Iterator[str]:
 
 
 def _tell_times(findings: Findings) -> Iterator[str]:
-    yield "## Time, each version compared with its predecessor"
+    yield "## Time, each version compared with the version before"
     pairs = findings.collection.pairs
     if not pairs:
         yield "Not measured."
@@ -211,8 +228,8 @@ def _tell_times(findings: Findings) -> Iterator[str]:
         ["version", "compared with", "verdict", "wall clock", "processor time", "workload"],
         [
             [
-                name,
-                pair.python_a,
+                findings.name(name).short,
+                findings.name(pair.python_a).short,
                 pair.verdict,
                 format_ratio(pair.wall),
                 format_ratio(pair.cpu),
@@ -220,12 +237,9 @@ def _tell_times(findings: Findings) -> Iterator[str]:
             ]
             for name, pair in pairs.items()
         ],
-        code=2,
     )
 
 
-def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, code: int = 0) -> str:
-    """Return a table; the first columns, as many as `code` says, are code."""
-    cells = ([*map(format_code, row[:code]), *map(escape_markdown, row[code:])] for row in rows)
-    lines = [head, ["---"] * len(head), *cells]
+def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *(map(escape_markdown, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups, find_groups
 from mnist_bench.versions.records import SeedResults
 from mnist_bench.versions.report.collection import Collection
 from mnist_bench.versions.report.headline import Headline, make_headline
+from mnist_bench.versions.report.names import Products, name_products
 from mnist_bench.versions.report.regressions import Cost, Regression, find_regressions, list_trained, measure_costs
+from mnist_bench.versions.report.sharing import Sharing, share_trainings
 from mnist_bench.versions.report.table import VersionRow, list_groups, make_rows
 
 if TYPE_CHECKING:
@@ -20,9 +23,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["Findings", "Trained", "collect_findings", "describe_versions", "find_mark", "format_mean", "list_some"]
-
-_SOME = 8  # names that a sentence holds
+__all__ = ["Findings", "Trained", "collect_findings", "describe_versions", "find_mark", "format_mean"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Findings:
         mark: What the pictures mark, such as `frozen shuffle`; "" if nothing is broken.
         trained: The samples of accuracy and loss, lab by lab.
         headline: The top.
+        name: Names the products of a version.
+        sharing: The records, and the trainings that versions of the same bits share.
     """
 
     collection: Collection
@@ -67,11 +70,16 @@ class Findings:
     mark: str
     trained: list[Trained]
     headline: Headline
+    name: Callable[[str], Products]
+    sharing: Sharing
 
 
 def collect_findings(collection: Collection) -> Findings:
     """Judge and gather all that a page says of these records."""
-    rows, bit_groups = make_rows(collection), find_groups(collection.records)
+    bit_groups = find_groups(collection.records)
+    sharing = share_trainings(collection.records, bit_groups)
+    rows = make_rows(collection, sharing)
+    name = name_products(collection.records)
     regressions = find_regressions(collection.records)
     costs = {
         regression.check: (regression, measure_costs(regression, collection.records)) for regression in regressions
@@ -85,7 +93,9 @@ def collect_findings(collection: Collection) -> Findings:
         costs=costs,
         mark=marked.title if marked else "",
         trained=list(_collect_trained(collection, bit_groups, marked)),
-        headline=make_headline(rows, bit_groups, costs, collection.pairs),
+        headline=make_headline(rows, bit_groups, costs, collection.pairs, name),
+        name=name,
+        sharing=sharing,
     )
 
 
@@ -105,12 +115,6 @@ def format_mean(values: Sequence[float | None]) -> str:
     text = format_spread(finite, (interval.low, interval.high)) if varied else format_spread(finite[:1])
     diverged = len(values) - len(finite)
     return f"{text}, not finite in {diverged}" if diverged else text
-
-
-def list_some(names: Sequence[str]) -> str:
-    """Return the names, or the first of them and how many more there are."""
-    more = f" and {len(names) - _SOME} more" if len(names) > _SOME else ""
-    return ", ".join(names[:_SOME]) + more
 
 
 def describe_versions(records: Sequence[VersionRecord]) -> str:

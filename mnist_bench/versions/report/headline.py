@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from mnist_bench.timing.ab.records import format_ratio
+from mnist_bench.records.config import Case
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
-from mnist_bench.versions.releases import MATRIX, find_version
-from mnist_bench.versions.report.table import Tone
+from mnist_bench.versions.releases import MATRIX
+from mnist_bench.versions.report.names import Products, join_names
+from mnist_bench.versions.report.steps import make_step, say_step
+from mnist_bench.versions.report.table import Tone, is_measured
+from mnist_bench.versions.upgrade.answer import name_lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mnist_bench.stats.intervals import Interval
     from mnist_bench.timing.ab.records import AbRecord
@@ -20,12 +23,24 @@ if TYPE_CHECKING:
     from mnist_bench.versions.report.regressions import Cost, Regression
     from mnist_bench.versions.report.table import VersionRow
 
-__all__ = ["Headline", "KeyFigure", "count", "format_change", "make_headline"]
+    Namer: TypeAlias = Callable[[str], Products]
+
+__all__ = [
+    "Headline",
+    "KeyFigure",
+    "count",
+    "format_change",
+    "format_cost",
+    "format_costs",
+    "is_whole",
+    "make_headline",
+    "pick_cost",
+    "say_fault",
+]
 
 # A check that fails, as a person would say it.
 _PLAIN = {"contract/new-order": "training visits the samples in the same order in every epoch"}
-_NAMED = 2  # versions that the sentence names
-_JUDGED = ("accuracy", "loss", "time")  # the groups in which a version is worse than its predecessor
+_NAMED = 3  # versions that a sentence names
 
 
 @dataclass(frozen=True)
@@ -43,15 +58,20 @@ class Headline:
     Attributes:
         tone: `bad` if something regressed that no list knows, else `known`, else `open` if questions are open, else
             `good`.
-        sentence: What changed, in plain words.
-        support: What a reader of the sentence has to know as well.
+        findings: What changed, in plain words: a sentence each, the largest effect first.
+        support: What a reader of the findings has to know as well.
         figures: Three or four numbers.
     """
 
     tone: Tone
-    sentence: str
+    findings: list[str]
     support: list[str]
     figures: list[KeyFigure]
+
+    @property
+    def sentence(self) -> str:
+        """All findings, one after the other."""
+        return " ".join(self.findings)
 
 
 def make_headline(
@@ -59,6 +79,7 @@ def make_headline(
     groups: Sequence[BitGroups],
     costs: Mapping[str, tuple[Regression, Sequence[Cost]]],
     pairs: Mapping[str, AbRecord],
+    name: Namer,
 ) -> Headline:
     """Sum up the records.
 
@@ -67,29 +88,28 @@ def make_headline(
         groups: Which versions end in the same bits.
         costs: The regressions of the checks with their costs, by check.
         pairs: The comparisons of times.
+        name: Names the products of a version.
     """
-    regressions = [regression for regression, _ in costs.values()]
-    fresh = [regression for regression in regressions if not regression.known]
-    known = [regression for regression in regressions if regression.known]
-    worse = [(row, group) for row in rows for group in _JUDGED if row.cells[group].word == "REGRESSED"]
+    fresh = [regression for regression, _ in costs.values() if not regression.known]
+    known = [(regression, told) for regression, told in costs.values() if regression.known]
+    worse = list(_say_worse(rows, name)) + list(_say_slower(pairs, name))
     cells = [cell for row in rows if row.record.status != "failed" for cell in row.cells.values()]
     unanswered = sum(cell.tone == "open" for cell in cells)
     missing = sum(cell.word == "NOT MEASURED" for cell in cells)
-    by_name = {row.name: row for row in rows}
-    said = [_say_regression(regression, by_name) for regression in fresh]
-    said += _say_worse(worse, by_name, pairs)
-    said += [_say_regression(regression, by_name) for regression in known]
+    said = [*(_say_regression(regression, name) for regression in fresh), *worse]
+    said += [_say_regression(regression, name) + _say_cost(told) for regression, told in known]
     alone = not any(row.base for row in rows)
-    partly = [row for row in rows if not _is_whole(row)]
-    doubt, measured = bool(unanswered or alone or missing or partly), any(map(_is_measured, rows))
-    rest = _say_rest(found=bool(said), doubt=doubt, measured=measured)
+    partly = [row for row in rows if not is_whole(row)]
+    doubt, measured = bool(unanswered or alone or missing or partly), any(is_measured(row.record) for row in rows)
+    said.append(_say_rest(found=bool(said), doubt=doubt, measured=measured))
     support = list(_say_support(rows, unanswered, missing))
     if partly and measured:
-        names = ", ".join(_name_products(row.name, by_name) for row in partly[:_NAMED])
-        more = f" and {len(partly) - _NAMED} more" if len(partly) > _NAMED else ""
-        support.append(f"Not installed, or not trained with every lab: {names}{more}.")
+        names = [name(row.name).full for row in partly]
+        names = [*names[:_NAMED], f"{len(names) - _NAMED} more"] if len(names) > _NAMED + 1 else names
+        support.append(f"Measured in part, or not at all: {join_names(names)}.")
     tone: Tone = "bad" if fresh or worse else "known" if known else "open" if doubt or not measured else "good"
-    return Headline(tone, f"{'. '.join([*said, rest])}.", support, list(_make_figures(rows, groups, costs, pairs)))
+    findings = [f"{sentence}." for sentence in said]
+    return Headline(tone, findings, support, list(_make_figures(rows, groups, costs, pairs)))
 
 
 def count(number: int, noun: str) -> str:
@@ -114,43 +134,65 @@ def _format_interval(change: Interval, metric: str) -> tuple[str, str]:
     return estimate, f"({low} to {high})"
 
 
-def _name_products(name: str, rows: Mapping[str, VersionRow]) -> str:
-    """Return the products of a version, such as `TensorFlow 2.19.1 with Keras 3.9.0`; its name if they are unknown."""
-    if name in rows:
-        record, on_python = rows[name].record, rows[name].axis == "python"
-        python = f" on Python {record.version.python}" if on_python else ""
-        return f"TensorFlow {record.version.tensorflow} with Keras {record.keras}{python}"
-    if name in MATRIX:  # a predecessor without a record
-        spec = find_version(name)
-        return f"TensorFlow {spec.tensorflow} with Keras {spec.keras}"
-    return name
+def format_cost(cost: Cost) -> str:
+    """Return what a regression costs in accuracy; a loss that the interval does not prove is an upper bound."""
+    low, high = (-100 * end for end in (cost.change.high, cost.change.low))
+    if low > 0:
+        points = f"{-100 * cost.change.estimate:.2f} points of test accuracy ({low:.2f} to {high:.2f})"
+        return f"costs {_name(cost.lab)} {points}"
+    if high < 0:
+        return f"costs {_name(cost.lab)} no test accuracy"
+    return f"costs {_name(cost.lab)} at most {high:.2f} points of test accuracy, not proven here"
 
 
-def _say_regression(regression: Regression, rows: Mapping[str, VersionRow]) -> str:
+def format_costs(costs: Sequence[Cost]) -> Iterator[str]:
+    """Yield sentences on what a regression costs in accuracy: each proven loss, and one on all that are not proven."""
+    accuracy = [cost for cost in costs if cost.metric == "accuracy"]
+    unproven = [cost for cost in accuracy if cost.change.low <= 0 <= cost.change.high]
+    yield from (f"It {format_cost(cost)}." for cost in accuracy if cost not in unproven)
+    if unproven:
+        most = join_names(f"{-100 * cost.change.low:.2f} ({_name(cost.lab)})" for cost in unproven)
+        yield f"A loss of test accuracy is not proven here: it is at most {most} points."
+
+
+def say_fault(regression: Regression) -> str:
+    """Return what is wrong, as a person would say it."""
+    title = f" ({regression.title})" if regression.known else ""
+    return _PLAIN.get(regression.check, f"{regression.check} fails") + title
+
+
+def _say_regression(regression: Regression, name: Namer) -> str:
     """Return in words which versions have a regression."""
-    title = f", the {regression.title}" if regression.known else ""
-    fault = _PLAIN.get(regression.check, f"{regression.check} fails") + title
+    fault = say_fault(regression)
     if regression.since:
         return f"From {regression.since} on, {fault}"
     if not regression.lacking and not regression.unknown:
         return f"In every version {fault}"
-    names = [_name_products(name, rows) for name in regression.having]
-    if len(names) > _NAMED + 1:
-        names = [*names[:_NAMED], f"{len(names) - _NAMED} more"]
-    return f"In {', '.join(names[:-1])}{' and ' if names[1:] else ''}{names[-1]} {fault}"
+    return f"In {join_names(name(key).full for key in regression.having)} {fault}"
 
 
-def _say_worse(
-    worse: Sequence[tuple[VersionRow, str]], rows: Mapping[str, VersionRow], pairs: Mapping[str, AbRecord]
-) -> list[str]:
-    """Return which versions are worse than their predecessors in a verdict; the first two by name."""
-    said = []
-    for row, group in worse[:_NAMED]:
-        base = pairs[row.name].python_a if group == "time" else row.base
-        fault = "is slower than" if group == "time" else f"has a worse {group} than"
-        said.append(f"{_name_products(row.name, rows)} {fault} {_name_products(base, rows) if base else 'the lab'}")
-    more = len(worse) - len(said)
-    return [*said, *([f"There {'is' if more == 1 else 'are'} {count(more, 'more such verdict')}"] if more else [])]
+def _say_cost(costs: Sequence[Cost]) -> str:
+    """Return the cost of a known regression as the rest of its sentence, of the lab that the figures name."""
+    told = pick_cost(costs)
+    return f", which {format_cost(told)}" if told else ""
+
+
+def _say_worse(rows: Sequence[VersionRow], name: Namer) -> Iterator[str]:
+    """Yield each version whose accuracy or loss is worse than that of the version before."""
+    for row in rows:
+        words = [metric for metric in ("accuracy", "loss") if row.cells[metric].word == "REGRESSED"]
+        if words and row.base:
+            verb = f"has a worse test {' and '.join(words)} than"
+            yield name(row.name).compare(name(row.base), verb)
+        elif words:
+            yield f"{name(row.name).full} has a worse test {' and '.join(words)} than the lab"
+
+
+def _say_slower(pairs: Mapping[str, AbRecord], name: Namer) -> Iterator[str]:
+    """Yield each version that is slower than the one before, the slowest step first."""
+    slower = [pair for pair in pairs.values() if pair.verdict == "slower"]
+    for pair in sorted(slower, key=lambda pair: -pair.wall.estimate):
+        yield say_step(make_step(pair), name)
 
 
 def _say_rest(*, found: bool, doubt: bool, measured: bool) -> str:
@@ -184,40 +226,64 @@ def _make_figures(
     costs: Mapping[str, tuple[Regression, Sequence[Cost]]],
     pairs: Mapping[str, AbRecord],
 ) -> Iterator[KeyFigure]:
-    failed = sum(row.record.status == "failed" for row in rows)
-    more = f", {failed} could not be installed" if failed else ""
-    yield KeyFigure(f"{sum(map(_is_measured, rows))} of {len(rows)}", f"versions measured{more}")
+    yield _count_versions(rows)
     fits = [column for column in groups if column.method == FIT]
     if fits:
         best = next((column for column in fits if column.lab == "mlp"), fits[0])
-        label = f"different results, bit for bit, of {sum(map(len, best.groups))} versions ({best.lab}, fit)"
+        label = f"different results, bit for bit, of {sum(map(len, best.groups))} versions ({_name(best.lab)}, fit)"
         yield KeyFigure(str(len(best.groups)), label)
     yield from _tell_cost(costs.values())
     if pairs:
         slower = [pair for pair in pairs.values() if pair.verdict == "slower"]
-        worst = max(pairs.values(), key=lambda pair: pair.wall.estimate)
-        name = _name_products(worst.python_b, {row.name: row for row in rows})
-        label = f"versions slower than the one before; the largest step {format_ratio(worst.wall)}, to {name}"
+        amounts = sorted(100 * (pair.wall.estimate - 1) for pair in slower)
+        by = f", by {amounts[0]:.0f}{f' to {amounts[-1]:.0f}' if amounts[1:] else ''}%" if amounts else ""
+        label = f"versions train slower than the one before{by}"
         yield KeyFigure(f"{len(slower)} of {len(pairs)}", label)
     else:
-        yield KeyFigure("–", "times compared with the predecessor: not measured")  # noqa: RUF001 - a dash
+        yield KeyFigure("–", "times compared with the version before: not measured")  # noqa: RUF001 - a dash
+
+
+def _count_versions(rows: Sequence[VersionRow]) -> KeyFigure:
+    """Return how many versions are complete, and how many of the others are partial, failed or not run."""
+    names = {row.name for row in rows}
+    # The matrix has versions without a record, too. Records of versions that are all a user's own are no part of it.
+    without = [name for name in MATRIX if name not in names] if names & set(MATRIX) else []
+    complete, failed = sum(map(is_whole, rows)), sum(row.record.status == "failed" for row in rows)
+    partial = sum(is_measured(row.record) for row in rows) - complete
+    others = {
+        "in part": partial,
+        "could not be installed": failed,
+        "not run": len(without) + len(rows) - complete - partial - failed,
+    }
+    more = "".join(f", {number} {text}" for text, number in others.items() if number)
+    return KeyFigure(f"{complete} of {len(rows) + len(without)}", f"versions measured completely{more}")
 
 
 def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[KeyFigure]:
     """Yield what the first regression that has a cost costs the mlp."""
     for regression, all_costs in costs:
-        told = [cost for cost in all_costs if cost.metric == "accuracy"]
-        if told:
-            cost = next((cost for cost in told if cost.lab == "mlp"), told[0])
+        cost = pick_cost(all_costs)
+        if cost:
             value, ends = _format_interval(cost.change, "accuracy")
-            yield KeyFigure(value, f"points of {cost.lab} accuracy with the {regression.title} {ends}")
+            points = f"points of accuracy of {_name(cost.lab)}"
+            if cost.change.low <= 0 <= cost.change.high:
+                label = f"{points} lost to the {regression.title}, not proven here: {value} {ends}"
+                yield KeyFigure(f"≤ {-100 * cost.change.low:.2f}", label)
+            else:
+                yield KeyFigure(value, f"{points} with the {regression.title} {ends}")
             return
 
 
-def _is_whole(row: VersionRow) -> bool:
-    """Return whether a version could be measured, and was trained with every lab."""
-    return _is_measured(row) and {results.lab for results in row.record.accuracy} >= LABS.keys()
+def _name(lab: str) -> str:
+    return name_lab(Case(lab, FIT))
 
 
-def _is_measured(row: VersionRow) -> bool:
-    return row.record.status in ("measured", "partial")
+def pick_cost(costs: Sequence[Cost]) -> Cost | None:
+    """Return the cost in accuracy of the mlp, or of the first lab that has one."""
+    told = [cost for cost in costs if cost.metric == "accuracy"]
+    return next((cost for cost in told if cost.lab == "mlp"), told[0] if told else None)
+
+
+def is_whole(row: VersionRow) -> bool:
+    """Return whether everything of a version could be measured, and it was trained with every lab."""
+    return row.record.status == "measured" and {results.lab for results in row.record.accuracy} >= LABS.keys()

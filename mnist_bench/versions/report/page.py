@@ -8,24 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.show.drawing import draw_svg, embed
 from mnist_bench.show.page import render
+from mnist_bench.stats.ratios import BOUND
 from mnist_bench.timing.ab.records import VERDICTS, format_ratio
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import explain_machines
+from mnist_bench.versions.notes import note_environments
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report import plots
-from mnist_bench.versions.report.findings import format_mean, list_some
-from mnist_bench.versions.report.headline import count, format_change
+from mnist_bench.versions.report.choices import Chooser, pack_choices
+from mnist_bench.versions.report.facts import explain_move
+from mnist_bench.versions.report.findings import format_mean
+from mnist_bench.versions.report.headline import count, format_change, format_costs
+from mnist_bench.versions.report.names import join_names
 from mnist_bench.versions.report.plots import Sample
 from mnist_bench.versions.report.table import COMPARED, TONES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.report.findings import Findings, Trained
+    from mnist_bench.versions.report.names import Products
     from mnist_bench.versions.report.table import VersionRow
 
-__all__ = ["LEGEND", "PAGE_MARKS", "draw_pictures", "format_letter", "format_page", "list_sections"]
+__all__ = ["GLOSSARY", "LEGEND", "PAGE_MARKS", "draw_pictures", "format_letter", "format_page", "list_sections"]
 
 _GENERATOR = "mnist-bench matrix report"
 # The command knows its own pages by these; it had another name before.
@@ -38,15 +45,39 @@ AXES = {
 # The signs tell the words apart for readers who do not see the colours.
 SIGNS = {"good": "✓ ", "known": "◆ ", "bad": "✗ ", "open": "? ", "moved": "≠ ", "none": ""}
 LEGEND = [
-    ("IDENTICAL", "good", "the same bits: nothing can have got worse"),
-    ("PASS", "good", "the bound holds"),
+    ("IDENTICAL", "good", "the same bits as the version before: nothing can be worse"),
+    ("PASS", "good", "not worse: the bound of the check holds"),
     ("BETTER", "known", "better beyond chance by more than the margin: suspicious, unless it is explained"),
-    ("KNOWN", "known", "a regression on the reviewed list"),
-    ("REGRESSED", "bad", "worse, and not by chance"),
-    ("MOVED", "moved", "other bits: if trainings end in other weights, statistics judge accuracy and loss"),
-    ("INCONCLUSIVE", "open", "no answer, and so not green"),
+    ("KNOWN", "known", "a defect on the reviewed list of known regressions"),
+    ("REGRESSED", "bad", "worse, and chance does not explain it"),
+    ("MOVED", "moved", "other bits, which need not be worse: accuracy and loss have verdicts of their own"),
+    ("INCONCLUSIVE", "open", "no answer: too few seeds, or a check did not finish; so not green"),
     ("FAILED", "open", "could not be measured"),
+    ("NOT MEASURED", "none", "not measured yet"),
     ("FIRST", "none", "no older version to compare with"),
+]
+GLOSSARY = [
+    (
+        "version before",
+        "the nearest older version that differs in one thing: TensorFlow with its Keras, Keras or Python",
+    ),
+    ("bits", "the weights after every stage of a training, compared as numbers with all their digits"),
+    ("seed", "one training; all its random numbers follow from the seed"),
+    ("points", "hundredths of the test accuracy: from 97.6% to 97.5% is a loss of 0.1 points"),
+    ("(9 to 33%)", "an interval that holds the true value, with a confidence of 95% or more"),
+    ("not proven here", "the interval includes 0: the change may be chance"),
+    ("same", f"of times: the interval lies within {BOUND:.0%} of the other version's time"),
+    ("slower, faster", "of times: the interval excludes 0, and is not within that band"),
+    ("fit, graph, epoch", "Keras's own training; graph and epoch are two ways to call it, which end in the same bits"),
+    ("fused", "a training of this package, one compiled function an epoch"),
+]
+_MORE_WORDS = [
+    ("NOT WORSE", "good", "the checks that fail do so in both versions: an old defect"),
+    (
+        "IN STEPS",
+        "open",
+        "two versions that were not timed against each other, but over the versions between; no verdict",
+    ),
 ]
 _CONTENTS = {
     "matrix": "Verdicts",
@@ -73,18 +104,22 @@ def format_page(findings: Findings) -> str:
         generator=_GENERATOR,
         dataset=next(datasets, None),
         sections=list_sections(findings.rows),
-        machines=_list_machines(findings.rows),
+        machines=_list_machines(findings.rows, findings.name),
         samples=findings.trained,
         labs=list(LABS),
         pictures=pictures,
         notes=notes,
         mark=findings.mark,
-        legend=LEGEND,
+        legend=[*LEGEND, *_MORE_WORDS],
+        glossary=GLOSSARY,
+        choices=_pack(findings),
+        name=findings.name,
         signs=SIGNS,
         verdict_tones={word: TONES.get(verdict.value, "open") for word, verdict in VERDICTS.items()},
         contents=[(name, text) for name, text in _CONTENTS.items() if name != "regressions" or findings.costs],
         anchor=lambda *words: "-".join(["v", *words]),
-        **{tool.__name__: tool for tool in (count, format_change, format_ratio, format_mean, list_some)},
+        **{tool.__name__: tool for tool in (count, format_change, format_costs, format_ratio, format_mean)},
+        **{tool.__name__: tool for tool in (join_names, list_differences, list_moves, cut_figure, cut_reason)},
         **{tool.__name__: tool for tool in (format_letter, list_stages, describe_environment, format_commands)},
     )
 
@@ -113,8 +148,9 @@ def draw_pictures(findings: Findings) -> tuple[dict[str, str], list[str]]:
             pictures[name] = _draw(draw, name, f"Validation {metric} of {lab} by epoch", (5.6, 3.2))
     pairs = dict(list(findings.collection.pairs.items())[-plots.MOST :])
     if pairs:
-        draw, size = functools.partial(plots.plot_ratios, pairs), plots.measure_rows(len(pairs))
-        pictures["ratios"] = _draw(draw, "ratios", "Each version's time over its predecessor's", size)
+        named = {findings.name(key).short: pair for key, pair in pairs.items()}
+        draw, size = functools.partial(plots.plot_ratios, named), plots.measure_rows(len(pairs))
+        pictures["ratios"] = _draw(draw, "ratios", "Each version's time over that of the version before", size)
     return pictures, notes
 
 
@@ -134,6 +170,47 @@ def format_letter(place: int) -> str:
     return chr(ord("A") + place % 26) + (str(place // 26) if place >= 26 else "")  # noqa: PLR2004 - letters
 
 
+def list_differences(row: VersionRow, records: Mapping[str, VersionRecord]) -> Iterator[str]:
+    """Yield in what the software of a version and its size differ from those of the version before."""
+    if row.base is not None:
+        yield from note_environments(records[row.base], row.record)
+
+
+def list_moves(row: VersionRow, records: Mapping[str, VersionRecord]) -> list[str]:
+    """Return where the bits part from those of the version before, each once."""
+    if row.base is None or row.compared is None:
+        return []
+    cases: dict[str, list[str]] = {}
+    for case, reason in row.compared.moved.items():
+        told = explain_move(case, records[row.base], row.record) or reason
+        cases.setdefault(told, []).append(f"{case.lab} by {case.engine}")
+    return [f"{join_names(names)}: {told}" for told, names in cases.items()]
+
+
+def cut_figure(result: CheckResult, row: VersionRow) -> str:
+    """Return the figure of a result; "" if it is the stage at which the bits part, which `list_moves` has told."""
+    return "" if row.compared and result.figure in row.compared.moved.values() else result.figure
+
+
+def cut_reason(result: CheckResult, row: VersionRow) -> str:
+    """Return the evidence of a result without the stage at which the bits part, which `list_moves` has told."""
+    reasons = {str(case): reason for case, reason in row.compared.moved.items()} if row.compared else {}
+    reason = reasons.get(result.case, "")
+    return result.evidence.removesuffix(reason).rstrip(" .") + "." if reason else result.evidence
+
+
+def _pack(findings: Findings) -> dict[str, Any]:
+    """Return all pairs of versions for the page's script, and the pair that is shown first."""
+    collection = findings.collection
+    packed = pack_choices(Chooser(findings.sharing, collection.pairs, findings.costs, findings.name))
+    keys = [key for key, _ in packed["names"]]
+    # The newest TensorFlow with the Keras of its time, from the last version without the first defect.
+    newest = [key for key in keys if collection.axes[key] == "tensorflow"] or keys
+    lacking = [key for regression, _ in findings.costs.values() for key in regression.lacking if key in keys]
+    first = [keys.index(lacking[-1] if lacking else keys[0]), keys.index(newest[-1])] if keys else []
+    return {**packed, "signs": SIGNS, "first": first}
+
+
 def list_stages(record: VersionRecord) -> list[dict[str, Any]]:
     """Return the stages of a record's probes in the order of training, each with its digest in every probe."""
     digests = [{stage.name: stage.digest[:8] for stage in probe.stages} for probe in record.probes]
@@ -147,7 +224,7 @@ def describe_environment(record: VersionRecord) -> Iterator[tuple[str, str]]:
         seconds = f", made in {record.install.seconds:.0f} s" if record.install.seconds is not None else ""
         yield "size", f"{record.install.bytes / 1e9:.2f} GB{seconds}"
     if record.imports:
-        yield "import", ", ".join(f"{seconds:.2f} s" for seconds in record.imports)
+        yield "import, this version alone", ", ".join(f"{seconds:.2f} s" for seconds in record.imports)
     if environment := record.environment:
         names = {"tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "python": "Python"}
         yield "software", ", ".join(f"{name} {getattr(environment, field)}" for field, name in names.items())
@@ -181,8 +258,8 @@ def _draw(draw: Callable[[Any], Any], name: str, description: str, size: tuple[f
     return embed(plots.let_page_colour(draw_svg(draw, size=size)), f"p-{name}", description)
 
 
-def _list_machines(rows: Sequence[VersionRow]) -> list[tuple[str, str]]:
+def _list_machines(rows: Sequence[VersionRow], name: Callable[[str], Products]) -> list[tuple[str, str]]:
     """Return the versions whose bits cannot be compared with the first version's, and why."""
     measured = [row for row in rows if row.record.environment]
-    reasons = ((row.name, explain_machines(measured[0].record, row.record)) for row in measured)
+    reasons = ((name(row.name).short, explain_machines(measured[0].record, row.record)) for row in measured)
     return [(name, why) for name, why in reasons if why]

@@ -77,7 +77,7 @@ def plot_cloud(samples: Sequence[Sample], title: str, ax: Axes) -> Axes:
 
 
 def plot_ratios(pairs: Mapping[str, AbRecord], ax: Axes) -> Axes:
-    """Draw each version's time over its predecessor's, on both clocks. Ratios within the band count as the same.
+    """Draw each version's time over that of the version before, on both clocks. In the band, they count as the same.
 
     Wall-clock time has marks of the first kind, processor time of the second. An interval without ends is not drawn.
     """
@@ -89,7 +89,7 @@ def plot_ratios(pairs: Mapping[str, AbRecord], ax: Axes) -> Axes:
             if ratio.low is not None and ratio.high is not None:
                 ax.plot([ratio.low, ratio.high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
             ax.plot([ratio.estimate], [y], shape, color=colour, markersize=5)
-    return _name_rows(list(pairs), "time over the predecessor's", ax)
+    return _name_rows(list(pairs), "time over that of the version before", ax)
 
 
 def plot_curves(curves: Sequence[tuple[SeedResults, int]], metric: str, ax: Axes) -> Axes:

@@ -14,6 +14,7 @@ from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.comparison import Compared, check_disaster, compare_versions
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, Axis, find_predecessor
+from mnist_bench.versions.report.sharing import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
     from mnist_bench.versions.releases import VersionSpec
     from mnist_bench.versions.report.collection import Collection
 
-__all__ = ["COMPARED", "GROUPS", "TONES", "Cell", "Tone", "VersionRow", "list_groups", "make_rows"]
+__all__ = [
+    "COMPARED",
+    "GROUPS",
+    "TONES",
+    "Cell",
+    "Tone",
+    "VersionRow",
+    "compare_cells",
+    "is_measured",
+    "list_groups",
+    "make_rows",
+]
 
 Tone = Literal["good", "known", "bad", "open", "moved", "none"]
 
@@ -31,7 +43,10 @@ COMPARED = GROUPS[4:]  # the groups that need a predecessor
 # The group of each layer of checks that needs none.
 _LAYERS = {"contract": "contracts", **{name: name for name in ("structure", "arithmetic", "reproducibility")}}
 # The checks of the layer accuracy that say nothing of a metric. A training that is missing says something of both.
-_FOREIGN = {"accuracy": ("accuracy/loss",), "loss": ("accuracy/accuracy", "accuracy/threshold")}
+_FOREIGN = {
+    "accuracy": ("accuracy/loss", "accuracy/evaluation"),
+    "loss": ("accuracy/accuracy", "accuracy/threshold", "accuracy/classes"),
+}
 TONES: dict[str, Tone] = {"IDENTICAL": "good", "PASS": "good", "BETTER": "known", "KNOWN": "known", "REGRESSED": "bad"}
 _NOT_MEASURED, _FAILED, _FIRST, _MOVED = "NOT MEASURED", "FAILED", "FIRST", "MOVED"
 _NO_ANSWER: dict[str, Tone] = {_NOT_MEASURED: "none", _FIRST: "none", _MOVED: "moved"}
@@ -79,15 +94,23 @@ class VersionRow:
     cells: dict[str, Cell]
 
 
-def make_rows(collection: Collection) -> list[VersionRow]:
-    """Return a row for each version, in the collection's order."""
+def make_rows(collection: Collection, sharing: Sharing | None = None) -> list[VersionRow]:
+    """Return a row for each version, in the collection's order.
+
+    Args:
+        collection: The records.
+        sharing: The trainings that versions of the same bits share; none if not given.
+    """
     # A version of which nothing could be measured is no predecessor: the version before it is.
-    specs = [record.version for record in collection.records.values() if _is_measured(record)]
-    rows = []
+    specs = [record.version for record in collection.records.values() if is_measured(record)]
+    sharing, rows = sharing or Sharing(collection.records), []
     for name, record in collection.records.items():
         spec = _find_base(record.version, specs)
-        base = collection.records[spec.name] if spec else None
-        rows.append(_make_row(record, base, collection.axes[name], collection.pairs.get(name)))
+        pair = collection.pairs.get(name)
+        base, new = sharing.pair(spec.name, name) if spec else (None, record)
+        compared, cells = compare_cells(new, base, pair)
+        cells = dict(_judge_checks(record)) | cells
+        rows.append(VersionRow(name, collection.axes[name], record, spec.name if spec else None, compared, cells))
     return rows
 
 
@@ -97,7 +120,34 @@ def list_groups(rows: Iterable[VersionRow]) -> list[str]:
     return [*GROUPS, *(["other"] if other else [])]
 
 
-def _is_measured(record: VersionRecord) -> bool:
+def compare_cells(
+    record: VersionRecord, base: VersionRecord | None, pair: AbRecord | None
+) -> tuple[Compared | None, dict[str, Cell]]:
+    """Return what `compare` says of two versions, and the cells of the groups that need a second version.
+
+    Args:
+        record: The version.
+        base: The version to compare with, if there is one.
+        pair: The comparison of the times of the two.
+    """
+    compared, problem = None, ""
+    if base:
+        try:
+            compared = compare_versions(base, record)
+        except ValueError as error:  # such as trainings of another length: no answer, and so not green
+            problem = str(error)
+    if problem:
+        cells = {group: Cell("INCONCLUSIVE", problem) for group in COMPARED}
+    else:
+        cells = {"bits": _judge_bits(record, base, compared)}
+        cells |= {metric: _judge_metric(metric, record, base, compared) for metric in ("accuracy", "loss")}
+    if pair or not problem:
+        cells["time"] = _judge_time(record, base, pair)
+    return compared, cells
+
+
+def is_measured(record: VersionRecord) -> bool:
+    """Return whether anything of a version could be measured."""
     return record.status in ("measured", "partial")
 
 
@@ -111,25 +161,6 @@ def _find_base(spec: VersionSpec, specs: Sequence[VersionSpec]) -> VersionSpec |
 
 def _age(spec: VersionSpec) -> tuple[Version, Version, Version]:
     return Version(spec.tensorflow), Version(spec.keras or "0"), Version(spec.python)
-
-
-def _make_row(record: VersionRecord, base: VersionRecord | None, axis: Axis, pair: AbRecord | None) -> VersionRow:
-    compared, problem = None, ""
-    if base:
-        try:
-            compared = compare_versions(base, record)
-        except ValueError as error:  # such as trainings of another length: no answer, and so not green
-            problem = str(error)
-    cells = dict(_judge_checks(record))
-    if problem:
-        cells |= {group: Cell("INCONCLUSIVE", problem) for group in COMPARED}
-    else:
-        cells["bits"] = _judge_bits(record, base, compared)
-        cells |= {metric: _judge_metric(metric, record, base, compared) for metric in ("accuracy", "loss")}
-    if pair or not problem:
-        cells["time"] = _judge_time(record, base, pair)
-    name = record.version.name
-    return VersionRow(name, axis, record, base.version.name if base else None, compared, cells)
 
 
 def _judge_checks(record: VersionRecord) -> Iterable[tuple[str, Cell]]:
@@ -193,8 +224,7 @@ def _judge_metric(metric: str, record: VersionRecord, base: VersionRecord | None
 def _judge_time(record: VersionRecord, base: VersionRecord | None, pair: AbRecord | None) -> Cell:
     if pair:
         ratios = f"wall clock {format_ratio(pair.wall)}, processor time {format_ratio(pair.cpu)}"
-        link = "than" if pair.verdict in ("slower", "faster") else "compared with"
-        return Cell(VERDICTS[pair.verdict].value, f"{pair.verdict} {link} {pair.python_a}: {ratios}")
-    if base is None and _is_measured(record):
+        return Cell(VERDICTS[pair.verdict].value, f"{pair.verdict}: {ratios}")
+    if base is None and is_measured(record):
         return Cell(_FIRST, "no older version on its axis")
     return _make_empty(record, "pairs")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.versions.report.collection import make_collection
-from mnist_bench.versions.report.findings import collect_findings, describe_versions, format_mean, list_some
+from mnist_bench.versions.report.findings import collect_findings, describe_versions, format_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,12 +65,6 @@ def test_without_a_regression_nothing_is_marked(records: dict[str, VersionRecord
 def test_a_spread_says_what_the_values_give(values: Sequence[float | None], text: str) -> None:
     """One value has no interval, and a training that diverged is counted."""
     assert format_mean(values) == text
-
-
-def test_some_of_many_names() -> None:
-    """Eight names, and how many more there are."""
-    assert list_some(["a", "b"]) == "a, b"
-    assert list_some(list("abcdefghij")) == "a, b, c, d, e, f, g, h and 2 more"
 
 
 def test_versions_have_a_short_name(make_versions: Callable[..., dict[str, VersionRecord]]) -> None:

@@ -147,7 +147,7 @@ def test_a_pair_is_a_verdict(
     """The cell has the ratios of both clocks."""
     row = make_row(records, {NEW: make_ab(slowdown=slowdown, python_a=OLD, python_b=NEW)})
     assert row.cells["time"].word == word
-    assert OLD in row.cells["time"].figure
+    assert row.cells["time"].figure.startswith(("same: ", "slower: ", "faster: "))
     assert "processor time" in row.cells["time"].figure
 
 
