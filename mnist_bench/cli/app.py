@@ -147,7 +147,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     """Return the line and the exit status for an error."""
     usage: Any = getattr(error, "format_message", None)
     if usage is not None:  # an error of click or typer: bad usage
-        return usage(), 2
+        return usage().replace(": Value error, ", ": "), 2  # that word of typer's tells nothing
     if isinstance(error, FileNotFoundError) and not _has_folder():
         return "the working folder was deleted: change to another one", 2
     if isinstance(error, OSError) and error.filename and error.strerror:

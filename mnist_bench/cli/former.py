@@ -33,9 +33,9 @@ class Successor:
 
 
 SUCCESSORS = {
-    "ab": Successor(command="compare", places=("--a", "--b"), added=("--only", "time")),
+    "ab": Successor(command="compare --only time --without-tuner", places=("--a", "--b")),
     "calibrate": Successor(
-        command="compare current current", options={"--runs": "--calibrate"}, added=("--only", "time")
+        command="compare current current --only time --without-tuner", options={"--runs": "--calibrate"}
     ),
     "bisect-versions": Successor(command="matrix bisect"),
     "export": Successor(command="matrix export"),

@@ -195,7 +195,7 @@ def test_a_disaster_needs_no_statistics(base: VersionRecord, record: TrainingRec
     [
         (Verdict.PASS, Verdict.REGRESSED, "REGRESSED"),
         (Verdict.REGRESSED, Verdict.REGRESSED, "REGRESSED"),
-        (Verdict.PASS, Verdict.KNOWN, "KNOWN"),
+        (Verdict.PASS, Verdict.KNOWN, "REGRESSED"),  # the list excuses no version that is compared with a better one
         (Verdict.KNOWN, Verdict.PASS, "PASS"),
     ],
 )
@@ -205,6 +205,15 @@ def test_checks_are_told_as_they_are_now(base: VersionRecord, before: Verdict, n
     compared = compare_versions(*sides)
     assert verdicts(compared)[ORDER] == verdict
     assert f"{before.value} in base: so much" in compared.results[0].bound
+
+
+def test_an_old_defect_in_both_is_nothing_worse(base: VersionRecord) -> None:
+    """A regression of the list that both versions have is told, and is no regression of this comparison."""
+    known = update_record(base, checks=set_verdict(base.checks, ORDER, Verdict.KNOWN))
+    compared = compare_versions(known, known)
+    assert verdicts(compared)[ORDER] == "PASS"
+    assert compared.results[0].figure == "an old defect in both: so much"
+    assert exit_status(compared.results) == 0
 
 
 def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
@@ -427,12 +436,14 @@ def test_the_three_forms(base: VersionRecord, record: TrainingRecord) -> None:
         for engine, results in known.items()
     }
     compared = compare_versions(base, update_record(make_version(record, GOOD, digest="b"), checks=checks))
-    text = format_compared(compared)
-    assert text.splitlines()[-1].startswith("KNOWN: 1 IDENTICAL, 3 PASS, 1 KNOWN")
-    facts: dict[str, Any] = json.loads(format_compared_json(compared))
-    assert (facts["verdict"], facts["exit_status"], len(facts["checks"])) == ("KNOWN", 0, 5)
-    assert facts["notes"] == compared.notes
-    markdown = format_compared_markdown(compared)
+    text = format_compared(compared, "The answer <i>.")
+    assert text.splitlines()[:2] == ["The answer <i>.", ""]
+    assert text.splitlines()[-1].startswith("REGRESSED: 1 IDENTICAL, 3 PASS, 1 REGRESSED")
+    facts: dict[str, Any] = json.loads(format_compared_json(compared, "The answer <i>."))
+    assert (facts["verdict"], facts["exit_status"], len(facts["checks"])) == ("REGRESSED", 1, 5)
+    assert (facts["answer"], facts["notes"]) == ("The answer <i>.", compared.notes)
+    markdown = format_compared_markdown(compared, "The answer <i>.")
+    assert markdown.startswith("The answer &lt;i&gt;.\n\n")
     assert "&lt;b&gt;\\|" in markdown
     assert "<b>" not in markdown
     assert "not timed together, so only a hint" in markdown

@@ -51,7 +51,7 @@ def test_a_comparison_ends_in_its_status(
     assert answer.status == status
     assert line in answer.out.splitlines()
     assert answer.out.endswith("--only time --calibrate 20\nRecord: x/time.json\n")
-    assert "not calibrated on this machine: mnist-bench compare current current --only time" in answer.out
+    assert "not calibrated on this machine: run mnist-bench compare current current --only time" in answer.out
     assert answer.err.startswith("round 1, 10 of 90 s: wall ")
     assert load(Path("x/time.json"), AbRecord).verdict in line.lower()
 
@@ -78,8 +78,14 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
     [
         (["--lab", "cnn"], "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
         (["--engine", "jit"], "unknown engine 'jit': choose from eager, graph, xla, epoch, fused"),
-        (["--budget", "0"], "Invalid value for '--budget': '0' is no time: seconds, such as 90, or 90s, 10m, 1h"),
-        (["--budget", "nan"], "Invalid value for '--budget': 'nan' is no time: seconds, such as 90, or 90s, 10m, 1h"),
+        (
+            ["--budget", "0"],
+            "Invalid value for '--budget': '0' is no time: seconds, such as 90, or 90s, 10m, 1h",
+        ),
+        (
+            ["--budget", "nan"],
+            "Invalid value for '--budget': 'nan' is no time: seconds, such as 90, or 90s, 10m, 1h",
+        ),
         (["--margin", "0.1"], "--margin is for --only all: leave it out"),
         (["--calibrate", "2"], "--calibrate compares an environment with itself: name the same one twice"),
         (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),

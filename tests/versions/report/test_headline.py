@@ -162,8 +162,10 @@ def test_costs_that_are_not_proven_share_a_sentence() -> None:
     ]
     assert list(format_costs(costs)) == [
         "It costs the MLP 0.15 points of test accuracy (0.05 to 0.21).",
-        "A loss of test accuracy is not proven here: it is at most 0.21 (the perceptron) and 0.21 (the MLP with dropout) "
-        "points.",
+        (
+            "A loss of test accuracy is not proven here: it is at most 0.21 (the perceptron) and 0.21 (the MLP with "
+            "dropout) points."
+        ),
     ]
 
 
