@@ -52,7 +52,7 @@ class Compared:
         results: The verdicts.
         notes: What gives no verdict: versions, seconds of imports, known regressions.
         moved: The cases that were measured in both records and whose bits are not the same, and where the bits part.
-        decisions: The decisions on `accuracy`, `loss` and `time` of the cases that statistics have judged.
+        decisions: The decisions on `accuracy`, `loss`, `work` and `time` of the cases that statistics have judged.
     """
 
     results: list[CheckResult]

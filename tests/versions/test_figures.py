@@ -113,7 +113,7 @@ def make_rounds(ratio: float, count: int) -> list[RoundTimes]:
             wall_a=a.tolist(),
             wall_b=(ratio * b).tolist(),
             cpu_a=a.tolist(),
-            cpu_b=b.tolist(),
+            cpu_b=(ratio * b).tolist(),
         )
         for seed, (a, b) in enumerate(walls)
     ]
@@ -130,10 +130,14 @@ def test_seconds_are_judged_by_pairs_of_trainings(
     """An epoch that takes 20% longer is REGRESSED; a faster one is no suspicion."""
     errors = draw_errors(3)
     base, new = make_mlp_version(record, "a", errors), make_mlp_version(record, "b", move_errors(errors))
-    result = compare(base, new, make_rounds(ratio, count)).get("time/fit[mlp-epoch]")
-    assert (result.verdict.value if result else None) == verdict
-    if verdict == "REGRESSED" and result:
-        assert result.figure.startswith("an epoch takes 1.2")
+    results = compare(base, new, make_rounds(ratio, count))
+    work, fit = (results.get(f"time/{clock}[mlp-epoch]") for clock in ("work", "fit"))
+    assert (work.verdict.value if work else None) == verdict
+    # A call of fit may take a quarter longer before the wall clock alone says so.
+    assert (fit.verdict.value if fit else None) == (verdict and "PASS")
+    if verdict == "REGRESSED" and work and fit:
+        assert work.figure.startswith("an epoch's processor time is 1.2")
+        assert fit.figure.startswith("a call of fit, as shipped, takes 1.2")
 
 
 def test_times_are_read_and_refused(record: TrainingRecord) -> None:

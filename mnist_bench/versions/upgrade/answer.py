@@ -35,6 +35,10 @@ _MOVED = {
     "evaluation": "evaluates differently",
 }
 _LAB_NAMES = {"mlp": "MLP", "dropout": "MLP with dropout"}
+_CLOCKS = {
+    "time": ("A call of fit, as shipped,", "longer", "shorter"),
+    "work": ("The processor time of an epoch", "longer", "shorter"),
+}
 _LISTED = 3  # findings in the sentence; the table has all
 
 
@@ -102,7 +106,7 @@ def _tell_open(compared: Compared, round_seconds: Mapping[str, float]) -> str:
 def _tell_worse(result: CheckResult, decisions: Mapping[tuple[str, Case], Decision]) -> str:
     metric = result.check.partition("/")[2]
     for (name, case), decision in decisions.items():
-        if str(case) != result.case or name != ("time" if result.layer == "time" else metric):
+        if str(case) != result.case or name != ("time" if metric == "fit" else metric):
             continue
         return f"{name_lab(case)} {_describe_change(name, decision)}"
     if result.layer == "time":
@@ -114,8 +118,10 @@ def _describe_change(metric: str, decision: Decision) -> str:
     """Return what a metric has done, such as `loses 0.21 points of accuracy (0.17 to 0.25, margin 0.15)`."""
     ends = sorted((abs(decision.change.low), abs(decision.change.high)))
     middle = abs(decision.change.estimate)
+    if metric == "work":
+        return f"needs {_percent(decision, 'more', 'less')} processor time an epoch"
     if metric == "time":
-        return f"takes {_percent(decision)} an epoch"
+        return f"takes {_percent(decision, 'longer', 'less time')} to fit"
     if metric == "accuracy":
         word = "loses" if decision.worsened else "gains"
         low, high = (100 * end for end in ends)
@@ -154,7 +160,7 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
     told = {key: decision for key, decision in compared.decisions.items() if decision.verdict != "REGRESSED"}
     within = [decision for (name, _), decision in told.items() if name == "accuracy" and decision.verdict == "PASS"]
     for (name, case), decision in told.items():
-        if name != "time" and decision.verdict == "BETTER":
+        if name not in _CLOCKS and decision.verdict == "BETTER":
             yield f"Look why {name_lab(case)} {_describe_change(name, decision)}: that is better than chance allows."
         elif name == "accuracy" and decision.verdict == "PASS" and decision.worsened and _excludes_zero(decision):
             low, high = sorted((abs(100 * decision.change.low), abs(100 * decision.change.high)))
@@ -168,17 +174,20 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
         pairs = "pairs" if all(decision.paired for decision in within) else "seeds"
         count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield f"Accuracy is the same within {100 * most:.2f} points ({count} {pairs} a lab)."
-    times = {case: decision for (name, case), decision in told.items() if name == "time" and decision.verdict == "PASS"}
-    if times:
-        yield _tell_times(times)
+    for clock, text in _CLOCKS.items():
+        times = {
+            case: decision for (name, case), decision in told.items() if name == clock and decision.verdict == "PASS"
+        }
+        if times:
+            yield _tell_times(times, *text)
 
 
-def _tell_times(times: Mapping[Case, Decision]) -> str:
+def _tell_times(times: Mapping[Case, Decision], what: str, more: str, less: str) -> str:
     case, decision = max(times.items(), key=lambda item: abs(item[1].change.estimate))
     if not _excludes_zero(decision):
         most = max(max(-each.change.low, each.change.high) for each in times.values())
-        return f"An epoch takes as long, within {100 * (exp(most) - 1):.0f}%."
-    return f"An epoch of {name_lab(case)} takes {_percent(decision)}."
+        return f"{what} is the same within {100 * (exp(most) - 1):.0f}%."
+    return f"{what} of {name_lab(case)} is {_percent(decision, more, less)}."
 
 
 def _tell_old_defects(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
@@ -206,13 +215,13 @@ def _excludes_zero(decision: Decision) -> bool:
     return not decision.change.low <= 0 <= decision.change.high
 
 
-def _percent(decision: Decision) -> str:
+def _percent(decision: Decision, more: str, less: str) -> str:
     low, middle, high = (
         100 * (exp(value) - 1) for value in (decision.change.low, decision.change.estimate, decision.change.high)
     )
     if middle >= 0:
-        return f"{middle:.0f}% longer ({low:.0f} to {high:.0f}%)"
-    return f"{-middle:.0f}% less time ({-high:.0f} to {-low:.0f}%)"
+        return f"{middle:.0f}% {more} ({low:.0f} to {high:.0f}%)"
+    return f"{-middle:.0f}% {less} ({-high:.0f} to {-low:.0f}%)"
 
 
 def name_lab(case: Case) -> str:
