@@ -24,13 +24,14 @@ from mnist_bench.stats.sequential import (
 from mnist_bench.training.labs import check_lab, explain_short, find_departures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.stats.sequential import Decision
 
 __all__ = [
+    "TEST_IMAGES",
     "check_threshold",
     "compare_accuracy",
     "compare_values",
@@ -41,6 +42,9 @@ __all__ = [
     "make_metric_result",
     "plan_looks",
 ]
+
+TEST_IMAGES = 10_000
+"""Of the test sets: one image is the step of an accuracy."""
 
 # Accuracies are given in percentage points, as people speak of them; each metric has enough digits for its margin.
 _UNITS = {"accuracy": (100.0, " points", 3), "loss": (1.0, "", 4)}
@@ -94,13 +98,14 @@ def is_decided(results: Sequence[CheckResult]) -> bool:
 
 
 def make_comparisons(
-    records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference]
+    records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference], paired: Container[str] = ()
 ) -> dict[tuple[str, str], Comparison]:
     """Return what the statistics compare, by lab and metric, such as `("mlp", "loss")`.
 
     Args:
         records: The new trainings of each lab, none of which diverged.
         references: The reference of each lab.
+        paired: The labs whose trainings have the reference's own seeds and random numbers.
 
     Raises:
         ValueError: A lab has no new trainings, or a training cannot be compared with the reference: the seed occurs
@@ -108,25 +113,37 @@ def make_comparisons(
     """
     comparisons = {}
     for lab, trained in records.items():
-        _check_trainings(lab, trained, references[lab])
+        reference = references[lab]
+        _check_trainings(lab, trained, reference, paired=lab in paired)
         accuracies = [record.test_accuracy for record in trained]
         losses = [_loss(record) for record in trained]
-        for metric, comparison in compare_values(references[lab], accuracies, losses).items():
+        pairs = [reference.seeds.index(record.config.seed) for record in trained] if lab in paired else None
+        for metric, comparison in compare_values(reference, accuracies, losses, pairs).items():
             comparisons[lab, metric] = comparison
     return comparisons
 
 
-def compare_values(reference: Reference, accuracies: Sequence[float], losses: Sequence[float]) -> dict[str, Comparison]:
+def compare_values(
+    reference: Reference, accuracies: Sequence[float], losses: Sequence[float], pairs: Sequence[int] | None = None
+) -> dict[str, Comparison]:
     """Return what the statistics compare of one lab: `accuracy` and `loss`.
 
     Args:
         reference: The reference.
-        accuracies: Test accuracies of other seeds.
+        accuracies: Test accuracies of other seeds, or of the reference's own.
         losses: Test losses of the same seeds.
+        pairs: Of the reference's own seeds, their places in the reference.
     """
+    old = {"accuracy": reference.test_accuracy, "loss": reference.test_loss}
+    margin = loss_margin(old["loss"])
+    if pairs is not None:
+        old = {metric: [values[place] for place in pairs] for metric, values in old.items()}
+    paired = pairs is not None
     return {
-        "accuracy": Comparison(reference.test_accuracy, accuracies, "lower", ACCURACY_MARGIN),
-        "loss": Comparison(reference.test_loss, losses, "higher", loss_margin(reference.test_loss)),
+        "accuracy": Comparison(
+            old["accuracy"], accuracies, "lower", ACCURACY_MARGIN, paired=paired, resolution=1 / TEST_IMAGES
+        ),
+        "loss": Comparison(old["loss"], losses, "higher", margin, paired=paired),
     }
 
 
@@ -137,7 +154,11 @@ def format_metric(metric: str, decision: Decision) -> str:
 
 
 def compare_accuracy(
-    records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference], *, looks: int
+    records: Mapping[str, Sequence[TrainingRecord]],
+    references: Mapping[str, Reference],
+    *,
+    looks: int,
+    paired: Container[str] = (),
 ) -> list[CheckResult]:
     """Compare each lab's new trainings with its reference: mean and spread of accuracy and loss.
 
@@ -145,16 +166,17 @@ def compare_accuracy(
         records: The new trainings of each lab.
         references: The reference of each lab.
         looks: How many looks are planned in all.
+        paired: As for `make_comparisons`.
 
     Raises:
         ValueError: As `make_comparisons`.
     """
     diverged = {lab: trained for lab, trained in records.items() if any(r.test_loss is None for r in trained)}
     for lab, trained in diverged.items():
-        _check_trainings(lab, trained, references[lab])
+        _check_trainings(lab, trained, references[lab], paired=lab in paired)
     results = [_make_diverged(trained) for trained in diverged.values()]
     finite = {lab: trained for lab, trained in records.items() if lab not in diverged}
-    comparisons = make_comparisons(finite, references)
+    comparisons = make_comparisons(finite, references, paired)
     if not comparisons:
         return results
     # The same records give the same verdict: the random splits have a fixed seed.
@@ -202,7 +224,9 @@ def _make_diverged(records: Sequence[TrainingRecord]) -> CheckResult:
     )
 
 
-def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> None:
+def _check_trainings(
+    lab: str, trained: Sequence[TrainingRecord], reference: Reference, *, paired: bool = False
+) -> None:
     """Refuse trainings that cannot be compared with the reference."""
     if not trained:
         raise ValueError(f"{lab}: there are no new trainings")
@@ -219,7 +243,9 @@ def _check_trainings(lab: str, trained: Sequence[TrainingRecord], reference: Ref
                 raise ValueError(f"{what}: {name} is {value!r}, the reference's is the lab's, {sheet!r}")
         if config.seed in seen:
             raise ValueError(f"{what}: two of the new trainings have this seed")
-        if config.seed in reference.seeds:
+        if paired and config.seed not in reference.seeds:
+            raise ValueError(f"{what}: the reference does not have this seed: there is no pair")
+        if not paired and config.seed in reference.seeds:
             raise ValueError(f"{what}: the reference has this seed, too: the new seeds must be new")
         seen.add(config.seed)
 

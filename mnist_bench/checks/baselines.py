@@ -30,6 +30,7 @@ __all__ = [
     "find_folder",
     "find_probe",
     "find_reference",
+    "find_reference_probe",
     "list_baselines",
     "plan_accuracy",
     "probe_path",
@@ -156,6 +157,23 @@ def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return baseline
+
+
+def find_reference_probe(folder: Path, record: ProbeRecord, reference: Reference) -> ProbeRecord | None:
+    """Return a probe baseline by the TensorFlow and Keras of a reference, on whatever machine; None without one.
+
+    What a seed draws depends on these two, not on the machine: so this probe says which random numbers the
+    reference's seeds stand for.
+
+    Raises:
+        RecordError: A baseline is invalid.
+    """
+    for path in list_json(probe_path(folder, record).parent):
+        probe = load(path, ProbeRecord)
+        names = ("tensorflow", "keras")
+        if all(getattr(probe.environment, name) == getattr(reference.environment, name) for name in names):
+            return probe
+    return None
 
 
 def list_baselines(folder: Path) -> Iterator[Path]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # by themselves, and a new random stream moves initial weights, order and masks altogether.
 _GIVEN = ("forward", "loss", "gradient", "update", "evaluation")
 _ROUNDING = 1e-5
+_STREAMS = ("initial weights", "data order", "dropout mask")
 
 __all__ = [
     "Difference",
@@ -40,6 +41,7 @@ __all__ = [
     "find_oddities",
     "format_difference",
     "judge_probes",
+    "share_streams",
 ]
 
 
@@ -163,6 +165,15 @@ def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
         elif (first[name].digest, first[name].values) != (second[name].digest, second[name].values):
             differences.append(Difference(name, _size(first[name].values, second[name].values)))
     return differences
+
+
+def share_streams(a: ProbeRecord, b: ProbeRecord) -> bool:
+    """Return whether both draw the same random numbers from a seed: initial weights, order of the samples, masks.
+
+    This is known before any training, so that no result decides how it is judged.
+    """
+    old, new = ({stage.name: stage.digest for stage in probe.stages if stage.name in _STREAMS} for probe in (a, b))
+    return old == new and {"initial weights", "data order"} <= old.keys()
 
 
 def judge_probes(a: ProbeRecord, b: ProbeRecord) -> Verdict:

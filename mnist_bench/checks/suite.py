@@ -20,7 +20,7 @@ from mnist_bench.checks.elsewhere import (
 )
 from mnist_bench.checks.layers.structure import check_environment
 from mnist_bench.checks.names import name_fast_checks
-from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference
+from mnist_bench.checks.records import ProbeRecord, compare_probes, describe_difference, share_streams
 from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.serial import list_json, load
@@ -31,7 +31,7 @@ from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import Failed, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.records.environment import EnvironmentRecord
@@ -91,13 +91,16 @@ def run_suite(plan: CheckPlan, show: Callable[[Event], None]) -> Iterator[CheckR
     if not able:
         return
     moved: dict[str, str] = {}
+    probes: dict[str, ProbeRecord] = {}
     for lab in plan.labs:
-        bits, reason = _check_bits(plan, lab)
+        bits, reason, probe = _check_bits(plan, lab)
+        if probe is not None:
+            probes[lab] = probe
         if bits is not None:
             yield bits
         if bits is None or not bits.holds:
             moved[lab] = reason
-    yield from check_results(plan, moved, show)
+    yield from check_results(plan, moved, show, probes)
 
 
 def check_fast_layers(plan: CheckPlan) -> Iterator[CheckResult]:
@@ -122,8 +125,8 @@ def check_fast_layers(plan: CheckPlan) -> Iterator[CheckResult]:
         yield from (did_not_run(name, str(error)) for name in left)
 
 
-def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
-    """Return IDENTICAL if every stage has the baseline's bits; else None, and the reason in words.
+def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str, ProbeRecord | None]:
+    """Return IDENTICAL if every stage has the baseline's bits; else None, and the reason in words; and the probe.
 
     A probe that fails is INCONCLUSIVE, and the reason says so, too.
     """
@@ -131,19 +134,20 @@ def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str]:
     try:
         (now,) = ask_probes(None, [config])
     except CommandError as error:
-        return did_not_run(f"bits/{lab}-{plan.engine}", str(error)), "bits: the probe did not run"
+        return did_not_run(f"bits/{lab}-{plan.engine}", str(error)), "bits: the probe did not run", None
     before = baselines.find_probe(plan.baselines, now)
     if before is None:
-        return None, _explain_no_probe(plan, now)
+        return None, _explain_no_probe(plan, now), now
     if compare_probes(before, now):
-        return None, describe_difference(before, now)
-    return CheckResult(
+        return None, describe_difference(before, now), now
+    identical = CheckResult(
         name=f"bits/{now.config.case}",
         verdict=Verdict.IDENTICAL,
         figure=f"all {len(now.stages)} stages, to epoch {now.config.epochs}",
         bound=f"the baseline of numerics key {now.environment.numerics_key}",
         evidence="the same bits need no statistics",
-    ), ""
+    )
+    return identical, "", now
 
 
 def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
@@ -158,13 +162,22 @@ def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
     return f"bits: not comparable with any baseline; the nearest differs in {words}"
 
 
-def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event], None]) -> Iterator[CheckResult]:
-    """Train new seeds of the labs whose bits moved, look by look, and yield what the statistics say.
+def check_results(
+    plan: CheckPlan,
+    moved: dict[str, str],
+    show: Callable[[Event], None],
+    probes: Mapping[str, ProbeRecord] | None = None,
+) -> Iterator[CheckResult]:
+    """Train seeds of the labs whose bits moved, look by look, and yield what the statistics say.
+
+    Where a lab's probe has the random numbers of the reference, the reference's own seeds are trained and judged as
+    pairs; else new seeds are.
 
     Args:
         plan: What to check.
         moved: The labs, each with the words on how the bits compare.
         show: Called with each event of the trainings.
+        probes: The probe of each lab, as far as it ran.
     """
     references: dict[str, Reference] = {}
     for lab, reason in moved.items():
@@ -177,14 +190,18 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
             references[lab] = reference
     if not references:
         return
-    looks = plan_looks(plan.seeds)
+    looks, paired = plan_looks(plan.seeds), _find_pairs(plan, references, probes or {})
     ask = functools.cache(lambda: ask_own_environment(plan.device))  # once for all looks
     for look in looks:
-        records, failed = _train(plan, list(references), look, show, ask)
+        seeds = {
+            lab: reference.seeds[:look] if lab in paired else list(range(FIRST_SEED, FIRST_SEED + look))
+            for lab, reference in references.items()
+        }
+        records, failed = _train(plan, seeds, show, ask)
         if failed:
             yield from failed
             return
-        results = compare_accuracy(records, references, looks=len(looks))
+        results = compare_accuracy(records, references, looks=len(looks), paired=paired)
         if is_decided(results):
             break
     for lab, trained in records.items():
@@ -192,18 +209,30 @@ def check_results(plan: CheckPlan, moved: dict[str, str], show: Callable[[Event]
         yield from (_with_reason(r, moved[lab]) for r in results if r.case == str(Case(lab, plan.engine)))
 
 
+def _find_pairs(
+    plan: CheckPlan, references: Mapping[str, Reference], probes: Mapping[str, ProbeRecord]
+) -> frozenset[str]:
+    """Return the labs whose seeds draw here what the seeds of the reference drew."""
+    paired = set()
+    for lab, reference in references.items():
+        probe = probes.get(lab)
+        before = probe and baselines.find_reference_probe(plan.baselines, probe, reference)
+        if probe and before and share_streams(before, probe):
+            paired.add(lab)
+    return frozenset(paired)
+
+
 def _train(
     plan: CheckPlan,
-    labs: Sequence[str],
-    seeds: int,
+    seeds: Mapping[str, Sequence[int]],
     show: Callable[[Event], None],
     ask: Callable[[], EnvironmentRecord],
 ) -> tuple[dict[str, list[TrainingRecord]], list[CheckResult]]:
-    """Return the records of the first `seeds` seeds of each lab; train the seeds that have no record yet."""
+    """Return the records of these seeds of each lab; train the seeds that have no record yet."""
     configs = [
         TrainingConfig(lab=lab, engine=plan.engine, seed=seed, data=plan.source, device=plan.device)
-        for lab in labs
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+        for lab, own in seeds.items()
+        for seed in own
     ]
     campaign = plan_campaign(configs, plan.folder, plan.dataset, jobs=plan.jobs, resume=ask)
     records, failed = list(campaign.done.values()), []
@@ -213,7 +242,7 @@ def _train(
             records.append(event.record)
         elif isinstance(event, Failed):
             failed.append(_make_failed(event))
-    groups = {lab: [record for record in records if record.config.lab == lab] for lab in labs}
+    groups = {lab: [record for record in records if record.config.lab == lab] for lab in seeds}
     return groups, failed
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mnist_bench.checks.records import compare_probes, describe_difference, find_oddities, judge_probes
+from mnist_bench.checks.records import compare_probes, describe_difference, find_oddities, judge_probes, share_streams
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -32,12 +32,11 @@ __all__ = [
     "group_records",
     "is_rounding",
     "make_probe_result",
-    "share_streams",
+    "share_case_streams",
 ]
 
 # Keras's own `fit` ends in the same bits, whichever way it calls its steps.
 SAME_BITS = ("epoch", "graph", "eager")
-_STREAMS = ("initial weights", "data order", "dropout mask")
 FIT = "fit"  # the method of all engines of SAME_BITS
 
 
@@ -157,19 +156,10 @@ def make_probe_result(base: ProbeRecord, new: ProbeRecord) -> CheckResult:
     )
 
 
-def share_streams(base: VersionRecord, new: VersionRecord, case: Case) -> bool:
-    """Return whether both versions draw the same random numbers from a seed, as far as the probes tell.
-
-    Initial weights, the order of the samples and the dropout masks have the same bits. This is known before any
-    training, so that no result decides how it is judged.
-    """
-    probes = probes_by_case(base).get(case), probes_by_case(new).get(case)
-    if not all(probes):
-        return False
-    old, now = (
-        {stage.name: stage.digest for stage in probe.stages if stage.name in _STREAMS} for probe in probes if probe
-    )
-    return old == now and {"initial weights", "data order"} <= old.keys()
+def share_case_streams(base: VersionRecord, new: VersionRecord, case: Case) -> bool:
+    """Return whether both versions draw the same random numbers from a seed of a case, as far as the probes tell."""
+    old, now = probes_by_case(base).get(case), probes_by_case(new).get(case)
+    return old is not None and now is not None and share_streams(old, now)
 
 
 def is_rounding(case: Case, base: VersionRecord, new: VersionRecord) -> bool:
@@ -179,7 +169,7 @@ def is_rounding(case: Case, base: VersionRecord, new: VersionRecord) -> bool:
     follow the oracle step by step.
     """
     old, now = probes_by_case(base).get(case), probes_by_case(new).get(case)
-    if old is None or now is None or not share_streams(base, new, case):
+    if old is None or now is None or not share_streams(old, now):
         return False
     name = f"arithmetic/oracle[{case}]"
     followed = [

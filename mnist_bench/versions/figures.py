@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mnist_bench.checks.accuracy import make_metric_result
+from mnist_bench.checks.accuracy import TEST_IMAGES, make_metric_result
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.ratios import BOUND, round_log_ratio
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, Comparison, Decision, judge, loss_margin
 from mnist_bench.training.labs import explain_short
-from mnist_bench.versions.bits import count_same_ends, share_streams
+from mnist_bench.versions.bits import count_same_ends, share_case_streams
 from mnist_bench.versions.records import seeds_by_case
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ SHIPPED_BOUND = 0.25
 _CLOCKS = {"work": "an epoch's processor time is", "time": "a call of fit, as shipped, takes"}
 _RESAMPLES = 19_999  # of a class: so thirty tests take as long as the main ones, and 1 / 20,000 is small enough
 _EVALUATION = 2e-5  # float32 sums of 10,000 losses err by less than 1e-6; Keras 3.0's evaluation by 1e-4 and more
-_IMAGES, _CLASSES = 10_000, 10  # of the test sets
+_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def compare_figures(
             figure = "not finite in base: nothing to compare with"
             judged.results.append(_make_inconclusive(f"accuracy/metrics[{case}]", figure))
         elif not explain_short(case.lab, now.epochs) and None not in now.test_loss:  # `check_disaster` tells of both
-            _add_figures(judged, case, old, now, rules, paired=share_streams(base, new, case))
+            _add_figures(judged, case, old, now, rules, paired=share_case_streams(base, new, case))
     _add_times(judged, rounds, rules)
     _judge_main(judged, reasons, rules)
     _judge_classes(judged, rules)
@@ -127,7 +127,7 @@ def _add_figures(
     if paired:
         old, now = _choose(old, common), _choose(now, common)
     judged.main["accuracy", case] = Comparison(
-        old.test_accuracy, now.test_accuracy, "lower", rules.margin, paired=paired, resolution=1 / _IMAGES
+        old.test_accuracy, now.test_accuracy, "lower", rules.margin, paired=paired, resolution=1 / TEST_IMAGES
     )
     losses = [[loss for loss in side.test_loss if loss is not None] for side in (old, now)]
     margin = rules.margin / ACCURACY_MARGIN * loss_margin(losses[0])
@@ -144,7 +144,7 @@ def _add_figures(
             "higher",
             CLASS_MARGIN * rules.margin,
             paired=paired,
-            resolution=_CLASSES / _IMAGES,
+            resolution=_CLASSES / TEST_IMAGES,
             spread=False,
         )
 

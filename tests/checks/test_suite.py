@@ -103,10 +103,49 @@ def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPat
     return asked
 
 
-def check(plan: suite.CheckPlan) -> dict[str, Verdict]:
+def check(plan: suite.CheckPlan, probes: dict[str, ProbeRecord] | None = None) -> dict[str, Verdict]:
     """Return the verdicts of the accuracy layer."""
-    results = suite.check_results(plan, {"mlp": "bits: a test"}, lambda _event: None)
+    results = suite.check_results(plan, {"mlp": "bits: a test"}, lambda _event: None, probes)
     return {result.name: result.verdict for result in results}
+
+
+def make_probe(record: TrainingRecord, **sources: str) -> ProbeRecord:
+    """Return a probe of the mlp by `fused` on the tiny data, whose stages come from these texts."""
+    config = TrainingConfig(lab="mlp", engine="fused", epochs=5, data="tiny")
+    named = {"initial weights": "same", "data order": "same", "update": "same"} | {
+        name.replace("_", " "): source for name, source in sources.items()
+    }
+    stages = [Stage(name=name, digest=make_digest(name + source), values=[1.0]) for name, source in named.items()]
+    dataset = dataclasses.replace(record.dataset, source="tiny")
+    return ProbeRecord(config=config, environment=record.environment, dataset=dataset, stages=stages)
+
+
+@pytest.mark.usefixtures("reference")
+@pytest.mark.parametrize(
+    ("sources", "keras", "paired"),
+    [
+        ({"update": "other"}, "3.15.1", True),
+        ({"data_order": "other"}, "3.15.1", False),
+        ({"update": "other"}, "3.9.0", False),
+    ],
+    ids=["rounding", "other order", "probe of another version"],
+)
+def test_rounding_is_judged_on_the_seeds_of_the_reference(
+    plan: suite.CheckPlan,
+    record: TrainingRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    sources: dict[str, str],
+    keras: str,
+    paired: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Where the probe draws what the reference's version drew, its own seeds are trained, and pairs decide."""
+    stored = make_probe(record)
+    environment = dataclasses.replace(record.environment, keras=keras, numerics_key="f" * 16, instruction_set="other")
+    baselines.accept_probe(dataclasses.replace(stored, environment=environment), plan.baselines)
+    asked = train_as(record, 0.0, monkeypatch)
+    results = check(plan, {"mlp": make_probe(record, **sources)})
+    assert [seed >= 10_001 for seed in asked] == [paired] * len(asked)
+    assert results["accuracy/accuracy[mlp-fused]"] is not Verdict.REGRESSED
 
 
 @pytest.mark.usefixtures("reference")
@@ -175,7 +214,8 @@ def test_bits_come_first(
     baselines.accept_probe(base, plan.baselines)
     now = dataclasses.replace(base, stages=[stages[0], Stage(name="update", digest=make_digest("x"), values=[1.1])])
     monkeypatch.setattr(suite, "ask_probes", lambda *_: iter([now if moved else base]))
-    result, reason = suite._check_bits(plan, "mlp")
+    result, reason, probe = suite._check_bits(plan, "mlp")
+    assert probe == (now if moved else base)
     if moved:
         assert result is None
         assert "first stage that differs: update, moved by 0.091" in reason
@@ -228,7 +268,7 @@ def test_a_probe_that_fails_is_inconclusive(
     """The bits have no answer, and the accuracy is checked."""
     ask["probes"] = CommandError("evaluate raised TypeError: broken", [])
     moved: dict[str, str] = {}
-    monkeypatch.setattr(suite, "check_results", lambda _plan, labs, _show: moved.update(labs) or iter(()))
+    monkeypatch.setattr(suite, "check_results", lambda _plan, labs, _show, _probes: moved.update(labs) or iter(()))
     *_, result = suite.run_suite(plan, lambda _: None)
     assert (result.name, result.verdict) == ("bits/mlp-fused", Verdict.INCONCLUSIVE)
     assert result.evidence == "evaluate raised TypeError: broken"

@@ -11,7 +11,7 @@ import pytest
 from fixtures.upgrade import draw_errors, make_mlp_version, move_errors
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import decode, dump_json
-from mnist_bench.versions.bits import share_streams
+from mnist_bench.versions.bits import share_case_streams
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.records import update_record
 from mnist_bench.versions.upgrade.times import RoundTimes, TimesRecord
@@ -36,7 +36,7 @@ def test_pairs_decide_what_groups_cannot(record: TrainingRecord) -> None:
     """Six seeds that share their random numbers prove a PASS; the same figures of other streams do not."""
     errors = draw_errors(6)
     base, new = make_mlp_version(record, "a", errors), make_mlp_version(record, "b", move_errors(errors))
-    assert share_streams(base, new, MLP)
+    assert share_case_streams(base, new, MLP)
     results = compare(base, new)
     assert {name: result.verdict.value for name, result in results.items()} == {
         "accuracy/evaluation[mlp-epoch]": "PASS",
@@ -46,7 +46,7 @@ def test_pairs_decide_what_groups_cannot(record: TrainingRecord) -> None:
     }
     assert "6 pairs of seeds" in results["accuracy/accuracy[mlp-epoch]"].evidence
     other = make_mlp_version(record, "b", move_errors(errors), streams="other")
-    assert not share_streams(base, other, MLP)
+    assert not share_case_streams(base, other, MLP)
     alone = compare(base, other)
     assert "6 seeds against 6" in alone["accuracy/accuracy[mlp-epoch]"].evidence
     assert alone["accuracy/accuracy[mlp-epoch]"].verdict.value == "INCONCLUSIVE"
@@ -55,7 +55,7 @@ def test_pairs_decide_what_groups_cannot(record: TrainingRecord) -> None:
 def test_without_probes_nothing_is_paired(record: TrainingRecord) -> None:
     """That the random numbers are shared has to be known."""
     base = make_mlp_version(record, "a", draw_errors(3))
-    assert not share_streams(base, update_record(base, probes=[]), MLP)
+    assert not share_case_streams(base, update_record(base, probes=[]), MLP)
 
 
 def test_one_class_alone_is_found(record: TrainingRecord) -> None:

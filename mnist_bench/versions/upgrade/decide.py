@@ -25,7 +25,7 @@ from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.labs import LABS
 from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.interpreters import CommandError
-from mnist_bench.versions.bits import compare_bits, share_streams
+from mnist_bench.versions.bits import compare_bits, share_case_streams
 from mnist_bench.versions.comparison import Compared, compare_versions
 from mnist_bench.versions.figures import FigureRules
 from mnist_bench.versions.measurement import MeasurementSetup, measure
@@ -281,7 +281,7 @@ class _Run:
         return Case(lab, self.engine)
 
     def _looks(self, lab: str) -> tuple[int, ...]:
-        return PAIR_LOOKS if share_streams(self.records[0], self.records[1], self._case(lab)) else GROUP_LOOKS
+        return PAIR_LOOKS if share_case_streams(self.records[0], self.records[1], self._case(lab)) else GROUP_LOOKS
 
     def _count(self, lab: str) -> int:
         """Return how many seeds of a lab both sides have."""
