@@ -79,6 +79,7 @@ def test_a_probe_that_is_not_the_labs_own_is_not_judged(whole: VersionRecord, ho
     told = f"{PROBES[how]}"
     assert told in results["bits/probe[mlp-epoch]"].figure
     assert results["bits/probe[mlp-epoch]"].figure.startswith("not judged: ")
+    assert results["bits/mlp-epoch"].figure == "the final weights of 7 seeds"  # and no stage of the probes
     assert exit_status(list(results.values())) == 3
     bare = update_record(other, checks={}, accuracy=[], planned=Planned())
     assert exit_status(compare_versions(bare, bare).results) == 3
