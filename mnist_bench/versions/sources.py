@@ -7,12 +7,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mnist_bench.checks.elsewhere import ask_probes
 from mnist_bench.checks.records import ProbeRecord
-from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
-from mnist_bench.training.workers.interpreters import CommandError, find_python
+from mnist_bench.training.workers.interpreters import find_python
 from mnist_bench.versions.folder import check_planned, check_together, load_version
 from mnist_bench.versions.records import Planned, VersionRecord, add_training, probes_by_case
 from mnist_bench.versions.releases import MATRIX, describe_version, expand_name, suggest_names
@@ -20,7 +18,7 @@ from mnist_bench.versions.releases import MATRIX, describe_version, expand_name,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Record", "find_interpreter", "gather", "get_probe", "load_records", "load_sides", "probe_environment"]
+__all__ = ["Record", "find_interpreter", "gather", "get_probe", "load_records", "load_sides"]
 
 Record: TypeAlias = TrainingRecord | ProbeRecord | VersionRecord
 _FORMS: tuple[type[Record], ...] = (TrainingRecord, ProbeRecord, VersionRecord)
@@ -38,28 +36,6 @@ def find_interpreter(text: str, versions: Path) -> Path | None:
     with contextlib.suppress(ValueError):
         return find_python(text)
     return None
-
-
-def probe_environment(
-    python: Path, labs: Sequence[str], *, engine: str, epochs: int, source: str
-) -> dict[str, VersionRecord]:
-    """Probe labs in another environment.
-
-    Args:
-        python: Its interpreter.
-        labs: Keys of `LABS`.
-        engine: A key of `ENGINES`.
-        epochs: Epochs to follow.
-        source: The data.
-
-    Raises:
-        ValueError: The environment cannot be probed; the message says why.
-    """
-    configs = [TrainingConfig(lab=lab, engine=engine, epochs=epochs, data=source) for lab in labs]
-    try:
-        return gather(list(ask_probes(python, configs)), str(python))
-    except CommandError as error:
-        raise ValueError(str(error)) from error
 
 
 def get_probe(sides: Mapping[str, VersionRecord]) -> ProbeRecord | None:

@@ -51,7 +51,7 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     from mnist_bench.training.labs import LABS, check_lab
     from mnist_bench.versions.upgrade.decide import BUDGET_SECONDS, UpgradePlan, decide
     from mnist_bench.versions.upgrade.page import UPGRADE_MARK
-    from mnist_bench.versions.upgrade.sides import check_different, enter_sides
+    from mnist_bench.versions.upgrade.sides import check_different, enter_sides, list_packages
 
     labs = [check_lab(lab).name for lab in dict.fromkeys(request.labs or LABS)]
     if request.engine:
@@ -76,7 +76,12 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
         source=dataset.name if request.data in ("auto", dataset.name) else place,
         folder=request.out or default_folder(),
     )
-    decided = decide((first, second), plan, _tell)
+    _tell(f"packages that differ: {', '.join(list_packages(first.install, second.install)) or 'none'}")
+    try:
+        decided = decide((first, second), plan, _tell)
+    except KeyboardInterrupt:
+        _tell(f"what was measured is kept: the same command with --out {plan.folder} goes on")
+        raise
     _show(decided, plan.folder, reports)
     raise typer.Exit(exit_status(decided.compared.results))
 

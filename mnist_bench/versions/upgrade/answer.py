@@ -13,7 +13,7 @@ from mnist_bench.versions.bits import align_engines, count_same_ends
 from mnist_bench.versions.records import probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from mnist_bench.records.config import Case
     from mnist_bench.records.verdicts import CheckResult
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["estimate_minutes", "list_packages", "name_lab", "name_products", "write_answer"]
+__all__ = ["estimate_minutes", "name_lab", "name_products", "write_answer"]
 
 _OPEN = (Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.NO_BASELINE)
 _MOVED = {
@@ -100,6 +100,8 @@ def _tell_open(compared: Compared, round_seconds: Mapping[str, float]) -> str:
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     minutes = estimate_minutes(compared, round_seconds)
     more = f" About {max(minutes, 1):.0f} more minutes would decide the figures (--budget)." if minutes else ""
+    if any(result.check == "accuracy/trainings" for result in results):
+        more = " Not every lab could be trained in the time: give more (--budget)."
     return f"Not decided: no answer on {listed}; nothing else is worse.{more}"
 
 
@@ -231,12 +233,3 @@ def name_lab(case: Case) -> str:
 
 def _shorten(version: str) -> str:
     return ".".join(version.split(".")[:2])
-
-
-def list_packages(base: VersionRecord, new: VersionRecord) -> Sequence[str]:
-    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`."""
-    if base.install is None or new.install is None:
-        return []
-    old, now = base.install.packages, new.install.packages
-    names = [name for name in sorted({*old, *now}) if old.get(name) != now.get(name)]
-    return [f"{name} {old.get(name, 'none')} -> {now.get(name, 'none')}" for name in names]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["BUDGET_SECONDS", "GROUP_LOOKS", "Decided", "UpgradePlan", "choose_engine", "decide"]
 
 BUDGET_SECONDS = 600.0
+LEAST_SECONDS = 60.0  # the checks alone take about as long
 GROUP_LOOKS = (*LOOKS, 40)
 """The looks where the two sides draw other random numbers: as many looks as of pairs, at more seeds."""
 
@@ -110,7 +111,8 @@ def decide(sides: tuple[Side, Side], plan: UpgradePlan, tell: Callable[[str], No
 
     Raises:
         OSError: The folder cannot be written.
-        ValueError: A record of the folder is of other environments or data, or an interpreter gives no answer.
+        ValueError: The budget is too small, a record of the folder is of other environments or data, or an
+            interpreter gives no answer.
     """
     return _Run(sides, plan, tell).decide()
 
@@ -137,6 +139,9 @@ class _Run:
     given_up: set[str] = field(default_factory=set)
 
     def decide(self) -> Decided:
+        if self.plan.budget_seconds < LEAST_SECONDS and not self.plan.only_bits:
+            given = self.plan.budget_seconds
+            raise ValueError(f"a budget of {given:g} s is too small: the checks alone take a minute; 10m is usual")
         self.begin = time.monotonic()
         check_folder(self.plan.folder)
         self._enter()
@@ -188,6 +193,9 @@ class _Run:
             for future in [pool.submit(self._measure_side, place) for place in range(2)]:
                 future.result()
         self._settle_plan()
+        for lab in self.plan.labs:
+            bits = compare_bits(self._case(lab), *self.records)
+            self.tell(f"{lab}: {bits.reason or 'every stage has the same bits'}")
 
     def _settle_plan(self) -> None:
         """Say in both records what is due: what this comparison plans, whatever a version is measured by elsewhere."""

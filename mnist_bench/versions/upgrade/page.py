@@ -9,7 +9,8 @@ from mnist_bench.records.files import replace_own
 from mnist_bench.records.verdicts import rank
 from mnist_bench.show.drawing import TRAINING, VALIDATION, draw_svg
 from mnist_bench.show.page import render
-from mnist_bench.versions.upgrade.answer import list_packages, name_lab, name_products
+from mnist_bench.versions.upgrade.answer import name_lab, name_products
+from mnist_bench.versions.upgrade.sides import list_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def write_page(decided: Decided, answer: str, path: Path) -> None:
         mnist=base.dataset is None or base.dataset.source == "mnist",
         picture=picture,
         results=sorted(compared.results, key=lambda result: rank(result.verdict)),
-        packages=list_packages(base, new),
+        packages=list_packages(base.install, new.install) if base.install and new.install else [],
         notes=compared.notes,
         seconds=decided.seconds,
         version=__version__,

@@ -22,7 +22,7 @@ from mnist_bench.versions.records import Install
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["NIGHTLY", "Side", "check_different", "enter_sides", "read_requirements"]
+__all__ = ["NIGHTLY", "Side", "check_different", "enter_sides", "list_packages", "read_requirements"]
 
 NIGHTLY = ("tf-nightly", "keras-nightly")
 """The packages of `nightly`. tf-nightly-cpu is not taken: its builds ended on 2026-09-05, those of tf-nightly go on."""
@@ -92,6 +92,13 @@ def check_different(base: Side, new: Side) -> None:
         raise ValueError(
             f"both sides have the same {count} packages: nothing to compare; to compare them nevertheless: --same"
         )
+
+
+def list_packages(base: Install, new: Install) -> list[str]:
+    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`."""
+    old, now = base.packages, new.packages
+    names = [name for name in sorted({*old, *now}) if old.get(name) != now.get(name)]
+    return [f"{name} {old.get(name, 'none')} -> {now.get(name, 'none')}" for name in names]
 
 
 def _read_part(part: str) -> str:

@@ -232,6 +232,13 @@ def test_a_side_that_gives_no_training_is_not_green(
     assert reason in " ".join(result.figure for result in decided.compared.results)
 
 
+def test_a_budget_too_small_measures_nothing(lab: Lab, run: Callable[..., Decided]) -> None:
+    """The checks alone take a minute: less is refused at once."""
+    with pytest.raises(ValueError, match="a budget of 30 s is too small"):
+        run(budget_seconds=30)
+    assert lab.trained == []
+
+
 def test_a_second_call_goes_on(lab: Lab, run: Callable[..., Decided], tmp_path: Path) -> None:
     """What is in the folder is not trained again, and all of it counts."""
     first = run()

@@ -11,7 +11,14 @@ import pytest
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.upgrade import sides
-from mnist_bench.versions.upgrade.sides import NIGHTLY, Side, check_different, enter_sides, read_requirements
+from mnist_bench.versions.upgrade.sides import (
+    NIGHTLY,
+    Side,
+    check_different,
+    enter_sides,
+    list_packages,
+    read_requirements,
+)
 
 NO_SOLUTION = [
     "error: No solution found",
@@ -118,5 +125,6 @@ def test_the_same_packages_are_nothing_to_compare() -> None:
     first, second = (Side(text, Path(text), install) for text in ("a", "b"))
     with pytest.raises(ValueError, match=r"both sides have the same 1 packages: nothing to compare; .*: --same"):
         check_different(first, second)
-    other = Side("b", Path("b"), Install(seconds=None, bytes=1, packages={"numpy": "2.1"}))
+    other = Side("b", Path("b"), Install(seconds=None, bytes=1, packages={"numpy": "2.1", "keras": "3.9"}))
     check_different(first, other)
+    assert list_packages(first.install, other.install) == ["keras none -> 3.9", "numpy 2.0 -> 2.1"]
