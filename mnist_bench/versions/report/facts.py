@@ -105,7 +105,8 @@ def _tell_change(metric: str, decision: Decision) -> str:
     )
     sizes = decision.reference_size, decision.sample_size
     seeds = f"{sizes[0]} pairs of seeds" if decision.paired else f"{sizes[0]} and {sizes[1]} seeds"
-    return f"{estimate}{unit} ({low} to {high}), margin {scale * decision.margin:.{digits}f}; {seeds}"
+    ends = f"{100 * decision.change.level:.4g}% interval {low} to {high}"
+    return f"{estimate}{unit} ({ends}), margin {scale * decision.margin:.{digits}f}; {seeds}"
 
 
 def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: VersionRecord) -> Fact:

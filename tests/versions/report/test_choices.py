@@ -118,10 +118,10 @@ def test_too_few_seeds_are_no_answer(make_versions: MakeVersions) -> None:
     lines = choice.facts["accuracy"].text.splitlines()
     assert len(lines) == 1
     assert re.fullmatch(
-        r"the MLP: [+-]0\.\d\d points \(-\d\.\d\d to \+\d\.\d\d\), margin 0\.15; 2 and 2 seeds", lines[0]
+        r"the MLP: [+-]0\.\d\d points \(90% interval -\d\.\d\d to \+\d\.\d\d\), margin 0\.15; 2 and 2 seeds", lines[0]
     )
     assert re.fullmatch(
-        r"the MLP: [+-]0\.\d{4} \(-0\.\d{4} to \+0\.\d{4}\), margin 0\.\d{4}; 2 and 2 seeds",
+        r"the MLP: [+-]0\.\d{4} \(90% interval -0\.\d{4} to \+0\.\d{4}\), margin 0\.\d{4}; 2 and 2 seeds",
         choice.facts["loss"].text,
     )
 
