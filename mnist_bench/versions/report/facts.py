@@ -124,7 +124,12 @@ def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: V
         f"{method}: {', '.join(f'{text} ({join_names(labs)})' for text, labs in places.items())}"
         for method, places in said.items()
     ]
-    return Fact(cell.word, cell.tone, "first stage that differs\n" + "\n".join(parts))
+    # Without full trainings nothing says whether other bits are worse.
+    unjudged = [result.name for result in cell.results if result.verdict is Verdict.INCONCLUSIVE]
+    if unjudged:
+        parts.append(f"not trained in full, and so not judged: {join_names(unjudged)}")
+    tone: Tone = "open" if unjudged else cell.tone
+    return Fact(cell.word, tone, "first stage that differs\n" + "\n".join(parts))
 
 
 def tell_time(steps: Sequence[Step], name: Callable[[str], Products]) -> Fact:
