@@ -201,18 +201,23 @@ def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: Figur
 
 
 def _judge_once(family: Mapping[_K, Comparison], **rules: float) -> dict[_K, Decision]:
-    """Judge a family; the same figures once, because the versions of a page have few different results."""
+    """Judge a family; the same figures once, because the versions of a page have few different results.
+
+    The order of the labs in a record, and the engine that trained them, have no part in the decision.
+    """
+    order = sorted(family, key=str)
     figures = [
-        (name, dataclasses.replace(each, reference=_freeze(each.reference), sample=_freeze(each.sample)))
-        for name, each in family.items()
+        dataclasses.replace(each, reference=_freeze(each.reference), sample=_freeze(each.sample))
+        for each in (family[name] for name in order)
     ]
-    return dict(_judge_frozen(tuple(figures), **rules))
+    decisions = dict(zip(order, _judge_frozen(tuple(figures), **rules), strict=True))
+    return {name: decisions[name] for name in family}
 
 
 @functools.lru_cache(maxsize=1024)
-def _judge_frozen(figures: tuple[tuple[Any, Comparison], ...], **rules: Any) -> dict[Any, Decision]:
+def _judge_frozen(figures: tuple[Comparison, ...], **rules: Any) -> tuple[Decision, ...]:
     # The same records give the same verdict: the random splits have a fixed seed.
-    return judge(dict(figures), rng=np.random.default_rng(FIRST_SEED), **rules)
+    return tuple(judge(dict(enumerate(figures)), rng=np.random.default_rng(FIRST_SEED), **rules).values())
 
 
 def _freeze(values: npt.ArrayLike) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ import pytest
 from fixtures.upgrade import draw_errors, make_mlp_version, move_errors
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import decode, dump_json
+from mnist_bench.versions import figures
 from mnist_bench.versions.bits import share_case_streams
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.records import update_record
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.records.verdicts import CheckResult
-    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.records import SeedResults, VersionRecord
 
 MLP = Case("mlp", "epoch")
 
@@ -151,3 +152,33 @@ def test_times_are_read_and_refused(record: TrainingRecord) -> None:
         dataclasses.replace(rounds[0], wall_a=[0.5])
     with pytest.raises(ValueError, match="times of two machines cannot be compared: cpu"):
         dataclasses.replace(times, b=dataclasses.replace(record.environment, cpu="Another"))
+
+
+def make_lab(results: SeedResults, lab: str, engine: str) -> SeedResults:
+    """Return the trainings as those of another lab, whose losses are others, too."""
+    losses = [loss and loss + 0.001 * len(lab) for loss in results.test_loss]
+    return dataclasses.replace(results, lab=lab, engine=engine, test_loss=losses)
+
+
+def test_the_order_of_the_labs_and_the_engine_decide_nothing(record: TrainingRecord) -> None:
+    """The same figures give the same p-values, whichever lab a record has first and whichever engine trained it."""
+    errors = {"a": draw_errors(3), "b": draw_errors(4)}
+    sides = [make_mlp_version(record, bits, rows, streams=bits) for bits, rows in errors.items()]
+    figures._judge_frozen.cache_clear()
+    told = []
+    for labs in (("mlp", "dropout"), ("dropout", "mlp")):
+        for engine in ("epoch", "graph"):
+            records = [
+                dataclasses.replace(
+                    side,
+                    probes=[],
+                    accuracy=[make_lab(side.accuracy[0], lab, engine) for lab in labs],
+                )
+                for side in sides
+            ]
+            cases = {Case(lab, engine): "moved" for lab in labs}
+            results = compare_figures(records[0], records[1], cases, FigureRules()).results
+            told.append(sorted((result.name.replace(engine, ""), result.evidence) for result in results))
+    assert len(told[0]) == 8
+    assert told == [told[0]] * 4
+    assert figures._judge_frozen.cache_info().misses == len(("main", "classes"))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["FACTS", "Choice", "Chooser", "pack_choices"]
 
 FACTS = ("bits", "accuracy", "loss", "time", "checks")
-_GREEN = ("IDENTICAL", "PASS", "NOT WORSE", "BETTER")
 _SPEEDS = {"same": "training takes as long", "faster": "training is {}", "inconclusive": "the time is not decided"}
 
 
@@ -126,7 +125,7 @@ def pack_choices(chooser: Chooser) -> dict[str, Any]:
 def _say_rest(changes: Changes, facts: Mapping[str, Fact], steps: Sequence[Step]) -> Iterator[str]:
     """Yield what is not worse, and what nobody knows."""
     worse = bool(changes.fresh or changes.known or any(fact.word == "REGRESSED" for fact in facts.values()))
-    doubt = [name for name in FACTS[1:] if facts[name].word not in (*_GREEN, "REGRESSED", "KNOWN")]
+    doubt = [name for name in FACTS if facts[name].tone in ("open", "none")]
     if not worse:
         yield "nothing is shown to be worse" if doubt else "nothing is worse"
     elif not doubt:
@@ -144,6 +143,8 @@ def _say_rest(changes: Changes, facts: Mapping[str, Fact], steps: Sequence[Step]
     unsure = [metric for metric in doubt if metric in ("accuracy", "loss")]
     if unsure:
         yield f"whether {' or '.join(unsure)} got worse is not decided"
+    if "bits" in doubt:
+        yield "some of the bits are not judged"
     if len(steps) == 1 and steps[0].verdict != "slower":
         yield _SPEEDS[steps[0].verdict].format(format_step(steps[0]))
     elif len(steps) != 1:

@@ -105,7 +105,8 @@ def _tell_change(metric: str, decision: Decision) -> str:
     )
     sizes = decision.reference_size, decision.sample_size
     seeds = f"{sizes[0]} pairs of seeds" if decision.paired else f"{sizes[0]} and {sizes[1]} seeds"
-    return f"{estimate}{unit} ({low} to {high}), margin {scale * decision.margin:.{digits}f}; {seeds}"
+    ends = f"{100 * decision.change.level:.4g}% interval {low} to {high}"
+    return f"{estimate}{unit} ({ends}), margin {scale * decision.margin:.{digits}f}; {seeds}"
 
 
 def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: VersionRecord) -> Fact:
@@ -123,7 +124,12 @@ def tell_bits(cell: Cell, compared: Compared | None, base: VersionRecord, new: V
         f"{method}: {', '.join(f'{text} ({join_names(labs)})' for text, labs in places.items())}"
         for method, places in said.items()
     ]
-    return Fact(cell.word, cell.tone, "first stage that differs\n" + "\n".join(parts))
+    # Without full trainings nothing says whether other bits are worse.
+    unjudged = [result.name for result in cell.results if result.verdict is Verdict.INCONCLUSIVE]
+    if unjudged:
+        parts.append(f"not trained in full, and so not judged: {join_names(unjudged)}")
+    tone: Tone = "open" if unjudged else cell.tone
+    return Fact(cell.word, tone, "first stage that differs\n" + "\n".join(parts))
 
 
 def tell_time(steps: Sequence[Step], name: Callable[[str], Products]) -> Fact:

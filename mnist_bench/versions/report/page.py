@@ -64,7 +64,11 @@ GLOSSARY = [
     ("bits", "the weights after every stage of a training, compared as numbers with all their digits"),
     ("seed", "one training; all its random numbers follow from the seed"),
     ("points", "hundredths of the test accuracy: from 97.6% to 97.5% is a loss of 0.1 points"),
-    ("(9 to 33%)", "an interval that holds the true value, with a confidence of 95% or more"),
+    (
+        "(9 to 33%)",
+        "an interval that holds the true value, with a confidence of 95% or more unless it says another one",
+    ),
+    ("margin", "the largest loss that does not matter, fixed before any result: PASS if the interval stays within it"),
     ("not proven here", "the interval includes 0: the change may be chance"),
     ("same", f"of times: the interval lies within {BOUND:.0%} of the other version's time"),
     ("slower, faster", "of times: the interval excludes 0, and is not within that band"),

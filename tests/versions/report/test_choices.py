@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fixtures.records import make_history
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.versions import figures
 from mnist_bench.versions.comparison import compare_versions
 from mnist_bench.versions.records import VersionRecord
@@ -118,10 +118,10 @@ def test_too_few_seeds_are_no_answer(make_versions: MakeVersions) -> None:
     lines = choice.facts["accuracy"].text.splitlines()
     assert len(lines) == 1
     assert re.fullmatch(
-        r"the MLP: [+-]0\.\d\d points \(-\d\.\d\d to \+\d\.\d\d\), margin 0\.15; 2 and 2 seeds", lines[0]
+        r"the MLP: [+-]0\.\d\d points \(90% interval -\d\.\d\d to \+\d\.\d\d\), margin 0\.15; 2 and 2 seeds", lines[0]
     )
     assert re.fullmatch(
-        r"the MLP: [+-]0\.\d{4} \(-0\.\d{4} to \+0\.\d{4}\), margin 0\.\d{4}; 2 and 2 seeds",
+        r"the MLP: [+-]0\.\d{4} \(90% interval -0\.\d{4} to \+0\.\d{4}\), margin 0\.\d{4}; 2 and 2 seeds",
         choice.facts["loss"].text,
     )
 
@@ -130,6 +130,26 @@ def test_the_stage_at_which_bits_part_is_told_once(make_versions: MakeVersions) 
     """One line a method, with the first stage and its labs."""
     text = judge(make_versions([OLD, NEW]), OLD, NEW).facts["bits"].text
     assert text == "first stage that differs\nKeras's fit: data order (the MLP)"
+
+
+def test_bits_that_nobody_judged_are_an_open_question(
+    make_versions: MakeVersions, make_ab: Callable[..., AbRecord]
+) -> None:
+    """An engine that moved and was not trained in full is named, and the comparison is not green, as in `compare`."""
+    records = make_versions([NEW, NEWER])
+    probes = [
+        probe
+        if probe.config.engine != "fused"
+        else dataclasses.replace(probe, stages=[dataclasses.replace(probe.stages[0], digest="1" * 64, values=[0.75])])
+        for probe in records[NEWER].probes
+    ]
+    records[NEWER] = dataclasses.replace(records[NEWER], probes=probes)
+    verdict = conclude(result.verdict for result in compare_versions(records[NEW], records[NEWER]).results)
+    choice = judge(records, NEW, NEWER, pair=make_ab(python_a=NEW, python_b=NEWER))
+    assert (verdict.value, choice.tone) == ("INCONCLUSIVE", "open")
+    assert choice.sentence.startswith("nothing is shown to be worse; ")
+    assert "; some of the bits are not judged; " in choice.sentence
+    assert "bits/mlp-fused" in choice.facts["bits"].text
 
 
 def test_steps_on_the_way(make_versions: MakeVersions, make_ab: Callable[..., AbRecord]) -> None:
