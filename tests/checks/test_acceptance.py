@@ -56,7 +56,11 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
     """Write a record, with another configuration, into a folder; return its path."""
     record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
     if isinstance(record, TrainingRecord):
-        record = dataclasses.replace(record, final_digest=make_digest(str(record.config.seed)))
+        record = dataclasses.replace(
+            record,
+            final_digest=make_digest(str(record.config.seed)),
+            initial_digest=make_digest(str(record.config.seed)),
+        )
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
         save(record, path)
@@ -360,6 +364,7 @@ def write_baseline(
             test_accuracy=accuracy,
             test_loss=loss,
             final_digest=make_digest(str(seed)),
+            initial_digest=make_digest(str(seed)),
         )
         for seed, (accuracy, loss) in enumerate(figures)
     ]

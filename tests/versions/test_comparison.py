@@ -47,6 +47,7 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
             test_accuracy=accuracy,
             test_loss=1.05 - accuracy,
             final_digest=make_digest(f"{seed}{digest}"),
+            initial_digest=make_digest(f"{seed}{digest}"),
         )
         version = add_training(version, training)
     install = Install(seconds=1.0, bytes=10**9, packages={})
@@ -113,7 +114,10 @@ def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, reco
     (results,) = base.accuracy
     for field in ("test_loss", "test_accuracy", "final_digests"):
         values = [*getattr(results, field)]
-        values[0], values[1] = values[1], values[0]
+        if field == "final_digests":
+            values[0] = "other"
+        else:
+            values[0], values[1] = values[1], values[0]
         other = update_record(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
         assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
         assert not {name for name in find_identical(compare_versions(base, other)) if "fused" not in name}
@@ -148,7 +152,7 @@ def test_the_same_weights_with_other_figures_are_never_identical(
 def test_further_seeds_that_diverged_count(base: VersionRecord) -> None:
     """The common seeds have the same bits; a further seed of the new side did not end in a finite loss."""
     (results,) = base.accuracy
-    columns = ("seeds", "test_accuracy", "test_loss", "final_digests")
+    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
     fewer = dataclasses.replace(results, **{name: getattr(results, name)[:6] for name in columns})
     worse = dataclasses.replace(results, test_loss=[*results.test_loss[:6], None])
     before, now = (update_record(base, accuracy=[side]) for side in (fewer, worse))
@@ -248,7 +252,7 @@ def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
 def lack(record: VersionRecord, what: str) -> VersionRecord:
     """Return the record without something that is due."""
     (results,), (probe, fused), checks = record.accuracy, record.probes, record.checks
-    columns = ("seeds", "test_accuracy", "test_loss", "final_digests")
+    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
     one = dataclasses.replace(results, **{name: getattr(results, name)[:1] for name in columns})
     short = dataclasses.replace(results, epochs=2, history=make_history(2))
     fields: dict[str, dict[str, Any]] = {
