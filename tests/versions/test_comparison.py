@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.records import make_digest, make_history, make_stages
 from fixtures.versions import make_checks
-from mnist_bench.checks.names import PROBE_EPOCHS, name_fast_checks
+from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS, name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
@@ -460,3 +460,22 @@ def test_the_cases_whose_bits_moved_are_told(base: VersionRecord, record: Traini
     assert moved[MLP].startswith("first stage that differs: forward")
     assert compare_versions(base, base).moved == {}
     assert compare_versions(base, update_record(base, probes=[], accuracy=[])).moved == {}
+
+
+@pytest.mark.parametrize("name", sorted(ADDED_LATER))
+def test_a_check_that_did_not_exist_is_not_missing(name: str, base: VersionRecord) -> None:
+    """A record of before the check has none of it; a record that has it for another case lacks one."""
+    assert name in FAST_CHECKS
+    checks = {engine: [it for it in results if it.check != name] for engine, results in base.checks.items()}
+    old = update_record(base, checks=checks)
+    for compared in (compare_versions(old, base), compare_versions(base, old)):
+        assert not {told for told, verdict in verdicts(compared).items() if told.startswith(name)}
+        assert exit_status(compared.results) == 0
+    one, other = (CheckResult(name=f"{name}[{case}]", verdict=Verdict.PASS, figure="1", bound="2") for case in "ab")
+    both, partial = (
+        update_record(base, checks=checks | {"epoch": [*checks["epoch"], *it]}) for it in ([one, other], [one])
+    )
+    assert verdicts(compare_versions(both, partial))[f"{name}[b]"] == "INCONCLUSIVE"
+    worse = dataclasses.replace(one, verdict=Verdict.REGRESSED)
+    broken = update_record(base, checks=checks | {"epoch": [*checks["epoch"], worse]})
+    assert verdicts(compare_versions(old, broken))[f"{name}[a]"] == "REGRESSED"
