@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range
+from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range, refuse_fault
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
 from mnist_bench.records.training import MOST_LOSS, check_seeds, check_trainings
@@ -250,7 +250,11 @@ def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | Non
 
     Returns:
         The baseline's path.
+
+    Raises:
+        ValueError: The probe was made under a planted fault.
     """
+    refuse_fault(record.environment, f"the probe of {record.config.case}")
     path = probe_path(folder, record)
     if path.exists():
         files.supersede(path)
@@ -262,6 +266,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
     """Return the reference that records make, if they belong together."""
     first = records[0]
     for record in records:
+        refuse_fault(record.environment, f"{record.config.case}, seed {record.config.seed}:")
         for name, expected, value in (
             ("lab", first.config.lab, record.config.lab),
             ("engine", first.config.engine, record.config.engine),
