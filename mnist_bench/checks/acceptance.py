@@ -16,6 +16,7 @@ from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, describe_difference, find_oddities, judge_probes
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
+from mnist_bench.records.environment import refuse_fault
 from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import Verdict
@@ -61,6 +62,8 @@ def accept_folder(source: Path, folder: Path, *, why: str, force: bool = False) 
     # Refuse records that do not belong together before the first is written, and before the contracts run.
     for group in groups:
         baselines.plan_accuracy(group, folder, acceptance)
+    for probe in probes:
+        refuse_fault(probe.environment, f"the probe of {probe.config.case}")
     objections = [*_find_other_probes(probes), *find_objections(trainings, commits)]
     # The contracts take a while, and need TensorFlow: they are asked last.
     if force or not objections:

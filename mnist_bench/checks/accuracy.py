@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_bench.checks.baselines import shorten_digest
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.training import check_seeds
+from mnist_bench.records.training import check_seeds, check_trainings
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.stats.sequential import (
     ACCURACY_MARGIN,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TEST_IMAGES",
+    "check_collisions",
     "check_threshold",
     "compare_accuracy",
     "compare_values",
@@ -230,7 +232,7 @@ def _check_trainings(
     """Refuse trainings that cannot be compared with the reference."""
     if not trained:
         raise ValueError(f"{lab}: there are no new trainings")
-    check_seeds(lab, (record.config.seed for record in trained), (record.final_digest for record in trained))
+    check_collisions(lab, trained, reference)
     seen: set[int] = set()
     for config in (record.config for record in trained):
         what = f"{lab}, seed {config.seed}"
@@ -248,6 +250,28 @@ def _check_trainings(
         if not paired and config.seed in reference.seeds:
             raise ValueError(f"{what}: the reference has this seed, too: the new seeds must be new")
         seen.add(config.seed)
+
+
+def check_collisions(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> None:
+    """Refuse trainings that have the weights of another seed, among the new trainings or in the reference.
+
+    Raises:
+        ValueError: Two seeds start from, or end in, the same weights; the message names both.
+    """
+    check_trainings(lab, trained)
+    seeds = [*reference.seeds, *(record.config.seed for record in trained)]
+    check_seeds(
+        lab,
+        seeds,
+        initial=_join_digests(reference.initial_digests, [record.initial_digest for record in trained]),
+        final=_join_digests(reference.final_digests, [record.final_digest for record in trained]),
+        told=", the first in the reference,",
+    )
+
+
+def _join_digests(known: Sequence[str], digests: Sequence[str]) -> list[str]:
+    """Return the digests of a reference, if it has them, and those of new trainings."""
+    return [*known, *map(shorten_digest, digests)] if known else []
 
 
 def _loss(record: TrainingRecord) -> float:

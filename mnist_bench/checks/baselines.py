@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range
+from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range, refuse_fault
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
-from mnist_bench.records.training import MOST_LOSS, check_seeds
+from mnist_bench.records.training import MOST_LOSS, check_seeds, check_trainings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +34,7 @@ __all__ = [
     "list_baselines",
     "plan_accuracy",
     "probe_path",
+    "shorten_digest",
 ]
 
 
@@ -49,6 +50,9 @@ class Reference:
         test_loss: Test loss of each seed.
         environment: Where the first seed was trained.
         acceptance: Who made the results a baseline, when and why.
+        initial_digests: The first characters of the digest of each seed's initial weights; empty in a reference that
+            was accepted before this field.
+        final_digests: The same of the final weights.
     """
 
     engine: str
@@ -58,9 +62,11 @@ class Reference:
     test_loss: list[float]
     environment: EnvironmentRecord
     acceptance: Acceptance
+    initial_digests: list[str] = field(default_factory=list)
+    final_digests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse columns of different lengths, a seed that occurs twice, and figures out of range."""
+        """Refuse columns of different lengths, seeds that occur twice or collide, and figures out of range."""
         lengths = {name: len(getattr(self, name)) for name in ("seeds", "test_accuracy", "test_loss")}
         if len(set(lengths.values())) != 1 or not self.seeds:
             raise ValueError(f"columns are empty or differ in length: {lengths}")
@@ -71,6 +77,10 @@ class Reference:
             seen.add(seed)
             check_range(f"test_accuracy of seed {seed}:", accuracy, high=1)
             check_range(f"test_loss of seed {seed}:", loss, high=MOST_LOSS)
+        for name in ("initial_digests", "final_digests"):
+            if len(getattr(self, name)) not in (0, len(self.seeds)):
+                raise ValueError(f"{name}: {len(getattr(self, name))} of {len(self.seeds)} seeds")
+        check_seeds(self.engine, self.seeds, initial=self.initial_digests, final=self.final_digests)
         check_names(engine=self.engine)
         if self.epochs < 1:
             raise ValueError(f"epochs: {self.epochs} is less than 1")
@@ -104,6 +114,11 @@ class AccuracyBaseline:
 
 FORMS: tuple[type[AccuracyBaseline | ProbeRecord], ...] = (AccuracyBaseline, ProbeRecord)
 """What a file of the baselines may hold."""
+
+
+def shorten_digest(digest: str) -> str:
+    """Return as much of a digest as a reference keeps: 64 bits tell a thousand seeds apart."""
+    return digest[:16]
 
 
 def find_folder() -> Path:
@@ -235,7 +250,11 @@ def accept_probe(record: ProbeRecord, folder: Path, acceptance: Acceptance | Non
 
     Returns:
         The baseline's path.
+
+    Raises:
+        ValueError: The probe was made under a planted fault.
     """
+    refuse_fault(record.environment, f"the probe of {record.config.case}")
     path = probe_path(folder, record)
     if path.exists():
         files.supersede(path)
@@ -247,6 +266,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
     """Return the reference that records make, if they belong together."""
     first = records[0]
     for record in records:
+        refuse_fault(record.environment, f"{record.config.case}, seed {record.config.seed}:")
         for name, expected, value in (
             ("lab", first.config.lab, record.config.lab),
             ("engine", first.config.engine, record.config.engine),
@@ -256,11 +276,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
         ):
             if value != expected:
                 raise ValueError(f"records of one reference differ in their {name}: {expected!r} and {value!r}")
-    check_seeds(
-        str(first.config.case),
-        (record.config.seed for record in records),
-        (record.final_digest for record in records),
-    )
+    check_trainings(str(first.config.case), records)
     losses = [record.test_loss for record in records if record.test_loss is not None]
     if len(losses) != len(records):
         seed = next(record.config.seed for record in records if record.test_loss is None)
@@ -273,6 +289,8 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
         test_loss=losses,
         environment=first.environment,
         acceptance=acceptance,
+        initial_digests=[shorten_digest(record.initial_digest) for record in records],
+        final_digests=[shorten_digest(record.final_digest) for record in records],
     )
 
 

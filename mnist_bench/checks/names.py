@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from mnist_bench.training.labs import Lab
 
-__all__ = ["CONTRACT_NAMES", "FAST_CHECKS", "PROBED_EPOCHS", "PROBE_EPOCHS", "list_stages", "name_fast_checks"]
+__all__ = [
+    "ADDED_LATER",
+    "CONTRACT_NAMES",
+    "FAST_CHECKS",
+    "PROBED_EPOCHS",
+    "PROBE_EPOCHS",
+    "list_stages",
+    "name_fast_checks",
+]
 
 PROBE_EPOCHS = 5
 """The epochs that a probe follows if nobody says otherwise."""
@@ -23,17 +31,21 @@ PROBED_EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200)
 """The epochs whose weights are probed, as far as the training goes; the last epoch is probed, too."""
 
 CONTRACT_NAMES = (
-    *("every-sample-once", "full-epoch", "order-by-seed", "new-order", "validation-apart", "labels-aligned"),
-    *("mean-loss", "dropout-share", "dropout-new-mask", "dropout-scale", "dropout-evaluation"),
+    *("every-sample-once", "full-epoch", "order-by-seed", "new-order", "whole-shuffle", "validation-apart"),
+    *("labels-aligned", "mean-loss", "dropout-share", "dropout-new-mask", "dropout-scale", "dropout-evaluation"),
 )
 """The keys of `contracts.CONTRACTS`, in their order."""
 
 FAST_CHECKS = (
-    *("structure/layers", "structure/initial-weights"),
+    *("structure/layers", "structure/initial-weights", "structure/seeds", "arithmetic/oracle", "arithmetic/figures"),
     *(f"contract/{name}" for name in CONTRACT_NAMES),
-    *("arithmetic/oracle", "reproducibility/op-determinism", "reproducibility/bits"),
+    *("reproducibility/op-determinism", "reproducibility/bits"),
 )
-"""The names of the checks that need no baseline, without a case."""
+"""The names of the checks that need no baseline, without a case. Contracts read the amounts of steps: arithmetic comes
+before."""
+
+ADDED_LATER = frozenset({"structure/seeds", "arithmetic/figures", "contract/whole-shuffle"})
+"""Checks that the first records do not have: where a record has none of one for any lab, it is not missing there."""
 
 
 def list_stages(lab: Lab, epochs: int) -> list[str]:
@@ -53,9 +65,9 @@ def name_fast_checks(labs: Sequence[str], engine: str) -> list[str]:
     """
     cases = [Case(lab, engine) for lab in labs]
     return [
-        *(f"structure/{check}[{lab}]" for lab in labs for check in ("layers", "initial-weights")),
+        *(f"structure/{check}[{lab}]" for lab in labs for check in ("layers", "initial-weights", "seeds")),
+        *(f"arithmetic/{check}[{case}]" for case in cases for check in ("oracle", "figures")),
         *(f"contract/{name}[{engine}]" for name in CONTRACT_NAMES),
-        *(f"arithmetic/oracle[{case}]" for case in cases),
         "reproducibility/op-determinism",
         *(f"reproducibility/bits[{case}]" for case in cases),
     ]

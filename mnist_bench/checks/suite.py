@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks import baselines
-from mnist_bench.checks.accuracy import check_threshold, compare_accuracy, is_decided, plan_looks
+from mnist_bench.checks.accuracy import check_collisions, check_threshold, compare_accuracy, is_decided, plan_looks
 from mnist_bench.checks.elsewhere import (
     ask_checks,
     ask_environment,
@@ -201,6 +201,10 @@ def check_results(
         if failed:
             yield from failed
             return
+        collisions = _find_collisions(plan.engine, records, references)
+        if collisions:  # seeds that are one training are no sample: there is nothing to judge
+            yield from collisions
+            return
         results = compare_accuracy(records, references, looks=len(looks), paired=paired)
         if is_decided(results):
             break
@@ -244,6 +248,32 @@ def _train(
             failed.append(_make_failed(event))
     groups = {lab: [record for record in records if record.config.lab == lab] for lab in seeds}
     return groups, failed
+
+
+def _find_collisions(
+    engine: str, records: Mapping[str, Sequence[TrainingRecord]], references: Mapping[str, Reference]
+) -> list[CheckResult]:
+    """Return a result for each lab of whose seeds two have the same weights."""
+    told = {lab: _explain_collision(lab, trained, references[lab]) for lab, trained in records.items()}
+    return [
+        CheckResult(
+            name=f"reproducibility/trained-seeds[{Case(lab, engine)}]",
+            verdict=Verdict.REGRESSED,
+            figure=figure,
+            bound="no two seeds start from, or end in, the same weights",
+            evidence="accuracy and loss were not judged",
+        )
+        for lab, figure in told.items()
+        if figure
+    ]
+
+
+def _explain_collision(lab: str, trained: Sequence[TrainingRecord], reference: Reference) -> str:
+    try:
+        check_collisions(lab, trained, reference)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _make_no_baseline(plan: CheckPlan, lab: str, reason: str) -> CheckResult:

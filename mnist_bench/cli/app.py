@@ -20,6 +20,7 @@ from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
+from mnist_bench.cli.selftest import selftest
 from mnist_bench.cli.shell import Debug, remove_empty_folders, say
 from mnist_bench.cli.streams import flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep
@@ -67,7 +68,7 @@ for command, text in _ASK.items():
     app.command(short_help=text, rich_help_panel=Heading.ASK)(command)
 for name, group in {"baseline": baseline, "timings": timings, "matrix": matrix}.items():
     app.add_typer(group, name=name, rich_help_panel=Heading.KEEP)
-for command in (lab, sweep):
+for command in (lab, sweep, selftest):
     app.command(rich_help_panel=Heading.EXPLORE)(command)
 for command in (env, data):
     app.command(rich_help_panel=Heading.LOOK_UP)(command)

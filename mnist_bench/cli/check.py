@@ -91,12 +91,13 @@ def check(
     usage or bad input, 3 inconclusive, 4 no baseline.
     """
     from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.checks.diagnosis import diagnose
     from mnist_bench.checks.names import PROBE_EPOCHS
     from mnist_bench.checks.suite import CheckPlan
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.files import check_folder
     from mnist_bench.records.verdicts import exit_status
-    from mnist_bench.show.text import format_json, format_junit, format_markdown, format_summary
+    from mnist_bench.show.text import clean_line, format_json, format_junit, format_markdown, format_summary
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
 
@@ -122,10 +123,13 @@ def check(
     )
     check_folder(plan.folder)
     results = _run_checks(plan, fast=fast, quiet=json)
+    cause = diagnose(results)
     if json:
-        typer.echo(format_json(results), nl=False)
+        typer.echo(format_json(results, cause), nl=False)
     else:
         echo(format_summary(results))
+        if cause:
+            echo(f"likeliest cause: {clean_line(cause.sentence)}")
     for path, write in ((junit, format_junit), (markdown, format_markdown)):
         if path is not None:
             write_report(path, write(results))

@@ -29,10 +29,14 @@ __all__ = [
     "digest_arrays",
     "explain_keys",
     "make_key",
+    "refuse_fault",
 ]
 
 # Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
 # the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
+FAULT_VARIABLE = "MNIST_BENCH_FAULT"
+"""Names the fault that is planted in a child process of the self-test; nothing else sets it."""
+
 NUMERICS_FIELDS = (
     "keras",
     "backend",
@@ -186,6 +190,17 @@ def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """Return the digest (16 hex digits) of what the named fields hold."""
     values = {name: _key_value(fields, name) for name in names}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def refuse_fault(environment: EnvironmentRecord, what: str) -> None:
+    """Refuse, as a baseline, what was made under a planted fault.
+
+    Raises:
+        ValueError: It was; the message names the fault.
+    """
+    if FAULT_VARIABLE in environment.flags:
+        fault = environment.flags[FAULT_VARIABLE]
+        raise ValueError(f"{what} was made under the planted fault {fault!r} ({FAULT_VARIABLE}): it is no baseline")
 
 
 def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, ...]) -> dict[str, tuple[Any, Any]]:

@@ -18,7 +18,7 @@ from mnist_bench.records.environment import (
 from mnist_bench.records.files import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "MOST_LOSS",
@@ -30,6 +30,8 @@ __all__ = [
     "ValidationRecord",
     "check_epochs",
     "check_seeds",
+    "check_trainings",
+    "find_collision",
 ]
 
 MOST_LOSS = 3.5e38  # the largest number of float32
@@ -221,24 +223,51 @@ class ValidationRecord:
         return sum(self.history.seconds)
 
 
-def check_seeds(what: str, seeds: Iterable[int], digests: Iterable[str]) -> None:
-    """Refuse seeds that end in the same weights: they are one training, and counted twice.
+def find_collision(seeds: Iterable[int], digests: Iterable[str]) -> tuple[int, int] | None:
+    """Return the first two seeds that have one digest, or None; a seed that occurs twice is no collision."""
+    first: dict[str, int] = {}
+    for seed, digest in zip(seeds, digests, strict=True):
+        if first.setdefault(digest, seed) != seed:
+            return first[digest], seed
+    return None
+
+
+def check_seeds(
+    what: str, seeds: Sequence[int], *, initial: Sequence[str] = (), final: Sequence[str] = (), told: str = ""
+) -> None:
+    """Refuse seeds that start from, or end in, the same weights: they are one training, and counted twice.
 
     Args:
         what: What was trained, for the message.
-        seeds: The seeds, each once.
-        digests: The digests of their final weights.
+        seeds: The seeds; a seed may occur twice.
+        initial: The digests of their initial weights; nothing where they are not known.
+        final: The digests of their final weights; nothing where they are not known.
+        told: Where the seeds are from, for the message.
 
     Raises:
         ValueError: Two seeds have the same digest; the message names both.
     """
-    first: dict[str, int] = {}
-    for seed, digest in zip(seeds, digests, strict=True):
-        if first.setdefault(digest, seed) != seed:
+    for event, digests in (("start from", initial), ("end in", final)):
+        found = find_collision(seeds, digests) if digests else None
+        if found:
             raise ValueError(
-                f"{what}: the seeds {first[digest]} and {seed} end in the same weights: "
+                f"{what}: the seeds {found[0]} and {found[1]}{told} {event} the same weights: "
                 "the seed had no effect, and they count once"
             )
+
+
+def check_trainings(what: str, records: Sequence[TrainingRecord]) -> None:
+    """Refuse trainings of different seeds that start from, or end in, the same weights.
+
+    Raises:
+        ValueError: As `check_seeds`.
+    """
+    check_seeds(
+        what,
+        [record.config.seed for record in records],
+        initial=[record.initial_digest for record in records],
+        final=[record.final_digest for record in records],
+    )
 
 
 def check_epochs(config: TrainingConfig, history: History) -> None:

@@ -1,10 +1,12 @@
-"""What a check says: a verdict with its figure and its bound, and what many of them come to. A leaf."""
+"""What a check says: a verdict with its figure and its bound, and what many of them come to."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from mnist_bench.records.readings import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +18,8 @@ class Verdict(str, enum.Enum):
     """What a check says. IDENTICAL and PASS are green; KNOWN is a regression that a reviewed file lists.
 
     BETTER is said of a figure that is better beyond chance, by more than the margin: nothing is worse, but a leak or
-    another metric looks like that. MISSING is said of a benchmark that was due and was not measured.
+    another metric looks like that. MISSING is said of a benchmark that was due and was not measured. UNREADABLE is
+    said of a check that could read nothing, because an earlier stage of the training is broken.
     """
 
     IDENTICAL = "IDENTICAL"
@@ -26,6 +29,7 @@ class Verdict(str, enum.Enum):
     REGRESSED = "REGRESSED"
     MISSING = "MISSING"
     INCONCLUSIVE = "INCONCLUSIVE"
+    UNREADABLE = "UNREADABLE"
     NO_BASELINE = "NO_BASELINE"
 
 
@@ -41,6 +45,7 @@ EXIT_STATUS = {
     Verdict.REGRESSED: 1,
     Verdict.MISSING: 3,
     Verdict.INCONCLUSIVE: 3,
+    Verdict.UNREADABLE: 3,
     Verdict.NO_BASELINE: 4,
 }
 
@@ -49,6 +54,7 @@ _RANKS = (
     Verdict.REGRESSED,
     Verdict.MISSING,
     Verdict.INCONCLUSIVE,
+    Verdict.UNREADABLE,
     Verdict.NO_BASELINE,
     Verdict.KNOWN,
     Verdict.BETTER,
@@ -69,6 +75,7 @@ class CheckResult:
         evidence: More, for a reader who asks why.
         command: What shows more.
         value: The figure as a number, where a known regression has a bound for it: larger is worse.
+        readings: What was read in numbers, where the check does not hold and has any.
     """
 
     name: str
@@ -78,6 +85,7 @@ class CheckResult:
     evidence: str = ""
     command: str = ""
     value: float | None = None
+    readings: list[Reading] = field(default_factory=list)
 
     @property
     def layer(self) -> str:

@@ -13,6 +13,8 @@ from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_st
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mnist_bench.checks.causes import Cause
+
 __all__ = [
     "MARKDOWN_MARK",
     "clean",
@@ -35,6 +37,7 @@ _JUNIT_ELEMENTS = {
     Verdict.REGRESSED: "failure",
     Verdict.MISSING: "error",
     Verdict.INCONCLUSIVE: "error",
+    Verdict.UNREADABLE: "error",
     Verdict.NO_BASELINE: "error",
     Verdict.KNOWN: "skipped",
 }
@@ -85,10 +88,11 @@ def format_spread(values: Sequence[float], limits: tuple[float, float] | None = 
     return f"{statistics.fmean(values):.4f}{deviation}{ends}"
 
 
-def format_json(results: Sequence[CheckResult]) -> str:
-    """Return the results, and the verdict of all together, as JSON."""
+def format_json(results: Sequence[CheckResult], cause: Cause | None = None) -> str:
+    """Return the results, the verdict of all together and the likeliest cause of what has regressed, as JSON."""
     verdict = conclude(result.verdict for result in results)
-    return dump_json({"verdict": verdict, "exit_status": exit_status(results), "checks": list(results)})
+    status = exit_status(results)
+    return dump_json({"verdict": verdict, "exit_status": status, "cause": cause, "checks": list(results)})
 
 
 def format_markdown(results: Sequence[CheckResult]) -> str:

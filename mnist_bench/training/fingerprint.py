@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from mnist_bench import __version__
-from mnist_bench.records.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, EnvironmentRecord, Gpu, make_key
+from mnist_bench.records.environment import (
+    FAULT_VARIABLE,
+    HARDWARE_FIELDS,
+    NUMERICS_FIELDS,
+    EnvironmentRecord,
+    Gpu,
+    make_key,
+)
 from mnist_bench.records.files import PACKAGE
 from mnist_bench.training.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 
@@ -38,6 +45,7 @@ _FLAGS = (
     *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_DISABLE_MKL"),
     *("XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_CUBLAS_TENSOR_OP_MATH_FP32"),
     *("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "TF_ENABLE_AUTO_MIXED_PRECISION"),
+    FAULT_VARIABLE,
 )
 
 # The packages that install the module `tensorflow`: the platforms' and vendors' builds have names of their own.

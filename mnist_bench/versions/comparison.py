@@ -18,7 +18,7 @@ from mnist_bench.versions.bits import align_engines, compare_bits, is_rounding, 
 from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
-from mnist_bench.versions.plan import find_due, find_gaps, is_replaced
+from mnist_bench.versions.plan import find_due, find_gaps, find_too_new, is_replaced
 from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
 
 if TYPE_CHECKING:
@@ -239,6 +239,7 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
             yield _make_inconclusive(f"checks/{engine}", f"checked in {side} only")
             others = {result.name for name, checks in record.checks.items() if name != engine for result in checks}
             skipped |= {result.name for result in record.checks[engine]} - others
+    too_new = find_too_new(base) | find_too_new(new)
     alike = 0
     for name in dict.fromkeys([*before, *now]):
         old, result = before.get(name), now.get(name)
@@ -250,7 +251,7 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
             # A check that fails now is reported whether it held before or not.
             was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
             yield dataclasses.replace(result, bound=f"{result.bound}; {was}")
-        elif name not in skipped:
+        elif name not in skipped and name.partition("[")[0] not in too_new:
             yield _make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")

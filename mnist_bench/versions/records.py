@@ -99,6 +99,7 @@ class SeedResults:
         test_accuracy: On the test set.
         test_loss: On the test set; None where the loss was not finite.
         final_digests: SHA-256 of the final weights.
+        initial_digests: SHA-256 of the initial weights; empty in records that were made before this field.
         history: The learning curves of the first seed, rounded.
         predictions: What the final weights make of the test set; None for a seed of an earlier version of this
             package, and empty if all are.
@@ -116,6 +117,7 @@ class SeedResults:
     history: History
     predictions: list[Predictions | None] = field(default_factory=list)
     departures: dict[str, str] = field(default_factory=dict)
+    initial_digests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds out of order, and figures out of range."""
@@ -128,7 +130,10 @@ class SeedResults:
         if self.predictions and len(self.predictions) != len(self.seeds):
             raise ValueError(f"{self.lab}: predictions of {len(self.predictions)} of {len(self.seeds)} seeds")
         check_digests(f"{self.lab}: final_digests", *self.final_digests)
-        check_seeds(str(self.case), self.seeds, self.final_digests)
+        if len(self.initial_digests) not in (0, len(self.seeds)):
+            raise ValueError(f"{self.lab}: {len(self.initial_digests)} initial_digests of {len(self.seeds)} seeds")
+        check_digests(f"{self.lab}: initial_digests", *self.initial_digests)
+        check_seeds(str(self.case), self.seeds, initial=self.initial_digests, final=self.final_digests)
         check_range(f"{self.lab}: test_accuracy", *self.test_accuracy, high=1)
         check_range(f"{self.lab}: test_loss", *self.test_loss, high=MOST_LOSS)
         if not 0 < self.epochs == len(self.history.loss):
@@ -293,7 +298,8 @@ def check_alike(old: SeedResults, new: SeedResults) -> None:
     """Refuse to put together, or to compare, trainings that differ in more than their seeds and surroundings.
 
     Raises:
-        ValueError: They are of another length, model or training; the message has both.
+        ValueError: They are of another length, model or training; the message has both. Or a seed of one has the
+            weights of another seed of the other.
     """
     if old.epochs != new.epochs:
         raise ValueError(f"{old.case}: trained for {old.epochs} and for {new.epochs} epochs: cannot be compared")
@@ -303,6 +309,14 @@ def check_alike(old: SeedResults, new: SeedResults) -> None:
             for side in (old, new)
         )
         raise ValueError(f"{old.case}: trained with {first} and with {second}: cannot be compared")
+    known = old.initial_digests and new.initial_digests
+    check_seeds(
+        str(old.case),
+        [*old.seeds, *new.seeds],
+        initial=[*old.initial_digests, *new.initial_digests] if known else (),
+        final=[*old.final_digests, *new.final_digests],
+        told=" of two records",
+    )
 
 
 def _check_versions(recorded: EnvironmentRecord, other: EnvironmentRecord, what: str) -> None:
@@ -326,6 +340,7 @@ def _make_results(training: TrainingRecord) -> SeedResults:
         test_accuracy=[training.test_accuracy],
         test_loss=[training.test_loss],
         final_digests=[training.final_digest],
+        initial_digests=[training.initial_digest],
         history=History(**history),
         predictions=[training.predictions] if training.predictions else [],
         departures={
@@ -345,8 +360,11 @@ def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
     if old.predictions or new.predictions:
         names.append("predictions")
         sides = [dataclasses.replace(side, predictions=side.predictions or [None] * len(side.seeds)) for side in sides]
+    # Where one side does not know the initial weights, nothing can be said of all.
+    if old.initial_digests and new.initial_digests:
+        names.append("initial_digests")
     rows = zip(*([value for side in sides for value in getattr(side, name)] for name in names), strict=True)
     columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
     first = min(old, new, key=lambda results: results.seeds[0])
-    merged: dict[str, Any] = dict(zip(names, map(list, columns), strict=True))
+    merged: dict[str, Any] = {"initial_digests": [], **dict(zip(names, map(list, columns), strict=True))}
     return dataclasses.replace(first, **merged)

@@ -17,6 +17,7 @@ from mnist_bench.checks.layers.contracts import CONTRACTS
 from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.environment import FAULT_VARIABLE
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -56,7 +57,11 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
     """Write a record, with another configuration, into a folder; return its path."""
     record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
     if isinstance(record, TrainingRecord):
-        record = dataclasses.replace(record, final_digest=make_digest(str(record.config.seed)))
+        record = dataclasses.replace(
+            record,
+            final_digest=make_digest(str(record.config.seed)),
+            initial_digest=make_digest(str(record.config.seed)),
+        )
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
         save(record, path)
@@ -360,6 +365,7 @@ def write_baseline(
             test_accuracy=accuracy,
             test_loss=loss,
             final_digest=make_digest(str(seed)),
+            initial_digest=make_digest(str(seed)),
         )
         for seed, (accuracy, loss) in enumerate(figures)
     ]
@@ -466,3 +472,22 @@ def test_a_damaged_baseline_is_named_whatever_its_path(tmp_path: Path, mlp: Trai
     new.write_text("{")
     with pytest.raises(RecordError, match=re.escape(f"{new}: not JSON")):
         list(diff_baselines(base, new))
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_no_baseline_is_made_under_a_planted_fault(
+    force: object, mlp: TrainingRecord, probe_file: Path, tmp_path: Path
+) -> None:
+    """Neither a training nor a probe, whatever is forced; nothing is written."""
+    flags = {FAULT_VARIABLE: "step-longer:1.05"}
+    environment = dataclasses.replace(mlp.environment, flags=flags)
+    told = r"made under the planted fault 'step-longer:1.05' \(MNIST_BENCH_FAULT\): it is no baseline"
+    trained = tmp_path / "trained"
+    save(dataclasses.replace(mlp, environment=environment), trained / "mlp.json")
+    with pytest.raises(ValueError, match=told):
+        accept_folder(trained, tmp_path / "baselines", why="a test", force=bool(force))
+    probe = load(probe_file, ProbeRecord)
+    save(dataclasses.replace(probe, environment=environment), probe_file, overwrite=True)
+    with pytest.raises(ValueError, match=told):
+        accept_folder(probe_file.parent, tmp_path / "baselines", why="a test", force=bool(force))
+    assert not (tmp_path / "baselines").exists()

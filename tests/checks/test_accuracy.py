@@ -64,7 +64,12 @@ def train(
     trained = []
     for seed, (accuracy, loss) in enumerate(figures, start=1671):
         config = dataclasses.replace(record.config, **({"lab": of, "seed": seed} | changes))
-        figures_of = {"test_accuracy": accuracy, "test_loss": loss, "final_digest": make_digest(str(seed))}
+        figures_of = {
+            "test_accuracy": accuracy,
+            "test_loss": loss,
+            "final_digest": make_digest(str(seed)),
+            "initial_digest": make_digest(str(seed)),
+        }
         trained.append(dataclasses.replace(record, config=config, **figures_of))
     return trained
 
@@ -349,3 +354,17 @@ def test_seeds_without_an_effect_are_refused(record: TrainingRecord, references:
     ]
     with pytest.raises(ValueError, match="mlp: the seeds 1671 and 1672 end in the same weights"):
         make_comparisons({"mlp": trained}, references)
+
+
+@pytest.mark.parametrize(("name", "event"), [("initial_digest", "start from"), ("final_digest", "end in")])
+def test_a_new_seed_with_the_weights_of_the_reference_is_refused(
+    name: str, event: str, record: TrainingRecord, references: dict[str, Reference]
+) -> None:
+    """The reference's seeds and the new ones are one sample each: no training may be in both."""
+    reference = dataclasses.replace(references["mlp"], **{f"{name}s": [f"r{seed}" for seed in range(100)]})
+    (new,) = train(record, "mlp", [(0.9, 0.1)])
+    make_comparisons({"mlp": [new]}, {"mlp": reference})
+    twin = dataclasses.replace(new, **{name: "r7"})
+    told = f"mlp: the seeds 7 and 1671, the first in the reference, {event} the same weights"
+    with pytest.raises(ValueError, match=told):
+        make_comparisons({"mlp": [twin]}, {"mlp": reference})

@@ -50,6 +50,7 @@ def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **c
             test_accuracy=accuracy,
             test_loss=1 - accuracy,
             final_digest=make_digest(str(seed)),
+            initial_digest=make_digest(str(seed)),
         )
         for seed, accuracy in accuracies.items()
     ]
@@ -92,6 +93,8 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
         test_loss=[1 - accuracy for accuracy in ACCURACIES.values()],
         environment=record.environment,
         acceptance=ACCEPTANCE,
+        initial_digests=["1", "2", "3"],
+        final_digests=["1", "2", "3"],
     )
     assert path.read_text() == dump_json(load(path, AccuracyBaseline))
 
@@ -243,10 +246,21 @@ def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, s
 
 
 def test_no_reference_is_made_of_one_training_twice(record: TrainingRecord, tmp_path: Path) -> None:
-    """Two seeds that end in the same weights count once, and so are refused."""
-    records = [dataclasses.replace(record, config=dataclasses.replace(record.config, seed=seed)) for seed in (1, 2)]
-    with pytest.raises(ValueError, match="perceptron-epoch: the seeds 1 and 2 end in the same weights"):
-        accept_accuracy(records, tmp_path, ACCEPTANCE)
+    """Two seeds that start from, or end in, the same weights count once, and so are refused."""
+    for name, event in (("initial_digest", "start from"), ("final_digest", "end in")):
+        records = [dataclasses.replace(training, **{name: "0"}) for training in train(record)]
+        with pytest.raises(ValueError, match=f"perceptron-epoch: the seeds 1 and 2 {event} the same weights"):
+            accept_accuracy(records, tmp_path, ACCEPTANCE)
+
+
+def test_a_reference_of_one_training_twice_is_refused(baseline: Path) -> None:
+    """A file edited by hand may hold what no acceptance wrote."""
+    (reference,) = load(baseline, AccuracyBaseline).references
+    for name, event in (("initial_digests", "start from"), ("final_digests", "end in")):
+        with pytest.raises(ValueError, match=f"epoch: the seeds 1 and 3 {event} the same weights"):
+            dataclasses.replace(reference, **{name: ["a", "b", "a"]})
+        with pytest.raises(ValueError, match=f"{name}: 2 of 3 seeds"):
+            dataclasses.replace(reference, **{name: ["a", "b"]})
 
 
 def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:

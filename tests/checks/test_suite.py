@@ -62,6 +62,7 @@ def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingR
         test_accuracy=accuracy,
         test_loss=0.0768 - 3 * (accuracy - MEAN),
         final_digest=make_digest(str(seed)),
+        initial_digest=make_digest(str(seed)),
     )
 
 
@@ -290,3 +291,21 @@ def test_fast_layers_hold(plan: suite.CheckPlan, digits: Dataset) -> None:
         "reproducibility/bits[perceptron-fused]",
     ]
     assert len(results) == len(names) + len(contracts.CONTRACTS)
+
+
+@pytest.mark.usefixtures("reference")
+@pytest.mark.parametrize("name", ["initial_digest", "final_digest"])
+def test_seeds_that_collide_have_regressed(
+    name: str, plan: suite.CheckPlan, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four different seeds among five: the accuracy may be right, and the sample is none."""
+    train_as(record, 0.0, monkeypatch)
+    assert check(plan)["accuracy/accuracy[mlp-fused]"] is Verdict.PASS
+    sound = make_record
+
+    def collide(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
+        return dataclasses.replace(sound(record, seed, accuracy), **{name: f"c{seed % 4}"})
+
+    monkeypatch.setattr(f"{__name__}.make_record", collide)
+    train_as(record, 0.0, monkeypatch)
+    assert check(plan) == {"reproducibility/trained-seeds[mlp-fused]": Verdict.REGRESSED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,24 @@ def test_check_fast_needs_no_baseline(
     assert (answer.status, answer.out.splitlines()[-1]) == (0, "PASS: 1 PASS")
     assert '<testsuite name="mnist-bench" tests="1"' in (tmp_path / "report.xml").read_text()
     assert (tmp_path / "report.md").read_text().startswith("**PASS: 1 PASS**")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_check_ends_with_the_likeliest_cause(
+    form: str, command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has regressed has a cause, in the last line or in the JSON; what holds has none."""
+    verdicts = {"contract/labels-aligned[epoch]": Verdict.REGRESSED, "structure/layers[mlp]": Verdict.PASS}
+    results = [CheckResult(name=name, verdict=it, figure="7", bound="0") for name, it in verdicts.items()]
+    monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda _plan: iter(results))
+    options = ["--json"] if form == "json" else []
+    answer = command("check", "mlp", "--fast", "--data", "digits", "--out", tmp_path / "out", *options)
+    sentence = "images are trained with the labels of others: 7 (contract/labels-aligned[epoch])"
+    assert answer.status == 1
+    if form == "json":
+        assert json.loads(answer.out)["cause"] == {"key": "labels", "sentence": sentence}
+    else:
+        assert answer.out.splitlines()[-1] == f"likeliest cause: {sentence}"
 
 
 def test_digests_overwrite_nothing(

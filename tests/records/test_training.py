@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, digest_arrays
 from mnist_bench.records.serial import RecordError, decode, dump_json, load_record, make_schema, save
-from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds
+from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds, check_trainings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -335,7 +335,21 @@ def test_a_case_is_a_value_with_a_name() -> None:
 
 def test_seeds_that_end_in_the_same_weights_are_refused() -> None:
     """The seed had no effect: two such trainings are one, and both are named."""
-    check_seeds("mlp", [1, 2, 3], "abc")
-    check_seeds("mlp", [1, 1], "aa")  # a seed that occurs twice is refused elsewhere
+    check_seeds("mlp", [1, 2, 3], initial="abc", final="abc")
+    check_seeds("mlp", [1, 2])  # nothing is known
+    check_seeds("mlp", [1, 1], final="aa")  # a seed that occurs twice is refused elsewhere
     with pytest.raises(ValueError, match="mlp: the seeds 1 and 3 end in the same weights"):
-        check_seeds("mlp", [1, 2, 3], "aba")
+        check_seeds("mlp", [1, 2, 3], initial="abc", final="aba")
+    with pytest.raises(ValueError, match="mlp: the seeds 2 and 3 of two records start from the same weights"):
+        check_seeds("mlp", [1, 2, 3], initial="abb", final="abc", told=" of two records")
+
+
+def test_trainings_of_two_seeds_with_the_same_weights_are_refused(record: TrainingRecord) -> None:
+    """Initial weights count, too: a seed that reaches the order alone is half a seed."""
+    second = dataclasses.replace(
+        record, config=dataclasses.replace(record.config, seed=2), initial_digest="2", final_digest="2"
+    )
+    check_trainings("mlp", [record, second])
+    for name, event in (("initial_digest", "start from"), ("final_digest", "end in")):
+        with pytest.raises(ValueError, match=f"{event} the same weights"):
+            check_trainings("mlp", [record, dataclasses.replace(second, **{name: getattr(record, name)})])

@@ -25,6 +25,7 @@ def make_result(verdict: Verdict) -> CheckResult:
         (Verdict.REGRESSED, 1),
         (Verdict.MISSING, 3),
         (Verdict.INCONCLUSIVE, 3),
+        (Verdict.UNREADABLE, 3),
         (Verdict.NO_BASELINE, 4),
     ],
 )

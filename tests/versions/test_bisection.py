@@ -130,7 +130,11 @@ def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRe
         planned = Planned(labs=["mlp"], seeds=list(range(seeds)))
         version = VersionRecord(version=find_version(PATH[0]), environment=record.environment, planned=planned)
         for seed in range(seeds):
-            fields = {"final_digest": make_digest(f"{digest}{seed}"), "test_accuracy": accuracy + seed * 1e-4}
+            fields = {
+                "final_digest": make_digest(f"{digest}{seed}"),
+                "initial_digest": make_digest(f"{digest}{seed}"),
+                "test_accuracy": accuracy + seed * 1e-4,
+            }
             training = dataclasses.replace(record, config=dataclasses.replace(config, seed=seed), **fields)
             version = add_training(version, training)
         probed = dataclasses.replace(config, epochs=PROBE_EPOCHS)

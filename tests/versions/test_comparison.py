@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.records import make_digest, make_history, make_stages
 from fixtures.versions import make_checks
-from mnist_bench.checks.names import PROBE_EPOCHS, name_fast_checks
+from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS, name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
@@ -47,6 +47,7 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
             test_accuracy=accuracy,
             test_loss=1.05 - accuracy,
             final_digest=make_digest(f"{seed}{digest}"),
+            initial_digest=make_digest(f"{seed}{digest}"),
         )
         version = add_training(version, training)
     install = Install(seconds=1.0, bytes=10**9, packages={})
@@ -113,7 +114,10 @@ def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, reco
     (results,) = base.accuracy
     for field in ("test_loss", "test_accuracy", "final_digests"):
         values = [*getattr(results, field)]
-        values[0], values[1] = values[1], values[0]
+        if field == "final_digests":
+            values[0] = "other"
+        else:
+            values[0], values[1] = values[1], values[0]
         other = update_record(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
         assert verdicts(compare_versions(base, other)).keys() >= ends.keys()
         assert not {name for name in find_identical(compare_versions(base, other)) if "fused" not in name}
@@ -148,7 +152,7 @@ def test_the_same_weights_with_other_figures_are_never_identical(
 def test_further_seeds_that_diverged_count(base: VersionRecord) -> None:
     """The common seeds have the same bits; a further seed of the new side did not end in a finite loss."""
     (results,) = base.accuracy
-    columns = ("seeds", "test_accuracy", "test_loss", "final_digests")
+    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
     fewer = dataclasses.replace(results, **{name: getattr(results, name)[:6] for name in columns})
     worse = dataclasses.replace(results, test_loss=[*results.test_loss[:6], None])
     before, now = (update_record(base, accuracy=[side]) for side in (fewer, worse))
@@ -248,7 +252,7 @@ def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
 def lack(record: VersionRecord, what: str) -> VersionRecord:
     """Return the record without something that is due."""
     (results,), (probe, fused), checks = record.accuracy, record.probes, record.checks
-    columns = ("seeds", "test_accuracy", "test_loss", "final_digests")
+    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
     one = dataclasses.replace(results, **{name: getattr(results, name)[:1] for name in columns})
     short = dataclasses.replace(results, epochs=2, history=make_history(2))
     fields: dict[str, dict[str, Any]] = {
@@ -456,3 +460,22 @@ def test_the_cases_whose_bits_moved_are_told(base: VersionRecord, record: Traini
     assert moved[MLP].startswith("first stage that differs: forward")
     assert compare_versions(base, base).moved == {}
     assert compare_versions(base, update_record(base, probes=[], accuracy=[])).moved == {}
+
+
+@pytest.mark.parametrize("name", sorted(ADDED_LATER))
+def test_a_check_that_did_not_exist_is_not_missing(name: str, base: VersionRecord) -> None:
+    """A record of before the check has none of it; a record that has it for another case lacks one."""
+    assert name in FAST_CHECKS
+    checks = {engine: [it for it in results if it.check != name] for engine, results in base.checks.items()}
+    old = update_record(base, checks=checks)
+    for compared in (compare_versions(old, base), compare_versions(base, old)):
+        assert not {told for told, verdict in verdicts(compared).items() if told.startswith(name)}
+        assert exit_status(compared.results) == 0
+    one, other = (CheckResult(name=f"{name}[{case}]", verdict=Verdict.PASS, figure="1", bound="2") for case in "ab")
+    both, partial = (
+        update_record(base, checks=checks | {"epoch": [*checks["epoch"], *it]}) for it in ([one, other], [one])
+    )
+    assert verdicts(compare_versions(both, partial))[f"{name}[b]"] == "INCONCLUSIVE"
+    worse = dataclasses.replace(one, verdict=Verdict.REGRESSED)
+    broken = update_record(base, checks=checks | {"epoch": [*checks["epoch"], worse]})
+    assert verdicts(compare_versions(old, broken))[f"{name}[a]"] == "REGRESSED"

@@ -38,7 +38,7 @@ def empty() -> VersionRecord:
 def reseed(record: TrainingRecord, seed: int, **fields: Any) -> TrainingRecord:
     """Return the training of another seed."""
     config = dataclasses.replace(record.config, seed=seed)
-    return dataclasses.replace(record, config=config, **fields)
+    return dataclasses.replace(record, config=config, **{"initial_digest": f"{seed}", **fields})
 
 
 def test_trainings_come_in_by_seed(empty: VersionRecord, record: TrainingRecord) -> None:
@@ -72,7 +72,7 @@ def test_a_training_that_does_not_belong(
     empty: VersionRecord, record: TrainingRecord, change: str, message: str
 ) -> None:
     """A seed twice, other data, another environment or another length is refused, and the message says which."""
-    other = reseed(record, 1671 if change == "seed" else 1672)
+    other = reseed(record, 1671 if change == "seed" else 1672, final_digest="2" * 64)
     if change == "numerics_key":
         environment = dataclasses.replace(record.environment, numerics_key="other")
         other = dataclasses.replace(other, environment=environment)
@@ -203,3 +203,16 @@ def test_what_contradicts_itself_is_refused(
         fields[place] = {"probes": [probe], "dataset": record.dataset}
     with pytest.raises(ValueError, match=re.escape(message)):
         update_record(empty, environment=record.environment, **fields[place])
+
+
+def test_initial_weights_are_kept_where_all_are_known(empty: VersionRecord, record: TrainingRecord) -> None:
+    """A record of before the field has none, and says nothing about the seeds that come to it."""
+    second, third = (reseed(record, seed, final_digest=f"f{seed}") for seed in (1672, 1673))
+    whole = add_training(add_training(empty, record), second)
+    assert whole.accuracy[0].initial_digests == [record.initial_digest, "1672"]
+    old = update_record(whole, accuracy=[dataclasses.replace(whole.accuracy[0], initial_digests=[])])
+    assert add_training(old, third).accuracy[0].initial_digests == []
+    with pytest.raises(ValueError, match="the seeds 1671 and 1673 of two records start from the same weights"):
+        add_training(whole, dataclasses.replace(third, initial_digest=record.initial_digest))
+    with pytest.raises(ValueError, match="1 initial_digests of 2 seeds"):
+        dataclasses.replace(whole.accuracy[0], initial_digests=["1"])

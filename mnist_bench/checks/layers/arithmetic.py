@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from mnist_bench.checks.layers.movement import read_movements
 from mnist_bench.checks.layers.tracers import make_prepared
 from mnist_bench.records.config import FIRST_SEED, Case, TrainingConfig
+from mnist_bench.records.readings import Reading
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training import oracle
 from mnist_bench.training.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["CASES", "check_arithmetic", "first_certain", "make_images"]
+__all__ = ["CASES", "Followed", "check_arithmetic", "first_certain", "follow_oracle", "make_images"]
 
 # Two variables of a dropout layer: the masks, (steps, batch, width), and the number of the next step.
 _Tape: TypeAlias = tuple[Any, Any]
@@ -45,8 +47,8 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
     The figure is the largest departure in multiples of what rounding to float32 explains
     (`oracle.follow`, docs/oracle.md), so the bound is 1.
     """
-    excesses = [first_certain(lab, engine, steps, batch_size) for steps, batch_size in CASES]
-    measured = [excess for excess in excesses if excess is not None]
+    cases = [follow_oracle(lab, engine, steps, batch_size) for steps, batch_size in CASES]
+    measured = [case.excess for case in cases if case is not None]
     if len(measured) < len(CASES):
         verdict = Verdict.INCONCLUSIVE
     else:
@@ -57,11 +59,33 @@ def check_arithmetic(lab: str, engine: str) -> CheckResult:
         figure=f"{max(measured):.2f} of the rounding error" if measured else "a relu may have flipped",
         bound=f"≤ 1 after {', '.join(str(steps) for steps, _ in CASES)} steps",
         evidence="weights compared with the float64 oracle's, given weights, batches and masks",
+        readings=[reading for case in cases if case for reading in case.readings]
+        if verdict is not Verdict.PASS
+        else [],
     )
 
 
-@without_tf32()  # the bound is float32's
+@dataclass(frozen=True)
+class Followed:
+    """How an engine followed the oracle.
+
+    Attributes:
+        excess: The largest departure in multiples of its tolerance, at most 1 if the engine follows.
+        readings: How each tensor moved.
+    """
+
+    excess: float
+    readings: list[Reading]
+
+
 def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0) -> float | None:
+    """Return the excess of `follow_oracle`, whose arguments these are."""
+    followed = follow_oracle(lab, engine, steps, batch_size, planted=planted)
+    return None if followed is None else followed.excess
+
+
+@without_tf32()  # the bound is float32's
+def follow_oracle(lab: str, engine: str, steps: int, batch_size: int, *, planted: float = 0.0) -> Followed | None:
     """Train some steps in a given order, and the oracle with it, for the first seed where no relu can have flipped.
 
     Args:
@@ -72,17 +96,16 @@ def first_certain(lab: str, engine: str, steps: int, batch_size: int, *, planted
         planted: A relative error to plant in the gradients of the first tensor, for tests that want it found.
 
     Returns:
-        The largest departure in multiples of its tolerance, at most 1 if the engine follows; None if a relu may have
-        flipped at every seed, so that no bound holds.
+        How the engine followed; None if a relu may have flipped at every seed, so that no bound holds.
     """
     set_determinism(on=check_engine(engine).deterministic)
     # Only an engine that takes the epoch as a whole compiles the number of steps into its program.
     room = steps if check_engine(engine).whole_epoch else max(steps, *(longest for longest, _ in CASES))
     trainee = _compile_trainee(lab, engine, room, batch_size)
     for seed in _SEEDS:
-        excess = _follow(trainee, seed, steps, planted)
-        if excess is not None:
-            return excess
+        followed = _follow(trainee, seed, steps, planted)
+        if followed is not None:
+            return followed
     return None
 
 
@@ -124,8 +147,8 @@ def _draw_weights(lab: str, seed: int) -> list[Floats]:
     return [np.array(weight) for weight in build_model(LABS[lab]).get_weights()]
 
 
-def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> float | None:
-    """Train with a seed's images, weights and masks; return the excess, or None if a relu may have flipped."""
+def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> Followed | None:
+    """Train with a seed's images, weights and masks; return None if a relu may have flipped."""
     lab, batch_size = LABS[trainee.lab], trainee.batch_size
     prepared = make_images(steps * batch_size, seed)
     config = TrainingConfig(lab=trainee.lab, engine=trainee.engine, seed=seed, batch_size=batch_size)
@@ -148,7 +171,8 @@ def _follow(trainee: _Trainee, seed: int, steps: int, planted: float) -> float |
     trained = trainee.model.get_weights()
     # An error in every gradient of a tensor is an error in the movement of that tensor.
     trained[0] = trained[0] + planted * (trained[0] - initial[0])
-    return oracle.excess(trained, expected, initial)
+    readings = read_movements(trained, expected, initial, config.learning_rate)
+    return Followed(oracle.excess(trained, expected, initial), readings)
 
 
 def make_images(samples: int, seed: int) -> Prepared:

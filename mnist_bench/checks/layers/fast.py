@@ -1,11 +1,11 @@
-"""The checks that need no baseline, in their order: structure, contracts, arithmetic, reproducibility."""
+"""The checks that need no baseline, in their order: structure, arithmetic, contracts, reproducibility."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.layers import arithmetic, contracts, reproducibility, structure
+from mnist_bench.checks.layers import arithmetic, contracts, figures, reproducibility, seeds, structure
 from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.names import CONTRACT_NAMES, name_fast_checks
 from mnist_bench.records.config import FIRST_SEED, TrainingConfig
@@ -51,8 +51,10 @@ def run_fast_checks(
     checks: list[Callable[[], CheckResult]] = []
     for lab in labs:
         checks += [partial(structure.check_layers, lab), partial(structure.check_initial_weights, lab)]
+        checks.append(partial(seeds.check_seeds, lab))
+    for lab in labs:
+        checks += [partial(arithmetic.check_arithmetic, lab, engine), partial(figures.check_figures, lab, engine)]
     checks += [partial(contracts.check_contract, name, engine) for name in CONTRACT_NAMES]
-    checks += [partial(arithmetic.check_arithmetic, lab, engine) for lab in labs]
     checks.append(reproducibility.check_determinism)
     with reproducibility.FreshProcess() as fresh:
         checks += [partial(reproducibility.check_bits, config, dataset, fresh) for config in configs]

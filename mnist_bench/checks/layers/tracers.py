@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mnist_bench.checks.layers.amounts import UNKNOWN, UNSEEN, count_inexact, decode_steps, find_broken, step_amounts
 from mnist_bench.records.config import FIRST_SEED, TrainingConfig
+from mnist_bench.records.readings import Reading
 from mnist_bench.training.backend import load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.data.dataset import Prepared
 from mnist_bench.training.engines import check_engine, compile_model, train_model
@@ -28,10 +30,13 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 __all__ = [
+    "NO_LABEL",
+    "SEVERAL_LABELS",
     "UNKNOWN",
     "UNSEEN",
     "MaskTrace",
     "OrderTrace",
+    "StepTrace",
     "group_samples",
     "make_prepared",
     "trace_groups",
@@ -40,11 +45,8 @@ __all__ = [
     "trace_steps",
 ]
 
-UNSEEN = -1  # a sample that was trained in no step
-UNKNOWN = -2  # a sample that was trained, but not once in one step
 
-# The amounts by which two steps move a row must differ by far more than float32 rounds.
-_TOLERANCE = 1e-4
+NO_LABEL, SEVERAL_LABELS = -1, -2
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,32 @@ class OrderTrace:
     Attributes:
         steps: (epochs, samples): the step of the epoch in which a sample was trained, UNSEEN, or UNKNOWN.
         validation: (epochs, validation samples): the same for the samples that must not be trained.
-        labels: (epochs, samples): the label with which each sample was trained, -1 if it was not trained.
+        labels: (epochs, samples): the label with which each sample was trained, SEVERAL_LABELS, or NO_LABEL if it was
+            not trained.
+        inexact: How many samples moved by another amount than a step's.
+        broken: What the amounts were, if they are those of no step, so that `steps` tells nothing.
     """
 
     steps: Ints
     validation: Ints
     labels: Ints
+    inexact: int = 0
+    broken: Reading | None = None
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """In which step of each epoch an engine trained each sample.
+
+    Attributes:
+        steps: (epochs, training and validation samples): the step, UNSEEN, or UNKNOWN.
+        inexact: As in `OrderTrace`.
+        broken: As in `OrderTrace`.
+    """
+
+    steps: Ints
+    inexact: int
+    broken: Reading | None
 
 
 def make_prepared(pixels: npt.NDArray[np.uint8], labels: Ints, *, validation: int) -> Prepared:
@@ -83,33 +105,34 @@ def trace_order(
         epochs: Epochs to train.
         seed: The seed of the training.
     """
-    steps = trace_steps(engine, samples=samples, batch_size=batch_size, epochs=epochs, seed=seed)
+    traced = trace_steps(engine, samples=samples, batch_size=batch_size, epochs=epochs, seed=seed)
+    steps = traced.steps
     config = _configure_order(engine, batch_size, seed)
     # Not seeded again: the label of a sample does not depend on the order.
     model = _compile_perceptron(engine, steps.shape[1], samples, batch_size, config.learning_rate)
     mixed = _train_rows(model, config, np.arange(steps.shape[1]) % CLASSES, samples, epochs)
     trained = (mixed > 0).sum(axis=2) == 1
-    labels = np.where(trained, mixed.argmax(axis=2), -1)
-    return OrderTrace(steps[:, :samples], steps[:, samples:], labels[:, :samples])
+    labels = np.where(trained, mixed.argmax(axis=2), np.where(mixed.any(axis=2), SEVERAL_LABELS, NO_LABEL))
+    return OrderTrace(steps[:, :samples], steps[:, samples:], labels[:, :samples], traced.inexact, traced.broken)
 
 
 @without_tf32()
 def trace_steps(
     engine: str, *, samples: int = 240, batch_size: int = 32, epochs: int = 3, seed: int = FIRST_SEED
-) -> Ints:
+) -> StepTrace:
     """Find out in which step of each epoch an engine trains each sample, whatever the label.
 
     The arguments are those of `trace_order`.
-
-    Returns:
-        (epochs, training and validation samples): the step, UNSEEN, or UNKNOWN.
     """
-    amounts = _step_amounts(samples, batch_size)
+    amounts = step_amounts(samples, batch_size)
     everything = samples + samples // 4
     config = _configure_order(engine, batch_size, seed)
     model = _seed_perceptron(config, everything, samples)
     alike = _train_rows(model, config, np.zeros(everything, np.int64), samples, epochs)
-    return _decode_steps(alike[:, :, 0], amounts)
+    moves, trained = alike[:, :, 0], slice(0, samples)
+    steps = decode_steps(moves, amounts)
+    broken = find_broken(moves[:, trained], steps[:, trained], amounts, min(batch_size, samples))
+    return StepTrace(steps, count_inexact(moves[:, trained], amounts), broken)
 
 
 def _configure_order(engine: str, batch_size: int, seed: int) -> TrainingConfig:
@@ -121,32 +144,6 @@ def _train_rows(model: Any, config: TrainingConfig, labels: Ints, samples: int, 
     prepared = make_prepared(255 * np.eye(len(labels), dtype=np.uint8), labels, validation=len(labels) - samples)
     zeros = [np.zeros((len(labels), CLASSES), np.float32), np.zeros(CLASSES, np.float32)]
     return np.stack([weights[0] for weights in _train_from(model, zeros, prepared, config, epochs)])
-
-
-def _step_amounts(samples: int, batch_size: int) -> npt.NDArray[np.float64]:
-    """Return by how much each step moves the row of a sample: learning rate 1, class 0, mean over the batch.
-
-    With all samples of class 0 and fresh rows, a step's probabilities depend on the bias alone, so the amount,
-    (1 - p) / batch, is known in advance. It decreases from step to step.
-    """
-    bias, amounts = np.zeros(CLASSES), []
-    for start in range(0, samples, batch_size):
-        p = np.exp(bias) / np.exp(bias).sum()
-        amounts.append((1 - p[0]) / min(batch_size, samples - start))
-        bias -= p - np.eye(CLASSES)[0]
-    gaps = np.abs(np.subtract.outer(amounts, amounts))[~np.eye(len(amounts), dtype=bool)]
-    if gaps.size and gaps.min() < 10 * _TOLERANCE * max(amounts):
-        raise ValueError(f"{samples} samples in batches of {batch_size} have steps that look alike")
-    return np.asarray(amounts)
-
-
-def _decode_steps(moves: Floats, amounts: npt.NDArray[np.float64]) -> Ints:
-    """Return for each (epoch, sample) the step whose amount is the movement of the sample's row."""
-    distance = np.abs(moves[:, :, None] - amounts)
-    steps: Ints = distance.argmin(axis=2)
-    steps[distance.min(axis=2) > _TOLERANCE * amounts.max()] = UNKNOWN
-    steps[moves == 0] = UNSEEN
-    return steps
 
 
 def group_samples(samples: int, base: int) -> Ints:
@@ -210,7 +207,9 @@ class MaskTrace:
 
 
 @without_tf32()
-def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = FIRST_SEED) -> MaskTrace:
+def trace_masks(
+    engine: str, *, steps: int = 12, width: int = 1024, seed: int = FIRST_SEED, dropout: bool = True
+) -> MaskTrace:
     """Find out which units an engine drops in the dropout lab with wider layers.
 
     Every hidden unit gives 1 before dropout, so the gradient of the second kernel has a row of zeros for each
@@ -221,8 +220,10 @@ def trace_masks(engine: str, *, steps: int = 12, width: int = 1024, seed: int = 
         steps: Epochs, of one step each.
         width: Units of each hidden layer: more than in the lab, for more draws in each step.
         seed: The seed of the training.
+        dropout: Whether the network has its dropout layers; without them every unit is kept.
     """
-    lab = dataclasses.replace(LABS["dropout"], hidden=(width, width))
+    rate = LABS["dropout"].dropout if dropout else 0.0
+    lab = dataclasses.replace(LABS["dropout"], hidden=(width, width), dropout=rate)
     inputs = 4
     initial: list[Floats] = []
     for shape in zip((inputs, *lab.hidden), (*lab.hidden, CLASSES), strict=True):

@@ -52,6 +52,7 @@ LEGEND = [
     ("REGRESSED", "bad", "worse, and chance does not explain it"),
     ("MOVED", "moved", "other bits, which need not be worse: accuracy and loss have verdicts of their own"),
     ("INCONCLUSIVE", "open", "no answer: too few seeds, or a check did not finish; so not green"),
+    ("UNREADABLE", "open", "no answer, because an earlier stage is broken"),
     ("FAILED", "open", "could not be measured"),
     ("NOT MEASURED", "none", "not measured yet"),
     ("FIRST", "none", "no older version to compare with"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_bench.checks.layers import contracts, tracers
+from mnist_bench.records.readings import Reading
 from mnist_bench.records.verdicts import Verdict
 
 pytestmark = pytest.mark.usefixtures("prompt_fit")
@@ -34,6 +35,8 @@ def _break(order: tracers.OrderTrace, fault: str) -> tracers.OrderTrace:
         steps[1, 7] = tracers.UNKNOWN
     elif fault == "partial batch dropped":
         steps[steps == 7] = tracers.UNSEEN
+    elif fault == "an epoch missing":
+        steps, validation, labels = steps[:2], validation[:2], labels[:2]
     elif fault == "validation leaks":
         validation[2, 3] = 4
     elif fault == "label of another":
@@ -50,6 +53,7 @@ def _break(order: tracers.OrderTrace, fault: str) -> tracers.OrderTrace:
         ("sample repeated", "every-sample-once"),
         ("sample repeated", "mean-loss"),
         ("partial batch dropped", "every-sample-once"),
+        ("an epoch missing", "every-sample-once"),
         ("validation leaks", "validation-apart"),
         ("label of another", "labels-aligned"),
     ],
@@ -121,3 +125,87 @@ def test_fault_in_dropout_is_found(
     broken = dataclasses.replace(sound, kept=kept, val_losses=losses, trained=trained)
     monkeypatch.setattr(contracts, "_masks", lambda _engine: broken)
     assert contracts.check_contract(contract, "fused").verdict is Verdict.REGRESSED
+
+
+# What each contract says when every update is 1.05 times as long as it should be: data and order cannot be read.
+UNREADABLE = {
+    *("every-sample-once", "full-epoch", "order-by-seed", "new-order", "whole-shuffle"),
+    *("dropout-share", "dropout-new-mask", "dropout-scale"),
+}
+
+
+@pytest.fixture
+def longer(order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the tracer find that each update is 1.05 times what the gradient asks for."""
+    reading = Reading(what="first step", steps=1, factor=1.05, noise=1e-5, samples=32, due=32)
+    broken = dataclasses.replace(order, steps=np.full_like(order.steps, tracers.UNKNOWN), broken=reading)
+    monkeypatch.setattr(contracts, "_order", lambda *_: broken)
+
+
+@pytest.mark.usefixtures("longer")
+@pytest.mark.parametrize("name", sorted(UNREADABLE))
+def test_wrong_amounts_do_not_accuse_the_data(name: str) -> None:
+    """A contract that can read nothing says so, and names the stage that is broken."""
+    result = contracts.check_contract(name, "epoch")
+    assert result.verdict is Verdict.UNREADABLE
+    assert "each update is 1.05 times what the gradient asks for" in result.figure
+    assert result.readings[0].factor == 1.05
+    assert not result.holds
+
+
+@pytest.mark.usefixtures("longer")
+def test_wrong_amounts_are_one_contracts_business() -> None:
+    """The mean gradient of a batch is what a step must move by; labels and validation can still be read."""
+    result = contracts.check_contract("mean-loss", "epoch")
+    assert result.verdict is Verdict.REGRESSED
+    assert "each update is 1.05 times" in result.figure
+    for name in ("labels-aligned", "validation-apart"):
+        assert contracts.check_contract(name, "epoch").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("reading", "words"),
+    [
+        ({"factor": None}, "not finite"),
+        ({"factor": 0.0}, "no step moved a weight"),
+        ({"factor": 1.9}, "the amounts by which samples moved are those of no step"),
+        ({"factor": 0.97, "samples": 33}, "the first step trains 33 samples instead of 32"),
+        ({"factor": 1.0, "samples": 32}, "later steps do not"),
+    ],
+)
+def test_amounts_are_told_in_words(reading: dict[str, object], words: str) -> None:
+    """Each reading has its sentence."""
+    fields = {"what": "first step", "steps": 1, "noise": 1e-5, "due": 32} | reading
+    assert words in contracts.explain_amounts(Reading(**fields))
+
+
+def test_a_shuffle_within_a_window_is_found(order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New in each epoch and for each seed, and still bound to the place where a sample is stored."""
+    rng = np.random.default_rng(0)
+    windowed = np.stack([np.argsort(np.argsort(np.arange(240) + 64 * rng.random(240))) // 32 for _ in range(3)])
+    monkeypatch.setattr(contracts, "_order", lambda *_: order)
+    monkeypatch.setattr(contracts, "_first_epoch", lambda *_: order.steps[1])
+    assert contracts.check_contract("whole-shuffle", "epoch").verdict is Verdict.PASS
+    monkeypatch.setattr(contracts, "_order", lambda *_: dataclasses.replace(order, steps=windowed))
+    assert contracts.check_contract("whole-shuffle", "epoch").verdict is Verdict.REGRESSED
+
+
+@pytest.mark.parametrize("name", ["dropout-scale", "dropout-evaluation"])
+def test_dropout_is_not_accused_of_another_stage(
+    name: str, sound: tracers.MaskTrace, order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the network without dropout is wrong, too, nothing can be said about dropout."""
+    trained = [[w + 0.1 for w in weights] for weights in sound.trained]
+    broken = dataclasses.replace(sound, trained=trained, val_losses=[2 * loss for loss in sound.val_losses])
+    monkeypatch.setattr(contracts, "_order", lambda *_: order)
+    monkeypatch.setattr(contracts, "_masks", lambda _engine: broken)
+    monkeypatch.setattr(contracts, "_no_masks", lambda _engine: broken)
+    assert contracts.check_contract(name, "fused").verdict is Verdict.UNREADABLE
+    monkeypatch.setattr(contracts, "_measure_step" if name == "dropout-scale" else "_measure_losses", _fails_once())
+    assert contracts.check_contract(name, "fused").verdict is Verdict.REGRESSED
+
+
+def _fails_once() -> object:
+    """Return a measure that is wrong with dropout and right without."""
+    answers = iter([1.0, 0.0])
+    return lambda *_: next(answers)

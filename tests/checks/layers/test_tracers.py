@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("prompt_fit")
 def test_a_trace_leaves_nothing_behind(mnist_engine: str) -> None:
     """Traces share a compiled model, and a seed's order is the same before and after another's."""
     first, second = contracts._order(mnist_engine).steps[0], contracts._first_epoch(mnist_engine, contracts._SEED + 1)
-    again = tracers.trace_steps(mnist_engine, epochs=1, seed=contracts._SEED)[0, : len(first)]
+    again = tracers.trace_steps(mnist_engine, epochs=1, seed=contracts._SEED).steps[0, : len(first)]
     np.testing.assert_array_equal(first, again)
     assert (first != second).any()
 

@@ -102,7 +102,11 @@ def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: Training
     for side, lost in (("base", 0.0), ("new", 0.01)):
         for seed in range(7):
             config = dataclasses.replace(mlp.config, seed=seed)
-            fields = {"test_accuracy": 0.977 - lost + seed * 1e-4, "final_digest": make_digest(f"{side}{seed}")}
+            fields = {
+                "test_accuracy": 0.977 - lost + seed * 1e-4,
+                "final_digest": make_digest(f"{side}{seed}"),
+                "initial_digest": make_digest(f"{side}{seed}"),
+            }
             save(dataclasses.replace(mlp, config=config, **fields), tmp_path / side / f"{seed}.json")
     table = tmp_path / "table.md"
     answer = command(

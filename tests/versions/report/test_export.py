@@ -48,6 +48,7 @@ def measured(record: TrainingRecord) -> VersionRecord:
         test_accuracy=0.9175,
         test_loss=0.5,
         final_digest=make_digest("2"),
+        initial_digest=make_digest("2"),
     )
     version = VersionRecord(version=find_version(NAME), environment=record.environment)
     return update_record(

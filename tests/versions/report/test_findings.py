@@ -37,7 +37,10 @@ def test_versions_of_the_same_bits_are_one_sample(records: dict[str, VersionReco
 def test_the_sample_has_the_most_seeds(records: dict[str, VersionRecord]) -> None:
     """Of versions with the same bits the one with the most seeds counts."""
     (results,) = records[NAMES[0]].accuracy
-    columns = {name: getattr(results, name)[:2] for name in ("seeds", "test_accuracy", "test_loss", "final_digests")}
+    columns = {
+        name: getattr(results, name)[:2]
+        for name in ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
+    }
     fewer = dataclasses.replace(results, **columns)
     records[NAMES[0]] = dataclasses.replace(records[NAMES[0]], accuracy=[fewer])
     findings = collect_findings(make_collection(records.values()))

@@ -1,0 +1,218 @@
+"""Patterns of readings, and the cause that each tells of."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mnist_bench.records.readings import Reading
+
+__all__ = ["Cause", "explain_figures", "explain_first_step", "explain_movements"]
+
+# A departure of several times what rounding explains, in root mean squares, is none of rounding.
+_BEYOND = 3.0
+# What one pattern explains leaves at most this share of what the next simpler pattern leaves.
+_EXPLAINS = 0.2
+# Adam's and RMSprop's first updates all have one size; gradients spread more than their mean.
+_EVEN = 0.3
+
+# A number rounded to p bits has a root mean square error of 0.42 * 2**-p of itself, over all numbers.
+_ONE_BIT = 0.42
+_FORMATS = {"bfloat16": (5.0, 9.0), "float16 or TF32": (9.0, 13.0)}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is likeliest the cause: a key for programs, such as `step size`, and a sentence for people."""
+
+    key: str
+    sentence: str
+
+
+def explain_movements(readings: Sequence[Reading]) -> Cause | None:
+    """Explain how the tensors of one model moved, after one step and after several; None if no pattern fits."""
+    if not readings:
+        return None
+    if any(it.factor is None for it in readings):
+        return Cause("not finite", "the weights are not finite after a few steps")
+    first = [it for it in readings if it.steps == min(reading.steps for reading in readings)]
+    later = [it for it in readings if it not in first]
+    if not any(map(_departs, first)):
+        return _explain_memory(later)
+    for pattern in _PATTERNS:
+        cause = pattern(first)
+        if cause:
+            return cause if cause.key != "no update" or not any(_factor(it) for it in later) else _STALE
+    return None
+
+
+def explain_first_step(readings: Sequence[Reading]) -> Cause | None:
+    """Explain a first step of another size than a batch; None if the size is right."""
+    for it in readings:
+        if it.samples and it.samples != it.due:
+            told = f"the first step trains {it.samples} samples instead of {it.due}"
+            return Cause("batch size", f"{told}: batch size")
+    return None
+
+
+def explain_figures(readings: Sequence[Reading]) -> Cause | None:
+    """Explain figures that are not the oracle's, though the weights move as the oracle's do."""
+    if not readings:
+        return None
+    told = ", ".join(f"{it.what} is {_times(it.factor)} the oracle's" for it in readings)
+    kinds = {it.what.split()[0] for it in readings}, {it.what.split()[1] for it in readings}
+    if kinds[1] == {"accuracy"}:
+        return Cause("accuracy figure", f"the accuracy reported is not the share of hits: {told}")
+    if kinds[0] == {"validation"}:
+        return Cause("validation figure", f"the validation is not of the validation samples: {told}")
+    return Cause("figures", f"the figures reported are not those of the weights: {told}")
+
+
+def _factor(it: Reading) -> float:
+    return it.factor or 0.0
+
+
+def _rest(it: Reading) -> float:
+    return it.rest or 0.0
+
+
+def _departs(it: Reading) -> bool:
+    return abs(_factor(it) - 1) > it.noise or _rest(it) > it.noise
+
+
+def _times(factor: float | None) -> str:
+    return "not finite, unlike" if factor is None else f"{factor:.4g} times"
+
+
+_STALE = Cause(
+    "stale gradient", "the first step moves no weight and later steps do: updates use the gradients of earlier steps"
+)
+
+
+def _explain_memory(later: Sequence[Reading]) -> Cause | None:
+    """Explain steps of which the first is right, and the later ones are not."""
+    departed = [it for it in later if _departs(it)]
+    if not departed:
+        return None
+    factor = statistics.median(_factor(it) for it in later)
+    return Cause(
+        "later steps",
+        f"the first step is right, and {later[0].steps} steps move the weights {factor:.4g} times as far as they "
+        "should: the update remembers earlier steps (momentum, averages), or the batches are others",
+    )
+
+
+def _find_no_update(first: Sequence[Reading]) -> Cause | None:
+    return None if any(map(_factor, first)) else Cause("no update", "the first step moves no weight")
+
+
+def _find_even(first: Sequence[Reading]) -> Cause | None:
+    if all(it.evenness is not None and it.evenness < _EVEN for it in first):
+        told = "the first step moves each weight as far as any other, whatever the gradient"
+        return Cause("optimizer", f"{told}: not plain gradient descent (Adam, RMSprop or the like)")
+    return None
+
+
+def _find_decay(first: Sequence[Reading]) -> Cause | None:
+    shares = [it.decay for it in first if it.decay is not None and _is_decay(it)]
+    if not shares:
+        return None
+    share = statistics.median(shares)
+    told = f"each step also takes {share:.2g} of each weight"
+    return Cause("weight decay", f"{told}: weight decay, or a penalty on weights")
+
+
+def _is_decay(it: Reading) -> bool:
+    explained = it.decay_rest is not None and it.decay_rest < max(it.noise, _EXPLAINS * _rest(it))
+    return explained and _rest(it) > it.noise and it.decay is not None and it.decay > 0
+
+
+def _find_limit(first: Sequence[Reading]) -> Cause | None:
+    limits = [it.limit for it in first if it.limit is not None]
+    if not limits:
+        return None
+    return Cause("clipping", f"no element of a gradient is larger than {max(limits):.3g}: gradients are clipped")
+
+
+def _find_scale(first: Sequence[Reading]) -> Cause | None:
+    """Find a factor of each tensor that leaves no rest: one for all, or one for some tensors."""
+    # The rest scales with the movement, and so does the rounding of a larger one.
+    if any(_rest(it) > _BEYOND * it.noise * max(1.0, abs(_factor(it))) for it in first):
+        return None
+    factors = [_factor(it) for it in first]
+    spread, noise = max(factors) - min(factors), _BEYOND * max(it.noise for it in first) * max(1.0, *map(abs, factors))
+    if spread <= noise:
+        told = f"each update is {_times(statistics.median(factors))} what the gradient asks for, in every layer"
+        return Cause("step size", f"{told}: learning rate or gradient scale")
+    return _find_some(first)
+
+
+def _find_some(first: Sequence[Reading]) -> Cause | None:
+    """Name the tensors that move by another factor than 1."""
+    wrong = [it for it in first if abs(_factor(it) - 1) > it.noise]
+    factors = [_factor(it) for it in wrong]
+    names = _name_tensors([it.what for it in wrong], [it.what for it in first])
+    low, high = min(factors), max(factors)
+    if high == 0:
+        return Cause("tensor scale", f"{names} do not move")
+    # Each tensor that is too long is cut to the same length: a norm.
+    span = f"{low:.4g} times" if math.isclose(low, high, rel_tol=1e-3) else f"{low:.3g} to {high:.3g} times"
+    if high < 1 and not math.isclose(low, high, rel_tol=1e-3):
+        return Cause("clipping", f"{names} move {span} as far as they should: gradients are cut to a norm")
+    return Cause("tensor scale", f"{names} move {span} as far as they should")
+
+
+def _name_tensors(wrong: Sequence[str], every: Sequence[str]) -> str:
+    for kind, plural in (("bias", "biases"), ("kernel", "kernels")):
+        if list(wrong) == [name for name in every if name.startswith(kind)]:
+            return plural
+    return ", ".join(wrong)
+
+
+def _find_precision(first: Sequence[Reading]) -> Cause | None:
+    """Find that each tensor departs by about as much as numbers of fewer bits would."""
+    rests = [math.hypot(_rest(it), _factor(it) - 1) for it in first]
+    if min(rests) <= 0 or max(rests) > 0.05 or max(rests) > 30 * min(rests):  # noqa: PLR2004
+        return None
+    # Roundings are independent of each other, so that a factor explains next to nothing of them.
+    kernels = [it for it in first if it.what.startswith("kernel")]
+    if any(abs(_factor(it) - 1) > _EXPLAINS * _rest(it) for it in kernels):
+        return None
+    bits = math.log2(_ONE_BIT / statistics.median(rests))
+    for name, (low, high) in _FORMATS.items():
+        if low <= bits < high:
+            return Cause("precision", f"gradients carry about {bits:.0f} bits: {name}")
+    return None
+
+
+def _find_direction(first: Sequence[Reading]) -> Cause | None:
+    """Name the tensors whose movement has another direction than the gradient."""
+    wrong = [it for it in first if _rest(it) > it.noise]
+    if not wrong:
+        return None
+    cosines = {it.what: _factor(it) / math.hypot(_factor(it), _rest(it)) for it in wrong}
+    worst = min(cosines, key=lambda name: cosines[name])
+    last = max(it.what.split()[-1] for it in first)
+    everywhere = any(it.what.endswith(last) for it in wrong)
+    where = "the forward pass, the loss or the batch" if everywhere else "the backward pass"
+    names, verb = ("every tensor", "moves") if len(wrong) == len(first) else (", ".join(cosines), "move")
+    return Cause(
+        "gradient" if everywhere else "backward pass",
+        f"{names} {verb} in another direction than the gradient (cosine {cosines[worst]:.3f} for {worst}): {where}",
+    )
+
+
+_PATTERNS: tuple[Callable[[Sequence[Reading]], Cause | None], ...] = (
+    _find_no_update,
+    _find_even,
+    _find_decay,
+    _find_limit,
+    _find_scale,
+    _find_precision,
+    _find_direction,
+)

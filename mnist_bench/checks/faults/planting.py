@@ -1,0 +1,30 @@
+"""A fault planted in this process: by the start of a child process whose variable says so, and by the self-test."""
+
+from __future__ import annotations
+
+import os
+
+from mnist_bench.checks.faults.registry import parse_fault
+from mnist_bench.records.environment import FAULT_VARIABLE
+
+__all__ = ["plant", "plant_from_environment"]
+
+
+def plant_from_environment() -> None:
+    """Plant the fault that the environment names.
+
+    Raises:
+        ValueError: There is no such fault.
+    """
+    plant(os.environ[FAULT_VARIABLE])
+
+
+def plant(text: str) -> None:
+    """Plant a fault, such as `step-longer:1.05`; child processes of this process plant it, too.
+
+    Raises:
+        ValueError: There is no such fault.
+    """
+    fault, strength = parse_fault(text)
+    os.environ[FAULT_VARIABLE] = text
+    fault.plant(strength)

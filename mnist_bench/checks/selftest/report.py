@@ -1,0 +1,110 @@
+"""The record of a self-test as a page in Markdown: what the checks see, what they do not, and why."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from mnist_bench.checks.faults.registry import FAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
+
+__all__ = ["MARK", "find_missed", "format_report"]
+
+MARK = "# What the checks see: planted faults"
+"""The first line, by which the page is known, which may be replaced."""
+
+# Clocks see these, in the benchmarks' gate and in `ab`; the checks that are tested here look at figures.
+_CLOCKED = "cost"
+
+_FAMILIES = {
+    "data": "Training data",
+    "model": "The model",
+    "update": "Update and loss",
+    "random": "Random numbers",
+    "figures": "Reported figures",
+    "chance": "Nondeterminism",
+    "cost": "Time and memory",
+}
+
+
+def find_missed(record: SelftestRecord) -> list[Outcome]:
+    """Return the outcomes of faults that no check saw, and that no reason explains."""
+    return [it for it in record.outcomes if it.first is None and not FAULTS[it.fault].unseen]
+
+
+def format_report(record: SelftestRecord) -> str:
+    """Return the page."""
+    # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
+    places = {name: place for place, name in enumerate(FAULTS)}
+    kept = [it for it in record.outcomes if it.fault in FAULTS and it.strength in FAULTS[it.fault].strengths]
+    ordered = sorted(kept, key=lambda it: (places[it.fault], FAULTS[it.fault].strengths.index(it.strength)))
+    lines = [MARK, "", *_summarise(record, ordered), "", *_explain_columns(record)]
+    for family, title in _FAMILIES.items():
+        rows = [it for it in ordered if FAULTS[it.fault].family == family]
+        if rows:
+            lines += ["", f"## {title}", "", *_tabulate(rows)]
+    lines += ["", "## What stays unseen", "", *_list_unseen(ordered)]
+    lines += ["", "## Another cause named", "", *_list_wrong(ordered)]
+    return "\n".join(lines) + "\n"
+
+
+def _summarise(record: SelftestRecord, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    judged = [it for it in outcomes if FAULTS[it.fault].family != _CLOCKED]
+    found = [it for it in judged if it.first is not None]
+    right = [it for it in found if it.right]
+    times = [it.first_seconds for it in found if it.first_seconds is not None]
+    environment = record.environment
+    yield (
+        f"{len({it.fault for it in judged})} faults were planted in TensorFlow {environment.tensorflow} with Keras "
+        f"{environment.keras} (engine {record.engine}), at one to four strengths each, {len(judged)} in all. The fast "
+        f"checks saw {len(found)} of them ({_share(found, judged)}), after {statistics.median(times):.1f} seconds in "
+        f"the median, and named the right cause of {len(right)} ({_share(right, found)} of those seen). "
+        f"{len(judged) - len(found)} stay unseen by these checks, each listed below with the reason."
+    )
+
+
+def _share(some: Sequence[object], every: Sequence[object]) -> str:
+    return f"{len(some) / len(every):.0%}" if every else "none"
+
+
+def _explain_columns(record: SelftestRecord) -> Iterator[str]:
+    yield (
+        "Each fault is planted in a fresh process, through public functions and classes of Keras and TensorFlow; the "
+        "checks of `mnist-bench check --fast` then run on the mlp and the dropout lab, in their order. The strengths "
+        "go down to the weakest that could matter. The seconds are those until the first check that saw the fault, "
+        "tracing and compilation included. Made by `mnist-bench selftest`."
+    )
+    if record.failing:
+        names = ", ".join(f"`{name}`" for name in record.failing)
+        yield ""
+        yield f"Without any fault, these do not hold in this environment, and were left out: {names}."
+
+
+def _tabulate(rows: Sequence[Outcome]) -> Iterator[str]:
+    yield "| fault | it imitates | strength | seen first by | s | cause named |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for it in rows:
+        fault = FAULTS[it.fault]
+        source = f" ({fault.source})" if fault.source else ""
+        seen = f"`{it.first.partition('[')[0]}`" if it.first else "unseen"
+        seconds = "" if it.first_seconds is None else f"{it.first_seconds:.1f}"
+        cause = "" if it.first is None else f"{it.cause}" if it.right else f"{it.cause} (another)"
+        yield f"| {it.fault} | {fault.imitates}{source} | {it.strength:.4g} | {seen} | {seconds} | {cause} |"
+
+
+def _list_unseen(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for it in outcomes:
+        if it.first is None:
+            yield f"- {it.fault} {it.strength:.4g}: {FAULTS[it.fault].unseen or 'not explained'}."
+
+
+def _list_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    wrong = [it for it in outcomes if it.first is not None and not it.right]
+    for it in wrong:
+        yield f"- {it.fault} {it.strength:.4g}: {it.sentence}."
+    if not wrong:
+        yield "None."

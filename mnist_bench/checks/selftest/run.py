@@ -1,0 +1,176 @@
+"""Faults planted one after another, in several processes at once: the parent's side of the self-test."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnist_bench.checks.diagnosis import diagnose
+from mnist_bench.checks.faults.registry import FAULTS, parse_fault
+from mnist_bench.checks.selftest import serve
+from mnist_bench.checks.selftest.records import Outcome
+from mnist_bench.records.serial import convert
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.workers.child import Child
+from mnist_bench.training.workers.interpreters import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from typing_extensions import Self
+
+__all__ = ["find_failing", "list_faults", "run_faults"]
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A result, and the seconds from the planting until it was there."""
+
+    result: CheckResult
+    seconds: float
+
+
+def list_faults(engine: str, names: Sequence[str] = ()) -> list[str]:
+    """Return the faults that show in an engine, each with its strengths, as they are planted.
+
+    Args:
+        engine: A key of `ENGINES`.
+        names: The faults; all of them if empty.
+
+    Raises:
+        ValueError: A fault is unknown, or does not show in this engine.
+    """
+    for name in names:
+        if name not in FAULTS:
+            raise ValueError(f"unknown fault {name!r}: choose from {', '.join(FAULTS)}")
+        if engine not in FAULTS[name].engines:
+            raise ValueError(f"fault {name!r} shows in the engines {', '.join(FAULTS[name].engines)}, not in {engine}")
+    chosen = [fault for fault in FAULTS.values() if engine in fault.engines and (not names or fault.name in names)]
+    return [f"{fault.name}:{strength:g}" for fault in chosen for strength in fault.strengths]
+
+
+def find_failing(engine: str, source: str) -> list[str]:
+    """Return the checks that do not hold here without any fault.
+
+    Raises:
+        CommandError: The process gives no answer.
+    """
+    with _Server(source) as server:
+        timed = server.ask("", engine, [])
+    return [it.result.name for it in timed if not it.result.holds]
+
+
+def run_faults(
+    faults: Sequence[str], *, engine: str, source: str, failing: Sequence[str], jobs: int
+) -> Iterator[Outcome]:
+    """Plant each fault in a fresh process and yield what the checks say, in the order in which the processes end.
+
+    Args:
+        faults: As `list_faults` returns them.
+        engine: A key of `ENGINES`.
+        source: The data.
+        failing: Checks that do not hold without any fault.
+        jobs: Processes at once.
+
+    Raises:
+        CommandError: A process gives no answer.
+    """
+    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Outcome | Exception | None] = queue.SimpleQueue()
+    for fault in faults:
+        todo.put(fault)
+
+    def work() -> None:
+        try:
+            with _Server(source) as server:
+                while not todo.empty():
+                    fault = todo.get_nowait()
+                    done.put(_judge(fault, server.ask(fault, engine, failing)))
+        except queue.Empty:
+            pass
+        except Exception as error:  # noqa: BLE001 - raised where the outcomes are read
+            done.put(error)
+        done.put(None)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(faults)))]
+    for thread in threads:
+        thread.start()
+    left = len(threads)
+    while left:
+        outcome = done.get()
+        if outcome is None:
+            left -= 1
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            yield outcome
+
+
+def _judge(text: str, timed: Sequence[_Timed]) -> Outcome:
+    """Return what the results say of a fault."""
+    fault, strength = parse_fault(text)
+    results = [it.result for it in timed]
+    cause = diagnose(results)
+    first = next((it for it in timed if it.result.verdict is Verdict.REGRESSED), None)
+    return Outcome(
+        fault=fault.name,
+        strength=strength,
+        first=first.result.name if first else None,
+        first_seconds=round(first.seconds, 2) if first else None,
+        seconds=round(timed[-1].seconds, 2) if timed else 0.0,
+        seen_by=_name(results, Verdict.REGRESSED),
+        unreadable=_name(results, Verdict.UNREADABLE),
+        cause=cause.key if cause else "",
+        sentence=cause.sentence if cause else "",
+        right=cause is not None and cause.key in fault.causes,
+        problems=[f"{it.name}: {it.evidence}" for it in results if it.verdict is Verdict.INCONCLUSIVE],
+    )
+
+
+def _name(results: Sequence[CheckResult], verdict: Verdict) -> list[str]:
+    return [result.name for result in results if result.verdict is verdict]
+
+
+class _Server:
+    """A process that plants faults in its forks."""
+
+    def __init__(self, source: str) -> None:
+        self._child = Child(serve.MODULE)
+        self._child.send({"source": source})
+        self._read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.close()
+
+    def ask(self, fault: str, engine: str, failing: Sequence[str]) -> list[_Timed]:
+        """Return the results of the checks with a fault planted; "" plants none.
+
+        Raises:
+            CommandError: The process gives no answer.
+        """
+        self._child.send({"fault": fault, "engine": engine, "ignored": list(failing)})
+        timed = []
+        while (event := self._read())["event"] == "checked":
+            result: CheckResult = convert(event["result"], CheckResult, origin=fault)
+            timed.append(_Timed(result, event["seconds"]))
+        if event["event"] == "failed":
+            lost = CheckResult(
+                name="selftest/process",
+                verdict=Verdict.INCONCLUSIVE,
+                figure="did not end",
+                bound="ends",
+                evidence=f"{event['reason']}: {self._child.read_last_line()}",
+            )
+            timed.append(_Timed(lost, timed[-1].seconds if timed else 0.0))
+        return timed
+
+    def _read(self) -> dict[str, Any]:
+        event = self._child.read()
+        if event is None:
+            raise CommandError(f"the process of the self-test {self._child.explain_end()}", [])
+        return event

@@ -1,0 +1,79 @@
+"""Plants faults in forks of this process, one fork each, and runs the checks there: the child's side of the self-test.
+
+TensorFlow is imported once, and has not computed anything when the process forks: so a fork takes no time, has no
+fault but its own, and what it patches ends with it. Each line of standard input is a request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from mnist_bench.training.workers.child import open_events, pin_by_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.workers.child import Tell
+
+__all__ = ["MODULE", "main"]
+
+MODULE = "checks.selftest.serve"  # as `Child` starts it
+
+# A fork that hangs, for example in a planted race, ends; a sound one takes some seconds, on a busy machine a minute.
+_LIMIT_SECONDS = 600
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    pin_by_option()
+    with open_events() as tell:
+        from mnist_bench.training.backend import choose_device, load_tensorflow
+        from mnist_bench.training.data.dataset import load_dataset
+
+        source = json.loads(sys.stdin.readline())["source"]
+        dataset = load_dataset(source)
+        load_tensorflow()
+        choose_device("cpu")
+        tell(event="ready")
+        for line in sys.stdin:
+            _fork(json.loads(line), source, dataset, tell)
+
+
+def _fork(request: dict[str, Any], source: str, dataset: Dataset, tell: Tell) -> None:
+    """Answer a request in a fork; tell `failed` if the fork ends without an answer."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            signal.alarm(_LIMIT_SECONDS)
+            _answer(source, dataset, tell, **request)
+            status = 0
+        except Exception:  # noqa: BLE001 - the parent is told that this fork has failed, and the log says why
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    _, code = os.waitpid(pid, 0)
+    tell(
+        event="finished" if code == 0 else "failed", reason=f"the process ended with {os.waitstatus_to_exitcode(code)}"
+    )
+
+
+def _answer(source: str, dataset: Dataset, tell: Tell, *, fault: str, engine: str, ignored: Sequence[str]) -> None:
+    from mnist_bench.checks.faults.planting import plant
+    from mnist_bench.checks.selftest.plan import run_checks
+    from mnist_bench.training.engines import check_engine
+
+    check_engine(engine)
+    begin = time.perf_counter()
+    if fault:
+        plant(fault)
+    for result in run_checks(engine, source, dataset, ignored=ignored):
+        tell(event="checked", result=result, seconds=time.perf_counter() - begin)

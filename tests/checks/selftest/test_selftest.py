@@ -1,0 +1,97 @@
+"""The self-test: planted faults are seen, the page says what is seen and what is not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mnist_bench.checks.faults.registry import FAULTS
+from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
+from mnist_bench.checks.selftest.report import MARK, find_missed, format_report
+from mnist_bench.checks.selftest.run import list_faults, run_faults
+
+if TYPE_CHECKING:
+    from mnist_bench.records.training import TrainingRecord
+
+# One or two of each family, each at its weakest strength but for those that are known to stay unseen.
+SELECTION = (
+    *("labels-shifted:0.005", "rows-deleted:0.02", "batch-larger:1", "validation-trained:4", "labels-soft:0.1"),
+    *("relu-removed:1", "neuron-blocked:1", "initialiser-scaled:1.1", "dropout-scale:0.99", "dropout-same-mask:1"),
+    *("step-longer:1.05", "biases-twice:1.01", "gradients-bfloat16:1", "momentum:0.1", "weight-decay:0.0001"),
+    *("loss-smoothed:0.1", "seeds-collide:4", "shuffle-windowed:64", "accuracy-of-batches:1"),
+)
+
+
+def test_planted_faults_are_seen() -> None:
+    """Each is seen by the fast checks, and the cause that is named is the fault."""
+    known = ["contract/new-order[graph]"]  # frozen in some versions of Keras
+    outcomes = run_faults(SELECTION, engine="graph", source="digits", failing=known, jobs=1)
+    wrong = {it.key: (it.first, it.sentence, it.problems) for it in outcomes if it.first is None or not it.right}
+    assert wrong == {}
+
+
+def make(fault: str, strength: float, *, seen: bool = True, right: bool = True) -> Outcome:
+    """Return an outcome."""
+    return Outcome(
+        fault=fault,
+        strength=strength,
+        first="arithmetic/oracle[mlp-graph]" if seen else None,
+        first_seconds=1.5 if seen else None,
+        seconds=3.0,
+        seen_by=["arithmetic/oracle[mlp-graph]"] if seen else [],
+        unreadable=[],
+        cause="step size" if seen else "",
+        sentence="each update is 1.05 times" if seen else "",
+        right=right and seen,
+    )
+
+
+@pytest.fixture
+def selftest(record: TrainingRecord) -> SelftestRecord:
+    """A self-test of three faults, one of them unseen, and one seen with another cause."""
+    return SelftestRecord(
+        environment=record.environment,
+        engine="graph",
+        failing=["contract/new-order[graph]"],
+        outcomes=[make("step-longer", 1.05), make("run-differs", 0.05, seen=False), make("momentum", 0.1, right=False)],
+    )
+
+
+def test_the_page_says_what_is_seen(selftest: SelftestRecord) -> None:
+    """The first paragraph has the figures; what is not seen, or taken for something else, is listed with the reason."""
+    page = format_report(selftest)
+    assert page.startswith(f"{MARK}\n\n3 faults were planted")
+    assert "saw 2 of them (67%)" in page
+    assert "named the right cause of 1 (50% of those seen)" in page
+    assert (
+        "| step-longer | the learning rate is too large (DeepCrime) | 1.05 | `arithmetic/oracle` | 1.5 | step size |"
+        in page
+    )
+    assert f"- run-differs 0.05: {FAULTS['run-differs'].unseen}." in page
+    assert "- momentum 0.1: each update is 1.05 times." in page
+    assert "`contract/new-order[graph]`" in page
+
+
+def test_a_fault_that_nobody_saw_is_missed_unless_that_is_explained(selftest: SelftestRecord) -> None:
+    """An explained fault is no surprise; another one is a hole in the checks."""
+    assert find_missed(selftest) == []
+    unseen = make("step-longer", 2, seen=False)
+    assert find_missed(dataclasses.replace(selftest, outcomes=[*selftest.outcomes, unseen])) == [unseen]
+
+
+def test_a_record_holds_each_fault_once(selftest: SelftestRecord) -> None:
+    """The same fault at the same strength twice would count twice."""
+    with pytest.raises(ValueError, match="step-longer:1\\.05 is there twice"):
+        dataclasses.replace(selftest, outcomes=[*selftest.outcomes, make("step-longer", 1.05)])
+
+
+def test_faults_are_listed_by_engine() -> None:
+    """The fused engine does not call `fit`; it shares the initial weights."""
+    assert list_faults("graph", ["step-longer"]) == ["step-longer:2", "step-longer:1.05", "step-longer:1.001"]
+    assert len(list_faults("graph")) > len(list_faults("fused")) > 0
+    with pytest.raises(ValueError, match="fault 'step-longer' shows in the engines eager, graph, xla, epoch, not in"):
+        list_faults("fused", ["step-longer"])
+    with pytest.raises(ValueError, match="unknown fault 'x'"):
+        list_faults("graph", ["x"])
