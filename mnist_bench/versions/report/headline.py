@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mnist_bench.records.config import Case
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
+from mnist_bench.versions.plan import is_replaced
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.names import Products, join_names
 from mnist_bench.versions.report.steps import make_step, say_step
@@ -285,5 +286,7 @@ def pick_cost(costs: Sequence[Cost]) -> Cost | None:
 
 
 def is_whole(row: VersionRow) -> bool:
-    """Return whether everything of a version could be measured, and it was trained with every lab."""
-    return row.record.status == "measured" and {results.lab for results in row.record.accuracy} >= LABS.keys()
+    """Return whether everything of a version was measured, by a stand-in engine perhaps, and every lab was trained."""
+    record = row.record
+    measured = is_measured(record) and all(is_replaced(failure, record) for failure in record.failures)
+    return measured and {results.lab for results in record.accuracy} >= LABS.keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.diagnosis import diagnose
 from mnist_bench.checks.known import find_known, load_known
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.verdicts import Verdict, conclude
@@ -55,7 +56,8 @@ def write_answer(
     """
     verdict = conclude(result.verdict for result in compared.results)
     parts = [_begin(verdict, compared, new, round_seconds or {})]
-    parts += [*_tell_bits(compared, base, new), *_tell_figures(compared), *_tell_old_defects(base, new)]
+    parts += [*_tell_cause(compared, new), *_tell_bits(compared, base, new), *_tell_figures(compared)]
+    parts += _tell_old_defects(base, new)
     return " ".join(parts)
 
 
@@ -131,6 +133,14 @@ def _describe_change(metric: str, decision: Decision) -> str:
         return f"{word} {100 * middle:.2f} points of accuracy ({low:.2f} to {high:.2f}, margin {margin:.2f})"
     word = "grows" if decision.worsened else "falls"
     return f"has a loss that {word} by {middle:.4f} ({ends[0]:.4f} to {ends[1]:.4f}, margin {decision.margin:.4f})"
+
+
+def _tell_cause(compared: Compared, new: VersionRecord) -> Iterator[str]:
+    """Yield the likeliest cause where a check of the new version has regressed."""
+    names = {result.name for result in compared.results if result.verdict is Verdict.REGRESSED}
+    checks = [result for results in new.checks.values() for result in results]
+    if any(result.name in names for result in checks) and (cause := diagnose(checks)):
+        yield f"Likeliest cause: {cause.sentence}."
 
 
 def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> Iterator[str]:
