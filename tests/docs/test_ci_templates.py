@@ -1,9 +1,10 @@
-"""The CI files for others: every step calls the command as the command is, and ends as it should."""
+"""The CI files for others: the step calls the command as the command is, and ends as the command ends."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from fixtures.commandline import parse
-from mnist_bench.versions.matrix import add_version
-from mnist_bench.versions.releases import VersionSpec
+from mnist_bench.versions.upgrade.sides import read_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,19 +22,36 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 GITHUB = yaml.safe_load((DOCS / "ci" / "github-actions.yml").read_text(encoding="utf-8"))
 GITLAB = yaml.safe_load((DOCS / "ci" / "gitlab-ci.yml").read_text(encoding="utf-8"))
+GITHUB_STEPS = GITHUB["jobs"]["compare"]["steps"]
 
-# Written down what is called, and left what a later step reads; `compare` ends as the file of that name says.
+GIT = shutil.which("git") or "git"
+
+# Written down what is called; `compare` writes its reports and ends as the file `status` says.
 STUB = r"""#!/bin/sh
 printf '%s\t' "$(basename "$0")" "$@" >> "$LOG"
 echo >> "$LOG"
-here=$(dirname "$0")
-case "$(basename "$0") $1 $2" in
-  "python -c "*) echo 2.21.0 ;;
-  "mnist-bench matrix add") mkdir -p records && echo "{}" > "records/$3.json" ;;
-  "mnist-bench check "*) exit "$(cat "$here/check")" ;;
-  "mnist-bench compare "*) echo "| table of $3 |" > "${7:?}"; exit "$(cat "$here/$3")" ;;
-esac
+if [ "$1" = compare ]; then
+  mkdir -p comparison
+  for word in "$@"; do
+    case "$last" in --markdown | --html | --junit) echo "report of $2" >> "$word" ;; esac
+    last=$word
+  done
+  exit "$(cat "$(dirname "$0")/status")"
+fi
 """
+# As pip-compile and uv write it: comments, hashes and markers, and packages that only begin like those that count.
+LOCK = """# locked
+absl-py==2.1.0 \\
+    --hash=sha256:00
+keras=={keras} \\
+    --hash=sha256:01
+numpy==2.1.3
+tensorflow-cpu=={tensorflow} ; python_version >= "3.10" \\
+    --hash=sha256:02
+tensorflow-io==0.37.1
+"""
+BASE = "keras==3.9.0 numpy==2.1.3 tensorflow-cpu==2.19.1"
+NEW = "keras==3.11.2 numpy==2.1.3 tensorflow-cpu==2.20.0"
 
 
 class Ran(NamedTuple):
@@ -47,14 +64,31 @@ class Ran(NamedTuple):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder in which the steps run; `bin` has the stubs, with which every check passes."""
+    """A repository whose main branch pins one TensorFlow, with another one proposed; `bin` has the stubs."""
     (tmp_path / "bin").mkdir()
     for name in ("python", "mnist-bench"):
         (tmp_path / "bin" / name).write_text(STUB)
         (tmp_path / "bin" / name).chmod(0o755)
-    for name in ("check", "next", "newest"):
-        (tmp_path / "bin" / name).write_text("0")
+    (tmp_path / "bin" / "status").write_text("0")
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "remote", "add", "origin", str(tmp_path))
+    commit(tmp_path, LOCK.format(keras="3.9.0", tensorflow="2.19.1"))
+    git(tmp_path, "checkout", "--quiet", "-b", "upgrade")
+    commit(tmp_path, LOCK.format(keras="3.11.2", tensorflow="2.20.0"))
     return tmp_path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git in a folder."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    subprocess.run([GIT, *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path, lock: str) -> None:
+    """Commit these requirements."""
+    (folder / "requirements.txt").write_text(lock)
+    git(folder, "add", "requirements.txt")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "pins")
 
 
 def run_steps(folder: Path, steps: Iterable[str], variables: Mapping[str, str]) -> Ran:
@@ -63,7 +97,7 @@ def run_steps(folder: Path, steps: Iterable[str], variables: Mapping[str, str]) 
     log.write_text("")
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
     environment = {"PATH": path, "LOG": str(log), **variables}
-    shell = ["bash", "--noprofile", "--norc", "-euo", "pipefail", "-c"]
+    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
     done = [
         subprocess.run([*shell, step], env=environment, cwd=folder, capture_output=True, text=True, check=False)
         for step in steps
@@ -79,141 +113,115 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: values[match[1]], text)
 
 
-def run_github(folder: Path, job: str, *, measured: str = "success") -> Ran:
-    """Run the steps of a job of the GitHub workflow, with the first line of the matrix."""
-    first = GITHUB["jobs"]["measure"]["strategy"]["matrix"]["include"][0]
-    values = {**{f"matrix.{name}": value for name, value in first.items()}, "needs.measure.result": measured}
-    steps = [step for step in GITHUB["jobs"][job]["steps"] if "run" in step]
-    variables = {**GITHUB["env"], **GITHUB["jobs"][job].get("env", {})}
-    for step in steps:
+def run_github(folder: Path, *, proposed: bool = True) -> Ran:
+    """Run the steps of the GitHub workflow."""
+    values = {"github.event_name": "pull_request" if proposed else "workflow_dispatch"}
+    variables = dict(GITHUB["env"])
+    for step in GITHUB_STEPS:
         variables |= step.get("env", {})
     filled = {name: fill(value, values) for name, value in variables.items()}
-    return run_steps(
-        folder, [step["run"] for step in steps], {**filled, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
-    )
+    steps = [step["run"] for step in GITHUB_STEPS if "run" in step]
+    return run_steps(folder, steps, {**filled, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")})
 
 
-def run_gitlab(folder: Path, job: str) -> Ran:
-    """Run the script of a job of the GitLab pipeline, with the first line of the matrix."""
-    first = GITLAB["measure"]["parallel"]["matrix"][0] if job == "measure" else {}
-    variables = {**GITLAB["variables"], **first, "CI_PROJECT_DIR": str(folder)}
-    return run_steps(folder, ["\n".join(GITLAB[job]["script"])], variables)
+def run_gitlab(folder: Path, *, proposed: bool = True) -> Ran:
+    """Run the script of the GitLab pipeline."""
+    event = {"CI_PIPELINE_SOURCE": "merge_request_event" if proposed else "schedule"}
+    target = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"} if proposed else {}
+    variables = {**GITLAB["variables"], **event, **target, "CI_PROJECT_DIR": str(folder)}
+    return run_steps(folder, ["\n".join(GITLAB["compare"]["script"])], variables)
 
 
-def measure_all(folder: Path) -> None:
-    """Leave a record of each version."""
-    (folder / "records").mkdir()
-    for name in ("base", "newest", "next"):
-        (folder / "records" / f"{name}.json").write_text("{}")
+both = pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
 
 
-def check_calls(ran: Ran) -> list[list[str]]:
-    """Check that the real command can read all calls; return the calls."""
+def find_compared(ran: Ran) -> list[list[str]]:
+    """Check that the real command can read all its calls; return their words."""
     calls = [words for program, *words in ran.calls if program == "mnist-bench"]
     for words in calls:
         parse(words)
     return calls
 
 
-@pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
-def test_a_version_is_measured(folder: Path, run: Any) -> None:
-    """The job installs, checks, adds its version by what is installed, and measures it in its own interpreter."""
-    ran = run(folder, "measure")
+@both
+def test_the_locked_pins_are_compared_with_the_proposed(folder: Path, run: Any) -> None:
+    """The job installs this package and uv, and nothing to be measured; the pins are lists that `compare` reads."""
+    ran = run(folder)
     assert set(ran.statuses) == {0}, ran.out
-    assert ran.calls[0][:4] == ["python", "-m", "pip", "install"]
-    requirement, *others = map(Requirement, ran.calls[0][4:])
+    assert ran.calls[0][:5] == ["python", "-m", "pip", "install", "uv"]
+    (requirement,) = map(Requirement, ran.calls[0][5:])
     assert (requirement.name, str(requirement.url)[:12]) == ("mnist-bench", "git+https://")
-    assert list(map(str, others)) == ["tensorflow-cpu==2.19.1", "keras==3.9.0"]
-    check, add, measure = check_calls(ran)
-    assert check[:6] == ["check", "--fast", "--engine", "graph", "--data", "mnist"]
-    versions = ["--tensorflow", "2.21.0", "--keras", "2.21.0", "--python", "3.12"]
-    assert add == ["matrix", "add", "base", *versions, "--out", "records"]
-    options = ["--interpreter", str(folder / "bin" / "python"), "--data", "mnist", "--out", "records"]
-    assert measure == ["matrix", "run", "base", *options, "--seeds", "15", "--jobs", "2"]
+    ((*words,),) = find_compared(ran)
+    assert words[:7] == ["compare", BASE, NEW, "--data", "mnist", "--budget", "30m"]
+    assert read_requirements(words[1])
+    assert read_requirements(words[2])
 
 
-def test_a_check_that_fails_does_not_stop_the_measuring(folder: Path) -> None:
-    """The job fails, but leaves a record to compare."""
-    (folder / "bin" / "check").write_text("1")
-    github = run_github(folder, "measure")
-    assert github.statuses == [0, 1, 0]
-    gitlab = run_gitlab(folder, "measure")
-    assert gitlab.statuses == [1]
-    for ran in (github, gitlab):
-        assert [words[0] for words in check_calls(ran)] == ["check", "matrix", "matrix"]
-    measure = next(step for step in GITHUB["jobs"]["measure"]["steps"] if step.get("name") == "Measure")
-    assert measure["if"] == "${{ !cancelled() }}"
-
-
-@pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
-def test_each_version_is_compared_with_the_base(folder: Path, run: Any) -> None:
-    """All is well: status 0, a table for each version in the summary, the page and the figures."""
-    measure_all(folder)
-    ran = run(folder, "report")
+@both
+def test_what_is_used_is_compared_with_the_nightly_builds(folder: Path, run: Any) -> None:
+    """By hand, or on a schedule: the pins of the branch that runs."""
+    ran = run(folder, proposed=False)
     assert set(ran.statuses) == {0}, ran.out
-    calls = check_calls(ran)
-    assert [words[1:3] for words in calls if words[0] == "compare"] == [["base", "newest"], ["base", "next"]]
-    others = [words[:3] for words in calls if words[0] != "compare"]
-    assert others == [["matrix", "report", "records"], ["matrix", "export", "records"]]
-    summary = (folder / "summary.md").read_text()
-    assert "### next compared with base: nothing is worse (exit status 0)\n\n| table of next |\n" in summary
-    assert summary.count("| table of ") == 2
+    assert find_compared(ran)[0][:3] == ["compare", NEW, "nightly"]
 
 
-@pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
-@pytest.mark.parametrize(
-    ("newest", "following", "status", "said"),
-    [
-        (0, 1, 1, "next compared with base: REGRESSED (exit status 1)"),
-        (1, 0, 1, "newest compared with base: REGRESSED (exit status 1)"),
-        (3, 0, 3, "newest compared with base: INCONCLUSIVE: not all was measured"),
-        (3, 1, 1, "next compared with base: REGRESSED"),
-        (1, 3, 1, "newest compared with base: REGRESSED"),
-        (0, 4, 4, "next compared with base: NO BASELINE (exit status 4)"),
-        (0, 2, 2, "next compared with base: cannot be compared: see the log (exit status 2)"),
-        (70, 0, 70, "newest compared with base: cannot be compared: see the log (exit status 70)"),
-    ],
-)
-def test_the_worst_comparison_is_the_status(
-    folder: Path, run: Any, newest: int, following: int, status: int, said: str
-) -> None:
-    """The worst status of all comparisons is the job's; a regression outranks the others."""
-    measure_all(folder)
-    (folder / "bin" / "newest").write_text(str(newest))
-    (folder / "bin" / "next").write_text(str(following))
-    ran = run(folder, "report")
+@both
+@pytest.mark.parametrize("status", [0, 1, 2, 3, 70])
+def test_the_status_is_that_of_compare(folder: Path, run: Any, status: int) -> None:
+    """Whatever it says; the reports are there where something is to be read."""
+    (folder / "bin" / "status").write_text(str(status))
+    ran = run(folder)
     assert ran.statuses[-1] == status
-    assert said in ran.out
-    assert f"### {said}" in (folder / "summary.md").read_text()
+    written = {path.name for path in (folder / "comparison").iterdir()}
+    assert {"page.html", "junit.xml"} <= written
 
 
-@pytest.mark.parametrize("run", [run_github, run_gitlab], ids=["github", "gitlab"])
-def test_nothing_to_compare_is_inconclusive(folder: Path, run: Any) -> None:
-    """A base alone is never green."""
-    (folder / "records").mkdir()
-    (folder / "records" / "base.json").write_text("{}")
-    ran = run(folder, "report")
-    assert ran.statuses[-1] == 3
-    assert "INCONCLUSIVE" in ran.out
+def test_the_reports_are_where_the_servers_look(folder: Path) -> None:
+    """The summary has the Markdown, the artifacts have page and JUnit, also of a job that failed."""
+    run_github(folder)
+    assert (folder / "summary.md").read_text() == f"report of {BASE}\n"
+    upload = next(step for step in GITHUB_STEPS if "upload-artifact" in step.get("uses", ""))
+    assert (upload["if"], upload["with"]["path"]) == ("${{ !cancelled() }}", "comparison")
+    run_gitlab(folder)
+    artifacts = GITLAB["compare"]["artifacts"]
+    assert (artifacts["when"], artifacts["paths"]) == ("always", ["comparison/"])
+    assert (folder / artifacts["reports"]["junit"]).is_file()
+    assert (folder / "comparison" / "summary.md").is_file()
 
 
-def test_a_version_without_a_record_is_not_forgotten(folder: Path) -> None:
-    """On GitHub the report says so itself: a branch's protection may require the report alone."""
-    measure_all(folder)
-    assert run_github(folder, "report", measured="failure").statuses[-1] == 3
-    (folder / "bin" / "next").write_text("1")
-    assert run_github(folder, "report", measured="failure").statuses[-1] == 1
+@both
+def test_the_same_pins_are_nothing_to_compare(folder: Path, run: Any) -> None:
+    """A change of another package is no upgrade of TensorFlow: green, and nothing is measured."""
+    git(folder, "checkout", "--quiet", "main")
+    git(folder, "checkout", "--quiet", "-b", "other")
+    commit(folder, LOCK.format(keras="3.9.0", tensorflow="2.19.1").replace("2.1.0", "2.2.0"))
+    ran = run(folder)
+    assert set(ran.statuses) == {0}, ran.out
+    assert f"nothing to compare: the pins are still {BASE}" in ran.out
+    assert not find_compared(ran)
 
 
-@pytest.mark.parametrize(
-    ("file", "base"),
-    [("github-actions.yml", GITHUB["env"]["BASE"]), ("gitlab-ci.yml", GITLAB["variables"]["BASE"])],
-)
-def test_the_names_can_be_added(tmp_path: Path, file: str, base: str) -> None:
-    """The names of the matrix, the nightly one in comments included, can be given to `matrix add`."""
-    text = (DOCS / "ci" / file).read_text(encoding="utf-8")
-    names = re.findall(r"- { (?:name|NAME): ([^,]+), ", text)
-    assert names == [base, "next", "newest", "nightly"]
-    for name in names:
-        spec = VersionSpec(name=name, python="3.12", tensorflow="2.22.0-dev20260101", keras="3.14.0", pins=[])
-        assert add_version(spec, tmp_path).is_file()
+@both
+@pytest.mark.parametrize("proposed", [True, False], ids=["proposed", "nightly"])
+def test_no_pins_are_bad_input(folder: Path, run: Any, *, proposed: bool) -> None:
+    """Without pins there is no comparison, and the status is not 1, which says that something is worse."""
+    commit(folder, "tensorflow>=2.15\n")
+    ran = run(folder, proposed=proposed)
+    assert ran.statuses[-1] == 2
+    assert "requirements.txt pins none of tensorflow|" in ran.out
+    assert not find_compared(ran)
+
+
+@both
+@pytest.mark.parametrize("gone_from", ["main", "upgrade"])
+def test_a_lock_file_that_is_not_there_is_bad_input(folder: Path, run: Any, gone_from: str) -> None:
+    """Without such a file nothing is known of what is used now, or of what is proposed."""
+    if gone_from == "main":
+        git(folder, "checkout", "--quiet", "main")
+        git(folder, "rm", "--quiet", "requirements.txt")
+        git(folder, "commit", "--quiet", "--message", "no pins")
+        git(folder, "checkout", "--quiet", "-b", "new")
+        commit(folder, LOCK.format(keras="3.11.2", tensorflow="2.20.0"))
+    else:
+        (folder / "requirements.txt").unlink()
+    assert run(folder).statuses[-1] == 2

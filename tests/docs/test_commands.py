@@ -27,8 +27,11 @@ CI = ROOT / "docs" / "ci.md"
 
 
 def list_lines(text: str) -> list[str]:
-    """Return what stands behind `mnist-bench` in a text, up to the end of each command line."""
-    found = re.findall(r"mnist-bench +([a-z-][^`\"'\n;|#()<\\]*)", text)
+    """Return what stands behind `mnist-bench` in a text, up to the end of each command line.
+
+    A quoted argument, such as a list of requirements, is a part of the line.
+    """
+    found = re.findall(r"mnist-bench +([a-z-](?: '[^'\n]*'(?=\s)|[^`\"'\n;|#()<\\])*)", text)
     return [line.strip() for line in found]
 
 
@@ -50,6 +53,8 @@ def test_what_is_shown_is_there(path: Path) -> None:
 def test_command_lines_are_found() -> None:
     """In a page, a message and a job."""
     assert list_lines("`mnist-bench run --out DIR`, or mnist-bench check; no more") == ["run --out DIR", "check"]
+    assert list_lines("mnist-bench compare 'a==1 b<2' nightly --out c\n") == ["compare 'a==1 b<2' nightly --out c"]
+    assert list_lines("'mnist-bench check' and 'mnist-bench run'") == ["check", "run"]
     assert sum(len(list_lines(path.read_text(encoding="utf-8"))) for path in SHOWN) > 80
 
 
