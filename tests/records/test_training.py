@@ -347,7 +347,7 @@ def test_seeds_that_end_in_the_same_weights_are_refused() -> None:
 def test_trainings_of_two_seeds_with_the_same_weights_are_refused(record: TrainingRecord) -> None:
     """Initial weights count, too: a seed that reaches the order alone is half a seed."""
     second = dataclasses.replace(
-        record, config=dataclasses.replace(record.config, seed=2), initial_digest="2", final_digest="2"
+        record, config=dataclasses.replace(record.config, seed=2), initial_digest="2" * 64, final_digest="3" * 64
     )
     check_trainings("mlp", [record, second])
     for name, event in (("initial_digest", "start from"), ("final_digest", "end in")):

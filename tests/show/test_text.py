@@ -138,11 +138,13 @@ def test_a_markdown_cell_stays_one() -> None:
 def test_junit_counts_what_it_holds() -> None:
     """A regression is a failure, no answer an error, a known regression skipped; all else passed."""
     suite = ET.fromstring(format_junit(ALL))  # noqa: S314 - our own
-    assert suite.attrib == {"name": "mnist-bench", "tests": "7", "failures": "1", "errors": "3", "skipped": "1"}
+    assert suite.attrib == {"name": "mnist-bench", "tests": "9", "failures": "1", "errors": "4", "skipped": "1"}
     found = {case.get("name"): (case.get("classname"), [part.tag for part in case]) for case in suite}
     assert found == {
         "identical[case]": ("mnist_bench.layer", ["system-out"]),
         "pass[case]": ("mnist_bench.layer", ["system-out"]),
+        "better[case]": ("mnist_bench.layer", ["system-out"]),
+        "unreadable[case]": ("mnist_bench.layer", ["error"]),
         "known[case]": ("mnist_bench.layer", ["skipped"]),
         "regressed[case]": ("mnist_bench.layer", ["failure"]),
         "missing[case]": ("mnist_bench.layer", ["error"]),
