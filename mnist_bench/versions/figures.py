@@ -21,7 +21,7 @@ from mnist_bench.stats.ratios import BOUND, round_log_ratio
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, Comparison, Decision, judge, loss_margin
 from mnist_bench.training.labs import explain_short
 from mnist_bench.versions.bits import count_same_ends, share_case_streams
-from mnist_bench.versions.records import seeds_by_case
+from mnist_bench.versions.records import seeds_by_case, select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +125,7 @@ def _add_figures(
     common = [seed for seed in old.seeds if seed in now.seeds]
     paired = paired and len(common) >= FEWEST_PAIRS
     if paired:
-        old, now = _choose(old, common), _choose(now, common)
+        old, now = select_seeds(old, common), select_seeds(now, common)
     judged.main["accuracy", case] = Comparison(
         old.test_accuracy, now.test_accuracy, "lower", rules.margin, paired=paired, resolution=1 / TEST_IMAGES
     )
@@ -147,14 +147,6 @@ def _add_figures(
             resolution=_CLASSES / TEST_IMAGES,
             spread=False,
         )
-
-
-def _choose(side: SeedResults, seeds: Sequence[int]) -> SeedResults:
-    """Return the results of these seeds alone."""
-    places = [side.seeds.index(seed) for seed in seeds]
-    names = ["seeds", "test_accuracy", "test_loss", "final_digests", *(["predictions"] if side.predictions else [])]
-    columns: dict[str, Any] = {name: [getattr(side, name)[place] for place in places] for name in names}
-    return dataclasses.replace(side, **columns)
 
 
 def _list_rates(side: SeedResults) -> npt.NDArray[np.float64] | None:

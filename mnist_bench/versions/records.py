@@ -26,6 +26,8 @@ from mnist_bench.training.labs import find_departures
 from mnist_bench.versions.releases import VersionSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from mnist_bench.records.training import TrainingRecord
 
 __all__ = [
@@ -37,15 +39,18 @@ __all__ = [
     "VersionRecord",
     "add_training",
     "check_alike",
+    "extend_seeds",
     "find_cases",
     "probes_by_case",
     "seeds_by_case",
+    "select_seeds",
     "update_record",
 ]
 
 NEEDED = ("install", "import")  # a version that fails in one of these layers cannot be measured at all
 _LEAST_SECONDS = 1e-9  # of an import: there is no ratio with 0
 _MOST_BYTES = 10**15
+_COLUMNS = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests", "predictions")
 _DIGITS = 5  # of the points of a curve: a hundredth of the spread over seeds
 
 
@@ -356,15 +361,34 @@ def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
         raise ValueError(
             f"{old.lab}: numerics_key is {new.numerics_key!r}, but {old.numerics_key!r} in the seeds before"
         )
-    sides, names = [old, new], ["seeds", "test_accuracy", "test_loss", "final_digests"]
-    if old.predictions or new.predictions:
-        names.append("predictions")
-        sides = [dataclasses.replace(side, predictions=side.predictions or [None] * len(side.seeds)) for side in sides]
-    # Where one side does not know the initial weights, nothing can be said of all.
-    if old.initial_digests and new.initial_digests:
-        names.append("initial_digests")
-    rows = zip(*([value for side in sides for value in getattr(side, name)] for name in names), strict=True)
-    columns: Any = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
-    first = min(old, new, key=lambda results: results.seeds[0])
-    merged: dict[str, Any] = {"initial_digests": [], **dict(zip(names, map(list, columns), strict=True))}
-    return dataclasses.replace(first, **merged)
+    return _join(min(old, new, key=lambda results: results.seeds[0]), {**_list_rows(old), **_list_rows(new)})
+
+
+def select_seeds(results: SeedResults, seeds: Iterable[int]) -> SeedResults:
+    """Return the results of these seeds alone."""
+    rows = _list_rows(results)
+    return _join(results, {seed: rows[seed] for seed in seeds})
+
+
+def extend_seeds(own: SeedResults, other: SeedResults) -> SeedResults:
+    """Return a version's own results and, of other results, the seeds that it lacks."""
+    return _join(own, {**_list_rows(other), **_list_rows(own)})
+
+
+def _list_rows(results: SeedResults) -> dict[int, tuple[Any, ...]]:
+    """Return what is recorded of each seed; None for what the record does not hold."""
+    missing = [None] * len(results.seeds)
+    columns = [getattr(results, name) or missing for name in _COLUMNS]
+    return dict(zip(results.seeds, zip(*columns, strict=True), strict=True))
+
+
+def _join(first: SeedResults, rows: Mapping[int, tuple[Any, ...]]) -> SeedResults:
+    """Return the results with these rows, in the order of their seeds."""
+    columns = zip(*(rows[seed] for seed in sorted(rows)), strict=True)
+    joined: dict[str, Any] = {name: list(column) for name, column in zip(_COLUMNS, columns, strict=True)}
+    # Where a seed has no initial weights on record, nothing can be said of all.
+    if None in joined["initial_digests"]:
+        joined["initial_digests"] = []
+    if not any(joined["predictions"]):
+        joined["predictions"] = []
+    return dataclasses.replace(first, **joined)

@@ -23,7 +23,15 @@ from mnist_bench.versions.comparison import (
     format_compared_json,
     format_compared_markdown,
 )
-from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
+from mnist_bench.versions.records import (
+    Failure,
+    Install,
+    Planned,
+    VersionRecord,
+    add_training,
+    select_seeds,
+    update_record,
+)
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -115,7 +123,7 @@ def test_a_stage_that_moved_no_training_is_no_question(base: VersionRecord, reco
     for field in ("test_loss", "test_accuracy", "final_digests"):
         values = [*getattr(results, field)]
         if field == "final_digests":
-            values[0] = "other"
+            values[0] = make_digest("other")
         else:
             values[0], values[1] = values[1], values[0]
         other = update_record(predicts, accuracy=[dataclasses.replace(results, **{field: values})])
@@ -152,8 +160,7 @@ def test_the_same_weights_with_other_figures_are_never_identical(
 def test_further_seeds_that_diverged_count(base: VersionRecord) -> None:
     """The common seeds have the same bits; a further seed of the new side did not end in a finite loss."""
     (results,) = base.accuracy
-    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
-    fewer = dataclasses.replace(results, **{name: getattr(results, name)[:6] for name in columns})
+    fewer = select_seeds(results, results.seeds[:6])
     worse = dataclasses.replace(results, test_loss=[*results.test_loss[:6], None])
     before, now = (update_record(base, accuracy=[side]) for side in (fewer, worse))
     assert verdicts(compare_versions(before, now))["accuracy/loss[mlp-epoch]"] == "REGRESSED"
@@ -252,8 +259,7 @@ def test_what_only_one_has_is_never_green(base: VersionRecord) -> None:
 def lack(record: VersionRecord, what: str) -> VersionRecord:
     """Return the record without something that is due."""
     (results,), (probe, fused), checks = record.accuracy, record.probes, record.checks
-    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests")
-    one = dataclasses.replace(results, **{name: getattr(results, name)[:1] for name in columns})
+    one = select_seeds(results, results.seeds[:1])
     short = dataclasses.replace(results, epochs=2, history=make_history(2))
     fields: dict[str, dict[str, Any]] = {
         "trainings": {"accuracy": []},
@@ -473,9 +479,9 @@ def test_a_check_that_did_not_exist_is_not_missing(name: str, base: VersionRecor
         assert exit_status(compared.results) == 0
     one, other = (CheckResult(name=f"{name}[{case}]", verdict=Verdict.PASS, figure="1", bound="2") for case in "ab")
     both, partial = (
-        update_record(base, checks=checks | {"epoch": [*checks["epoch"], *it]}) for it in ([one, other], [one])
+        update_record(base, checks=checks | {"graph": [*checks["graph"], *it]}) for it in ([one, other], [one])
     )
     assert verdicts(compare_versions(both, partial))[f"{name}[b]"] == "INCONCLUSIVE"
     worse = dataclasses.replace(one, verdict=Verdict.REGRESSED)
-    broken = update_record(base, checks=checks | {"epoch": [*checks["epoch"], worse]})
+    broken = update_record(base, checks=checks | {"graph": [*checks["graph"], worse]})
     assert verdicts(compare_versions(old, broken))[f"{name}[a]"] == "REGRESSED"

@@ -5,17 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups
-from mnist_bench.versions.records import SeedResults, VersionRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from mnist_bench.versions.records import SeedResults, VersionRecord, extend_seeds
 
 __all__ = ["Sharing", "share_trainings"]
-
-_COLUMNS = ("seeds", "test_accuracy", "test_loss", "final_digests", "predictions")
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ def share_trainings(records: Mapping[str, VersionRecord], groups: Sequence[BitGr
             longest = max(filter(None, trained), key=lambda results: len(results.seeds), default=None)
             for name, own in zip(names, trained, strict=True):
                 if own and longest and _fits(own, longest):
-                    more[name, column.lab, column.method] = _extend(own, longest)
+                    more[name, column.lab, column.method] = extend_seeds(own, longest)
     return Sharing(records, more, groups)
 
 
@@ -83,18 +77,3 @@ def _fits(own: SeedResults, longest: SeedResults) -> bool:
     """Return whether both are the same training, and the longer one has a seed that the other lacks."""
     alike = (own.epochs, own.departures) == (longest.epochs, longest.departures)
     return alike and bool(set(own.seeds) & set(longest.seeds)) and bool(set(longest.seeds) - set(own.seeds))
-
-
-def _extend(own: SeedResults, longest: SeedResults) -> SeedResults:
-    """Return a version's own trainings and, of the other version's, the seeds that it lacks."""
-    rows = {row[0]: row for results in (longest, own) for row in _list_rows(results)}
-    columns = zip(*(rows[seed] for seed in sorted(rows)), strict=True)
-    changes: dict[str, Any] = {name: list(column) for name, column in zip(_COLUMNS, columns, strict=True)}
-    if not any(changes["predictions"]):
-        changes["predictions"] = []
-    return dataclasses.replace(own, **changes)
-
-
-def _list_rows(results: SeedResults) -> Iterator[tuple[Any, ...]]:
-    predictions = results.predictions or [None] * len(results.seeds)
-    return zip(*(getattr(results, name) for name in _COLUMNS[:-1]), predictions, strict=True)

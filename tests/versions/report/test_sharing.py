@@ -11,6 +11,7 @@ from fixtures.records import make_history
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.versions.bits import find_groups
 from mnist_bench.versions.comparison import compare_versions
+from mnist_bench.versions.records import select_seeds
 from mnist_bench.versions.report.sharing import Sharing, share_trainings
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ OLD, SAME, NEW = "py311-tf214", "py311-tf215", "py312-tf216"
 def take(record: VersionRecord, seeds: int) -> VersionRecord:
     """Return the record with its first seeds only."""
     (results,) = record.accuracy
-    columns = {
-        name: getattr(results, name)[:seeds] for name in ("seeds", "test_accuracy", "test_loss", "final_digests")
-    }
-    return dataclasses.replace(record, accuracy=[dataclasses.replace(results, **columns)])
+    return dataclasses.replace(record, accuracy=[select_seeds(results, results.seeds[:seeds])])
 
 
 @pytest.fixture
