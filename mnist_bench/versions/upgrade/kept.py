@@ -60,13 +60,17 @@ class Kept:
         Raises:
             OSError: The folder cannot be written.
             RecordError: A file of the folder is no valid record.
+            ValueError: A record of the folder is of another environment.
         """
         check_folder(self.folder)
         for name, environment, install in zip(NAMES, environments, installs, strict=True):
             path = self.folder / f"{name}.json"
             version = describe_version(name, environment)
             begun = VersionRecord(version=version, install=install, created=now(), commit=read_commit(PACKAGE))
-            self.records.append(load(path, VersionRecord) if path.exists() else begun)
+            record = load(path, VersionRecord) if path.exists() else begun
+            if record.install and record.install.packages != install.packages:
+                raise ValueError(f"{path} is of an environment with other packages: choose another folder with --out")
+            self.records.append(record)
         path = self.folder / "times.json"
         self.times = load(path, TimesRecord) if path.exists() else None
 

@@ -250,6 +250,20 @@ def test_a_second_call_goes_on(lab: Lab, run: Callable[..., Decided], tmp_path: 
     assert load(tmp_path / "out" / "new.json", VersionRecord).accuracy[0].seeds == lab.trained
 
 
+@pytest.mark.usefixtures("lab")
+def test_a_folder_of_another_environment_is_refused(
+    run: Callable[..., Decided], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of the same two sides in the other order."""
+    run()
+    kept = (tmp_path / "out" / "new.json").read_bytes()
+    packages = {**INSTALL.packages, "keras": "9.9.9"}
+    monkeypatch.setitem(globals(), "INSTALL", dataclasses.replace(INSTALL, packages=packages))
+    with pytest.raises(ValueError, match=r"base\.json is of an environment with other packages: .* --out"):
+        run()
+    assert (tmp_path / "out" / "new.json").read_bytes() == kept
+
+
 def test_the_page_shows_the_answer(lab: Lab, run: Callable[..., Decided], tmp_path: Path) -> None:
     """The page has the first line, a bar for each figure and every check; a page of another kind is not replaced."""
     lab.worse = {8: 15}
