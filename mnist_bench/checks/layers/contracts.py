@@ -138,16 +138,20 @@ def _readable(engine: str) -> tracers.OrderTrace:
 def explain_amounts(reading: Reading) -> str:
     """Return in words what the first step of an epoch did."""
     if reading.factor is None:
-        return "the weights are not finite after a step"
-    if not reading.factor:
-        return "no step moved a weight as its gradient asks for"
-    if reading.samples is None:
-        return "the amounts by which samples moved are those of no step"
-    if reading.samples != reading.due:
-        return f"the first step trains {reading.samples} samples instead of {reading.due}"
-    if abs(reading.factor - 1) <= reading.noise:
-        return "the first step moves the weights as its gradient asks for, and later steps do not"
-    return f"each update is {reading.factor:.4g} times what the gradient asks for"
+        told = "the weights are not finite after a step"
+    elif reading.what == "bias":
+        told = f"{reading.samples} samples moved by the first step's amount: the bias does not move"
+    elif not reading.factor:
+        told = "no step moved a weight as its gradient asks for"
+    elif reading.samples is None:
+        told = "the amounts by which samples moved are those of no step"
+    elif reading.samples != reading.due:
+        told = f"the first step trains {reading.samples} samples instead of {reading.due}"
+    elif abs(reading.factor - 1) <= reading.noise:
+        told = "the first step moves the weights as its gradient asks for, and later steps do not"
+    else:
+        told = f"each update is {reading.factor:.4g} times what the gradient asks for"
+    return told
 
 
 def _every_sample_once(engine: str) -> Finding:
@@ -219,6 +223,8 @@ def _labels_aligned(engine: str) -> Finding:
     labels = trace.labels
     # An image that is not trained has no label that could be wrong; where amounts are wrong, several labels may be
     # those of samples that share its pixels.
+    if (labels == tracers.SEVERAL_LABELS).mean() > _ALIKE:
+        raise _UnreadableError("unreadable: a step moves the weights of an image towards several labels")
     trained = labels >= 0 if trace.broken else labels != tracers.NO_LABEL
     wrong = int(((labels != np.arange(_SAMPLES) % 10) & trained).sum())
     return Finding(wrong == 0, f"{wrong} images with another's label", "0")

@@ -171,6 +171,7 @@ def test_wrong_amounts_are_one_contracts_business() -> None:
         ({"factor": 1.9}, "the amounts by which samples moved are those of no step"),
         ({"factor": 0.97, "samples": 33}, "the first step trains 33 samples instead of 32"),
         ({"factor": 1.0, "samples": 32}, "later steps do not"),
+        ({"what": "bias", "factor": 0.0, "samples": 224}, "224 samples moved by the first step's amount: the bias"),
     ],
 )
 def test_amounts_are_told_in_words(reading: dict[str, object], words: str) -> None:
