@@ -130,6 +130,9 @@ def _explain_memory(later: Sequence[Reading]) -> Cause | None:
     departed = [it for it in later if _departs(it)]
     if not departed:
         return None
+    decay = _find_decay(later)
+    if decay:
+        return decay
     factor = statistics.median(_factor(it) for it in later)
     return Cause(
         "later steps",

@@ -147,7 +147,7 @@ def _add_l2(size: float) -> None:
     change_dense(kernel_regularizer=lambda it: it or penalty)
 
 
-@_fault("l1-added", "a penalty on weights", 1e-3, 1e-5, causes=("weight decay",), source=_CRIME)
+@_fault("l1-added", "a penalty on weights", 1e-3, 1e-5, causes=("weight decay", "gradient"), source=_CRIME)
 def _add_l1(size: float) -> None:
     penalty = load_keras().regularizers.L1(size)
     change_dense(kernel_regularizer=lambda it: it or penalty)
