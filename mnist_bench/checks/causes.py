@@ -23,6 +23,9 @@ _EXPLAINS = 0.2
 # Adam's and RMSprop's first updates all have one size; gradients spread more than their mean.
 _EVEN = 0.3
 
+# Steps that are so long change the gradients of the next ones beyond comparison.
+_LONG = 2.5
+
 # Two numbers that are one, apart from rounding.
 _SAME = 1e-3
 
@@ -32,7 +35,9 @@ _STEADY = (0.55, 1.5)
 
 # A number rounded to p bits has a root mean square error of 0.42 * 2**-p of itself, over all numbers.
 _ONE_BIT = 0.42
-_FORMATS = {"bfloat16": (5.0, 9.0), "float16 or TF32": (9.0, 13.0)}
+_FORMATS = {"bfloat16": (6.0, 9.0), "float16 or TF32": (9.0, 13.0)}
+# A relu that flips changes the gradients of the layers below by far more than the rounding that flipped it.
+_FLIPPED = 8.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def _refine(cause: Cause, first: Sequence[Reading], later: Sequence[Reading]) ->
     if cause.key == "no update":
         return _STALE if end else cause
     low, high = _STEADY
-    if low < (end - 1) / (begin - 1) < high:
+    if begin > _LONG or low < (end - 1) / (begin - 1) < high:
         return cause
     told = (
         f"the first step moves the weights {begin:.4g} times as far as it should, and {later[0].steps} steps {end:.4g}"
@@ -220,18 +225,24 @@ def _name_tensors(wrong: Sequence[str], every: Sequence[str]) -> str:
 
 
 def _find_precision(first: Sequence[Reading]) -> Cause | None:
-    """Find that each tensor departs by about as much as numbers of fewer bits would."""
-    rests = [math.hypot(_rest(it), _factor(it) - 1) for it in first]
-    if min(rests) <= 0 or max(rests) > 0.05 or max(rests) > 8 * min(rests):  # noqa: PLR2004
+    """Find that tensors depart by as much as numbers of fewer bits would: their gradients, or the products before.
+
+    Where gradients are rounded, all tensors depart alike. Where products are, the last layer departs by so much, and
+    the layers before it by far more, because some relu flips.
+    """
+    *before, kernel, _ = (_rest(it) for it in first)
+    if any(abs(_factor(it) - 1) > max(_EXPLAINS * _rest(it), it.noise) for it in first if it.what == first[-2].what):
+        return None  # roundings are independent of each other: a factor explains next to nothing of them
+    rests = [_rest(it) for it in first]
+    if 0 < max(rests) <= 2 * min(rests):
+        what, bits = "gradients", math.log2(_ONE_BIT / statistics.median(rests))
+    elif before and 0 < _FLIPPED * kernel < min(before) < 1:
+        what, bits = "products", math.log2(2 * _ONE_BIT / kernel)
+    else:
         return None
-    # Roundings are independent of each other, so that a factor explains next to nothing of them.
-    kernels = [it for it in first if it.what.startswith("kernel")]
-    if any(abs(_factor(it) - 1) > _EXPLAINS * _rest(it) for it in kernels):
-        return None
-    bits = math.log2(_ONE_BIT / statistics.median(rests))
     for name, (low, high) in _FORMATS.items():
         if low <= bits < high:
-            return Cause("precision", f"gradients carry about {bits:.0f} bits: {name}")
+            return Cause("precision", f"{what} carry about {bits:.0f} bits: {name}")
     return None
 
 

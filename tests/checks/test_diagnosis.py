@@ -43,6 +43,8 @@ def make(check: str, verdict: Verdict = Verdict.REGRESSED, readings: list[Readin
         ({"factor": [30.0] * 4, "rest": [20.0] * 4, "evenness": [0.01] * 4}, "optimizer", "not plain gradient descent"),
         ({"rest": [1.6e-3, 1.5e-3, 1.7e-3, 1.6e-3]}, "precision", "gradients carry about 8 bits: bfloat16"),
         ({"rest": [2e-4] * 4}, "precision", "about 11 bits: float16 or TF32"),
+        ({"rest": [7e-2, 8e-2, 4e-3, 8e-4]}, "precision", "products carry about 8 bits: bfloat16"),
+        ({"rest": [1.4e-4, 1.2e-4, 1.4e-4, 4e-5]}, "gradient", "every tensor"),
         ({"rest": [0.5] * 4, "limit": [0.01, None, None, None]}, "clipping", "larger than 0.01"),
         ({"factor": [2, 1, -1, 1.0], "rest": [900, 8, 400, 5.0]}, "other change", "up to 9e+02 times as far as"),
         ({"rest": [0.3, 0.2, 0.3, 0.2]}, "gradient", "every tensor moves in another direction than the gradient"),
@@ -78,7 +80,7 @@ def test_later_steps_tell_their_cause() -> None:
     ("first", "later", "key"),
     [
         (1.05, 1.05, "step size"),
-        (32.0, 21.0, "step size"),  # so long a step changes the gradients of the later ones
+        (32.0, 5.7, "step size"),  # so long a step changes the gradients of the later ones
         (0.5, 0.95, "later steps"),
         (0.99, 0.999, "later steps"),
         (0.1, 0.55, "later steps"),

@@ -260,10 +260,16 @@ def _dropout_share(engine: str) -> Finding:
 def _dropout_new_mask(engine: str) -> Finding:
     """Dropout draws a new mask for each sample, in each step and each layer."""
     _readable(engine)
-    masks = [*_masks(engine).kept.reshape(-1, _masks(engine).kept.shape[2]), *tracers.draw_batch(engine)]
-    alike = max(float((a == b).mean()) for i, a in enumerate(masks) for b in masks[:i] if len(a) == len(b))
+    masks = _masks(engine).kept.reshape(-1, _masks(engine).kept.shape[2])
+    # The samples of one step are another trace, whose masks may be those of the first.
+    alike = max(_find_alike(masks), _find_alike(tracers.draw_batch(engine)))
     figure = f"{alike:.0%} of units alike in the two most alike masks"
     return Finding(alike < _ALIKE_MASKS, figure, "< 70% (58% by chance)")
+
+
+def _find_alike(masks: npt.NDArray[np.bool_]) -> float:
+    """Return the share of units in which the two most alike masks, of (masks, units), are."""
+    return max(float((a == b).mean()) for i, a in enumerate(masks) for b in masks[:i])
 
 
 def _dropout_scale(engine: str) -> Finding:
