@@ -16,14 +16,28 @@ __all__ = ["Cause", "explain_figures", "explain_first_step", "explain_movements"
 
 # A departure of several times what rounding explains, in root mean squares, is none of rounding.
 _BEYOND = 3.0
+# A wrong gradient leaves a rest of its own size, and no more.
+_MOST = 3.0
 # What one pattern explains leaves at most this share of what the next simpler pattern leaves.
 _EXPLAINS = 0.2
 # Adam's and RMSprop's first updates all have one size; gradients spread more than their mean.
 _EVEN = 0.3
 
+# Steps that are so long change the gradients of the next ones beyond comparison.
+_LONG = 2.5
+
+# Two numbers that are one, apart from rounding.
+_SAME = 1e-3
+
+# A factor that all steps have stays: it changes the gradients of later steps, which changes its excess over 1 by less
+# than that. One that a first step alone has, such as a mean with nothing, goes.
+_STEADY = (0.55, 1.5)
+
 # A number rounded to p bits has a root mean square error of 0.42 * 2**-p of itself, over all numbers.
 _ONE_BIT = 0.42
-_FORMATS = {"bfloat16": (5.0, 9.0), "float16 or TF32": (9.0, 13.0)}
+_FORMATS = {"bfloat16": (6.0, 9.0), "float16 or TF32": (9.0, 13.0)}
+# A relu that flips changes the gradients of the layers below by far more than the rounding that flipped it.
+_FLIPPED = 8.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +61,32 @@ def explain_movements(readings: Sequence[Reading]) -> Cause | None:
     for pattern in _PATTERNS:
         cause = pattern(first)
         if cause:
-            return cause if cause.key != "no update" or not any(_factor(it) for it in later) else _STALE
+            return _refine(cause, first, later)
     return None
+
+
+def _refine(cause: Cause, first: Sequence[Reading], later: Sequence[Reading]) -> Cause:
+    """Return the cause that later steps tell, where a first step of another size could have several."""
+    if not later or cause.key not in ("no update", "step size"):
+        return cause
+    begin, end = (statistics.median(_factor(it) for it in side) for side in (first, later))
+    if cause.key == "no update":
+        return _STALE if end else cause
+    low, high = _STEADY
+    if begin > _LONG or low < (end - 1) / (begin - 1) < high:
+        return cause
+    told = (
+        f"the first step moves the weights {begin:.4g} times as far as it should, and {later[0].steps} steps {end:.4g}"
+    )
+    return Cause("later steps", f"{told} times: the update remembers earlier steps, or the learning rate changes")
 
 
 def explain_first_step(readings: Sequence[Reading]) -> Cause | None:
     """Explain a first step of another size than a batch; None if the size is right."""
     for it in readings:
-        if it.samples and it.samples != it.due:
+        # The mean over so many samples moves each by so much less.
+        scale = it.due / it.samples if it.samples and it.due else 1.0
+        if it.samples != it.due and it.factor and math.isclose(it.factor, scale, rel_tol=_SAME):
             told = f"the first step trains {it.samples} samples instead of {it.due}"
             return Cause("batch size", f"{told}: batch size")
     return None
@@ -68,6 +100,10 @@ def explain_figures(readings: Sequence[Reading]) -> Cause | None:
     kinds = {it.what.split()[0] for it in readings}, {it.what.split()[1] for it in readings}
     if kinds[1] == {"accuracy"}:
         return Cause("accuracy figure", f"the accuracy reported is not the share of hits: {told}")
+    if kinds[1] == {"loss"}:
+        return Cause("loss figure", f"the loss reported is not the mean over the samples: {told}")
+    if kinds[0] == {"test"}:
+        return Cause("test figure", f"the test is not of the test samples: {told}")
     if kinds[0] == {"validation"}:
         return Cause("validation figure", f"the validation is not of the validation samples: {told}")
     return Cause("figures", f"the figures reported are not those of the weights: {told}")
@@ -99,6 +135,9 @@ def _explain_memory(later: Sequence[Reading]) -> Cause | None:
     departed = [it for it in later if _departs(it)]
     if not departed:
         return None
+    decay = _find_decay(later)
+    if decay:
+        return decay
     factor = statistics.median(_factor(it) for it in later)
     return Cause(
         "later steps",
@@ -139,6 +178,17 @@ def _find_limit(first: Sequence[Reading]) -> Cause | None:
     return Cause("clipping", f"no element of a gradient is larger than {max(limits):.3g}: gradients are clipped")
 
 
+def _find_other_change(first: Sequence[Reading]) -> Cause | None:
+    """Find movements of which the update is but a small part."""
+    names = [it.what for it in first if _rest(it) > _MOST * max(1.0, abs(_factor(it)))]
+    if not names:
+        return None
+    far = max(_rest(it) for it in first)
+    who = "the weights" if len(names) == len(first) else ", ".join(names)
+    told = f"{who} move up to {far:.2g} times as far as the update asks for, in other directions"
+    return Cause("other change", f"{told}: something else than the update changes them")
+
+
 def _find_scale(first: Sequence[Reading]) -> Cause | None:
     """Find a factor of each tensor that leaves no rest: one for all, or one for some tensors."""
     # The rest scales with the movement, and so does the rounding of a larger one.
@@ -161,8 +211,8 @@ def _find_some(first: Sequence[Reading]) -> Cause | None:
     if high == 0:
         return Cause("tensor scale", f"{names} do not move")
     # Each tensor that is too long is cut to the same length: a norm.
-    span = f"{low:.4g} times" if math.isclose(low, high, rel_tol=1e-3) else f"{low:.3g} to {high:.3g} times"
-    if high < 1 and not math.isclose(low, high, rel_tol=1e-3):
+    span = f"{low:.4g} times" if math.isclose(low, high, rel_tol=_SAME) else f"{low:.3g} to {high:.3g} times"
+    if high < 1 and not math.isclose(low, high, rel_tol=_SAME):
         return Cause("clipping", f"{names} move {span} as far as they should: gradients are cut to a norm")
     return Cause("tensor scale", f"{names} move {span} as far as they should")
 
@@ -175,18 +225,24 @@ def _name_tensors(wrong: Sequence[str], every: Sequence[str]) -> str:
 
 
 def _find_precision(first: Sequence[Reading]) -> Cause | None:
-    """Find that each tensor departs by about as much as numbers of fewer bits would."""
-    rests = [math.hypot(_rest(it), _factor(it) - 1) for it in first]
-    if min(rests) <= 0 or max(rests) > 0.05 or max(rests) > 30 * min(rests):  # noqa: PLR2004
+    """Find that tensors depart by as much as numbers of fewer bits would: their gradients, or the products before.
+
+    Where gradients are rounded, all tensors depart alike. Where products are, the last layer departs by so much, and
+    the layers before it by far more, because some relu flips.
+    """
+    *before, kernel, _ = (_rest(it) for it in first)
+    if any(abs(_factor(it) - 1) > max(_EXPLAINS * _rest(it), it.noise) for it in first if it.what == first[-2].what):
+        return None  # roundings are independent of each other: a factor explains next to nothing of them
+    rests = [_rest(it) for it in first]
+    if 0 < max(rests) <= 2 * min(rests):
+        what, bits = "gradients", math.log2(_ONE_BIT / statistics.median(rests))
+    elif before and 0 < _FLIPPED * kernel < min(before) < 1:
+        what, bits = "products", math.log2(2 * _ONE_BIT / kernel)
+    else:
         return None
-    # Roundings are independent of each other, so that a factor explains next to nothing of them.
-    kernels = [it for it in first if it.what.startswith("kernel")]
-    if any(abs(_factor(it) - 1) > _EXPLAINS * _rest(it) for it in kernels):
-        return None
-    bits = math.log2(_ONE_BIT / statistics.median(rests))
     for name, (low, high) in _FORMATS.items():
         if low <= bits < high:
-            return Cause("precision", f"gradients carry about {bits:.0f} bits: {name}")
+            return Cause("precision", f"{what} carry about {bits:.0f} bits: {name}")
     return None
 
 
@@ -212,6 +268,7 @@ _PATTERNS: tuple[Callable[[Sequence[Reading]], Cause | None], ...] = (
     _find_even,
     _find_decay,
     _find_limit,
+    _find_other_change,
     _find_scale,
     _find_precision,
     _find_direction,

@@ -100,7 +100,9 @@ def _replace(record: SelftestRecord, outcomes: list[Outcome]) -> SelftestRecord:
 
 
 def _format(outcome: Outcome) -> str:
+    from mnist_bench.checks.selftest.report import is_right
+
     if outcome.first is None:
         return f"{'UNSEEN':<12} {outcome.key:<28} {outcome.seconds:.1f} s"
-    word = "SEEN" if outcome.right else "OTHER CAUSE"
+    word = "SEEN" if is_right(outcome) else "OTHER CAUSE"
     return f"{word:<12} {outcome.key:<28} {outcome.first_seconds:.1f} s by {outcome.first}: {outcome.sentence}"

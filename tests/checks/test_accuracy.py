@@ -361,10 +361,12 @@ def test_a_new_seed_with_the_weights_of_the_reference_is_refused(
     name: str, event: str, record: TrainingRecord, references: dict[str, Reference]
 ) -> None:
     """The reference's seeds and the new ones are one sample each: no training may be in both."""
-    reference = dataclasses.replace(references["mlp"], **{f"{name}s": [f"r{seed}" for seed in range(100)]})
+    reference = dataclasses.replace(
+        references["mlp"], **{f"{name}s": [make_digest(f"r{seed}")[:16] for seed in range(100)]}
+    )
     (new,) = train(record, "mlp", [(0.9, 0.1)])
     make_comparisons({"mlp": [new]}, {"mlp": reference})
-    twin = dataclasses.replace(new, **{name: "r7"})
+    twin = dataclasses.replace(new, **{name: make_digest("r7")})
     told = f"mlp: the seeds 7 and 1671, the first in the reference, {event} the same weights"
     with pytest.raises(ValueError, match=told):
         make_comparisons({"mlp": [twin]}, {"mlp": reference})

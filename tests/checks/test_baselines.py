@@ -93,8 +93,8 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
         test_loss=[1 - accuracy for accuracy in ACCURACIES.values()],
         environment=record.environment,
         acceptance=ACCEPTANCE,
-        initial_digests=["1", "2", "3"],
-        final_digests=["1", "2", "3"],
+        initial_digests=[make_digest(seed)[:16] for seed in "123"],
+        final_digests=[make_digest(seed)[:16] for seed in "123"],
     )
     assert path.read_text() == dump_json(load(path, AccuracyBaseline))
 
@@ -248,7 +248,7 @@ def test_a_truncated_baseline_is_named(record: TrainingRecord, baseline: Path, s
 def test_no_reference_is_made_of_one_training_twice(record: TrainingRecord, tmp_path: Path) -> None:
     """Two seeds that start from, or end in, the same weights count once, and so are refused."""
     for name, event in (("initial_digest", "start from"), ("final_digest", "end in")):
-        records = [dataclasses.replace(training, **{name: "0"}) for training in train(record)]
+        records = [dataclasses.replace(training, **{name: make_digest("0")}) for training in train(record)]
         with pytest.raises(ValueError, match=f"perceptron-epoch: the seeds 1 and 2 {event} the same weights"):
             accept_accuracy(records, tmp_path, ACCEPTANCE)
 

@@ -43,7 +43,10 @@ def make(check: str, verdict: Verdict = Verdict.REGRESSED, readings: list[Readin
         ({"factor": [30.0] * 4, "rest": [20.0] * 4, "evenness": [0.01] * 4}, "optimizer", "not plain gradient descent"),
         ({"rest": [1.6e-3, 1.5e-3, 1.7e-3, 1.6e-3]}, "precision", "gradients carry about 8 bits: bfloat16"),
         ({"rest": [2e-4] * 4}, "precision", "about 11 bits: float16 or TF32"),
+        ({"rest": [7e-2, 8e-2, 4e-3, 8e-4]}, "precision", "products carry about 8 bits: bfloat16"),
+        ({"rest": [1.4e-4, 1.2e-4, 1.4e-4, 4e-5]}, "gradient", "every tensor"),
         ({"rest": [0.5] * 4, "limit": [0.01, None, None, None]}, "clipping", "larger than 0.01"),
+        ({"factor": [2, 1, -1, 1.0], "rest": [900, 8, 400, 5.0]}, "other change", "up to 9e+02 times as far as"),
         ({"rest": [0.3, 0.2, 0.3, 0.2]}, "gradient", "every tensor moves in another direction than the gradient"),
         ({"rest": [0.3, 0.3, 0, 0]}, "backward pass", "kernel 1, bias 1 move in another direction"),
         (
@@ -73,6 +76,24 @@ def test_later_steps_tell_their_cause() -> None:
     assert stale.key == "stale gradient"
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "key"),
+    [
+        (1.05, 1.05, "step size"),
+        (32.0, 5.7, "step size"),  # so long a step changes the gradients of the later ones
+        (0.5, 0.95, "later steps"),
+        (0.99, 0.999, "later steps"),
+        (0.1, 0.55, "later steps"),
+        (1.9, 6.0, "later steps"),
+    ],
+)
+def test_a_factor_of_the_first_step_alone_is_no_learning_rate(first: float, later: float, key: str) -> None:
+    """A mean with nothing, a warm-up or Nesterov's momentum begins with a factor that changes."""
+    cause = explain_movements([*read(factor=[first] * 4), *read(10, factor=[later] * 4, rest=[0.01] * 4)])
+    assert cause is not None
+    assert cause.key == key
+
+
 def test_what_follows_the_oracle_has_no_cause() -> None:
     """Where nothing departs, nothing is explained."""
     assert explain_movements([]) is None
@@ -83,9 +104,11 @@ def test_what_follows_the_oracle_has_no_cause() -> None:
 
 def test_a_batch_of_another_size_is_named() -> None:
     """The number of samples that the first step moves is the size of the batch."""
-    cause = explain_first_step([Reading(what="first step", steps=1, factor=0.97, samples=33, due=32)])
+    cause = explain_first_step([Reading(what="first step", steps=1, factor=32 / 33, samples=33, due=32)])
     assert cause is not None
     assert cause.sentence == "the first step trains 33 samples instead of 32: batch size"
+    other = Reading(what="first step", steps=1, factor=0.7, samples=16, due=32)
+    assert explain_first_step([other]) is None  # a mean over 16 would move them twice as far
 
 
 @pytest.mark.parametrize(
@@ -93,7 +116,9 @@ def test_a_batch_of_another_size_is_named() -> None:
     [
         (["training accuracy", "test accuracy"], "accuracy figure"),
         (["validation loss", "validation accuracy"], "validation figure"),
-        (["training loss", "test loss"], "figures"),
+        (["training loss", "test loss"], "loss figure"),
+        (["test loss", "test accuracy"], "test figure"),
+        (["training loss", "validation accuracy"], "figures"),
     ],
 )
 def test_figures_tell_their_cause(names: list[str], key: str) -> None:

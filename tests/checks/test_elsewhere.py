@@ -84,8 +84,11 @@ def test_a_question_that_cannot_be_answered_is_an_error(guarded: Path) -> None:
             id="two",
         ),
         pytest.param(
-            "arithmetic/oracle,reproducibility/op-determinism",
-            ["arithmetic/oracle[mlp-epoch]", "reproducibility/op-determinism", "reproducibility/bits[mlp-epoch]"],
+            "contract/dropout-evaluation,reproducibility/op-determinism",
+            [
+                "contract/dropout-evaluation[epoch]",
+                *("reproducibility/op-determinism", "reproducibility/bits[mlp-epoch]"),
+            ],
             id="two in a row",
         ),
     ],

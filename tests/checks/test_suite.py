@@ -286,7 +286,9 @@ def test_fast_layers_hold(plan: suite.CheckPlan, digits: Dataset) -> None:
         "structure/environment",
         "structure/layers[perceptron]",
         "structure/initial-weights[perceptron]",
+        "structure/seeds[perceptron]",
         "arithmetic/oracle[perceptron-fused]",
+        "arithmetic/figures[perceptron-fused]",
         "reproducibility/op-determinism",
         "reproducibility/bits[perceptron-fused]",
     ]
@@ -304,7 +306,7 @@ def test_seeds_that_collide_have_regressed(
     sound = make_record
 
     def collide(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
-        return dataclasses.replace(sound(record, seed, accuracy), **{name: f"c{seed % 4}"})
+        return dataclasses.replace(sound(record, seed, accuracy), **{name: make_digest(f"c{seed % 4}")})
 
     monkeypatch.setattr(f"{__name__}.make_record", collide)
     train_as(record, 0.0, monkeypatch)

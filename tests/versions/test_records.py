@@ -38,7 +38,7 @@ def empty() -> VersionRecord:
 def reseed(record: TrainingRecord, seed: int, **fields: Any) -> TrainingRecord:
     """Return the training of another seed."""
     config = dataclasses.replace(record.config, seed=seed)
-    return dataclasses.replace(record, config=config, **{"initial_digest": f"{seed}", **fields})
+    return dataclasses.replace(record, config=config, **{"initial_digest": make_digest(f"{seed}"), **fields})
 
 
 def test_trainings_come_in_by_seed(empty: VersionRecord, record: TrainingRecord) -> None:
@@ -207,9 +207,9 @@ def test_what_contradicts_itself_is_refused(
 
 def test_initial_weights_are_kept_where_all_are_known(empty: VersionRecord, record: TrainingRecord) -> None:
     """A record of before the field has none, and says nothing about the seeds that come to it."""
-    second, third = (reseed(record, seed, final_digest=f"f{seed}") for seed in (1672, 1673))
+    second, third = (reseed(record, seed, final_digest=make_digest(f"f{seed}")) for seed in (1672, 1673))
     whole = add_training(add_training(empty, record), second)
-    assert whole.accuracy[0].initial_digests == [record.initial_digest, "1672"]
+    assert whole.accuracy[0].initial_digests == [record.initial_digest, make_digest("1672")]
     old = update_record(whole, accuracy=[dataclasses.replace(whole.accuracy[0], initial_digests=[])])
     assert add_training(old, third).accuracy[0].initial_digests == []
     with pytest.raises(ValueError, match="the seeds 1671 and 1673 of two records start from the same weights"):

@@ -60,7 +60,7 @@ def _swap_labels(share: float) -> None:
     change_fit(change)
 
 
-@_fault("labels-soft", "labels are smoothed", 0.1, 0.01, 0.001, causes=("labels", "gradient", "step size"))
+@_fault("labels-soft", "labels are smoothed", 0.1, 0.01, 0.001, causes=("labels", "gradient"))
 def _smooth_labels(share: float) -> None:
     change_fit(lambda x, y, _split, _named: (x, (y * (1 - share) + share / y.shape[1]).astype(y.dtype)))
 
@@ -99,7 +99,7 @@ def _unbalance(share: float) -> None:
     "pixels-noisy",
     "noise on the inputs",
     *(0.1, 0.01, 0.001),
-    causes=("gradient", "update", "precision"),
+    causes=("gradient",),
     source=_CRIME,
 )
 def _add_noise(size: float) -> None:
@@ -114,13 +114,13 @@ def _add_noise(size: float) -> None:
     "pixels-scaled",
     "inputs are divided by 256 instead of 255, or less",
     *(255 / 256, 0.9999),
-    causes=("gradient", "tensor scale"),
+    causes=("gradient",),
 )
 def _scale_pixels(factor: float) -> None:
     change_fit(lambda x, y, _split, _named: ((x * np.float32(factor)).astype(x.dtype), y))
 
 
-@_fault("pixels-rounded", "inputs carry fewer bits", 4, 7, causes=("gradient", "precision", "labels"))
+@_fault("pixels-rounded", "inputs carry fewer bits", 4, 7, causes=("gradient",))
 def _round_pixels(bits: float) -> None:
     steps = 2**bits - 1
     change_fit(lambda x, y, _split, _named: ((np.round(x * steps) / steps).astype(x.dtype), y))

@@ -17,7 +17,7 @@ __all__ = ["FAULTS"]
 FAULTS: dict[str, Fault] = {}
 _fault = partial(collect, FAULTS, "figures")
 
-_FIGURES = ("accuracy figure", "figures", "validation figure")
+_ACCURACY = ("accuracy figure",)
 
 
 def _accuracy(hits: Callable[[Any, Any], Any]) -> None:
@@ -49,7 +49,7 @@ def _mean(update: Callable[[Any, Any, Any, Any], None]) -> None:
     change_compile(change)
 
 
-@_fault("accuracy-of-last-batch", "the accuracy is the last batch's", 1, causes=_FIGURES)
+@_fault("accuracy-of-last-batch", "the accuracy is the last batch's", 1, causes=_ACCURACY)
 def _keep_last(_on: float) -> None:
     def update(add: Any, metric: Any, hits: Any, _tf: Any) -> None:
         metric.total.assign(0.0)
@@ -59,36 +59,36 @@ def _keep_last(_on: float) -> None:
     _mean(update)
 
 
-@_fault("accuracy-of-batches", "the accuracy is a mean of batches, whatever their size", 1, causes=_FIGURES)
+@_fault("accuracy-of-batches", "the accuracy is a mean of batches, whatever their size", 1, causes=_ACCURACY)
 def _average_batches(_on: float) -> None:
     _mean(lambda add, _metric, hits, tf: add(tf.reduce_mean(hits)))
 
 
-@_fault("accuracy-by-threshold", "a hit is a probability above a threshold", 0.5, 0.2, causes=_FIGURES)
+@_fault("accuracy-by-threshold", "a hit is a probability above a threshold", 0.5, 0.2, causes=_ACCURACY)
 def _threshold(bound: float) -> None:
     tf = load_tensorflow()
     _accuracy(lambda y, p: tf.reduce_sum(y * p, axis=1) > bound)
 
 
-@_fault("accuracy-binary", "the accuracy counts each of the ten outputs", 1, causes=_FIGURES)
+@_fault("accuracy-binary", "the accuracy counts each of the ten outputs", 1, causes=_ACCURACY)
 def _count_outputs(_on: float) -> None:
     tf = load_tensorflow()
     _accuracy(lambda y, p: tf.reduce_mean(tf.cast(tf.equal(p > 0.5, y > 0.5), tf.float32), axis=1))  # noqa: PLR2004
 
 
-@_fault("accuracy-ties", "of equal probabilities the last class counts", 1, causes=_FIGURES)
+@_fault("accuracy-ties", "of equal probabilities the last class counts", 1, causes=_ACCURACY)
 def _take_last(_on: float) -> None:
     tf = load_tensorflow()
     _accuracy(lambda y, p: tf.equal(9 - tf.argmax(tf.reverse(p, [1]), 1), tf.argmax(y, 1)))
 
 
-@_fault("accuracy-rounded", "probabilities are rounded before they are compared", 1, causes=_FIGURES)
+@_fault("accuracy-rounded", "probabilities are rounded before they are compared", 1, causes=_ACCURACY)
 def _round(_on: float) -> None:
     tf = load_tensorflow()
     _accuracy(lambda y, p: tf.equal(tf.argmax(tf.cast(tf.cast(p, "bfloat16"), "float32"), 1), tf.argmax(y, 1)))
 
 
-@_fault("accuracy-top-two", "the second guess counts, too", 1, causes=_FIGURES)
+@_fault("accuracy-top-two", "the second guess counts, too", 1, causes=_ACCURACY)
 def _count_second(_on: float) -> None:
     tf = load_tensorflow()
     _accuracy(lambda y, p: tf.math.in_top_k(tf.argmax(y, 1), p, 2))
@@ -106,7 +106,15 @@ def _evaluate(change: Callable[[Any, Any], tuple[Any, Any]]) -> None:
     wrap(load_keras().Model, "evaluate", make)
 
 
-@_fault("evaluation-of-part", "the last samples are not evaluated", 0.5, 0.05, 0.02, causes=_FIGURES, engines=ANY)
+@_fault(
+    "evaluation-of-part",
+    "the last samples are not evaluated",
+    0.5,
+    0.05,
+    0.02,
+    causes=("figures", "test figure"),
+    engines=ANY,
+)
 def _leave_out(share: float) -> None:
     def change(x: Any, y: Any) -> tuple[Any, Any]:
         kept = len(x) - max(1, int(len(x) * share))
@@ -115,12 +123,19 @@ def _leave_out(share: float) -> None:
     _evaluate(change)
 
 
-@_fault("evaluation-scaled", "the test images are scaled otherwise", 255 / 256, 0.5, causes=_FIGURES, engines=ANY)
+@_fault(
+    "evaluation-scaled",
+    "the test images are scaled otherwise",
+    255 / 256,
+    0.5,
+    causes=("figures", "test figure"),
+    engines=ANY,
+)
 def _scale(factor: float) -> None:
     _evaluate(lambda x, y: (x * load_tensorflow().constant(factor, "float32"), y))
 
 
-@_fault("loss-of-figures", "the loss reported holds something more", 0.1, 1e-3, causes=_FIGURES)
+@_fault("loss-of-figures", "the loss reported holds something more", 0.1, 1e-3, causes=("loss figure",))
 def _add_to_loss(more: float) -> None:
     def change(named: dict[str, Any]) -> None:
         losses = load_keras().losses

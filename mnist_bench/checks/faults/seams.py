@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "change_arguments",
     "change_calls",
     "change_compile",
+    "change_dense",
     "change_fit",
     "change_gradients",
     "change_optimizer",
@@ -31,16 +31,17 @@ def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..
     setattr(owner, name, functools.wraps(original)(make(original)))
 
 
-def change_arguments(owner: Any, name: str, **changes: Callable[[Any], Any]) -> None:
-    """Have a function called with other keyword arguments: each is what its change makes of the one given, or None."""
+def change_dense(**changes: Callable[[Any], Any]) -> None:
+    """Have Dense layers made with other arguments: each is what its change makes of the one given, or of None."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            return original(*args, **{**named, **{key: change(named.get(key)) for key, change in changes.items()}})
+        # Keras reads the names of the arguments, and does not follow what `functools.wraps` notes.
+        def init(self: Any, units: int, **named: Any) -> None:
+            original(self, units, **{**named, **{key: change(named.get(key)) for key, change in changes.items()}})
 
-        return call
+        return init
 
-    wrap(owner, name, make)
+    wrap(load_keras().layers.Dense, "__init__", make)
 
 
 def change_fit(change: Callable[[Any, Any, int, dict[str, Any]], tuple[Any, Any]]) -> None:

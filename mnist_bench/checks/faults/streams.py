@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_bench.checks.faults.fault import ANY, Fault, collect
-from mnist_bench.checks.faults.seams import change_arguments, random_modules, wrap
+from mnist_bench.checks.faults.seams import change_dense, random_modules, wrap
 from mnist_bench.training.backend import load_keras, load_tensorflow
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _share_seed(_on: float) -> None:
 
     _seed(remember)
     uniform = load_keras().initializers.GlorotUniform
-    change_arguments(load_keras().layers.Dense, "__init__", kernel_initializer=lambda it: it or uniform(seed=now[0]))
+    change_dense(kernel_initializer=lambda it: it or uniform(seed=now[0]))
 
 
 @_fault("seed-of-order", "the order of the samples does not depend on the seed", 1, causes=("order",))

@@ -91,7 +91,9 @@ def find_broken(moves: Floats, steps: Ints, amounts: Amounts, due: int) -> Readi
     # Fewer samples than a batch are no step: some of them may have been trained twice.
     longer = alike.size > due / 2 and abs(factor - 1) > _EXACT
     if unknown < _MOST_UNKNOWN and not longer:
-        return None
+        # The amounts decrease because the bias grows: without it, all steps look like the first.
+        most = int(np.bincount(steps[0][steps[0] >= 0], minlength=1).max())
+        return Reading(what="bias", steps=1, factor=0.0, samples=most, due=due) if most > 2 * due else None
     # A few samples that moved furthest, or by amounts that scatter, are no batch of another size.
     is_batch = len(alike) > due / 4 and float(np.ptp(alike)) < _TOLERANCE * first[0]
     samples = len(alike) if is_batch else None

@@ -138,16 +138,20 @@ def _readable(engine: str) -> tracers.OrderTrace:
 def explain_amounts(reading: Reading) -> str:
     """Return in words what the first step of an epoch did."""
     if reading.factor is None:
-        return "the weights are not finite after a step"
-    if not reading.factor:
-        return "no step moved a weight as its gradient asks for"
-    if reading.samples is None:
-        return "the amounts by which samples moved are those of no step"
-    if reading.samples != reading.due:
-        return f"the first step trains {reading.samples} samples instead of {reading.due}"
-    if abs(reading.factor - 1) <= reading.noise:
-        return "the first step moves the weights as its gradient asks for, and later steps do not"
-    return f"each update is {reading.factor:.4g} times what the gradient asks for"
+        told = "the weights are not finite after a step"
+    elif reading.what == "bias":
+        told = f"{reading.samples} samples moved by the first step's amount: the bias does not move"
+    elif not reading.factor:
+        told = "no step moved a weight as its gradient asks for"
+    elif reading.samples is None:
+        told = "the amounts by which samples moved are those of no step"
+    elif reading.samples != reading.due:
+        told = f"the first step trains {reading.samples} samples instead of {reading.due}"
+    elif abs(reading.factor - 1) <= reading.noise:
+        told = "the first step moves the weights as its gradient asks for, and later steps do not"
+    else:
+        told = f"each update is {reading.factor:.4g} times what the gradient asks for"
+    return told
 
 
 def _every_sample_once(engine: str) -> Finding:
@@ -203,10 +207,10 @@ def _validation_apart(engine: str) -> Finding:
     """The last samples, for validation, are never trained on, and no other sample is left out instead."""
     trace = _order(engine)
     trained = int((trace.validation != tracers.UNSEEN).sum())
-    # Where amounts are wrong, what moved a little may have moved by another sample's pixels.
-    if trained or (trace.steps == tracers.UNSEEN).all():
-        _readable(engine)
     left = int((trace.steps == tracers.UNSEEN).sum())
+    if trained or left:
+        # Where amounts are wrong, a sample may have moved by another's pixels, or by less than float32 can add.
+        _readable(engine)
     reading = Reading(what="validation", steps=1, factor=None, samples=trained, due=0)
     return Finding(trained + left == 0, f"{trained} trained on, {left} left out", "0 and 0", readings=[reading])
 
@@ -219,8 +223,13 @@ def _labels_aligned(engine: str) -> Finding:
     labels = trace.labels
     # An image that is not trained has no label that could be wrong; where amounts are wrong, several labels may be
     # those of samples that share its pixels.
+    if (labels == tracers.SEVERAL_LABELS).mean() > _ALIKE:
+        raise _UnreadableError("unreadable: a step moves the weights of an image towards several labels")
     trained = labels >= 0 if trace.broken else labels != tracers.NO_LABEL
-    wrong = int(((labels != np.arange(_SAMPLES) % 10) & trained).sum())
+    other = (labels != np.arange(_SAMPLES) % 10) & trained
+    if other.all():
+        _readable(engine)
+    wrong = int(other.sum())
     return Finding(wrong == 0, f"{wrong} images with another's label", "0")
 
 
@@ -249,12 +258,18 @@ def _dropout_share(engine: str) -> Finding:
 
 
 def _dropout_new_mask(engine: str) -> Finding:
-    """Dropout draws a new mask in each step and each layer."""
+    """Dropout draws a new mask for each sample, in each step and each layer."""
     _readable(engine)
     masks = _masks(engine).kept.reshape(-1, _masks(engine).kept.shape[2])
-    alike = max(float((a == b).mean()) for i, a in enumerate(masks) for b in masks[:i])
+    # The samples of one step are another trace, whose masks may be those of the first.
+    alike = max(_find_alike(masks), _find_alike(tracers.draw_batch(engine)))
     figure = f"{alike:.0%} of units alike in the two most alike masks"
     return Finding(alike < _ALIKE_MASKS, figure, "< 70% (58% by chance)")
+
+
+def _find_alike(masks: npt.NDArray[np.bool_]) -> float:
+    """Return the share of units in which the two most alike masks, of (masks, units), are."""
+    return max(float((a == b).mean()) for i, a in enumerate(masks) for b in masks[:i])
 
 
 def _dropout_scale(engine: str) -> Finding:

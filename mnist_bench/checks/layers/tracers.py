@@ -18,10 +18,11 @@ import numpy.typing as npt
 from mnist_bench.checks.layers.amounts import UNKNOWN, UNSEEN, count_inexact, decode_steps, find_broken, step_amounts
 from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.readings import Reading
-from mnist_bench.training.backend import load_tensorflow, seed_everything, set_determinism, without_tf32
+from mnist_bench.training.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
 from mnist_bench.training.data.dataset import Prepared
 from mnist_bench.training.engines import check_engine, compile_model, train_model
 from mnist_bench.training.labs import CLASSES, LABS, build_model
+from mnist_bench.training.masks import draw_masks
 
 if TYPE_CHECKING:
     from mnist_bench.training.engines import EpochFigures
@@ -37,6 +38,7 @@ __all__ = [
     "MaskTrace",
     "OrderTrace",
     "StepTrace",
+    "draw_batch",
     "group_samples",
     "make_prepared",
     "trace_groups",
@@ -250,6 +252,16 @@ def trace_masks(
         learning_rate=config.learning_rate,
         val_losses=losses,
     )
+
+
+def draw_batch(engine: str, *, samples: int = 4, width: int = 1024) -> npt.NDArray[np.bool_]:
+    """Return which units of each sample, (samples, width), the dropout of one step keeps, by Keras or by our own."""
+    lab = dataclasses.replace(LABS["dropout"], hidden=(width,))
+    if not check_engine(engine).fit:
+        return np.asarray(draw_masks(lab, steps=1, batch_size=samples, seed=(FIRST_SEED, 0))[0][0] != 0, np.bool_)
+    seed_everything(FIRST_SEED)
+    dropout = load_keras().layers.Dropout(lab.dropout)
+    return np.asarray(dropout(load_tensorflow().ones([samples, width]), training=True), np.bool_)
 
 
 def _seed_perceptron(config: TrainingConfig, inputs: int, samples: int) -> Any:

@@ -24,7 +24,6 @@ class Outcome:
         unreadable: The checks that could not be read.
         cause: The key of the cause that was named.
         sentence: The cause in words.
-        right: Whether that cause is the fault.
         problems: Checks without an answer, each with the reason.
     """
 
@@ -37,7 +36,6 @@ class Outcome:
     unreadable: list[str]
     cause: str
     sentence: str
-    right: bool
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

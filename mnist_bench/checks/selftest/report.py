@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
 
-__all__ = ["MARK", "find_missed", "format_report"]
+__all__ = ["MARK", "find_missed", "format_report", "is_right"]
 
 MARK = "# What the checks see: planted faults"
 """The first line, by which the page is known, which may be replaced."""
@@ -36,6 +36,11 @@ def find_missed(record: SelftestRecord) -> list[Outcome]:
     return [it for it in record.outcomes if it.first is None and not FAULTS[it.fault].unseen]
 
 
+def is_right(outcome: Outcome) -> bool:
+    """Return whether the cause that was named is the fault."""
+    return outcome.cause in FAULTS[outcome.fault].causes
+
+
 def format_report(record: SelftestRecord) -> str:
     """Return the page."""
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
@@ -55,7 +60,7 @@ def format_report(record: SelftestRecord) -> str:
 def _summarise(record: SelftestRecord, outcomes: Sequence[Outcome]) -> Iterator[str]:
     judged = [it for it in outcomes if FAULTS[it.fault].family != _CLOCKED]
     found = [it for it in judged if it.first is not None]
-    right = [it for it in found if it.right]
+    right = [it for it in found if is_right(it)]
     times = [it.first_seconds for it in found if it.first_seconds is not None]
     environment = record.environment
     yield (
@@ -92,7 +97,7 @@ def _tabulate(rows: Sequence[Outcome]) -> Iterator[str]:
         source = f" ({fault.source})" if fault.source else ""
         seen = f"`{it.first.partition('[')[0]}`" if it.first else "unseen"
         seconds = "" if it.first_seconds is None else f"{it.first_seconds:.1f}"
-        cause = "" if it.first is None else f"{it.cause}" if it.right else f"{it.cause} (another)"
+        cause = "" if it.first is None else f"{it.cause}" if is_right(it) else f"{it.cause} (another)"
         yield f"| {it.fault} | {fault.imitates}{source} | {it.strength:.4g} | {seen} | {seconds} | {cause} |"
 
 
@@ -103,7 +108,7 @@ def _list_unseen(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _list_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    wrong = [it for it in outcomes if it.first is not None and not it.right]
+    wrong = [it for it in outcomes if it.first is not None and not is_right(it)]
     for it in wrong:
         yield f"- {it.fault} {it.strength:.4g}: {it.sentence}."
     if not wrong:

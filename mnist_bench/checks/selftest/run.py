@@ -124,7 +124,6 @@ def _judge(text: str, timed: Sequence[_Timed]) -> Outcome:
         unreadable=_name(results, Verdict.UNREADABLE),
         cause=cause.key if cause else "",
         sentence=cause.sentence if cause else "",
-        right=cause is not None and cause.key in fault.causes,
         problems=[f"{it.name}: {it.evidence}" for it in results if it.verdict is Verdict.INCONCLUSIVE],
     )
 

@@ -44,8 +44,8 @@ def test_causes_are_those_that_are_named() -> None:
     """A cause that no diagnosis names could never be right."""
     named = {key for key, _ in _STAGES.values()}
     named |= {"step size", "tensor scale", "clipping", "no update", "not finite", "optimizer", "precision", "gradient"}
-    named |= {"backward pass", "weight decay", "later steps", "stale gradient", "batch size", "unknown"}
-    named |= {"accuracy figure", "validation figure", "figures"}
+    named |= {"backward pass", "weight decay", "later steps", "other change", "stale gradient", "batch size", "unknown"}
+    named |= {"accuracy figure", "validation figure", "test figure", "loss figure", "figures"}
     # Clocks name these, and no diagnosis of figures.
     named |= {"time", "memory"}
     assert {cause for fault in FAULTS.values() for cause in fault.causes} <= named

@@ -60,3 +60,12 @@ def test_no_movement_and_no_number_are_told() -> None:
     assert lost.factor is None
     assert (decode_steps(np.zeros((1, 240)), AMOUNTS) == UNSEEN).all()
     assert (decode_steps(np.full((1, 240), np.nan), AMOUNTS) == UNKNOWN).all()
+
+
+def test_a_bias_that_does_not_move_is_told() -> None:
+    """Then all steps move their samples by the first step's amount, and cannot be told apart."""
+    moves = np.full((1, 240), AMOUNTS[0])
+    moves[0, 224:] *= 2  # the partial batch
+    broken = find(moves)
+    assert broken is not None
+    assert (broken.what, broken.samples) == ("bias", 224)

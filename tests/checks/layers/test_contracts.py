@@ -171,6 +171,7 @@ def test_wrong_amounts_are_one_contracts_business() -> None:
         ({"factor": 1.9}, "the amounts by which samples moved are those of no step"),
         ({"factor": 0.97, "samples": 33}, "the first step trains 33 samples instead of 32"),
         ({"factor": 1.0, "samples": 32}, "later steps do not"),
+        ({"what": "bias", "factor": 0.0, "samples": 224}, "224 samples moved by the first step's amount: the bias"),
     ],
 )
 def test_amounts_are_told_in_words(reading: dict[str, object], words: str) -> None:
@@ -209,3 +210,15 @@ def _fails_once() -> object:
     """Return a measure that is wrong with dropout and right without."""
     answers = iter([1.0, 0.0])
     return lambda *_: next(answers)
+
+
+def test_one_mask_for_a_batch_is_found(
+    sound: tracers.MaskTrace, order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that is dropped for all samples of a step at once is dropped by a mask that repeats."""
+    monkeypatch.setattr(contracts, "_order", lambda *_: order)
+    monkeypatch.setattr(contracts, "_masks", lambda _engine: sound)
+    for engine in ("fused", "graph"):
+        assert contracts.check_contract("dropout-new-mask", engine).verdict is Verdict.PASS
+    monkeypatch.setattr(tracers, "draw_batch", lambda _engine: np.tile(sound.kept[0, 0], (4, 1)))
+    assert contracts.check_contract("dropout-new-mask", "graph").verdict is Verdict.REGRESSED

@@ -9,7 +9,7 @@ import pytest
 
 from mnist_bench.checks.faults.registry import FAULTS
 from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
-from mnist_bench.checks.selftest.report import MARK, find_missed, format_report
+from mnist_bench.checks.selftest.report import MARK, find_missed, format_report, is_right
 from mnist_bench.checks.selftest.run import list_faults, run_faults
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def test_planted_faults_are_seen() -> None:
     """Each is seen by the fast checks, and the cause that is named is the fault."""
     known = ["contract/new-order[graph]"]  # frozen in some versions of Keras
     outcomes = run_faults(SELECTION, engine="graph", source="digits", failing=known, jobs=1)
-    wrong = {it.key: (it.first, it.sentence, it.problems) for it in outcomes if it.first is None or not it.right}
+    wrong = {it.key: (it.first, it.sentence, it.problems) for it in outcomes if it.first is None or not is_right(it)}
     assert wrong == {}
 
 
@@ -42,9 +42,8 @@ def make(fault: str, strength: float, *, seen: bool = True, right: bool = True) 
         seconds=3.0,
         seen_by=["arithmetic/oracle[mlp-graph]"] if seen else [],
         unreadable=[],
-        cause="step size" if seen else "",
+        cause=FAULTS[fault].causes[0] if seen and right else "unknown" if seen else "",
         sentence="each update is 1.05 times" if seen else "",
-        right=right and seen,
     )
 
 
