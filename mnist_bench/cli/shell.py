@@ -126,8 +126,13 @@ def existing_folder(folder: Path | None) -> Path | None:
     return folder
 
 
-def check_reports(*paths: Path | None) -> None:
+def check_reports(*paths: Path | None, page: Path | None = None, mark: str = "") -> None:
     """Find out, before the work, whether reports can be written to these files after the work.
+
+    Args:
+        paths: The files of reports.
+        page: The file of a page.
+        mark: By which an earlier page is known.
 
     Raises:
         FileExistsError: A file that is no report is there.
@@ -139,6 +144,9 @@ def check_reports(*paths: Path | None) -> None:
     given = [path for path in paths if path is not None]
     for path in given:
         check_replaceable(path, *_list_marks())
+    if page is not None:
+        check_replaceable(page, mark)
+        given.append(page)
     files = [path.resolve() for path in given if path.is_file() or not path.exists()]
     if len(set(files)) < len(files):
         raise ValueError(f"{given[0]}: two reports cannot be written to one file")
