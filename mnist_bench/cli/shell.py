@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -100,11 +101,16 @@ def find_versions(folder: Path) -> Path:
 
     `matrix run` and `matrix bisect` make the default folder where they are run: that the records of the package are
     then not read is said.
+
+    Raises:
+        NotADirectoryError: A file has that name, in which there is nothing to read.
     """
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.cli.options import VERSIONS_FOLDER
     from mnist_bench.records.files import PACKAGE
 
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
     shipped = find_folder() / "versions"
     if folder != VERSIONS_FOLDER:
         return folder

@@ -67,6 +67,7 @@ def test_every_form_of_report(command: Callable[..., Any], stub_version: Path) -
         (["current", "current", "--budget", "soon"], "'soon' is no time: seconds, such as 90, or 90s, 10m, 1h"),
         (["current", "current", "--in-turn"], "--in-turn is for --only time: leave it out"),
         (["2.18", "2.19", "--budget", "5m"], "--budget is for two environments: leave it out"),
+        (["2.18", "2.19", "--versions", "/dev/null"], "/dev/null: is a file, not a folder"),
         (["2.18", "2.19", "--html", "page.html"], "--html is for two environments: leave it out"),
         (["2.18", "2.19", "--lab", "mlp"], "--lab is for two environments: leave it out"),
         (["2.18", "2.19", "--engine", "graph"], "--engine is for two environments: leave it out"),
