@@ -198,16 +198,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     lines = _pick_notes(notes, _VERDICT)
     if lines:
         terminalreporter.section("mnist-bench verdicts")
-        for line in sorted(lines, key=lambda line: line.split()[1]):
+        for line in sorted(lines, key=lambda line: line.split()[1:2]):
             terminalreporter.write_line(line)
         for keys in sorted(set(_pick_notes(notes, _KEYS))):
             terminalreporter.write_line(keys)
 
 
 def _pick_notes(notes: Sequence[Any], name: str) -> list[str]:
-    """Return the plugin's own notes of one name: those of others may have any form."""
+    """Return the plugin's own notes of one name: those of others may have any form, even under that name."""
     pairs = [note for note in notes if isinstance(note, (tuple, list)) and len(note) == 2]  # noqa: PLR2004 - a pair
-    return [value for key, value in pairs if key == name]
+    return [value for key, value in pairs if key == name and isinstance(value, str)]
 
 
 def _take_share(worker: str, count: int) -> None:

@@ -124,9 +124,13 @@ def test_the_plugin_may_be_named_again(way: str, pytester: pytest.Pytester) -> N
     pytester.runpytest_subprocess("-W", "error", *options).assert_outcomes(passed=3)
 
 
+OWN_NOTES = ("mnist_bench_verdict", "mnist_bench_keys")
+
+
 def test_notes_of_others_are_left_alone(pytester: pytest.Pytester) -> None:
     """The summary reads the plugin's own notes among those of the suite, whatever these are."""
     notes = "('a', 'b'), ('mnist_bench', []), ['a', 'b', 'c'], 'xy', None, ({}, {})"
+    notes += "".join(f", ({key!r}, {value!r})" for key in OWN_NOTES for value in (5, None, [], "", "PASS"))
     pytester.makepyfile(
         CHECK.format(name="labels-aligned", verdict="PASS")
         + f"def test_other(request): request.node.user_properties.extend([{notes}])"

@@ -155,6 +155,6 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"{error.filename}: {error.strerror}", 2
     if isinstance(error, (ValueError, OSError, ImportError)):
         return str(error), 2
-    if isinstance(error, CommandError):  # a process that measures gave no answer
-        return str(error), 2 if error.bad_input else 3
+    if isinstance(error, (CommandError, MemoryError)):  # such as a process that measures and gave no answer
+        return str(error) or "out of memory: there is no answer", 2 if getattr(error, "bad_input", False) else 3
     return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -100,11 +101,16 @@ def find_versions(folder: Path) -> Path:
 
     `matrix run` and `matrix bisect` make the default folder where they are run: that the records of the package are
     then not read is said.
+
+    Raises:
+        NotADirectoryError: A file has that name, in which there is nothing to read.
     """
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.cli.options import VERSIONS_FOLDER
     from mnist_bench.records.files import PACKAGE
 
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
     shipped = find_folder() / "versions"
     if folder != VERSIONS_FOLDER:
         return folder
@@ -126,8 +132,13 @@ def existing_folder(folder: Path | None) -> Path | None:
     return folder
 
 
-def check_reports(*paths: Path | None) -> None:
+def check_reports(*paths: Path | None, page: Path | None = None, mark: str = "") -> None:
     """Find out, before the work, whether reports can be written to these files after the work.
+
+    Args:
+        paths: The files of reports.
+        page: The file of a page.
+        mark: By which an earlier page is known.
 
     Raises:
         FileExistsError: A file that is no report is there.
@@ -139,6 +150,9 @@ def check_reports(*paths: Path | None) -> None:
     given = [path for path in paths if path is not None]
     for path in given:
         check_replaceable(path, *_list_marks())
+    if page is not None:
+        check_replaceable(page, mark)
+        given.append(page)
     files = [path.resolve() for path in given if path.is_file() or not path.exists()]
     if len(set(files)) < len(files):
         raise ValueError(f"{given[0]}: two reports cannot be written to one file")

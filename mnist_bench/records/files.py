@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -132,8 +133,11 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, kee
         OSError: The folder cannot be made or written; the message says where the content was kept.
     """
     if _is_stream(path):
-        with path.open("ab") as stream:
-            stream.write(content)
+        try:
+            with path.open("ab") as stream:
+                stream.write(content)
+        except OSError as error:  # the error of a write names no file
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         return
     _refuse_loop(path)
     target = Path(os.path.realpath(path))
@@ -201,11 +205,14 @@ def _rename(temporary: Path, path: Path, content: bytes) -> None:
 
 def _keep(content: bytes, path: Path) -> str:
     """Keep what could not be written among the temporary files, and say where."""
+    name = ""
     try:
         handle, name = tempfile.mkstemp(prefix="mnist-bench-", suffix=f"-{path.name}"[-100:])
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
     except OSError:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()  # a part of the content helps nobody
         return ""
     return f" (its content was kept in {name})"
 
@@ -239,8 +246,10 @@ def supersede(path: Path, *, move: bool = False) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    number = 1 + len(list(path.parent.glob(f"{path.stem}.superseded-*")))
-    kept = path.with_name(f"{path.stem}.superseded-{number}")
+    ending = re.compile(rf"{re.escape(path.stem)}\.superseded-(\d+)")
+    taken = [int(match[1]) for other in path.parent.glob("*") if (match := ending.fullmatch(other.name))]
+    # Behind the highest, not the count: someone may have removed an earlier one.
+    kept = path.with_name(f"{path.stem}.superseded-{max(taken, default=0) + 1}")
     if move and path.exists():
         path.rename(kept)
     elif path.exists():

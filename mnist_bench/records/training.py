@@ -124,6 +124,11 @@ class Predictions:
         check_range("exact_loss", self.exact_loss, high=MOST_LOSS)
         check_range("exact_accuracy", self.exact_accuracy, high=1)
 
+    @property
+    def accuracy(self) -> float:
+        """The share of the images that Keras's probabilities put into their class."""
+        return 1 - sum(self.class_errors) / max(sum(self.class_sizes), 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:

@@ -21,6 +21,7 @@ __all__ = ["find_doubts"]
 # validation loss.
 _SAME_CURVE = 1e-2
 _ROUNDING = 1e-6
+_SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
 _LEAST_LOSS = math.log(2)  # of a wrong answer: another class has more, so that the right one has half at most
 _COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -72,11 +73,15 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
 
 
 def _find_impossible(results: SeedResults) -> str:
-    """Return a loss that its accuracy rules out; "" if there is none."""
+    """Return a loss that its accuracy rules out, or accuracies of the same weights that differ; "" if none."""
     for seed, accuracy, loss in zip(results.seeds, results.test_accuracy, results.test_loss, strict=True):
         least = (1 - accuracy) * _LEAST_LOSS
         if loss is not None and (loss == 0 or loss < least - _ROUNDING):
             return f"a loss of {loss:g} and an accuracy of {accuracy:.4f}, seed {seed}, which cannot be"
+    for seed, accuracy, made in zip(results.seeds, results.test_accuracy, results.predictions, strict=False):
+        if made and max(abs(accuracy - made.accuracy), abs(made.exact_accuracy - made.accuracy)) > _SAME_ACCURACY:
+            counted = f"{made.accuracy:.4f} by its own errors and {made.exact_accuracy:.4f} by NumPy"
+            return f"an accuracy of {accuracy:.4f} by evaluate, {counted}, seed {seed}"
     return ""
 
 

@@ -28,6 +28,8 @@ __all__ = [
     "resolve_requirements",
 ]
 
+_PATIENCE_SECONDS = 120.0  # for the packages of an environment, from a cold disk
+_QUOTED = 60  # characters of an answer that cannot be read
 _PYTHONS = ("3.13", "3.12", "3.11", "3.10")
 
 
@@ -127,8 +129,15 @@ def describe_environment(python: Path, *, seconds: float | None = None) -> Insta
         # Nothing is imported from the working folder.
         "import sys; sys.path[:] = filter(None, sys.path);"
         "import importlib.metadata as m, json;"
-        "print(json.dumps([sys.prefix, {d.metadata['Name'].lower(): d.version for d in m.distributions()}]))"
+        # A package that was removed in part may have left a folder without metadata.
+        "found = [d for d in m.distributions() if d.metadata and d.metadata['Name']];"
+        "print(json.dumps([sys.prefix, {d.metadata['Name'].lower(): d.version for d in found}]))"
     )
-    prefix, packages = json.loads(run_command([str(python), "-c", code]))
+    answer = run_command([str(python), "-c", code], limit=_PATIENCE_SECONDS)
+    try:
+        prefix, packages = json.loads(answer)
+        packages = dict(packages)
+    except (ValueError, TypeError) as error:
+        raise CommandError(f"it answered {answer[:_QUOTED]!r}, not with a list of its packages", []) from error
     size = sum(path.lstat().st_size for path in Path(prefix).rglob("*") if path.is_file())
     return Install(seconds=None if seconds is None else round(seconds, 2), bytes=size, packages=packages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -109,7 +110,9 @@ def run_version(
     """
     path, raw = folder / f"{spec.name}.json", setup.folder / spec.name
     raw.mkdir(parents=True, exist_ok=True)
-    (setup.folder / ".gitignore").write_text("*\n")
+    ignored = setup.folder / ".gitignore"
+    if not os.path.lexists(ignored):  # one that is there may be the user's, or a link
+        ignored.write_text("*\n")
     try:
         with FileLock(raw.with_suffix(".lock"), timeout=0):
             if again:

@@ -41,6 +41,16 @@ def test_a_fault_of_ours_is_one_line_and_exit_70(command: Callable[..., Any], mo
     assert command("data") == (70, "", message)
 
 
+def test_no_memory_is_no_answer(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the memory is used up, nothing is wrong with this package, and nothing is decided."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", fail)
+    assert command("data") == (3, "", "mnist-bench: out of memory: there is no answer\n")
+
+
 def test_an_interrupt_is_exit_130(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is one line, too."""
 

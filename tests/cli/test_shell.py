@@ -76,6 +76,8 @@ def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:
     assert record.read_text() == '{"kind": "version"}'
     with pytest.raises(ValueError, match="two reports cannot be written to one file"):
         check_reports(tmp_path / "report", tmp_path / "folder" / ".." / "report")
+    with pytest.raises(ValueError, match="two reports cannot be written to one file"):
+        check_reports(tmp_path / "report", page=tmp_path / "report", mark="<title>")
     check_reports(Path("/dev/null"), Path("/dev/null"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import tempfile
 import threading
 from pathlib import Path
@@ -260,6 +261,40 @@ def test_what_is_superseded_is_kept_under_a_numbered_name(tmp_path: Path) -> Non
     names = ["raw.superseded-1", "record.superseded-1", "record.superseded-2"]
     assert sorted(kept.name for kept in tmp_path.iterdir()) == names
     assert {(tmp_path / name).read_bytes() for name in names[1:]} == {b"first"}
+
+
+def test_a_number_of_what_was_superseded_is_used_once(tmp_path: Path) -> None:
+    """Where an earlier file was removed, the others stay; names that look like it do not count."""
+    path = tmp_path / "record.json"
+    for number in (2, 10):
+        (tmp_path / f"record.superseded-{number}").write_bytes(b"kept")
+    (tmp_path / "record.superseded-99.json").touch()
+    path.write_bytes(b"new")
+    supersede(path, move=True)
+    assert (tmp_path / "record.superseded-11").read_bytes() == b"new"
+    assert (tmp_path / "record.superseded-2").read_bytes() == b"kept"
+
+
+def test_a_device_that_is_full_is_named() -> None:
+    """The error says which file could not be written."""
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomically(Path("/dev/full"), b"text")
+    assert caught.value.filename == "/dev/full"
+
+
+def test_a_part_of_the_content_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder of temporary files is full, too, nothing stays there."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_atomically(tmp_path / "record.json", bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(tmp_path / "record.json")
+    assert [*(tmp_path / "temporary").iterdir()] == []
 
 
 def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.records import make_digest, make_history, make_stages
+from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import Verdict, exit_status
 from mnist_bench.versions.comparison import compare_probe_records, compare_versions
 from mnist_bench.versions.records import Planned, VersionRecord, update_record
@@ -97,6 +98,14 @@ def test_a_longer_probe_is_judged(whole: VersionRecord) -> None:
     assert compare_probe_records(longer, longer).results[0].verdict is Verdict.IDENTICAL
 
 
+def make_predictions(*, errors: int, exact: float) -> Predictions:
+    """Return the predictions of a test set of 1000 images."""
+    sizes, digest = [100] * 10, make_digest("predictions")
+    return Predictions(
+        digest=digest, class_sizes=sizes, class_errors=[errors // 10] * 10, exact_loss=0.1, exact_accuracy=exact
+    )
+
+
 def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
     """Return a record with trainings that cannot be, or are not the lab's."""
     (results,) = record.accuracy
@@ -105,6 +114,8 @@ def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
         "a loss below the wrong answers'": {"test_loss": [0.01] * 7},
         "a loss beyond reason": {"test_loss": [1e30] * 7},
         "another learning rate": {"departures": {"learning_rate": "9.0"}},
+        "an accuracy of other predictions": {"predictions": [make_predictions(errors=100, exact=0.9)] * 7},
+        "an accuracy of other weights": {"predictions": [make_predictions(errors=30, exact=0.9)] * 7},
     }
     if how == "one end of two labs":
         other = dataclasses.replace(results, lab="dropout")
@@ -116,6 +127,8 @@ TRAININGS = {
     "a loss of nothing": ("accuracy/possible[mlp-epoch]", "a loss of 0 and an accuracy of 0.97", 3),
     "a loss below the wrong answers'": ("accuracy/possible[mlp-epoch]", "a loss of 0.01 and an accuracy of 0.97", 3),
     "a loss beyond reason": ("accuracy/guessing[mlp-epoch]", "a loss of 1e+30, the highest of 7", 1),
+    "an accuracy of other predictions": ("accuracy/possible[mlp-epoch]", "0.9000 by its own errors", 3),
+    "an accuracy of other weights": ("accuracy/possible[mlp-epoch]", "0.9700 by its own errors and 0.9000 by NumPy", 3),
     "another learning rate": ("accuracy/training[mlp-epoch]", "trained with learning_rate 9.0, not as the lab", 3),
     "one end of two labs": ("bits/labs[dropout]", "mlp and dropout end in the same weights", 3),
 }

@@ -54,3 +54,32 @@ def test_an_environment_is_described_by_its_own_interpreter(tmp_path: Path) -> N
     install = describe_environment(tmp_path / "env" / "bin" / "python")
     assert (install.seconds, install.packages) == (None, {})
     assert 1_000_000 < install.bytes < 2_000_000
+
+
+def test_a_package_that_was_removed_in_part_is_left_out(tmp_path: Path) -> None:
+    """A folder without metadata is what is left of it."""
+    run_command([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")])
+    (library,) = (tmp_path / "env" / "lib").glob("*/site-packages")
+    (library / "keras-3.9.0.dist-info").mkdir()
+    assert describe_environment(tmp_path / "env" / "bin" / "python").packages == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo hello", "it answered 'hello.n', not with a list of its packages"),
+        ("echo {}", "it answered '{}.n', not with a list of its packages"),
+        ("echo '[1, 2]'", "not with a list of its packages"),
+        ("sleep 30", "python gave no answer in 1 s"),
+    ],
+)
+def test_an_interpreter_without_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    """The reason is told, and nobody waits for ever."""
+    monkeypatch.setattr("mnist_bench.versions.environments._PATIENCE_SECONDS", 1.0)
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    with pytest.raises(CommandError, match=message):
+        describe_environment(python)

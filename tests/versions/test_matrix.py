@@ -154,6 +154,15 @@ def test_again_keeps_the_old_record_until_there_is_a_new_one(
     assert load_version(folder / "mine.json") == old
 
 
+def test_a_file_that_keeps_records_out_of_git_is_not_replaced(run: Callable[..., VersionRecord], folder: Path) -> None:
+    """The user may have written it, or linked it to a file elsewhere."""
+    (folder / ".work").mkdir(parents=True)
+    (folder / "mine").write_text("mine")
+    (folder / ".work" / ".gitignore").symlink_to(folder / "mine")
+    run(PLAN)
+    assert (folder / "mine").read_text() == "mine"
+
+
 def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: MeasurementSetup, folder: Path) -> None:
     """Seeds in the record are not trained again, even if their raw records are gone."""
     run(dataclasses.replace(PLAN, layers=("accuracy",)))

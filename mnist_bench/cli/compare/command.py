@@ -14,8 +14,8 @@ from mnist_bench.cli.shell import check_reports, find_versions, list_given
 __all__ = ["compare"]
 
 _PARTS = ("all", "bits", "time")
-# The options that only one part reads: of environments, their bits alone, and the clock alone.
-_ENVIRONMENTS_ONLY = ("margin", "python", "same", "html", "junit")
+# The options that only one part reads: the measurement of environments, and the clock alone.
+_MEASURING = ("only", "budget", "labs", "engine", "margin", "python", "same", "data", "out", "html")
 _TIME_ONLY = ("device", "in_turn", "without_tuner", "calibrate", "baselines")
 
 
@@ -101,25 +101,28 @@ def compare(
     Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 not decided.
     """
     from mnist_bench.versions.sources import find_interpreter
+    from mnist_bench.versions.upgrade.page import UPGRADE_MARK
     from mnist_bench.versions.upgrade.sides import read_requirements
 
     if only not in _PARTS:
         raise ValueError(f"--only {only!r}: choose from {', '.join(_PARTS)}")
     given = set(list_given(context))
-    check_reports(junit, markdown)
+    check_reports(junit, markdown, page=html, mark=UPGRADE_MARK)
     folder = find_versions(versions)
     sides: list[str | Path | None] = []
     for text in (base, new):
         known = text == "current" or read_requirements(text) is not None
         sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
     if None in sides:
-        _refuse(given & {"only", "budget", "out", *_ENVIRONMENTS_ONLY[:3], *_TIME_ONLY}, "two environments")
+        _refuse(given & {*_MEASURING, *_TIME_ONLY}, "two environments")
         _refuse_mixture((base, new), sides, folder)
         records.compare_records(base, new, folder, json=json, junit=junit, markdown=markdown)
         return
     measured: Any = sides
     if only == "time":
         _refuse(given & {"margin", "html", "junit", "markdown"}, "--only all")
+        if labs and len(set(labs)) > 1:
+            raise ValueError(f"--only time measures one lab: leave out all --lab but one of {', '.join(labs)}")
         times.compare_times(
             measured,
             python=python,
@@ -159,7 +162,7 @@ def compare(
 def _refuse(given: set[str], what: str) -> None:
     if given:
         name = min(given).replace("_", "-")
-        raise ValueError(f"--{name} is for {what}: leave it out")
+        raise ValueError(f"--{'lab' if name == 'labs' else name} is for {what}: leave it out")
 
 
 def _refuse_mixture(texts: tuple[str, str], sides: list[str | Path | None], folder: Path) -> None:

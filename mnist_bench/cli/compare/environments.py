@@ -45,12 +45,11 @@ class Reports:
 
 def compare_environments(sides: Sequence[str | Path], request: Request, reports: Reports) -> None:
     """Compare two environments, show the answer, and leave with its exit status."""
-    from mnist_bench.records.files import check_replaceable
+    from mnist_bench.records.files import check_folder
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
     from mnist_bench.versions.upgrade.decide import BUDGET_SECONDS, UpgradePlan, decide
-    from mnist_bench.versions.upgrade.page import UPGRADE_MARK
     from mnist_bench.versions.upgrade.sides import check_different, enter_sides, list_packages
 
     labs = [check_lab(lab).name for lab in dict.fromkeys(request.labs or LABS)]
@@ -58,8 +57,8 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
         check_engine(request.engine)
     if not 0 < request.margin < 1:
         raise ValueError(f"margin {100 * request.margin:g} is not allowed: it must be above 0 and below 100 points")
-    if reports.html is not None:
-        check_replaceable(reports.html, UPGRADE_MARK)
+    if request.out is not None:
+        check_folder(request.out)
     first, second = enter_sides(sides, python=request.python, tell=_tell)
     if not request.same:
         check_different(first, second)

@@ -36,18 +36,25 @@ def report(
     what `compare` says of the two. A page that this command made is replaced; any other file is left alone. Exit
     status: 0 written, whatever the page says, 2 bad usage or bad input.
     """
+    from mnist_bench.records.files import check_folder, check_replaceable
     from mnist_bench.records.serial import list_json
     from mnist_bench.versions.report.collection import load_collection, make_collection
     from mnist_bench.versions.report.findings import collect_findings
+    from mnist_bench.versions.report.page import PAGE_MARKS
 
+    if docs is not None:
+        check_folder(docs)
+    page = Path("report.html") if out is None and docs is None else out
+    if page is not None:
+        check_replaceable(page, *PAGE_MARKS)
     versions = find_versions(options.VERSIONS_FOLDER)
     # There may be no records yet: the documents then say so.
     empty = docs is not None and records is None and not list_json(versions)
     findings = collect_findings(make_collection([]) if empty else load_collection(records or [versions]))
     if docs is not None:
         _write_docs(findings, docs)
-    if out is not None or docs is None:
-        _write_page(findings, out or Path("report.html"))
+    if page is not None:
+        _write_page(findings, page)
 
 
 def _write_page(findings: Findings, path: Path) -> None:

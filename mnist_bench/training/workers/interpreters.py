@@ -92,21 +92,33 @@ class CommandError(RuntimeError):
         self.bad_input = bad_input
 
 
-def run_command(command: list[str], *, allowed: tuple[int, ...] = (0,), text: str | None = None) -> str:
+def run_command(
+    command: list[str], *, allowed: tuple[int, ...] = (0,), text: str | None = None, limit: float | None = None
+) -> str:
     """Run a command in an environment of its own, and return its standard output.
 
     Args:
         command: The program and its arguments.
         allowed: The exit statuses that are an answer.
         text: What it reads from its standard input.
+        limit: Seconds after which it is ended; None for no limit.
 
     Raises:
-        CommandError: It cannot be started, or ends with another status.
+        CommandError: It cannot be started, gives no answer in time, or ends with another status.
     """
     try:
         done = subprocess.run(  # noqa: S603 - uv, or an interpreter that the user named or uv made
-            command, input=text, capture_output=True, text=True, errors="replace", env=_make_variables(), check=False
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=_make_variables(),
+            check=False,
+            timeout=limit,
         )
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(f"{Path(command[0]).name} gave no answer in {error.timeout:.0f} s", []) from error
     except OSError as error:
         raise CommandError(f"{Path(command[0]).name} cannot be started: {error.strerror}", []) from error
     # An interpreter that breaks down ends with status 1, too, but with nothing on standard output.
@@ -131,6 +143,8 @@ def _explain(error: Exception) -> str:
         return f"it ended with exit code {error.returncode}" + (f": {last[0][:_QUOTED]}" if last else "")
     if isinstance(error, subprocess.TimeoutExpired):
         return f"no answer in {error.timeout:.0f} s"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it answered {error.doc[:_QUOTED]!r}"
     return getattr(error, "strerror", None) or str(error)
 
 

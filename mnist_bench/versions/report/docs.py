@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_bench.records.files import replace_own
+from mnist_bench.records.files import check_replaceable, replace_own
 from mnist_bench.show import drawing
 from mnist_bench.show.text import escape_markdown, format_code
 from mnist_bench.timing.ab.records import format_ratio
@@ -47,6 +47,8 @@ def write_docs(findings: Findings, folder: Path) -> list[Path]:
     picture = draw_picture(findings)
     if picture:
         contents[folder / "images" / "versions.svg"] = picture
+    for path in contents:  # all or none
+        check_replaceable(path, MARK, _FORMER_MARK, option="--docs")
     for path, text in contents.items():
         replace_own(path, text.encode(), MARK, _FORMER_MARK)
     return list(contents)

@@ -67,6 +67,16 @@ def test_every_form_of_report(command: Callable[..., Any], stub_version: Path) -
         (["current", "current", "--budget", "soon"], "'soon' is no time: seconds, such as 90, or 90s, 10m, 1h"),
         (["current", "current", "--in-turn"], "--in-turn is for --only time: leave it out"),
         (["2.18", "2.19", "--budget", "5m"], "--budget is for two environments: leave it out"),
+        (["2.18", "2.19", "--versions", "/dev/null"], "/dev/null: is a file, not a folder"),
+        (["2.18", "2.19", "--html", "page.html"], "--html is for two environments: leave it out"),
+        (["2.18", "2.19", "--lab", "mlp"], "--lab is for two environments: leave it out"),
+        (["2.18", "2.19", "--engine", "graph"], "--engine is for two environments: leave it out"),
+        (["2.18", "2.19", "--data", "digits"], "--data is for two environments: leave it out"),
+        (["current", "current", "--html", "report", "--junit", "report"], "two reports cannot be written to one file"),
+        (
+            ["current", "current", "--only", "time", "--lab", "mlp", "--lab", "dropout"],
+            "--only time measures one lab: leave out all --lab but one of mlp, dropout",
+        ),
     ],
 )
 def test_bad_usage_measures_nothing(
@@ -79,6 +89,16 @@ def test_bad_usage_measures_nothing(
     """One line says what is wrong and what is allowed; exit status 2."""
     monkeypatch.setattr("mnist_bench.versions.upgrade.decide.decide", None)
     check_refused(command(*arguments), message)
+
+
+def test_a_file_is_no_folder_for_records(
+    check_refused: Callable[..., Any], command: Callable[..., Any], stub_version: Path
+) -> None:
+    """It is found before anything is measured, and one line says so."""
+    python = stub_version / "python"
+    Path("mine").write_text("mine")
+    check_refused(command(python, python, "--same", "--out", "mine"), "mine: is a file, not a folder")
+    assert Path("mine").read_text() == "mine"
 
 
 def test_requirements_are_installed_by_uv(

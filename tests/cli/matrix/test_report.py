@@ -65,6 +65,37 @@ def test_another_file_is_left_alone(
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "baselines"], "baselines: Is a directory"),
+        (["--docs", "mine.html"], "mine.html: is a file, not a folder"),
+    ],
+)
+def test_places_are_tried_before_the_work(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    """What cannot be written is told before the records are read."""
+    monkeypatch.setattr("mnist_bench.versions.report.collection.load_collection", None)
+    (tmp_path / "mine.html").write_text("mine")
+    check_refused(command("matrix", "report", *arguments), message)
+
+
+@pytest.mark.usefixtures("folder")
+def test_of_the_documents_none_is_written_if_one_is_another_s(command: Callable[..., Any], tmp_path: Path) -> None:
+    """A picture that this command did not draw stays, and no text is written that shows it."""
+    (tmp_path / "docs" / "images").mkdir(parents=True)
+    (tmp_path / "docs" / "images" / "versions.svg").write_text("mine")
+    assert command("matrix", "report", "--docs", "docs").status == 2
+    assert not (tmp_path / "docs" / "results.md").exists()
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_documents_are_written(command: Callable[..., Any], tmp_path: Path) -> None:
     """Without a page, unless --out asks for one."""
     assert (

@@ -46,7 +46,7 @@ def test_what_is_no_interpreter_is_named(tmp_path: Path) -> None:
     [
         ("exit 3", "not a Python interpreter that works: it ended with exit code 3"),
         ("echo no such option >&2; exit 2", "it ended with exit code 2: no such option"),
-        ("echo hello", "not a Python interpreter that works: Expecting value"),
+        ("echo hello", "not a Python interpreter that works: it answered 'hello"),
         ("echo 7", "not a Python interpreter: it answered '7"),
         ('echo \'["numpy", "tensorflow"]\'', "no TensorFlow there: .*-m pip install tensorflow-cpu"),
     ],
