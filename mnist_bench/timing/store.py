@@ -110,6 +110,7 @@ def find_references(folder: Path, run: TimingRun) -> list[TimingRun]:
     def rank(other: TimingRun, acceptance: Acceptance) -> tuple[Any, ...]:
         key, version = other.machine.hardware_key, other.tensorflow
         return (
+            other.machine.is_like(run.machine),
             key == run.machine.hardware_key,
             version == run.tensorflow,
             Version(version),
