@@ -302,6 +302,7 @@ def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
     lines += format_results(results)
+    lines.append(describe_trust())
     if left_out := count_left_out(session.config):
         lines.append(f"{left_out} other benchmarks of the manifest were not asked for; `timings check` asks for all")
     bad = [result for result in results if not result.holds and result.verdict is not Verdict.INCONCLUSIVE]
@@ -353,6 +354,14 @@ def pick_asked(config: pytest.Config, due: Sequence[str]) -> list[str]:
     """
     deselected = config.stash.get(DESELECTED, set())
     return [name for name in due if name not in deselected and is_inside(config, name)]
+
+
+def describe_trust() -> str:
+    """Return how far the verdicts can be trusted on this machine."""
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.timing.calibration import find_calibration, format_calibration
+
+    return format_calibration(find_calibration(find_folder() / "timings", collect_hardware().hardware_key))
 
 
 def is_inside(config: pytest.Config, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The commands `timings ...`: list, check and accept stored runs of the benchmarks."""
+"""The commands `timings ...`: list, check, accept and calibrate stored runs of the benchmarks."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ def check(
 
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_json, format_line, format_summary
+    from mnist_bench.timing.calibration import find_calibration, format_calibration
     from mnist_bench.timing.gate import judge_runs
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import expected_names, find_references, load_manifest
@@ -72,7 +73,8 @@ def check(
     if json:
         typer.echo(format_json(results), nl=False)
     else:
-        echo("\n".join([*map(format_line, results), format_summary(results)]))
+        trust = format_calibration(find_calibration(folder, runs[0].machine.hardware_key))
+        echo("\n".join([*map(format_line, results), trust, format_summary(results)]))
     raise typer.Exit(exit_status(results))
 
 
@@ -93,6 +95,33 @@ def accept(
 
     for path in accept_runs(paths, _find(folder), why=why, force=force):
         echo(f"accepted: {path}")
+
+
+@timings.command()
+def calibrate(
+    paths: options.Runs,
+    *,
+    folder: options.RunsFolder = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace this machine's earlier calibration.")] = False,
+) -> None:
+    """Measure how often the verdicts are wrong on this machine.
+
+    Four or more unchanged runs of one machine and one TensorFlow are judged by each other: how many checks have a false
+    alarm, and the smallest slow-down of which 90% is found. The result is stored for the runs' hardware key, and every
+    later check shows it. Exit status: 0 stored, 2 refused.
+    """
+    from mnist_bench.records.serial import save
+    from mnist_bench.timing.calibration import calibrate, format_calibration, gate_path
+    from mnist_bench.timing.records import load_run
+
+    calibration = calibrate([load_run(path) for path in paths])
+    path = gate_path(_find(folder), calibration.hardware_key)
+    try:
+        save(calibration, path, overwrite=force)
+    except FileExistsError as error:
+        raise ValueError(f"{path}: this machine has a calibration: --force replaces it") from error
+    echo(format_calibration(calibration))
+    echo(f"stored: {path}")
 
 
 @timings.command()

@@ -151,13 +151,15 @@ def _decide(pair: _Pair, interval: Interval, state: State | None, certain: float
     extremes.
     """
     bound = BOUNDS[pair.by]
-    ratio = interval.estimate if pair.by == "control" else pair.fastest
+    ratio = pair.fastest
+    if pair.by != _STEADY:  # their rounds are few, and the fastest of three says less
+        ratio = interval.estimate if pair.by == "control" else min(pair.fastest, interval.estimate)
     units = ratio if state is None or pair.by == "control" else ratio / max(1.0, state.fastest)
     if ratio > certain and units > bound and interval.low > 1:
         return Verdict.INCONCLUSIVE if _excuse(pair, state) else Verdict.REGRESSED
     if state is not None and state.is_faster and pair.by != "control" and ratio / state.fastest > bound:
         return Verdict.INCONCLUSIVE
-    passes = interval.high <= max(bound, BOUNDS["time"]) and ratio <= bound
+    passes = interval.high <= max(bound, BOUNDS["time"]) and (pair.by == "control" or pair.fastest <= bound)
     return Verdict.PASS if passes else Verdict.INCONCLUSIVE
 
 
