@@ -353,7 +353,13 @@ def pick_asked(config: pytest.Config, due: Sequence[str]) -> list[str]:
     was renamed is in a file that was asked for, and neither collected nor deselected: it stays due, and is MISSING.
     """
     deselected = config.stash.get(DESELECTED, set())
-    return [name for name in due if name not in deselected and is_inside(config, name)]
+    device, engines = config.getoption("--mnist-device"), config.getoption("--mnist-engine") or ENGINES
+    # A case is [LAB-ENGINE-DEVICE]; what has no case is asked for with every engine and device.
+    cases = {
+        name: name.rpartition("[")[2].removesuffix("]").split("-") for name in due if name.endswith(("-cpu]", "-gpu]"))
+    }
+    other = {name for name, case in cases.items() if case[1] not in engines or device not in ("auto", case[2])}
+    return [name for name in due if name not in deselected | other and is_inside(config, name)]
 
 
 def describe_trust() -> str:
