@@ -125,6 +125,44 @@ def calibrate(
 
 
 @timings.command()
+def memory(
+    *,
+    lab: options.Lab = "mlp",
+    engine: options.Engine = "fused",
+    data: options.Data = "auto",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the record to this new file.")] = None,
+    against: Annotated[Path | None, typer.Option(metavar="FILE", help="The record to compare with.")] = None,
+) -> None:
+    """Judge the memory of an import and of a training of 20 epochs.
+
+    A fresh process imports TensorFlow and trains. Compared with an earlier record of the same machine: the import and
+    the peak of the training may be 1.25 times as large, and an epoch may leave 0.5 MB more behind. Exit status: 0 all
+    hold or only measured, 1 regressed, 2 bad usage or bad input.
+    """
+    from mnist_bench.records.serial import load, save
+    from mnist_bench.records.verdicts import exit_status
+    from mnist_bench.show.text import format_line, format_summary
+    from mnist_bench.timing.memory import MemoryRecord, judge_memory, measure_memory
+    from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.labs import check_lab
+
+    check_lab(lab)
+    check_engine(engine)
+    before = load(against, MemoryRecord) if against else None
+    record = measure_memory(lab, engine, data=data)
+    say(
+        f"import {record.import_mb:.0f} MB, peak of the training {record.peak_mb:.0f} MB, "
+        f"growth {record.growth_mb:+.2f} MB an epoch"
+    )
+    if out:
+        save(record, out)
+    if before:
+        results = judge_memory(record, before)
+        echo("\n".join([*map(format_line, results), format_summary(results)]))
+        raise typer.Exit(exit_status(results))
+
+
+@timings.command()
 def manifest(folder: options.RunsFolder = None) -> None:
     """Write the manifest, which lists the benchmarks that are due.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.timing import memory
+from mnist_bench.timing.memory import MemoryRecord
 from mnist_bench.timing.store import list_runs, write_manifest
 
 if TYPE_CHECKING:
@@ -15,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CALM = (1.0, 1.01, 1.02, 0.99, 0.98)
+RECORD = MemoryRecord(
+    **dict.fromkeys(("lab", "engine", "device", "hardware_key", "tensorflow", "keras"), "it"),
+    dataset_digest="0" * 64,
+    import_mb=400.0,
+    peak_mb=500.0,
+    epochs_mb=[450.0] * 20,
+)
 
 
 @pytest.fixture
@@ -100,6 +110,20 @@ def test_a_calibration_stands_with_each_verdict(
     assert (again.status, "--force replaces it" in again.err) == (2, True)
     assert timings("calibrate", *runs, "--folder", folder, "--force").status == 0
     assert words in timings("check", runs[0], "--against", folder).out
+
+
+def test_memory_is_judged_by_an_earlier_record(
+    timings: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record is written once; twice the memory has regressed; an unknown lab is refused before a process starts."""
+    sizes = iter((500.0, 1000.0))
+    monkeypatch.setattr(memory, "measure_memory", lambda *_, **__: dataclasses.replace(RECORD, peak_mb=next(sizes)))
+    path = tmp_path / "memory.json"
+    assert timings("memory", "--out", path).status == 0
+    twice = timings("memory", "--against", path)
+    assert (twice.status, "1000 MB, 2.00 of the baseline's 500 MB" in twice.out) == (1, True)
+    bad = timings("memory", "--lab", "nothing")
+    assert (bad.status, bad.err.count("\n")) == (2, 1)
 
 
 def test_the_manifest_is_read_from_a_collection(
