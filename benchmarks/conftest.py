@@ -16,7 +16,14 @@ import pytest
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import RecordError, convert
-from mnist_bench.timing.clock import CONTROLS, ROUND_CLOCK, read_peak_memory, reset_peak_memory, time_call
+from mnist_bench.timing.clock import (
+    CONTROLS,
+    ROUND_CLOCK,
+    OthersMeter,
+    read_peak_memory,
+    reset_peak_memory,
+    time_call,
+)
 from mnist_bench.timing.records import (
     BenchmarkInfo,
     Machine,
@@ -41,6 +48,7 @@ ENGINES = ("graph", "epoch", "fused")
 FAILED = pytest.StashKey[list[str]]()
 MEASURED = pytest.StashKey[list[list[Any]]]()
 LINES = pytest.StashKey[list[str]]()
+DESELECTED = pytest.StashKey[set[str]]()
 
 
 class Case(NamedTuple):
@@ -117,15 +125,22 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
         flops: int = 0,
     ) -> None:
         noted: list[dict[str, float]] = []
+        others: list[float | None] = []
+        meter = OthersMeter()
 
         def setup() -> tuple[Sequence[Any], dict[str, Any]]:
             arguments = prepare()
             noted.append({name: time_call(control).wall for name, control in controls.items()})
+            meter.start()
             return arguments, {}
+
+        def watched(*arguments: Any) -> None:
+            work(*arguments)
+            others.append(meter.stop())
 
         reset_peak_memory()
         start = len(ROUND_CLOCK.times)
-        benchmark.pedantic(work, setup=setup, rounds=rounds, warmup_rounds=warmups)
+        benchmark.pedantic(watched, setup=setup, rounds=rounds, warmup_rounds=warmups)
         if benchmark.stats is None:
             return  # disabled: the work ran once, and nothing was measured
         median = benchmark.stats.stats.median
@@ -138,6 +153,7 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
             samples_per_second=samples / median if samples else None,
             gflop_per_second=flops / median / 1e9 if flops else None,
             peak_memory_mb=read_peak_memory(),
+            others=[share for share in others[warmups:][:rounds] if share is not None],
         )
         benchmark.extra_info.update(dataclasses.asdict(info))
 
@@ -174,6 +190,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.benchmark_compare = f"{stored[-1].parent.name}/{stored[-1].stem}"
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Remember what `-k`, `-m` and `--deselect` took out: that was not asked for, and so is not due."""
+    for item in items:
+        item.config.stash.setdefault(DESELECTED, set()).add(item.nodeid)
+
+
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     """Add the hardware and the hardware key."""
     machine_info["mnist_bench"] = dataclasses.asdict(collect_hardware())
@@ -190,7 +212,7 @@ def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared
         raise pytest.UsageError(
             "--benchmark-compare: the stored run does not say on which hardware it was measured"
         ) from error
-    if there.hardware_key != here.hardware_key:
+    if not there.is_like(here):
         raise pytest.UsageError(
             f"--benchmark-compare: the stored run is from other hardware: {explain_hardware(there, here)}; "
             "mnist-bench timings check RUN.json compares by the controls"
@@ -280,6 +302,9 @@ def show_verdicts(session: pytest.Session, lines: list[str]) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
     lines += format_results(results)
+    lines.append(describe_trust())
+    if left_out := count_left_out(session.config):
+        lines.append(f"{left_out} other benchmarks of the manifest were not asked for; `timings check` asks for all")
     bad = [result for result in results if not result.holds and result.verdict is not Verdict.INCONCLUSIVE]
     if session.exitstatus == pytest.ExitCode.OK and bad:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -301,7 +326,7 @@ def judge(config: pytest.Config) -> list[CheckResult]:
     ]
     if not any(measured):
         reason = "benchmarks are disabled" if run.disabled else "no benchmark ran"
-        return judge_nothing(expected_names(manifest, collect_hardware()), reason)
+        return judge_nothing(pick_asked(config, expected_names(manifest, collect_hardware())), reason)
     now = [
         convert_run(
             {
@@ -317,7 +342,53 @@ def judge(config: pytest.Config) -> list[CheckResult]:
         if benchmarks
     ]
     references = [load_run(find_run(run.storage.path, path)) for path in run.compared_mapping]
-    return judge_runs(now, references, expected_names(manifest, now[0].machine), rng=np.random.default_rng(0))
+    due = pick_asked(config, expected_names(manifest, now[0].machine))
+    return judge_runs(now, references, due, rng=np.random.default_rng(0))
+
+
+def pick_asked(config: pytest.Config, due: Sequence[str]) -> list[str]:
+    """Return the benchmarks that are due and were asked for.
+
+    Left out is what was collected and deselected, and what is outside the files and tests on the command line. What
+    was renamed is in a file that was asked for, and neither collected nor deselected: it stays due, and is MISSING.
+    """
+    deselected = config.stash.get(DESELECTED, set())
+    device, engines = config.getoption("--mnist-device"), config.getoption("--mnist-engine") or ENGINES
+    # A case is [LAB-ENGINE-DEVICE]; what has no case is asked for with every engine and device.
+    cases = {
+        name: name.rpartition("[")[2].removesuffix("]").split("-") for name in due if name.endswith(("-cpu]", "-gpu]"))
+    }
+    other = {name for name, case in cases.items() if case[1] not in engines or device not in ("auto", case[2])}
+    return [name for name in due if name not in deselected | other and is_inside(config, name)]
+
+
+def describe_trust() -> str:
+    """Return how far the verdicts can be trusted on this machine."""
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.timing.calibration import find_calibration, format_calibration
+
+    return format_calibration(find_calibration(find_folder() / "timings", collect_hardware().hardware_key))
+
+
+def is_inside(config: pytest.Config, name: str) -> bool:
+    """Return whether an argument of the command line names this benchmark, its file or a folder above."""
+    for argument in config.args:
+        place, _, inside = argument.partition("::")
+        root = (config.invocation_params.dir / place).resolve()
+        file = (config.rootpath / name.partition("::")[0]).resolve()
+        test = name.partition("::")[2]
+        if (root == file and test.startswith(inside)) or (not inside and root in file.parents):
+            return True
+    return False
+
+
+def count_left_out(config: pytest.Config) -> int:
+    """Return how many benchmarks of the manifest were not asked for."""
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.timing.store import expected_names, load_manifest
+
+    due = expected_names(load_manifest(find_folder() / "timings"), collect_hardware())
+    return len(due) - len(pick_asked(config, due))
 
 
 def find_run(storage: Path, path: Path) -> Path:

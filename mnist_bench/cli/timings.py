@@ -1,4 +1,4 @@
-"""The commands `timings ...`: list, check and accept stored runs of the benchmarks."""
+"""The commands `timings ...`: list, check, accept and calibrate stored runs of the benchmarks."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ def check(
 
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_json, format_line, format_summary
+    from mnist_bench.timing.calibration import find_calibration, format_calibration
     from mnist_bench.timing.gate import judge_runs
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import expected_names, find_references, load_manifest
@@ -72,7 +73,8 @@ def check(
     if json:
         typer.echo(format_json(results), nl=False)
     else:
-        echo("\n".join([*map(format_line, results), format_summary(results)]))
+        trust = format_calibration(find_calibration(folder, runs[0].machine.hardware_key))
+        echo("\n".join([*map(format_line, results), trust, format_summary(results)]))
     raise typer.Exit(exit_status(results))
 
 
@@ -93,6 +95,71 @@ def accept(
 
     for path in accept_runs(paths, _find(folder), why=why, force=force):
         echo(f"accepted: {path}")
+
+
+@timings.command()
+def calibrate(
+    paths: options.Runs,
+    *,
+    folder: options.RunsFolder = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace this machine's earlier calibration.")] = False,
+) -> None:
+    """Measure how often the verdicts are wrong on this machine.
+
+    Four or more unchanged runs of one machine and one TensorFlow are judged by each other: how many checks have a false
+    alarm, and the smallest slow-down of which 90% is found. The result is stored for the runs' hardware key, and every
+    later check shows it. Exit status: 0 stored, 2 refused.
+    """
+    from mnist_bench.records.serial import save
+    from mnist_bench.timing.calibration import calibrate, format_calibration, gate_path
+    from mnist_bench.timing.records import load_run
+
+    calibration = calibrate([load_run(path) for path in paths])
+    path = gate_path(_find(folder), calibration.hardware_key)
+    try:
+        save(calibration, path, overwrite=force)
+    except FileExistsError as error:
+        raise ValueError(f"{path}: this machine has a calibration: --force replaces it") from error
+    echo(format_calibration(calibration))
+    echo(f"stored: {path}")
+
+
+@timings.command()
+def memory(
+    *,
+    lab: options.Lab = "mlp",
+    engine: options.Engine = "fused",
+    data: options.Data = "auto",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the record to this new file.")] = None,
+    against: Annotated[Path | None, typer.Option(metavar="FILE", help="The record to compare with.")] = None,
+) -> None:
+    """Judge the memory of an import and of a training of 20 epochs.
+
+    A fresh process imports TensorFlow and trains. Compared with an earlier record of the same machine: the import and
+    the peak of the training may be 1.25 times as large, and an epoch may leave 0.5 MB more behind. Exit status: 0 all
+    hold or only measured, 1 regressed, 2 bad usage or bad input.
+    """
+    from mnist_bench.records.serial import load, save
+    from mnist_bench.records.verdicts import exit_status
+    from mnist_bench.show.text import format_line, format_summary
+    from mnist_bench.timing.memory import MemoryRecord, judge_memory, measure_memory
+    from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.labs import check_lab
+
+    check_lab(lab)
+    check_engine(engine)
+    before = load(against, MemoryRecord) if against else None
+    record = measure_memory(lab, engine, data=data)
+    say(
+        f"import {record.import_mb:.0f} MB, peak of the training {record.peak_mb:.0f} MB, "
+        f"growth {record.growth_mb:+.2f} MB an epoch"
+    )
+    if out:
+        save(record, out)
+    if before:
+        results = judge_memory(record, before)
+        echo("\n".join([*map(format_line, results), format_summary(results)]))
+        raise typer.Exit(exit_status(results))
 
 
 @timings.command()

@@ -1,16 +1,22 @@
 """Clocks and control workloads, without TensorFlow.
 
 A control is a fixed piece of work. Timed right before an epoch, it tells whether the machine or the epoch became
-slower. Each control resembles one part of an epoch: matrix products, reading images from memory, Python code.
+slower. Each control resembles one part of an epoch: matrix products, reading images from memory, Python code; one works
+on all cores at once, and so is slower where another process holds a core. What other processes used of the cores
+meanwhile is read from the system.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import itertools
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from mnist_bench.training.fingerprint import count_usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +25,7 @@ __all__ = [
     "CONTROLS",
     "ROUND_CLOCK",
     "Clock",
+    "OthersMeter",
     "RoundClock",
     "Times",
     "read_peak_memory",
@@ -102,10 +109,43 @@ def _make_sgemm() -> Callable[[], None]:
     They run on one core because the threads of a BLAS spin while they wait for each other: next to other work, two
     threads took up to 2 s for what one thread does in 0.06 s.
     """
-    import numpy as np
     from threadpoolctl import ThreadpoolController
 
-    pools = ThreadpoolController()
+    multiply = _make_products()
+    pools = ThreadpoolController()  # finds only the libraries that are loaded by now
+
+    def control() -> None:
+        with pools.limit(limits=1, user_api="blas"):
+            multiply()
+
+    return control
+
+
+def _make_cores() -> Callable[[], None]:
+    """Make the products of `_make_sgemm` for each usable core, all at the same time.
+
+    On a machine without other work this takes about as long as `sgemm`. Where one neighbour holds one of two cores,
+    `sgemm` takes as long as before, and both this and an epoch take longer.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    count = count_usable_cores()
+    parts = [_make_products() for _ in range(count)]
+    pools = ThreadpoolController()  # after NumPy, as above
+    team = concurrent.futures.ThreadPoolExecutor(count)
+
+    def control() -> None:
+        with pools.limit(limits=1, user_api="blas"):
+            for part in [team.submit(part) for part in parts]:
+                part.result()
+
+    return control
+
+
+def _make_products() -> Callable[[], None]:
+    """Make a function of the MLP's matrix products in 50 steps, with arrays of its own."""
+    import numpy as np
+
     rng, products = np.random.default_rng(0), []
     for layer, (inputs, outputs) in enumerate(itertools.pairwise(_WIDTHS)):
         x, delta, kernel = (
@@ -116,10 +156,9 @@ def _make_sgemm() -> Callable[[], None]:
         products += [(left, right, left @ right) for left, right in (pairs if layer else pairs[:2])]
 
     def multiply() -> None:
-        with pools.limit(limits=1, user_api="blas"):
-            for _ in range(_PRODUCT_STEPS):
-                for left, right, out in products:
-                    np.matmul(left, right, out=out)
+        for _ in range(_PRODUCT_STEPS):
+            for left, right, out in products:
+                np.matmul(left, right, out=out)
 
     return multiply
 
@@ -160,9 +199,49 @@ def _make_python() -> Callable[[], None]:
 # For each control a function that makes the workload, because making takes time and memory that is not timed.
 CONTROLS: dict[str, Callable[[], Callable[[], None]]] = {
     "sgemm": _make_sgemm,
+    "cores": _make_cores,
     "gather": _make_gather,
     "python": _make_python,
 }
+
+
+class OthersMeter:
+    """Tells which share of the usable cores other processes used, on Linux.
+
+    The system counts the time that each core was busy, and the time that the host of a virtual machine took. What is
+    left of it without the time of this process and of its children is the others'.
+    """
+
+    def start(self) -> None:
+        """Start, or start again."""
+        self._wall, self._busy, self._own = time.perf_counter(), _read_busy_seconds(), _read_own_seconds()
+
+    def stop(self) -> float | None:
+        """Return the others' share of the cores since the start, from 0 to 1; None if the system does not tell."""
+        busy, own = _read_busy_seconds(), _read_own_seconds()
+        wall = time.perf_counter() - self._wall
+        if busy is None or self._busy is None:
+            return None
+        others = (busy - self._busy - (own - self._own)) / (wall * count_usable_cores())
+        return min(1.0, max(0.0, others))
+
+
+def _read_own_seconds() -> float:
+    """Return the processor time of this process and of the children that it has waited for."""
+    return sum(os.times()[:4])
+
+
+def _read_busy_seconds() -> float | None:
+    """Return the seconds that the usable cores were busy so far; None if the system does not tell."""
+    try:
+        usable, ticks = os.sched_getaffinity(0), os.sysconf("SC_CLK_TCK")
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    except (AttributeError, OSError, ValueError):
+        return None
+    rows = [line.split() for line in lines if line.startswith("cpu")][1:]
+    cores = [row for row in rows if int(row[0].removeprefix("cpu")) in usable]
+    # proc(5): user, nice, system, idle, iowait, irq, softirq, steal; the guests' time is in that of the user.
+    return sum(int(row[place]) for row in cores for place in (1, 2, 3, 6, 7, 8)) / ticks if cores else None
 
 
 def reset_peak_memory() -> None:

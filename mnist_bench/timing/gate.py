@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.records import LEAST_ROUNDS, pick_fastest
+from mnist_bench.timing.state import compare_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,16 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mnist_bench.stats.intervals import Interval
-    from mnist_bench.timing.records import Timing, TimingRun
+    from mnist_bench.timing.records import Machine, Timing, TimingRun
+    from mnist_bench.timing.state import State
 
 __all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]
 
-# How many times slower a benchmark may be, by how it is compared (docs/benchmarks.md has the figures). The same
-# environment took up to 1.9 times as long in a single run; of the fastest of two runs, 99% took at most 1.27 times as
-# long. On other hardware, times are divided by a control's, and no control is the same mixture of work as an epoch:
-# on one core instead of two, epochs took 0.8 to 1.6 times as many units. The controls run on the CPU, so times on a
-# GPU have no unit.
-BOUNDS = {"time": 1.25, "control": 2.0}
+# How many times slower a benchmark may be, by how it is compared (docs/benchmarks.md has the figures). Steady epochs
+# have the most rounds and differ least between runs. On other hardware, times are divided by a control's, and no
+# control is the same mixture of work as an epoch: on one core instead of two, epochs took 0.8 to 1.6 times as many
+# units. The controls run on the CPU, so times on a GPU have no unit.
+_STEADY = "steady epoch"
+BOUNDS = {_STEADY: 1.15, "time": 1.25, "control": 2.0}
 _ONE_RUN = 2.0  # a single run is enough for REGRESSED above this ratio
 
 # Of all controls, the time of this one follows the epochs' best, for every engine (docs/benchmarks.md).
@@ -47,6 +50,11 @@ class _Pair:
     before: list[list[float]]
     now: list[list[float]]
 
+    @property
+    def fastest(self) -> float:
+        """The fastest round now, compared with the fastest of the baseline: what disturbs a round only adds time."""
+        return min(map(min, self.now)) / min(map(min, self.before))
+
 
 def judge_runs(
     runs: Sequence[TimingRun], references: Sequence[TimingRun], expected: Iterable[str], *, rng: np.random.Generator
@@ -62,8 +70,9 @@ def judge_runs(
     Returns:
         For each benchmark: MISSING if it was due and not measured, or the test failed; NO_BASELINE if there is
         nothing to compare with; REGRESSED if the ratio to the baseline is above the bound and the interval
-        excludes 1, in at least two runs, or in one run above a higher bound; PASS if the interval lies within the
-        bound and both sides have `LEAST_ROUNDS`; otherwise INCONCLUSIVE.
+        excludes 1, in at least two runs, or in one run above a higher bound, on a machine that is what it was at the
+        baseline by the controls and by what other processes used of it; PASS if the ratio and the interval lie within
+        the bounds and both sides have `LEAST_ROUNDS`; otherwise INCONCLUSIVE.
 
     Raises:
         ValueError: The runs do not belong together, or a run lacks a control that is needed.
@@ -81,7 +90,7 @@ def judge_runs(
         elif name not in due:
             results.append(_no_baseline(name, "not in the manifest", _LIST))
         else:
-            results.append(_judge(measured[name], references, rng, alone=times_measured[name] == 1))
+            results.append(_judge(measured[name], fastest.machine, references, rng, alone=times_measured[name] == 1))
     return results
 
 
@@ -90,30 +99,22 @@ def judge_nothing(expected: Iterable[str], reason: str) -> list[CheckResult]:
     return [_missing(name, reason) for name in sorted(expected)]
 
 
-def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Generator, *, alone: bool) -> CheckResult:
+def _judge(
+    timing: Timing, machine: Machine, references: Sequence[TimingRun], rng: np.random.Generator, *, alone: bool
+) -> CheckResult:
     """Judge a benchmark that was measured in several runs, or alone in one run."""
     from mnist_bench.stats.intervals import bootstrap_rounds_interval
 
     earlier = [old for reference in references for old in reference.benchmarks if old.fullname == timing.fullname]
-    if not earlier:
-        return _no_baseline(
-            timing.fullname, "no accepted run has this benchmark", "mnist-bench timings accept RUN.json --why ..."
-        )
-    digests = {old.extra_info.dataset_digest for old in earlier}
-    if digests != {timing.extra_info.dataset_digest}:
-        return _no_baseline(timing.fullname, f"the baseline has other data: {min(digests)[:12]}", "mnist-bench data")
-    if not all(measured.stats.data for measured in (timing, *earlier)):
-        return _no_baseline(timing.fullname, "the rounds were not saved", "pytest benchmarks --benchmark-save-data ...")
-    if timing.extra_info.device == "gpu" and not _same_hardware(timing, earlier):
-        return _no_baseline(
-            timing.fullname,
-            "times on a GPU can be compared on the same hardware only",
-            "mnist-bench timings accept RUN.json --why ...",
-        )
-    pair = _pair(timing, earlier)
+    alike = all(reference.machine.is_like(machine) for reference in references) and _same_keys(timing, earlier)
+    lacking = _find_lack(timing, earlier, alike=alike)
+    if lacking:
+        return _no_baseline(timing.fullname, *lacking)
+    pair = _pair(timing, earlier, alike=alike)
     interval = bootstrap_rounds_interval(pair.before, pair.now, rng=rng)
+    state = compare_states(timing, earlier)
     bound = BOUNDS[pair.by]
-    verdict = _decide(interval, bound, max(bound, _ONE_RUN) if alone else bound)
+    verdict = _decide(pair, interval, state, max(bound, _ONE_RUN) if alone else bound)
     fewest = min(measured.stats.rounds for measured in (timing, *earlier))
     if verdict is Verdict.PASS and fewest < LEAST_ROUNDS:
         verdict = Verdict.INCONCLUSIVE
@@ -122,27 +123,63 @@ def _judge(timing: Timing, references: Sequence[TimingRun], rng: np.random.Gener
         verdict=verdict,
         figure=f"{interval.estimate:.2f} of the baseline's {pair.unit}, {interval.low:.2f} to {interval.high:.2f}",
         bound=f"≤ {bound:.2f}",
-        evidence=_explain(timing, earlier, fewest),
+        evidence=_explain(timing, earlier, fewest, pair, state if verdict is Verdict.INCONCLUSIVE else None),
         command="" if verdict is Verdict.PASS else _AGAIN.format(timing.fullname),
     )
 
 
-def _decide(interval: Interval, bound: float, certain: float) -> Verdict:
-    """Apply two criteria to a regression: the ratio is above the certain bound, and the interval excludes 1."""
-    if interval.estimate > certain and interval.low > 1:
-        return Verdict.REGRESSED
-    return Verdict.PASS if interval.high <= bound else Verdict.INCONCLUSIVE
+def _find_lack(timing: Timing, earlier: Sequence[Timing], *, alike: bool) -> tuple[str, str] | None:
+    """Return why a benchmark cannot be compared, and the command that helps; None if it can."""
+    accept = "mnist-bench timings accept RUN.json --why ..."
+    if not earlier:
+        return "no accepted run has this benchmark", accept
+    digests = {old.extra_info.dataset_digest for old in earlier}
+    if digests != {timing.extra_info.dataset_digest}:
+        return f"the baseline has other data: {min(digests)[:12]}", "mnist-bench data"
+    if not all(measured.stats.data for measured in (timing, *earlier)):
+        return "the rounds were not saved", "pytest benchmarks --benchmark-save-data ..."
+    if timing.extra_info.device == "gpu" and not alike:
+        return "times on a GPU can be compared on the same hardware only", accept
+    return None
 
 
-def _pair(timing: Timing, earlier: Sequence[Timing]) -> _Pair:
+def _decide(pair: _Pair, interval: Interval, state: State | None, certain: float) -> Verdict:
+    """Apply the criteria of a regression, then those of a pass.
+
+    A regression is above the certain bound in time and in units of the controls, the interval excludes 1, and the
+    machine is what it was. On other hardware the pair is in units already, and their median is steadier than their
+    extremes.
+    """
+    bound = BOUNDS[pair.by]
+    ratio = pair.fastest
+    if pair.by != _STEADY:  # their rounds are few, and the fastest of three says less
+        ratio = interval.estimate if pair.by == "control" else min(pair.fastest, interval.estimate)
+    units = ratio if state is None or pair.by == "control" else ratio / max(1.0, state.fastest)
+    if ratio > certain and units > bound and interval.low > 1:
+        return Verdict.INCONCLUSIVE if _excuse(pair, state) else Verdict.REGRESSED
+    if state is not None and state.is_faster and pair.by != "control" and ratio / state.fastest > bound:
+        return Verdict.INCONCLUSIVE
+    passes = interval.high <= max(bound, BOUNDS["time"]) and (pair.by == "control" or pair.fastest <= bound)
+    return Verdict.PASS if passes else Verdict.INCONCLUSIVE
+
+
+def _excuse(pair: _Pair, state: State | None) -> str:
+    """Return why a longer time says nothing of the benchmark; empty if it does."""
+    if state is None or (pair.by == "control" and not state.is_busy):
+        return ""
+    return state.busy_words if pair.by == "control" else state.excuse
+
+
+def _pair(timing: Timing, earlier: Sequence[Timing], *, alike: bool) -> _Pair:
     """Return the times on the same hardware, otherwise the times divided by those of the best control."""
-    if _same_hardware(timing, earlier):
-        return _Pair("time", "time", [old.stats.data for old in earlier], [timing.stats.data])
+    if alike:
+        by = _STEADY if timing.group == _STEADY else "time"
+        return _Pair(by, "time", [old.stats.data for old in earlier], [timing.stats.data])
     before, now = ([_divide(measured) for measured in side] for side in (earlier, [timing]))
     return _Pair("control", f"time in units of {CONTROL} (other hardware)", before, now)
 
 
-def _same_hardware(timing: Timing, earlier: Sequence[Timing]) -> bool:
+def _same_keys(timing: Timing, earlier: Sequence[Timing]) -> bool:
     return {old.extra_info.hardware_key for old in earlier} == {timing.extra_info.hardware_key}
 
 
@@ -157,15 +194,21 @@ def _divide(timing: Timing) -> list[float]:
     return [time / unit for time, unit in zip(timing.stats.data, timing.extra_info.controls[CONTROL], strict=True)]
 
 
-def _explain(timing: Timing, earlier: Sequence[Timing], fewest: int) -> str:
-    """Return the medians in seconds, and the versions if they differ; before that, that the rounds are too few."""
+def _explain(timing: Timing, earlier: Sequence[Timing], fewest: int, pair: _Pair, state: State | None) -> str:
+    """Return what stands behind a verdict: first why there is none, then the times, then versions that differ."""
     before, now = earlier[0].extra_info, timing.extra_info
+    words = [_excuse(pair, state)]
+    if words[0] and min(before.cpu_seconds + now.cpu_seconds) > 0:
+        ratio = statistics.median(now.cpu_seconds) / statistics.median(before.cpu_seconds)
+        words.append(f"processor time {ratio:.2f} of the baseline's")
+    if fewest < LEAST_ROUNDS:
+        words.append(f"{fewest} rounds are too few, at least {LEAST_ROUNDS} are needed")
     medians = ", ".join(f"{old.stats.median:.4g}" for old in earlier)
-    words = f"{fewest} rounds are too few, at least {LEAST_ROUNDS} are needed; " if fewest < LEAST_ROUNDS else ""
-    words += f"median {timing.stats.median:.4g} s of {timing.stats.rounds} rounds, the baseline's {medians} s"
+    words.append(f"median {timing.stats.median:.4g} s of {timing.stats.rounds} rounds, the baseline's {medians} s")
+    words.append(f"fastest round {pair.fastest:.2f} of the baseline's fastest")
     if (before.tensorflow, before.keras) != (now.tensorflow, now.keras):
-        words += f"; TensorFlow {before.tensorflow}, Keras {before.keras} then, {now.tensorflow}, {now.keras} now"
-    return words
+        words.append(f"TensorFlow {before.tensorflow}, Keras {before.keras} then, {now.tensorflow}, {now.keras} now")
+    return "; ".join(filter(None, words))
 
 
 def _missing(name: str, reason: str) -> CheckResult:

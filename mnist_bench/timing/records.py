@@ -25,7 +25,7 @@ from mnist_bench.records.environment import (
 )
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
-from mnist_bench.training.fingerprint import collect_machine, find_gpu_names
+from mnist_bench.training.fingerprint import collect_details, collect_machine, find_gpu_names
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -58,7 +58,14 @@ _MOST_RATE = 1e18  # far above what a computer can do
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The hardware of a run and the hardware key; the fields are those of `HARDWARE_FIELDS`."""
+    """The hardware of a run and the hardware key; the fields are those of `HARDWARE_FIELDS`, and the details.
+
+    Attributes:
+        details: What else the system tells of the CPU: family, model and stepping, the sizes of the caches, threads
+            of a core. Clouds give one name to machines of different speed. Empty in runs that were stored before this
+            was collected: these are compared by the key alone. The key does not contain the details, so that it is
+            the same for old and new runs.
+    """
 
     hardware_key: str
     system: str
@@ -69,10 +76,16 @@ class Machine:
     usable_cores: int
     device: str
     gpu_names: list[str]
+    details: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a key that is no name, which becomes that of a file."""
         check_names(hardware_key=self.hardware_key)
+
+    def is_like(self, other: Machine) -> bool:
+        """Return whether times of both may be compared: the same key, and the same details where both have them."""
+        known = not (self.details and other.details) or self.details == other.details
+        return self.hardware_key == other.hardware_key and known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +107,8 @@ class BenchmarkInfo:
         samples_per_second: Samples a second in the median round; None if the benchmark has no samples.
         gflop_per_second: GFLOP/s of the matrix products in the median round; None if there are none.
         peak_memory_mb: Peak memory of the process during the rounds, all data included.
+        others: The share of the usable cores that other processes used, one figure for each round; empty if the system
+            does not tell, and in runs that were stored before this was measured.
     """
 
     lab: str | None
@@ -110,6 +125,7 @@ class BenchmarkInfo:
     samples_per_second: float | None
     gflop_per_second: float | None
     peak_memory_mb: float | None
+    others: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse names that are none, and impossible times; the CPU seconds of a short round may be 0."""
@@ -121,6 +137,7 @@ class BenchmarkInfo:
             check_seconds(f"controls: {name}:", *seconds, low=_LEAST_SECONDS)
         for name in ("samples_per_second", "gflop_per_second", "peak_memory_mb"):
             check_range(name, getattr(self, name), high=_MOST_RATE)
+        check_range("others:", *self.others, high=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +170,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One benchmark of a run."""
+    """One benchmark of a run; `group` is the mark of the benchmark's kind, such as `steady epoch`."""
 
     HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
@@ -161,6 +178,7 @@ class Timing:
     stats: Stats
     extra_info: BenchmarkInfo
     params: dict[str, Any] | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, and information that is not of the benchmark in the name."""
@@ -168,6 +186,9 @@ class Timing:
         for name, column in (("cpu_seconds", self.extra_info.cpu_seconds), *self.extra_info.controls.items()):
             if len(column) != self.stats.rounds:
                 raise ValueError(f"{name} has {len(column)} figures for {self.stats.rounds} rounds")
+        others = self.extra_info.others
+        if others and len(others) != self.stats.rounds:
+            raise ValueError(f"others has {len(others)} figures for {self.stats.rounds} rounds")
 
 
 def _check_case(fullname: str, params: dict[str, Any], info: BenchmarkInfo) -> None:
@@ -368,10 +389,12 @@ def collect_hardware() -> Machine:
     }
     key = make_key(fields, HARDWARE_FIELDS)
     del fields["gpus"]
-    return Machine(hardware_key=key, gpu_names=names, **fields)
+    return Machine(hardware_key=key, gpu_names=names, details=collect_details(), **fields)
 
 
 def explain_hardware(there: Machine, here: Machine) -> str:
-    """Name the fields of the hardware key in which two machines differ."""
+    """Name the fields of the hardware key, and the details, in which two machines differ."""
     pairs = {name: (getattr(there, name), getattr(here, name)) for name in HARDWARE_FIELDS}
+    if there.details and here.details:
+        pairs |= {name: (there.details.get(name), here.details.get(name)) for name in {**there.details, **here.details}}
     return ", ".join(f"{name} {a!r} there, {b!r} here" for name, (a, b) in pairs.items() if a != b)

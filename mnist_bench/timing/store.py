@@ -110,6 +110,7 @@ def find_references(folder: Path, run: TimingRun) -> list[TimingRun]:
     def rank(other: TimingRun, acceptance: Acceptance) -> tuple[Any, ...]:
         key, version = other.machine.hardware_key, other.tensorflow
         return (
+            other.machine.is_like(run.machine),
             key == run.machine.hardware_key,
             version == run.tensorflow,
             Version(version),
@@ -162,7 +163,13 @@ def _refuse_failed(run: TimingRun) -> None:
 
 def _refuse_incomplete(path: Path, run: TimingRun, manifest: Manifest) -> None:
     """Refuse a run without a benchmark that is due, or without the rounds."""
-    lacking = sorted(set(expected_names(manifest, run.machine)) - {timing.fullname for timing in run.benchmarks})
+    devices = {timing.extra_info.device for timing in run.benchmarks if timing.extra_info.lab}
+    due = expected_names(manifest, run.machine)
+    if run.machine.gpu_names and devices:
+        # A GPU's benchmarks may be stored without the CPU's of the same machine, which take several times as long.
+        left_out = tuple(f"-{device}]" for device in {"cpu", "gpu"} - devices)
+        due = [name for name in due if not name.endswith(left_out)] if left_out else due
+    lacking = sorted(set(due) - {timing.fullname for timing in run.benchmarks})
     if lacking:
         raise ValueError(f"{path}: {len(lacking)} benchmarks of the manifest are missing, the first {lacking[0]}")
     if not all(timing.stats.data for timing in run.benchmarks):

@@ -29,6 +29,7 @@ from mnist_bench.training.backend import is_deterministic, load_keras, load_tens
 __all__ = [
     "BUILDS",
     "UNKNOWN_COMMIT",
+    "collect_details",
     "collect_environment",
     "collect_machine",
     "count_usable_cores",
@@ -126,6 +127,27 @@ def collect_machine() -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "usable_cores": usable,
     }
+
+
+def collect_details(system: Path = Path("/sys/devices/system/cpu")) -> dict[str, str]:
+    """Collect what Linux tells of the CPU in addition to its name: model, caches, threads of a core; else nothing.
+
+    Args:
+        system: Where Linux shows the CPUs.
+    """
+    details = {}
+    fields = _read_cpu_fields()
+    for name, field in (("family", "cpu family"), ("model", "model"), ("stepping", "stepping")):
+        if field in fields:
+            details[f"cpu {name}"] = fields[field]
+    for index in sorted(system.glob("cpu0/cache/index[0-9]")):
+        with contextlib.suppress(OSError):
+            level, kind, size = ((index / part).read_text().strip() for part in ("level", "type", "size"))
+            details[f"L{level} {kind.lower()}"] = size
+    with contextlib.suppress(OSError):
+        details["SMT"] = (system / "smt" / "active").read_text().strip()
+    quota = read_cpu_quota()
+    return details | ({"quota": f"{quota:g} cores"} if quota is not None else {})
 
 
 def find_package_version(package: str) -> str | None:
@@ -259,16 +281,21 @@ def _read_precision(keras: Any) -> str:
 @functools.cache
 def _read_cpu() -> tuple[str, set[str]]:
     """Return the CPU's name and flags, on Linux and macOS; on other systems the name that Python knows."""
+    fields = _read_cpu_fields()
+    name = fields.get("model name") or fields.get("machdep.cpu.brand_string") or platform.processor() or "unknown"
+    if "CPU part" in fields:  # ARM's have no name
+        name += f", part {fields['CPU part']} of implementer {fields.get('CPU implementer', 'unknown')}"
+    return name, set(" ".join(fields.get(field, "") for field in _FLAG_FIELDS).lower().split())
+
+
+def _read_cpu_fields() -> dict[str, str]:
+    """Return what the system says of the first CPU, by field."""
     try:
         path = Path("/proc/cpuinfo")
         text = path.read_text().partition("\n\n")[0] if path.exists() else _ask(["sysctl", "machdep.cpu"])
     except (OSError, subprocess.SubprocessError):
         text = ""
-    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
-    name = fields.get("model name") or fields.get("machdep.cpu.brand_string") or platform.processor() or "unknown"
-    if "CPU part" in fields:  # ARM's have no name
-        name += f", part {fields['CPU part']} of implementer {fields.get('CPU implementer', 'unknown')}"
-    return name, set(" ".join(fields.get(field, "") for field in _FLAG_FIELDS).lower().split())
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 
 def _collect_gpus(tf: Any) -> list[Gpu]:

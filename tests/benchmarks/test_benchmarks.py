@@ -151,7 +151,7 @@ def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
     same.stdout.fnmatch_lines(
         ["*mnist-bench timings*", "PASS*timing/it[[]a]*1.00 of the baseline's time*", "PASS: 2 PASS"]
     )
-    slower = suite("--benchmark-compare", seconds="3.0")
+    slower = suite("--benchmark-compare", seconds="3.0 + len(CALLS) / 1000")
     assert slower.ret == pytest.ExitCode.TESTS_FAILED
     slower.stdout.fnmatch_lines(["REGRESSED*timing/it[[]a]*1.50*(≤ 1.25)*", "REGRESSED: 2 REGRESSED"])
 
@@ -189,7 +189,6 @@ def test_what_is_in_doubt_is_measured_again(suite: Callable[..., Any], pytester:
         pytest.param(("--benchmark-disable",), "benchmarks are disabled", id="disabled"),
         pytest.param(("--benchmark-skip",), "no benchmark ran", id="skipped"),
         pytest.param(("-n", "1"), "benchmarks are disabled", id="xdist"),
-        pytest.param(("--deselect", "test_suite.py::test_it[b]"), "not in this run", id="deselected"),
     ],
 )
 def test_what_the_native_gate_passes_in_silence_fails(
@@ -200,6 +199,32 @@ def test_what_the_native_gate_passes_in_silence_fails(
     result = suite("--benchmark-compare", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines([f"MISSING*timing/it[[]b]*{words}*"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("-k", "it[a]"), id="by word"),
+        pytest.param(("--deselect", "test_suite.py::test_it[b]"), id="deselected"),
+        pytest.param(("test_suite.py::test_it[a]",), id="by name"),
+    ],
+)
+def test_a_part_of_the_suite_is_judged_alone(options: tuple[str, ...], suite: Callable[..., Any]) -> None:
+    """What was asked for is judged; one line says that the rest was not."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    result = suite("--benchmark-compare=0001", *options)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["PASS: 1 PASS", "1 other benchmarks of the manifest were not asked for*"])
+    assert "MISSING" not in result.stdout.str()
+
+
+def test_what_was_renamed_is_missing_from_a_part(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:
+    """A benchmark that is due and was not collected is missing, whatever was deselected."""
+    suite("--benchmark-save", "it", "--benchmark-save-data")
+    write_manifest([f"test_suite.py::test_{name}" for name in ("it[a]", "it[b]", "old[a]")], pytester.path / "timings")
+    result = suite("--benchmark-compare=0001", "-k", "a")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["MISSING*timing/old[[]a]*"])
 
 
 def test_nothing_to_compare_with_fails(suite: Callable[..., Any]) -> None:

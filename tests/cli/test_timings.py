@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.timing import memory
+from mnist_bench.timing.memory import MemoryRecord
 from mnist_bench.timing.store import list_runs, write_manifest
 
 if TYPE_CHECKING:
@@ -15,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CALM = (1.0, 1.01, 1.02, 0.99, 0.98)
+RECORD = MemoryRecord(
+    **dict.fromkeys(("lab", "engine", "device", "hardware_key", "tensorflow", "keras"), "it"),
+    dataset_digest="0" * 64,
+    import_mb=400.0,
+    peak_mb=500.0,
+    epochs_mb=[450.0] * 20,
+)
 
 
 @pytest.fixture
@@ -52,6 +62,7 @@ def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable
     passed = timings("check", run, "--against", folder)
     assert passed.status == 0
     assert passed.out.splitlines()[-1] == "PASS: 2 PASS"
+    assert passed.out.splitlines()[-2].startswith("the gate was not calibrated on this machine")
     slower = save(*(1.5 * seconds for seconds in CALM))
     alarm = timings("check", slower, "--against", folder)
     assert (alarm.status, "mnist-bench timings check RUN.json again.json" in alarm.out) == (3, True)
@@ -79,6 +90,40 @@ def test_json_has_the_same_verdicts_each_time(
     # Against one file the benchmarks of the checkout are due, and none of them is in this run.
     named = json.loads(timings("check", run, "--against", stored, "--json").out)
     assert {check["verdict"] for check in named["checks"]} == {"MISSING", "NO_BASELINE"}
+
+
+def test_a_calibration_stands_with_each_verdict(
+    timings: Callable[..., Any], save: Callable[..., Path], folder: Path
+) -> None:
+    """Four unchanged runs say how often the gate is wrong; their answer is kept, and not replaced unasked."""
+    runs = [save(*(seconds + more / 100 for seconds in CALM), name=f"{more}.json") for more in range(4)]
+    few = timings("calibrate", *runs[:3], "--folder", folder)
+    assert (few.status, "3 runs are too few to calibrate" in few.err) == (2, True)
+    stored = timings("calibrate", *runs, "--folder", folder)
+    assert stored.status == 0
+    words = (
+        "calibrated here: 0 of 6 checks of unchanged runs had a false alarm (2 benchmarks each); 90% are found of +30%"
+    )
+    assert stored.out.startswith(words)
+    assert (folder / "calibration" / "fedcba9876543210" / "gate.json").exists()
+    again = timings("calibrate", *runs, "--folder", folder)
+    assert (again.status, "--force replaces it" in again.err) == (2, True)
+    assert timings("calibrate", *runs, "--folder", folder, "--force").status == 0
+    assert words in timings("check", runs[0], "--against", folder).out
+
+
+def test_memory_is_judged_by_an_earlier_record(
+    timings: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record is written once; twice the memory has regressed; an unknown lab is refused before a process starts."""
+    sizes = iter((500.0, 1000.0))
+    monkeypatch.setattr(memory, "measure_memory", lambda *_, **__: dataclasses.replace(RECORD, peak_mb=next(sizes)))
+    path = tmp_path / "memory.json"
+    assert timings("memory", "--out", path).status == 0
+    twice = timings("memory", "--against", path)
+    assert (twice.status, "1000 MB, 2.00 of the baseline's 500 MB" in twice.out) == (1, True)
+    bad = timings("memory", "--lab", "nothing")
+    assert (bad.status, bad.err.count("\n")) == (2, 1)
 
 
 def test_the_manifest_is_read_from_a_collection(

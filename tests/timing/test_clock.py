@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mnist_bench.timing import clock as timing
-from mnist_bench.timing.clock import CONTROLS, Clock, RoundClock, Times, time_call
+from mnist_bench.timing.clock import CONTROLS, Clock, OthersMeter, RoundClock, Times, time_call
 
 
 def test_a_sleep_takes_wall_time_only() -> None:
@@ -51,6 +51,26 @@ def test_the_controls_need_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     for make in CONTROLS.values():
         make()()
+
+
+def test_own_work_is_not_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two busy seconds on one core, one is this process's: the others used half of the core."""
+    busy, own, wall = iter((10.0, 12.0)), iter((5.0, 6.0)), iter((0.0, 2.0))
+    monkeypatch.setattr(timing, "_read_busy_seconds", lambda: next(busy))
+    monkeypatch.setattr(timing, "_read_own_seconds", lambda: next(own))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(wall))
+    monkeypatch.setattr(timing, "count_usable_cores", lambda: 1)
+    meter = OthersMeter()
+    meter.start()
+    assert meter.stop() == 0.5
+
+
+def test_a_system_that_does_not_tell_has_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not count busy cores, the share is unknown, and not 0."""
+    monkeypatch.setattr(timing, "_read_busy_seconds", lambda: None)
+    meter = OthersMeter()
+    meter.start()
+    assert meter.stop() is None
 
 
 def test_peak_memory_is_that_since_the_reset() -> None:

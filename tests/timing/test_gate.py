@@ -76,7 +76,8 @@ def test_a_result_describes_the_comparison(make_timing_run: Any) -> None:
     result = judge(make_timing_run(*scale(CALM, 2)), before)["timing/steady-epoch[mlp-graph-cpu]"]
     assert result.figure.startswith("2.00 of the baseline's time, 1.9")
     assert result.evidence == (
-        "median 2 s of 8 rounds, the baseline's 1 s; TensorFlow 2.15.1, Keras 3.15.1 then, 2.21.0, 3.15.1 now"
+        "median 2 s of 8 rounds, the baseline's 1 s; fastest round 2.00 of the baseline's fastest; "
+        "TensorFlow 2.15.1, Keras 3.15.1 then, 2.21.0, 3.15.1 now"
     )
 
 
@@ -191,6 +192,67 @@ def test_a_control_that_was_not_measured_is_an_error(make_timing_run: Any) -> No
         del timing["extra_info"]["controls"]["sgemm"]
     with pytest.raises(ValueError, match="control 'sgemm' was not measured"):
         judge(now, before)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"controls": 0.95}, "this machine is 1.9 times slower than the baseline's was (sgemm)", id="slow"),
+        pytest.param({"others": 0.5}, "other processes used 50% of the cores", id="busy"),
+    ],
+)
+@pytest.mark.parametrize("factor", [1.25, 1.9, 2.6, 9.0])
+def test_a_slow_or_busy_machine_is_no_regression(
+    factor: float, options: dict[str, float], words: str, make_timing_run: Any
+) -> None:
+    """Whatever the times are, the answer is that there is none, and why; the processor time stands with it."""
+    now, again = (make_timing_run(*scale(CALM, factor * more), **options) for more in (1, 1.02))
+    results = judge(now, *(make_timing_run(*scale(CALM, more)) for more in (1, 1.01, 1.02)), again=again)
+    assert {result.verdict for result in results.values()} == {Verdict.INCONCLUSIVE}
+    assert all(result.evidence.startswith(words) for result in results.values())
+    assert all("; processor time " in result.evidence for result in results.values())
+    assert exit_status(results.values()) == 3
+
+
+def test_a_neighbour_on_other_hardware_is_no_regression(make_timing_run: Any) -> None:
+    """The unit says how fast the other machine is, and not how much of it was there."""
+    before = make_timing_run(*CALM, hardware_key="f" * 16)
+    results = judge(make_timing_run(*scale(CALM, 2.2), others=0.5), before)
+    assert {result.verdict for result in results.values()} == {Verdict.INCONCLUSIVE}
+
+
+def test_a_quarter_more_work_is_found_in_steady_epochs(make_timing_run: Any) -> None:
+    """On the same machine 25% more work has regressed; one run of it does not pass."""
+    before = [make_timing_run(*scale(CALM, more), group="steady epoch", others=0.01) for more in (1, 1.01, 1.02)]
+    now, again = (make_timing_run(*scale(CALM, more), group="steady epoch", others=0.01) for more in (1.25, 1.26))
+    assert {result.verdict for result in judge(now, *before, again=again).values()} == {Verdict.REGRESSED}
+    assert {result.verdict for result in judge(now, *before).values()} == {Verdict.INCONCLUSIVE}
+
+
+def test_a_faster_machine_hides_no_regression(make_timing_run: Any) -> None:
+    """The same time on a machine of half the time is no PASS; half the time is."""
+    before, now = make_timing_run(*CALM), make_timing_run(*CALM, controls=0.25)
+    results = judge(now, before)
+    assert {result.verdict for result in results.values()} == {Verdict.INCONCLUSIVE}
+    assert all(result.evidence.startswith("this machine is 2.0 times faster") for result in results.values())
+    half = judge(make_timing_run(*scale(CALM, 0.5), controls=0.25), before)
+    assert {result.verdict for result in half.values()} == {Verdict.PASS}
+
+
+def test_a_group_of_another_name_has_no_wider_bound(make_timing_run: Any) -> None:
+    """A run that names its group as one of the bounds gains nothing."""
+    now, again = (make_timing_run(*scale(CALM, more), group="control") for more in (1.4, 1.41))
+    results = judge(now, make_timing_run(*CALM, group="control"), again=again)
+    assert {result.verdict for result in results.values()} == {Verdict.REGRESSED}
+
+
+def test_another_model_of_cpu_is_other_hardware(make_timing_run: Any) -> None:
+    """One name, two models: compared in units. A run without the details is compared by the key."""
+    now, there, old = (make_timing_run(*scale(CALM, factor)) for factor in (1.4, 1, 1))
+    now["machine_info"]["mnist_bench"]["details"] = {"cpu model": "17"}
+    there["machine_info"]["mnist_bench"]["details"] = {"cpu model": "1"}
+    assert all("(other hardware)" in result.figure for result in judge(now, there).values())
+    assert all("other hardware" not in result.figure for result in judge(now, old).values())
 
 
 def test_a_session_that_measured_nothing_has_everything_missing() -> None:

@@ -1,0 +1,134 @@
+"""The memory of an import and of a training in a fresh process, and the verdicts on them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from mnist_bench.records.environment import check_digests, check_names, check_range
+from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.verdicts import CheckResult, Verdict
+
+__all__ = ["EPOCHS", "MemoryRecord", "judge_memory", "measure_memory"]
+
+EPOCHS = 20
+"""Epochs of a measured training: a leak of 1 MB an epoch comes to 20 MB, and the sizes of one process vary by less."""
+
+# The first epochs fill caches and pools of memory, which is no leak.
+_WARM_UP = 5
+_LARGER = 1.25  # how many times as much memory may be used
+_GROWTH_MB = 0.5  # how much more an epoch may leave behind, half of the smallest leak that is to be found
+
+_CHILD = """
+import json, sys
+from mnist_bench.timing.memory_child import measure
+print(json.dumps(measure(**json.loads(sys.argv[1]))))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryRecord:
+    """What one process used, in MB of 10^6 bytes that are resident.
+
+    Attributes:
+        lab: A key of `LABS`.
+        engine: A key of `ENGINES`.
+        device: `cpu` or `gpu`; the memory is the CPU's in both cases.
+        hardware_key: Memory is compared where this is equal: it depends on the number of threads.
+        tensorflow: The version of TensorFlow.
+        keras: The version of Keras.
+        dataset_digest: SHA-256 of the arrays of the data set.
+        import_mb: What the import of TensorFlow and Keras added.
+        peak_mb: The peak of the whole process.
+        epochs_mb: The size after each epoch.
+    """
+
+    lab: str
+    engine: str
+    device: str
+    hardware_key: str
+    tensorflow: str
+    keras: str
+    dataset_digest: str
+    import_mb: float
+    peak_mb: float
+    epochs_mb: list[float]
+    kind: str = "memory"
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse names that are none, sizes that cannot be, and too few epochs to see a growth."""
+        names = ("lab", "engine", "device", "hardware_key", "tensorflow", "keras")
+        check_names(**{name: getattr(self, name) for name in names})
+        check_digests("dataset_digest", self.dataset_digest)
+        check_range("import_mb", self.import_mb, low=0.1, high=1e9)
+        check_range("peak_mb, epochs_mb:", self.peak_mb, *self.epochs_mb, low=1, high=1e9)
+        if len(self.epochs_mb) < EPOCHS:
+            raise ValueError(f"epochs_mb has {len(self.epochs_mb)} figures: at least {EPOCHS} epochs are needed")
+
+    @property
+    def growth_mb(self) -> float:
+        """What an epoch leaves behind: the median slope between all pairs of epochs after the first (Sen, 1968)."""
+        sizes = self.epochs_mb[_WARM_UP:]
+        pairs = [(a, b) for b in range(len(sizes)) for a in range(b)]
+        return statistics.median((sizes[b] - sizes[a]) / (b - a) for a, b in pairs)
+
+
+def measure_memory(
+    lab: str, engine: str, *, device: str = "cpu", data: str = "auto", leak_mb: float = 0, extra_mb: float = 0
+) -> MemoryRecord:
+    """Train 20 epochs in a fresh process, and return what the process used.
+
+    Args:
+        lab: A key of `LABS`.
+        engine: A key of `ENGINES`.
+        device: `cpu` or `gpu`.
+        data: As for `load_dataset`.
+        leak_mb: A fault to plant: what each epoch leaves behind.
+        extra_mb: A fault to plant: what the training uses in addition.
+
+    Raises:
+        RuntimeError: The process ended without an answer.
+    """
+    options = {"lab": lab, "engine": engine, "device": device, "data": data, "leak_mb": leak_mb, "extra_mb": extra_mb}
+    command = [sys.executable, "-c", _CHILD, json.dumps({**options, "epochs": EPOCHS})]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - this interpreter
+    if answer.returncode or not answer.stdout:
+        raise RuntimeError(f"the training whose memory is measured ended with status {answer.returncode}")
+    return MemoryRecord(**json.loads(answer.stdout.splitlines()[-1]))
+
+
+def judge_memory(now: MemoryRecord, before: MemoryRecord) -> list[CheckResult]:
+    """Return a verdict each on the import, the peak and the growth of a training.
+
+    Raises:
+        ValueError: The records are of different trainings or hardware.
+    """
+    for name in ("lab", "engine", "device", "hardware_key", "dataset_digest"):
+        a, b = getattr(before, name), getattr(now, name)
+        if a != b:
+            raise ValueError(f"the records differ in their {name}: {a!r} then, {b!r} now")
+    case = f"[{now.lab}-{now.engine}]"
+    return [
+        _judge_size("memory/import", now.import_mb, before.import_mb),
+        _judge_size(f"memory/training{case}", now.peak_mb, before.peak_mb),
+        CheckResult(
+            name=f"memory/growth{case}",
+            verdict=_choose(now.growth_mb - before.growth_mb <= _GROWTH_MB),
+            figure=f"{now.growth_mb:+.2f} MB an epoch, {before.growth_mb:+.2f} in the baseline",
+            bound=f"≤ {_GROWTH_MB:g} MB more",
+        ),
+    ]
+
+
+def _judge_size(name: str, now: float, before: float) -> CheckResult:
+    ratio = now / before
+    figure = f"{now:.0f} MB, {ratio:.2f} of the baseline's {before:.0f} MB"
+    return CheckResult(name=name, verdict=_choose(ratio <= _LARGER), figure=figure, bound=f"≤ {_LARGER:g} times")
+
+
+def _choose(holds: bool) -> Verdict:  # noqa: FBT001 - its only argument
+    return Verdict.PASS if holds else Verdict.REGRESSED

@@ -1,0 +1,65 @@
+"""The process whose memory is measured: it imports TensorFlow, trains some epochs, and notes its size."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mnist_bench.timing.clock import RoundClock, read_peak_memory, reset_peak_memory
+
+__all__ = ["measure"]
+
+
+def measure(
+    *, lab: str, engine: str, device: str, data: str, epochs: int, leak_mb: float, extra_mb: float
+) -> dict[str, Any]:
+    """Return the fields of a `MemoryRecord`; `leak_mb` and `extra_mb` are planted faults.
+
+    Raises:
+        ValueError: The system does not tell the size of a process.
+    """
+    before = read_size()
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.training.backend import load_tensorflow
+
+    load_tensorflow()
+    imported = read_size() - before
+    from mnist_bench.timing.trial import Trial, on_device, prepare_process
+    from mnist_bench.training.data.dataset import load_dataset, prepare
+    from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.fingerprint import collect_environment
+
+    dataset, config = load_dataset(data), TrainingConfig(lab=lab, engine=engine, device=device)
+    reset_peak_memory()
+    sizes, kept = [], [b"\1" * round(extra_mb * 1e6)]
+    with on_device(device):
+        prepare_process(config)
+        trial = Trial(config, prepare(dataset), RoundClock())
+        for _ in range(epochs):
+            trial.train_epoch()
+            kept.append(b"\1" * round(leak_mb * 1e6))
+            sizes.append(read_size())
+    environment = collect_environment(device=device, xla=check_engine(engine).xla)
+    return {
+        **{name: getattr(environment, name) for name in ("device", "hardware_key", "tensorflow", "keras")},
+        "lab": lab,
+        "engine": engine,
+        "dataset_digest": dataset.digest,
+        "import_mb": imported,
+        "peak_mb": read_peak_memory(),
+        "epochs_mb": sizes,
+    }
+
+
+def read_size() -> float:
+    """Return the resident size of this process in MB.
+
+    Raises:
+        ValueError: The system does not tell.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError as error:
+        raise ValueError("this system does not tell the size of a process: memory is measured on Linux") from error
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
