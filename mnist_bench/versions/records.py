@@ -361,6 +361,9 @@ def _merge(old: SeedResults, new: SeedResults) -> SeedResults:
         raise ValueError(
             f"{old.lab}: numerics_key is {new.numerics_key!r}, but {old.numerics_key!r} in the seeds before"
         )
+    if set(old.seeds) & set(new.seeds):
+        seeds = sorted([*old.seeds, *new.seeds])
+        raise ValueError(f"{old.lab}: seeds {seeds!r} are not in ascending order, each once")
     return _join(min(old, new, key=lambda results: results.seeds[0]), {**_list_rows(old), **_list_rows(new)})
 
 

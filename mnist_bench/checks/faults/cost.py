@@ -19,7 +19,7 @@ __all__ = ["FAULTS"]
 
 FAULTS: dict[str, Fault] = {}
 _fault = partial(collect, FAULTS, "cost")
-_CLOCKS = "it changes no figure; `mnist-bench ab` and the gate on benchmarks measure time"
+_CLOCKS = "it changes no figure; `mnist-bench compare --only time` and the gate on benchmarks measure time"
 _MEMORY = "it changes no figure, and no check measures memory"
 
 

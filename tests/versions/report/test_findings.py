@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.versions.records import select_seeds
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings, describe_versions, format_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mnist_bench.versions.records import VersionRecord, select_seeds
+    from mnist_bench.versions.records import VersionRecord
 
 NAMES = ["py311-tf214", "py311-tf215", "py312-tf216"]
 
