@@ -23,6 +23,9 @@ _EXPLAINS = 0.2
 # Adam's and RMSprop's first updates all have one size; gradients spread more than their mean.
 _EVEN = 0.3
 
+# What several steps with a slight error in each come to.
+_SLIGHT = 1e-2
+
 # Steps that are so long change the gradients of the next ones beyond comparison.
 _LONG = 2.5
 
@@ -139,6 +142,10 @@ def _explain_memory(later: Sequence[Reading]) -> Cause | None:
     if decay:
         return decay
     factor = statistics.median(_factor(it) for it in later)
+    rest = max(_rest(it) for it in later)
+    if rest < _SLIGHT and abs(factor - 1) < rest:
+        told = f"the first step is right, and {later[0].steps} steps end {rest:.1g} of their movement away"
+        return Cause("precision", f"{told}, in no direction of their own: products or gradients carry fewer bits")
     return Cause(
         "later steps",
         f"the first step is right, and {later[0].steps} steps move the weights {factor:.4g} times as far as they "
@@ -231,8 +238,9 @@ def _find_precision(first: Sequence[Reading]) -> Cause | None:
     the layers before it by far more, because some relu flips.
     """
     *before, kernel, _ = (_rest(it) for it in first)
-    if any(abs(_factor(it) - 1) > max(_EXPLAINS * _rest(it), it.noise) for it in first if it.what == first[-2].what):
-        return None  # roundings are independent of each other: a factor explains next to nothing of them
+    last = first[-2]
+    if abs(_factor(last) - 1) > max(_rest(last) / 2, last.noise):
+        return None  # roundings are independent of each other: a factor explains little of them
     rests = [_rest(it) for it in first]
     if 0 < max(rests) <= 2 * min(rests):
         what, bits = "gradients", math.log2(_ONE_BIT / statistics.median(rests))

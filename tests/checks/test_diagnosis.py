@@ -70,6 +70,9 @@ def test_later_steps_tell_their_cause() -> None:
     assert later is not None
     assert later.key == "later steps"
     assert "10 steps move the weights 1.09 times as far" in later.sentence
+    slight = explain_movements([*read(), *read(10, rest=[3e-5] * 4)])
+    assert slight is not None
+    assert slight.key == "precision"
     nothing = {"factor": [0.0] * 4, "rest": [0.0] * 4, "evenness": [None] * 4}
     stale = explain_movements([*read(**nothing), *read(10, factor=[0.9] * 4, rest=[0.1] * 4)])
     assert stale is not None
