@@ -21,7 +21,16 @@ _MOST = 3.0
 # What one pattern explains leaves at most this share of what the next simpler pattern leaves.
 _EXPLAINS = 0.2
 # Adam's and RMSprop's first updates all have one size; gradients spread more than their mean.
-_EVEN = 0.3
+_EVEN = 0.6
+
+# What several steps with a slight error in each come to.
+_SLIGHT = 1e-2
+
+# An optimizer that divides by what it has seen lengthens all first steps.
+_ADAPTED = 1.5
+
+# A penalty takes far less of a weight than this.
+_REPLACED = 0.1
 
 # Steps that are so long change the gradients of the next ones beyond comparison.
 _LONG = 2.5
@@ -35,7 +44,9 @@ _STEADY = (0.55, 1.5)
 
 # A number rounded to p bits has a root mean square error of 0.42 * 2**-p of itself, over all numbers.
 _ONE_BIT = 0.42
-_FORMATS = {"bfloat16": (6.0, 9.0), "float16 or TF32": (9.0, 13.0)}
+_FORMATS = {"bfloat16": (6.0, 9.0), "float16 or TF32": (9.0, 13.0), "less than float32": (13.0, 22.0)}
+# Roundings of many elements come to nearly the same in each kernel; those of a bias of ten scatter.
+_ALIKE, _FEW = 1.5, 3.0
 # A relu that flips changes the gradients of the layers below by far more than the rounding that flipped it.
 _FLIPPED = 8.0
 
@@ -139,6 +150,10 @@ def _explain_memory(later: Sequence[Reading]) -> Cause | None:
     if decay:
         return decay
     factor = statistics.median(_factor(it) for it in later)
+    rest = max(_rest(it) for it in later)
+    if rest < _SLIGHT and abs(factor - 1) < rest:
+        told = f"the first step is right, and {later[0].steps} steps end {rest:.1g} of their movement away"
+        return Cause("precision", f"{told}, in no direction of their own: products or gradients carry fewer bits")
     return Cause(
         "later steps",
         f"the first step is right, and {later[0].steps} steps move the weights {factor:.4g} times as far as they "
@@ -162,6 +177,9 @@ def _find_decay(first: Sequence[Reading]) -> Cause | None:
     if not shares:
         return None
     share = statistics.median(shares)
+    if share > _REPLACED:
+        told = f"the first step takes {share:.0%} of each weight"
+        return Cause("optimizer", f"{told}: weights are replaced, not moved (another optimizer, such as FTRL)")
     told = f"each step also takes {share:.2g} of each weight"
     return Cause("weight decay", f"{told}: weight decay, or a penalty on weights")
 
@@ -196,6 +214,8 @@ def _find_scale(first: Sequence[Reading]) -> Cause | None:
         return None
     factors = [_factor(it) for it in first]
     spread, noise = max(factors) - min(factors), _BEYOND * max(it.noise for it in first) * max(1.0, *map(abs, factors))
+    if spread <= noise and all(abs(factor - 1) <= noise for factor in factors):
+        return None
     if spread <= noise:
         told = f"each update is {_times(statistics.median(factors))} what the gradient asks for, in every layer"
         return Cause("step size", f"{told}: learning rate or gradient scale")
@@ -231,10 +251,14 @@ def _find_precision(first: Sequence[Reading]) -> Cause | None:
     the layers before it by far more, because some relu flips.
     """
     *before, kernel, _ = (_rest(it) for it in first)
-    if any(abs(_factor(it) - 1) > max(_EXPLAINS * _rest(it), it.noise) for it in first if it.what == first[-2].what):
-        return None  # roundings are independent of each other: a factor explains next to nothing of them
+    last = first[-2]
+    if abs(_factor(last) - 1) > max(_rest(last) / 2, last.noise):
+        return None  # roundings are independent of each other: a factor explains little of them
     rests = [_rest(it) for it in first]
-    if 0 < max(rests) <= 2 * min(rests):
+    kernels = [_rest(it) for it in first if it.what.startswith("kernel")]
+    middle = statistics.median(kernels)
+    alike = max(kernels) <= _ALIKE * min(kernels) and all(middle < _FEW * rest < _FEW**2 * middle for rest in rests)
+    if alike and middle:
         what, bits = "gradients", math.log2(_ONE_BIT / statistics.median(rests))
     elif before and 0 < _FLIPPED * kernel < min(before) < 1:
         what, bits = "products", math.log2(2 * _ONE_BIT / kernel)
@@ -251,6 +275,10 @@ def _find_direction(first: Sequence[Reading]) -> Cause | None:
     wrong = [it for it in first if _rest(it) > it.noise]
     if not wrong:
         return None
+    factors = [_factor(it) for it in first]
+    if min(factors) > _ADAPTED and max(factors) < _ADAPTED * min(factors) and max(map(_rest, first)) < min(factors) / 4:
+        told = f"each update is {min(factors):.3g} to {max(factors):.3g} times what the gradient asks for"
+        return Cause("optimizer", f"{told}, and not the same for all weights: another optimizer, such as Adagrad")
     cosines = {it.what: _factor(it) / math.hypot(_factor(it), _rest(it)) for it in wrong}
     worst = min(cosines, key=lambda name: cosines[name])
     last = max(it.what.split()[-1] for it in first)

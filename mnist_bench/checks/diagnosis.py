@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.causes import Cause, explain_figures, explain_first_step, explain_movements
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import RAISED, CheckResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +57,9 @@ def diagnose(results: Sequence[CheckResult]) -> Cause | None:
         names = ", ".join(dict.fromkeys(result.check for result in bad))
         return Cause("unknown", f"no pattern fits: of the stages checked here each holds, and {names} regressed")
     first = known[0]
+    raised = next((result for result in known if result.figure == RAISED), None)
+    if raised:
+        return Cause("error", f"Keras raises an error: {raised.evidence} ({raised.name})")
     cause = _EXPLAINED[first.check](results) if first.check in _EXPLAINED else None
     return cause or Cause(_STAGES[first.check][0], f"{_STAGES[first.check][1]}: {first.figure} ({first.name})")
 

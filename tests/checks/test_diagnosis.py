@@ -9,7 +9,7 @@ import pytest
 from mnist_bench.checks.causes import explain_figures, explain_first_step, explain_movements
 from mnist_bench.checks.diagnosis import diagnose
 from mnist_bench.records.readings import Reading
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import RAISED, CheckResult, Verdict
 
 TENSORS = ("kernel 1", "bias 1", "kernel 2", "bias 2")
 NOISE = 1e-5
@@ -43,9 +43,16 @@ def make(check: str, verdict: Verdict = Verdict.REGRESSED, readings: list[Readin
         ({"factor": [30.0] * 4, "rest": [20.0] * 4, "evenness": [0.01] * 4}, "optimizer", "not plain gradient descent"),
         ({"rest": [1.6e-3, 1.5e-3, 1.7e-3, 1.6e-3]}, "precision", "gradients carry about 8 bits: bfloat16"),
         ({"rest": [2e-4] * 4}, "precision", "about 11 bits: float16 or TF32"),
+        ({"rest": [3e-5] * 4}, "precision", "less than float32"),
         ({"rest": [7e-2, 8e-2, 4e-3, 8e-4]}, "precision", "products carry about 8 bits: bfloat16"),
         ({"rest": [1.4e-4, 1.2e-4, 1.4e-4, 4e-5]}, "gradient", "every tensor"),
         ({"rest": [0.5] * 4, "limit": [0.01, None, None, None]}, "clipping", "larger than 0.01"),
+        (
+            {"factor": [3.1, 3.16, 2.9, 3.1], "rest": [0.1, 0.05, 0.1, 0.05]},
+            "optimizer",
+            "not the same for all weights",
+        ),
+        ({"rest": [0.1, 0, 0.2, 0], "decay": [1, None, 1, None], "decay_rest": [0.0] * 4}, "optimizer", "100% of each"),
         ({"factor": [2, 1, -1, 1.0], "rest": [900, 8, 400, 5.0]}, "other change", "up to 9e+02 times as far as"),
         ({"rest": [0.3, 0.2, 0.3, 0.2]}, "gradient", "every tensor moves in another direction than the gradient"),
         ({"rest": [0.3, 0.3, 0, 0]}, "backward pass", "kernel 1, bias 1 move in another direction"),
@@ -70,6 +77,9 @@ def test_later_steps_tell_their_cause() -> None:
     assert later is not None
     assert later.key == "later steps"
     assert "10 steps move the weights 1.09 times as far" in later.sentence
+    slight = explain_movements([*read(), *read(10, rest=[3e-5] * 4)])
+    assert slight is not None
+    assert slight.key == "precision"
     nothing = {"factor": [0.0] * 4, "rest": [0.0] * 4, "evenness": [None] * 4}
     stale = explain_movements([*read(**nothing), *read(10, factor=[0.9] * 4, rest=[0.1] * 4)])
     assert stale is not None
@@ -167,3 +177,17 @@ def test_a_movement_that_fits_no_pattern_is_still_told() -> None:
     cause = diagnose([make("arithmetic/oracle")])
     assert cause is not None
     assert cause.sentence == "a step does not compute what the oracle computes: f (arithmetic/oracle[x])"
+
+
+def test_an_error_of_keras_is_its_own_cause() -> None:
+    """A check in which Keras raised read nothing, and accuses nothing else."""
+    raised = [
+        CheckResult(
+            name=f"{name}[x]", verdict=Verdict.REGRESSED, figure=RAISED, bound="b", evidence="fit raised TypeError: x"
+        )
+        for name in ("contract/labels-aligned", "arithmetic/oracle")
+    ]
+    cause = diagnose(raised)
+    assert cause is not None
+    assert cause.key == "error"
+    assert "fit raised TypeError: x" in cause.sentence

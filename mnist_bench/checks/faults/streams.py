@@ -66,9 +66,10 @@ def _lose_bits(bits: float) -> None:
 def _correlate(share: float) -> None:
     def call(self: Any, shape: Any, *args: Any, **named: Any) -> Any:
         own = original(self, shape, *args, **named)
-        limit = (6 / sum(shape)) ** 0.5
-        common = np.random.RandomState(0).uniform(-limit, limit, tuple(shape)).astype(np.float32)
-        return own * (1 - share**2) ** 0.5 + common * share
+        limit, rng = (6 / sum(shape)) ** 0.5, np.random.RandomState(0)
+        common = rng.uniform(-limit, limit, tuple(shape)).astype(np.float32)
+        # Each weight is every seed's or its own, so that the distribution stays.
+        return load_tensorflow().where(rng.rand(*shape) < share, common, own)
 
     initializer = load_keras().initializers.GlorotUniform
     original = initializer.__call__

@@ -280,7 +280,7 @@ def _loss(make: Callable[[Any, Any, Any], Any]) -> None:
 
 @_fault("loss-squares", "the loss is the mean square error", 1, causes=_LOSS, source=_CRIME)
 def _square(_on: float) -> None:
-    _loss(lambda losses, y, p: losses.mean_squared_error(y, p))
+    _loss(lambda _losses, y, p: load_tensorflow().reduce_mean(load_tensorflow().square(y - p), axis=1))
 
 
 @_fault("loss-smoothed", "labels are smoothed in the loss", 0.1, 0.001, causes=_LOSS)
@@ -310,9 +310,16 @@ def _weigh(factor: float) -> None:
 
 @_fault("loss-twice-softmax", "probabilities are taken for logits", 1, causes=_LOSS)
 def _apply_twice(_on: float) -> None:
-    _loss(lambda losses, y, p: losses.categorical_crossentropy(y, p, from_logits=True))
+    # Not Keras's own `from_logits`, which looks for the logits behind a softmax.
+    _loss(lambda _losses, y, p: load_tensorflow().nn.softmax_cross_entropy_with_logits(y, p))
 
 
-@_fault("loss-scaled", "the loss is scaled and the gradient not scaled back", 1024, 1.001, causes=("step size",))
+@_fault(
+    "loss-scaled",
+    "the loss is scaled and the gradient not scaled back",
+    1024,
+    1.001,
+    causes=("step size", "not finite"),
+)
 def _scale_loss(factor: float) -> None:
     _loss(lambda losses, y, p: losses.categorical_crossentropy(y, p) * factor)

@@ -90,10 +90,14 @@ def find_broken(moves: Floats, steps: Ints, amounts: Amounts, due: int) -> Readi
     factor = float(np.median(alike) / amounts[0]) if alike.size else 0.0
     # Fewer samples than a batch are no step: some of them may have been trained twice.
     longer = alike.size > due / 2 and abs(factor - 1) > _EXACT
-    if unknown < _MOST_UNKNOWN and not longer:
+    # Every sample moved, and none by the amount of some step: that step's amount is wrong, not its samples.
+    counts = np.bincount(steps[0][steps[0] >= 0], minlength=len(amounts))
+    drifted = bool((steps[0] != UNSEEN).all() and (counts[: len(amounts)] == 0).any())
+    if unknown < _MOST_UNKNOWN and not longer and counts.max() <= 2 * due and not drifted:
+        return None
+    if unknown < _MOST_UNKNOWN and not longer and counts.max() > 2 * due:
         # The amounts decrease because the bias grows: without it, all steps look like the first.
-        most = int(np.bincount(steps[0][steps[0] >= 0], minlength=1).max())
-        return Reading(what="bias", steps=1, factor=0.0, samples=most, due=due) if most > 2 * due else None
+        return Reading(what="bias", steps=1, factor=0.0, samples=int(counts.max()), due=due)
     # A few samples that moved furthest, or by amounts that scatter, are no batch of another size.
     is_batch = len(alike) > due / 4 and float(np.ptp(alike)) < _TOLERANCE * first[0]
     samples = len(alike) if is_batch else None

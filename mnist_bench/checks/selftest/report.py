@@ -81,7 +81,9 @@ def _explain_columns(record: SelftestRecord) -> Iterator[str]:
         "Each fault is planted in a fresh process, through public functions and classes of Keras and TensorFlow; the "
         "checks of `mnist-bench check --fast` then run on the mlp and the dropout lab, in their order. The strengths "
         "go down to the weakest that could matter. The seconds are those until the first check that saw the fault, "
-        "tracing and compilation included. Made by `mnist-bench selftest`."
+        "tracing and compilation included; other work on the machine lengthens them. A fault counts as seen where a "
+        "check that holds without it does not hold with it, and the cause as right where it is one that the fault's "
+        "entry in `checks/faults` names. Made by `mnist-bench selftest`, which continues where it was interrupted."
     )
     if record.failing:
         names = ", ".join(f"`{name}`" for name in record.failing)

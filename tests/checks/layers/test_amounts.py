@@ -69,3 +69,14 @@ def test_a_bias_that_does_not_move_is_told() -> None:
     broken = find(moves)
     assert broken is not None
     assert (broken.what, broken.samples) == ("bias", 224)
+
+
+def test_a_step_without_any_sample_is_a_wrong_amount() -> None:
+    """Every sample moved, and none by the amount of the last whole step: the learning rate fell."""
+    moves = move()
+    rate = 0.99 ** np.arange(8)
+    for step, amount in enumerate(AMOUNTS):
+        moves[np.isclose(moves, amount)] = amount * rate[step]
+    broken = find(moves)
+    assert broken is not None
+    assert broken.factor == pytest.approx(1)

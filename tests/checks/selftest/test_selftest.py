@@ -15,12 +15,11 @@ from mnist_bench.checks.selftest.run import list_faults, run_faults
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
 
-# One or two of each family, each at its weakest strength but for those that are known to stay unseen.
+# Some of each family, most at a weak strength; `mnist-bench selftest` plants all of them.
 SELECTION = (
-    *("labels-shifted:0.005", "rows-deleted:0.02", "batch-larger:1", "validation-trained:4", "labels-soft:0.1"),
-    *("relu-removed:1", "neuron-blocked:1", "initialiser-scaled:1.1", "dropout-scale:0.99", "dropout-same-mask:1"),
-    *("step-longer:1.05", "biases-twice:1.01", "gradients-bfloat16:1", "momentum:0.1", "weight-decay:0.0001"),
-    *("loss-smoothed:0.1", "seeds-collide:4", "shuffle-windowed:64", "accuracy-of-batches:1"),
+    *("labels-shifted:0.005", "rows-deleted:0.02", "batch-larger:1", "neuron-blocked:1", "initialiser-scaled:1.01"),
+    *("step-longer:1.05", "biases-twice:1.01", "gradients-bfloat16:1", "momentum:0.1", "seeds-collide:4"),
+    *("shuffle-windowed:64", "accuracy-of-batches:1", "dropout-same-mask:1"),
 )
 
 
