@@ -19,6 +19,7 @@ from mnist_bench.checks.accuracy import (
 )
 from mnist_bench.checks.baselines import Reference
 from mnist_bench.records.acceptance import Acceptance
+from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.training import labs
 
@@ -294,6 +295,17 @@ def test_the_threshold_itself_is_reached(record: TrainingRecord, lab: str) -> No
     reached, missed = train_to(record, lab, threshold, threshold - 0.0001)
     assert judge_threshold(reached) is Verdict.PASS
     assert judge_threshold(missed) is Verdict.REGRESSED
+
+
+def test_a_figure_that_its_weights_do_not_have_reaches_nothing(record: TrainingRecord) -> None:
+    """Where the weights themselves are below the threshold, no reported accuracy is enough."""
+    (told,) = train_to(record, "mlp", 0.99)
+    predictions = Predictions(
+        digest="0" * 64, class_sizes=[100] * 10, class_errors=[10] * 10, exact_loss=0.3, exact_accuracy=0.9
+    )
+    assert judge_threshold(dataclasses.replace(told, predictions=predictions)) is Verdict.REGRESSED
+    better = dataclasses.replace(predictions, exact_accuracy=0.99)
+    assert judge_threshold(dataclasses.replace(told, predictions=better)) is Verdict.PASS
 
 
 def test_the_lowest_training_decides(record: TrainingRecord) -> None:
