@@ -39,6 +39,7 @@ __all__ = [
     "format_compared_markdown",
 ]
 
+_LONGER = "the time was over first: the same command with a longer --budget and the same --out goes on"
 _AGAIN = "due in every record; one that is older than a check lacks it: matrix run NAME --again measures all"
 _GUESSING = math.log(CLASSES)
 _GREEN = (Verdict.PASS, Verdict.IDENTICAL)
@@ -222,7 +223,9 @@ def _report_gaps(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResul
     sides = {"base": dict(find_gaps(base, due)), "new": dict(find_gaps(new, due))}
     for name in dict.fromkeys(name for gaps in sides.values() for name in gaps):
         figures = [f"{gaps[name]} in {side}" for side, gaps in sides.items() if name in gaps]
-        yield _make_inconclusive(name, "; ".join(figures), evidence=_AGAIN if len(figures) > 1 else "")
+        both = len(figures) > 1
+        evidence = "" if not both else _AGAIN if due.whole else _LONGER
+        yield _make_inconclusive(name, "; ".join(figures), evidence=evidence)
 
 
 def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
