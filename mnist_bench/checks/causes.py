@@ -111,12 +111,12 @@ def explain_figures(readings: Sequence[Reading]) -> Cause | None:
     kinds = {it.what.split()[0] for it in readings}, {it.what.split()[1] for it in readings}
     if kinds[1] == {"accuracy"}:
         return Cause("accuracy figure", f"the accuracy reported is not the share of hits: {told}")
-    if kinds[1] == {"loss"}:
-        return Cause("loss figure", f"the loss reported is not the mean over the samples: {told}")
     if kinds[0] == {"test"}:
         return Cause("test figure", f"the test is not of the test samples: {told}")
     if kinds[0] == {"validation"}:
         return Cause("validation figure", f"the validation is not of the validation samples: {told}")
+    if kinds[1] == {"loss"}:
+        return Cause("loss figure", f"the loss reported is not the mean over the samples: {told}")
     return Cause("figures", f"the figures reported are not those of the weights: {told}")
 
 

@@ -89,7 +89,7 @@ def _share_seed(_on: float) -> None:
     change_dense(kernel_initializer=lambda it: it or uniform(seed=now[0]))
 
 
-@_fault("seed-of-order", "the order of the samples does not depend on the seed", 1, causes=("order",))
+@_fault("seed-of-order", "the order of the samples does not depend on the seed", 1, causes=("order", "reproducibility"))
 def _fix_order(_on: float) -> None:
     tf = load_tensorflow()
     count = tf.Variable(0, dtype=tf.int64, trainable=False)
