@@ -42,6 +42,10 @@ _STAGES = {
 }
 
 
+# Movements that no wrong sample or label explains.
+_BEYOND_DATA = {"stale gradient", "no update", "not finite", "optimizer"}
+
+
 def diagnose(results: Sequence[CheckResult]) -> Cause | None:
     """Return the likeliest cause of what has regressed; None where nothing has.
 
@@ -60,6 +64,10 @@ def diagnose(results: Sequence[CheckResult]) -> Cause | None:
     raised = next((result for result in known if result.figure == RAISED), None)
     if raised:
         return Cause("error", f"Keras raises an error: {raised.evidence} ({raised.name})")
+    if first.layer == "contract":
+        movement = _explain_update([result for result in bad if result.check == "arithmetic/oracle"])
+        if movement and movement.key in _BEYOND_DATA:
+            return movement
     cause = _EXPLAINED[first.check](results) if first.check in _EXPLAINED else None
     return cause or Cause(_STAGES[first.check][0], f"{_STAGES[first.check][1]}: {first.figure} ({first.name})")
 

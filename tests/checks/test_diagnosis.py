@@ -179,6 +179,15 @@ def test_a_movement_that_fits_no_pattern_is_still_told() -> None:
     assert cause.sentence == "a step does not compute what the oracle computes: f (arithmetic/oracle[x])"
 
 
+def test_no_label_explains_a_stale_gradient() -> None:
+    """A contract on data may be confused by what steps remember; the oracle is not."""
+    nothing = {"factor": [0.0] * 4, "rest": [0.0] * 4, "evenness": [None] * 4}
+    readings = [*read(**nothing), *read(10, factor=[0.9] * 4, rest=[0.1] * 4)]
+    cause = diagnose([make("contract/labels-aligned"), make("arithmetic/oracle", readings=readings)])
+    assert cause is not None
+    assert cause.key == "stale gradient"
+
+
 def test_an_error_of_keras_is_its_own_cause() -> None:
     """A check in which Keras raised read nothing, and accuses nothing else."""
     raised = [

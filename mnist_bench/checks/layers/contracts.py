@@ -227,8 +227,11 @@ def _labels_aligned(engine: str) -> Finding:
         raise _UnreadableError("unreadable: a step moves the weights of an image towards several labels")
     trained = labels >= 0 if trace.broken else labels != tracers.NO_LABEL
     other = (labels != np.arange(_SAMPLES) % 10) & trained
-    if (other.any() and other.mean() < _ALIKE / 2) or other.all():
-        # Where amounts are wrong, what is left of earlier steps may look like another label.
+    wrong_step = trace.broken is not None and (
+        trace.broken.factor is None or abs(trace.broken.factor - 1) > trace.broken.noise
+    )
+    if other.all() or (wrong_step and other.any() and other.mean() < _ALIKE / 2):
+        # Where a step's amount is wrong, what is left of earlier steps may look like another label.
         _readable(engine)
     wrong = int(other.sum())
     return Finding(wrong == 0, f"{wrong} images with another's label", "0")
