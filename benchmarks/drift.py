@@ -140,12 +140,14 @@ def format_table(rows: Sequence[dict[str, Any]], *, markdown: bool) -> list[str]
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["engine"], row["lab"]), []).append(row)
-    lines = [["engine", "lab", "epochs", "median s", "spread", *(f"{name}: r, explained" for name in CONTROLS)]]
+    # Rows of before a control have none of it.
+    controls = [name for name in CONTROLS if all(name in row["controls"] for row in rows)]
+    lines = [["engine", "lab", "epochs", "median s", "spread", *(f"{name}: r, explained" for name in controls)]]
     for (engine, lab), group in sorted(groups.items()):
         if len(group) < _FEWEST:
             continue
         walls = [row["wall"] for row in group]
-        found = {name: explain(walls, [row["controls"][name] for row in group]) for name in CONTROLS}
+        found = {name: explain(walls, [row["controls"][name] for row in group]) for name in controls}
         best = max(found, key=lambda name: found[name][1])
         cells = []
         for name, (correlation, share) in found.items():

@@ -116,7 +116,8 @@ def find_versions(folder: Path) -> Path:
         return folder
     if not folder.is_dir():
         return shipped
-    if shipped.is_relative_to(PACKAGE):  # installed from a wheel; in a checkout, the folder is the project's own
+    # Installed from a wheel, and run elsewhere than in a checkout, whose records are the project's own.
+    if shipped.is_relative_to(PACKAGE) and not Path(PACKAGE.name, "__init__.py").is_file():
         say(f"reading {folder} of the working folder, not the records that come with mnist-bench: these are {shipped}")
     return folder
 

@@ -172,19 +172,31 @@ def _measure_checks(
 def _measure_probes(
     record: VersionRecord, missing: list[Case], plan: MeasurementPlan, setup: MeasurementSetup
 ) -> Iterator[VersionRecord]:
-    case = missing[0]
-    path = setup.folder / "probes" / f"{case}.json"
+    """Probe the labs of one engine in one process: importing TensorFlow takes as long as half a probe."""
     assert record.environment is not None  # noqa: S101 - `_meet_environment` has set it
-    config = TrainingConfig(lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu")
-    if not path.exists():
-        (probe,) = ask_probes(_python(setup), [config], cores=setup.cores)
-        save(probe, path)
-    probe = load(path, ProbeRecord)
-    # The file may be of an earlier run, wherever its data lay.
-    check_answer(config, dataclasses.replace(probe.config, data=config.data), f"{path}: cannot go on")
-    check_environment(probe.environment, record.environment, f"{path}: cannot go on: probed")
-    setup.tell(f"probes: {case}: {len(probe.stages)} stages")
-    yield update_record(record, dataset=probe.dataset, probes=[*record.probes, probe])
+    configs = {
+        setup.folder / "probes" / f"{case}.json": TrainingConfig(
+            lab=case.lab, engine=case.engine, epochs=plan.epochs, data=setup.source, device="cpu"
+        )
+        for case in missing
+        if case.engine == missing[0].engine
+    }
+    todo = [path for path in configs if not path.exists()]
+    answers = ask_probes(_python(setup), [configs[path] for path in todo], cores=setup.cores)
+    for path, config in configs.items():
+        if path in todo:
+            try:
+                save(next(answers), path)
+            except CommandError as error:
+                yield _fail(record, "probes", str(config.case), error, setup)
+                return
+        probe = load(path, ProbeRecord)
+        # The file may be of an earlier run, wherever its data lay.
+        check_answer(config, dataclasses.replace(probe.config, data=config.data), f"{path}: cannot go on")
+        check_environment(probe.environment, record.environment, f"{path}: cannot go on: probed")
+        setup.tell(f"probes: {config.case}: {len(probe.stages)} stages")
+        record = update_record(record, dataset=probe.dataset, probes=[*record.probes, probe])
+        yield record
 
 
 def _measure_accuracy(

@@ -15,7 +15,7 @@ def test_every_contract_has_its_name() -> None:
 def test_every_check_has_its_cases() -> None:
     """Each check stands once for what it is about: labs, the engine, or both."""
     names = name_fast_checks(["mlp", "dropout"], "graph")
-    assert len(names) == len(set(names)) == 2 * 2 + len(CONTRACT_NAMES) + 2 + 1 + 2
+    assert len(names) == len(set(names)) == 3 * 2 + 2 * 2 + len(CONTRACT_NAMES) + 1 + 2
     assert {name.partition("[")[0] for name in names} == set(FAST_CHECKS)
 
 

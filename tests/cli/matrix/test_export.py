@@ -56,7 +56,12 @@ def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, t
         config = dataclasses.replace(record.config, seed=seed, epochs=200)
         history = dataclasses.replace(make_history(200), seconds=[0.5, *[0.25] * 199])
         training = dataclasses.replace(
-            record, config=config, history=history, test_loss=seed / 1000, final_digest=make_digest(str(seed))
+            record,
+            config=config,
+            history=history,
+            test_loss=seed / 1000,
+            initial_digest=make_digest(f"initial {seed}"),
+            final_digest=make_digest(str(seed)),
         )
         save(training, tmp_path / f"{seed}.json")
     answer = command("matrix", "export", tmp_path, *FORMAT)

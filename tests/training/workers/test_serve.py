@@ -32,6 +32,6 @@ def test_a_broken_environment_is_no_bad_request(
     events: list[dict[str, Any]] = []
     monkeypatch.setattr(runner, "train", fail)
     monkeypatch.setattr(serve, "_load_dataset", lambda _: tiny)
-    serve._answer(dataclasses.asdict(TrainingConfig(lab="mlp")), lambda **event: events.append(event))
+    serve._answer(dataclasses.asdict(TrainingConfig(lab="mlp")), iter([]), lambda **event: events.append(event))
     assert [(event["event"], event.get("bad_input")) for event in events] == [("started", None), ("failed", bad_input)]
     assert str(error) in events[-1]["reason"]
