@@ -121,7 +121,7 @@ def compare_bits(case: Case, base: VersionRecord, new: VersionRecord) -> BitComp
     ends = _pair_ends(old_seeds, new_seeds) if old_seeds and new_seeds else []
     reason = reason or _explain_ends(ends)
     if ends:
-        same.append(f"the final weights of {len(ends)} seeds")
+        same.append(f"the final weights of {len(ends)} {'seed' if len(ends) == 1 else 'seeds'}")
     name = f"bits/{case}"
     if reason:
         # Of bare probes the bits are all there is to judge.

@@ -90,7 +90,7 @@ def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord,
     assert answer.out.splitlines()[:3] == [
         "Upgrade: nothing is worse. TensorFlow 2.21 with Keras 3.15 ends every training in the same bits.",
         "",
-        "IDENTICAL    bits/mlp-epoch                             the final weights of 1 seeds  (the same bits)",
+        "IDENTICAL    bits/mlp-epoch                             the final weights of 1 seed  (the same bits)",
     ]
     answer = command("compare", tmp_path / "a.json", tmp_path / "c.json")
     assert answer.status == 3
