@@ -31,7 +31,7 @@ def selftest(
         typer.Option("--out", metavar="DIR", help="Folder for selftest.json, which is continued, and selftest.md."),
     ] = Path("docs"),
 ) -> None:
-    """Plant faults in Keras on purpose, and write which check sees each first.
+    """Plant faults in Keras, and write which check sees each first.
 
     Outcomes of the same versions, engine and machine are kept; without --fault only what is missing is planted. Exit
     status: 0 every fault was seen, or is known to stay unseen, 1 another fault was not seen, 2 bad usage or bad input,

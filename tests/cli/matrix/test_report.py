@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 def folder(
     make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Two versions' records where the command looks for them."""
+    """Two versions' records where the command looks for them in a checkout."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist_bench").mkdir()
+    (tmp_path / "mnist_bench" / "__init__.py").touch()
     folder = tmp_path / "baselines" / "versions"
     folder.mkdir(parents=True)
     for name, record in make_versions(["py311-tf215", "py312-tf216"], seeds=2).items():
