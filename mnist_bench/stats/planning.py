@@ -23,17 +23,16 @@ def find_needed_seeds(decision: Decision) -> int | None:
     Args:
         decision: An open decision.
     """
-    change = decision.change
-    tail, freedom = (1 - change.level) / 2, min(decision.sample_size, decision.reference_size) - 1
-    if freedom < 1 or change.high == inf:
+    loss = decision.loss
+    tail, freedom = (1 - loss.level) / 2, min(decision.sample_size, decision.reference_size) - 1
+    if freedom < 1 or loss.high == inf:
         return None
-    error = (change.high - change.estimate) / float(scipy.stats.t.isf(tail, freedom))
+    error = (loss.high - loss.estimate) / float(scipy.stats.t.isf(tail, freedom))
     spread = error * sqrt(freedom + 1)
-    loss = abs(change.estimate) if decision.worsened else -abs(change.estimate)
     levels = (tail, decision.threshold / decision.family)
     for seeds in range(freedom + 2, _MOST + 1):
         half, far = (float(scipy.stats.t.isf(level, seeds - 1)) for level in levels)
         width = spread / sqrt(seeds)
-        if loss + half * width <= decision.margin or loss - far * width > 0:
+        if loss.estimate + half * width <= decision.margin or loss.estimate - far * width > 0:
             return seeds
     return None

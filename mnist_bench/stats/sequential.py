@@ -102,7 +102,7 @@ class Decision:
         spread_p: P-value of the spread, adjusted likewise; 1 if the spread is not judged.
         threshold: The largest significant adjusted p-value: alpha over the number of looks.
         family: The number of tests among which the p-values are adjusted.
-        worsened: Whether the change is in the worse direction.
+        worse: The direction that is worse.
         smallest_shift: The smallest true change, signed, that is REGRESSED at this look with 90% power.
     """
 
@@ -119,8 +119,20 @@ class Decision:
     spread_p: float
     threshold: float
     family: int
-    worsened: bool
+    worse: Worse
     smallest_shift: float
+
+    @property
+    def loss(self) -> Interval:
+        """The change in the worse direction: above 0 is worse, whichever way the metric points."""
+        sign = worse_sign(self.worse)
+        low, high = sorted((sign * self.change.low, sign * self.change.high))
+        return Interval(sign * self.change.estimate, low, high, self.change.level)
+
+    @property
+    def worsened(self) -> bool:
+        """Whether the change is in the worse direction."""
+        return self.loss.estimate > 0
 
 
 def loss_margin(reference: ArrayLike) -> float:
@@ -237,7 +249,7 @@ def _decide(
         spread_p=spread_p,
         threshold=alpha,
         family=family,
-        worsened=sign * change.estimate > 0,
+        worse=comparison.worse,
         smallest_shift=sign * _find_shift(comparison, alpha=alpha / family, beta=beta),
     )
 

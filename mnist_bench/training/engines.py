@@ -32,6 +32,7 @@ __all__ = [
     "check_optimizer",
     "check_steps",
     "compile_model",
+    "loses_losses",
     "predict",
     "train_epochs",
     "train_model",
@@ -163,6 +164,11 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
         raise RuntimeError(f"engine {engine.name}: asked for jit_compile={xla}, but Keras set it to {not xla}")
 
 
+def loses_losses(keras: str) -> bool:
+    """Return whether this version of Keras loses losses when one call runs several steps: see `check_steps`."""
+    return _SPELLS_OUT[0] <= tuple(map(int, keras.split(".")[:2])) < _SPELLS_OUT[1]
+
+
 def check_steps(engine: Engine, steps: int) -> None:
     """Refuse executions of several steps in the versions of Keras that lose the losses of such steps.
 
@@ -176,7 +182,7 @@ def check_steps(engine: Engine, steps: int) -> None:
         EngineError: This version of Keras is one of those.
     """
     version = read_keras_version()
-    if steps > 1 and _SPELLS_OUT[0] <= tuple(map(int, version.split(".")[:2])) < _SPELLS_OUT[1]:
+    if steps > 1 and loses_losses(version):
         raise EngineError(
             f"engine {engine.name}: Keras {version} reports wrong losses when one call runs several steps "
             "(fixed in 3.7); use engine graph, which ends in the same bits"

@@ -23,6 +23,27 @@ _CLOCKS = "it changes no figure; `mnist-bench compare --only time` and the gate 
 _MEMORY = "it changes no figure, and no check measures memory"
 
 
+def _lengthen_fit(share: float, pass_time: Callable[[float], object]) -> None:
+    """Have each call of `fit` pass a further share of its own seconds."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def fit(self: Any, *args: Any, **named: Any) -> Any:
+            begin = time.perf_counter()
+            result = original(self, *args, **named)
+            pass_time(share * (time.perf_counter() - begin))
+            return result
+
+        return fit
+
+    wrap(load_keras().Model, "fit", make)
+
+
+def _spin(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
 @_fault(
     "sleep",
     "the process sleeps for a share of each training's own time",
@@ -34,16 +55,7 @@ _MEMORY = "it changes no figure, and no check measures memory"
     unseen=_CLOCKS,
 )
 def _sleep(share: float) -> None:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def fit(self: Any, *args: Any, **named: Any) -> Any:
-            begin = time.perf_counter()
-            result = original(self, *args, **named)
-            time.sleep(share * (time.perf_counter() - begin))
-            return result
-
-        return fit
-
-    wrap(load_keras().Model, "fit", make)
+    _lengthen_fit(share, time.sleep)
 
 
 @_fault(
@@ -57,18 +69,7 @@ def _sleep(share: float) -> None:
     unseen=_CLOCKS,
 )
 def _work(share: float) -> None:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def fit(self: Any, *args: Any, **named: Any) -> Any:
-            begin = time.perf_counter()
-            result = original(self, *args, **named)
-            end = time.perf_counter() + share * (time.perf_counter() - begin)
-            while time.perf_counter() < end:
-                pass
-            return result
-
-        return fit
-
-    wrap(load_keras().Model, "fit", make)
+    _lengthen_fit(share, _spin)
 
 
 @_fault("compiled-twice", "the step is compiled once more in each training", 1, causes=("time",), unseen=_CLOCKS)

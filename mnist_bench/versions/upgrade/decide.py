@@ -16,6 +16,7 @@ from mnist_bench.stats.ratios import BOUND
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, LOOKS, PAIR_LOOKS
 from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.training.data.dataset import Dataset
+from mnist_bench.training.engines import loses_losses
 from mnist_bench.training.labs import LABS
 from mnist_bench.training.runner import check_config
 from mnist_bench.training.workers.interpreters import CommandError
@@ -41,8 +42,6 @@ BUDGET_SECONDS = 600.0
 LEAST_SECONDS = 60.0  # the checks alone take about as long
 GROUP_LOOKS = (*LOOKS, 40)
 """The looks where the two sides draw other random numbers: as many looks as of pairs, at more seeds."""
-
-_LOST_LOSSES = ((3, 0), (3, 7))  # Keras versions that cannot run an epoch in one call: see `engines.check_steps`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +150,7 @@ def _note_times(compared: Compared, times: TimesRecord | None, plan: UpgradePlan
 
 def choose_engine(keras: Sequence[str]) -> str:
     """Return the engine by which all these versions of Keras can be trained, and their seconds compared."""
-    minors = [tuple(map(int, version.split(".")[:2])) for version in keras]
-    return "graph" if any(_LOST_LOSSES[0] <= minor < _LOST_LOSSES[1] for minor in minors) else "epoch"
+    return "graph" if any(map(loses_losses, keras)) else "epoch"
 
 
 @dataclass

@@ -61,9 +61,8 @@ def write_page(decided: Decided, answer: str, path: Path) -> None:
 def plot_changes(decisions: Mapping[tuple[str, Case], Decision], ax: Axes) -> Axes:
     """Draw the interval of each change in units of its margin; to the right is worse."""
     for place, decision in enumerate(decisions.values()):
-        sign = 1 if decision.worsened == (decision.change.estimate > 0) else -1
-        low, high = sorted(sign * end / decision.margin for end in (decision.change.low, decision.change.high))
-        middle = (1 if decision.worsened else -1) * abs(decision.change.estimate) / decision.margin
+        loss = decision.loss
+        low, middle, high = (value / decision.margin for value in (loss.low, loss.estimate, loss.high))
         color = VALIDATION if decision.verdict == "REGRESSED" else TRAINING
         ax.plot([max(low, -_REACH), min(high, _REACH)], [place, place], color=color, linewidth=2.4)
         ax.plot([min(max(middle, -_REACH), _REACH)], [place], marker="o", color=color)

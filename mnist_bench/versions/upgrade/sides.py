@@ -28,7 +28,6 @@ NIGHTLY = ("tf-nightly", "keras-nightly")
 """The packages of `nightly`. tf-nightly-cpu is not taken: its builds ended on 2026-09-05, those of tf-nightly go on."""
 
 _TENSORFLOW = re.compile(r"(?:tensorflow|tf[-_]nightly)", re.IGNORECASE)
-_SHOWN = 4  # packages that are named one by one
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Side:
 
 
 def read_requirements(text: str) -> list[str] | None:
-    """Return the requirements that a side lists, `current` and `nightly` included; None if it is no such list.
+    """Return the requirements that a side lists, `nightly` included; None if it is no such list.
 
     Raises:
         ValueError: The text looks like a requirement list, and a part of it is none, or TensorFlow is not in it.
