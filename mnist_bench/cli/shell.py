@@ -26,6 +26,7 @@ __all__ = [
     "list_given",
     "load_data",
     "make_setup",
+    "name_source",
     "remove_empty_folders",
     "say",
     "write_report",
@@ -70,6 +71,12 @@ def load_data(source: str) -> Dataset:
     if dataset.is_standin and source == "auto":
         say(f"using {dataset.label}: {dataset.missing}")
     return dataset
+
+
+def name_source(source: str, dataset: Dataset) -> str:
+    """Return the source of loaded data for other processes: a full path, as these may run in another folder."""
+    place = os.path.realpath(os.path.expanduser(source))  # noqa: PTH111 - it never raises
+    return dataset.name if source in ("auto", dataset.name) else place
 
 
 def default_folder() -> Path:
@@ -188,12 +195,10 @@ def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -
 
     check_folder(work_folder(out))
     dataset = load_data(data)
-    place = os.path.realpath(os.path.expanduser(data))  # noqa: PTH111 - it never raises
     return MeasurementSetup(
         folder=work_folder(out),
         dataset=dataset,
-        # A full path, because the process that measures may run in another folder.
-        source=dataset.name if data in ("auto", dataset.name) else place,
+        source=name_source(data, dataset),
         jobs=jobs,
         tell=lambda line: echo(f"  {line}", err=True),
         python=python,

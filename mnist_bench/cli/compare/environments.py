@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.shell import default_folder, echo, load_data, write_report
+from mnist_bench.cli.shell import default_folder, echo, load_data, name_source, write_report
 
 if TYPE_CHECKING:
     from mnist_bench.versions.upgrade.decide import Decided
@@ -63,7 +62,6 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     if not request.same:
         check_different(first, second)
     dataset = load_data(request.data)
-    place = os.path.realpath(os.path.expanduser(request.data))  # noqa: PTH111 - it never raises
     plan = UpgradePlan(
         labs=labs,
         engine=request.engine,
@@ -71,8 +69,7 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
         budget_seconds=BUDGET_SECONDS if request.budget is None else request.budget,
         only_bits=request.only_bits,
         dataset=dataset,
-        # A full path, because the process that measures may run in another folder.
-        source=dataset.name if request.data in ("auto", dataset.name) else place,
+        source=name_source(request.data, dataset),
         folder=request.out or default_folder(),
     )
     _tell(f"packages that differ: {', '.join(list_packages(first.install, second.install)) or 'none'}")
