@@ -192,6 +192,6 @@ def test_settings_of_keras_that_are_a_pipe_are_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(backend, "_broken", None)
     os.mkfifo(tmp_path / "keras.json")
     with pytest.raises(
-        ImportError, match=r"keras\.json: a pipe, which Keras would wait for: its settings are a regular"
+        ImportError, match=r"keras\.json: a pipe, which Keras would wait for: its settings"
     ):
         backend.load_tensorflow()
