@@ -10,7 +10,7 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.families import make_family
-from mnist_bench.cli.shell import echo, existing_folder, say
+from mnist_bench.cli.shell import echo, existing_folder, load_data, name_source, say
 
 if TYPE_CHECKING:
     from mnist_bench.timing.records import TimingRun
@@ -137,8 +137,9 @@ def memory(
 
     A fresh process imports TensorFlow and trains. Compared with an earlier record of the same machine: the import and
     the peak of the training may be 1.25 times as large, and an epoch may leave 0.5 MB more behind. Exit status: 0 all
-    hold or only measured, 1 regressed, 2 bad usage or bad input.
+    hold or only measured, 1 regressed, 2 bad usage or bad input, 3 not measured.
     """
+    from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import load, save
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_line, format_summary
@@ -149,7 +150,9 @@ def memory(
     check_lab(lab)
     check_engine(engine)
     before = load(against, MemoryRecord) if against else None
-    record = measure_memory(lab, engine, data=data)
+    if out:
+        check_replaceable(out)
+    record = measure_memory(lab, engine, data=name_source(data, load_data(data)))
     say(
         f"import {record.import_mb:.0f} MB, peak of the training {record.peak_mb:.0f} MB, "
         f"growth {record.growth_mb:+.2f} MB an epoch"

@@ -6,6 +6,7 @@ The one module that needs msgspec. What runs in an environment under test writes
 from __future__ import annotations
 
 import codecs
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -56,6 +57,16 @@ _ENCODINGS = {
 }
 
 
+# The command that reads a kind of record, for the message of one that does not.
+_READERS = {
+    "training": "mnist-bench compare",
+    "probe": "mnist-bench compare",
+    "version": "mnist-bench compare",
+    "accuracy-baseline": "mnist-bench baseline diff",
+    "memory": "mnist-bench timings memory --against",
+}
+
+
 class RecordError(ValueError):
     """A record that cannot be read: the message is one line that names the file and the field."""
 
@@ -68,6 +79,13 @@ class _Head(msgspec.Struct):
 
     schema_version: int
     kind: str
+
+
+class _BenchmarkRun(msgspec.Struct):
+    """By which a run of pytest-benchmark is known."""
+
+    machine_info: dict[str, Any]
+    benchmarks: list[Any]
 
 
 def dump_json(value: Any) -> str:
@@ -131,14 +149,26 @@ def decode(text: str | bytes, *forms: type[T], origin: str) -> T:
         RecordError: The text is not JSON, has another schema or kind, lacks a field, holds one too many, or one of
             a wrong type or value.
     """
-    head = _decode_loosely(text, _Head, origin)
+    try:
+        head = _decode_loosely(text, _Head, origin)
+    except RecordError:
+        _refuse_benchmarks(text, origin)
+        raise
     if head.schema_version != SCHEMA_VERSION:
         raise RecordError(f"{origin}: schema_version is {head.schema_version!r}, this version reads {SCHEMA_VERSION}")
     kinds = {vars(form)["kind"]: form for form in forms}
     if head.kind not in kinds:
-        raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, kinds))}")
+        reader = f"; {_READERS[head.kind]} reads that kind" if head.kind in _READERS else ""
+        raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, kinds))}{reader}")
     record: T = decode_json(text, kinds[head.kind], origin=origin)
     return record
+
+
+def _refuse_benchmarks(text: str | bytes, origin: str) -> None:
+    """Say of a run of pytest-benchmark which command reads it."""
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+        msgspec.json.decode(text, type=_BenchmarkRun)
+        raise RecordError(f"{origin}: a run of the benchmarks, by pytest-benchmark: mnist-bench timings check reads it")
 
 
 def load_json(path: Path, form: Any) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass
 
 from mnist_bench.records.environment import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.serial import convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.timing import memory_child
+from mnist_bench.training.workers.child import Child
+from mnist_bench.training.workers.interpreters import CommandError
 
 __all__ = ["EPOCHS", "MemoryRecord", "judge_memory", "measure_memory"]
 
@@ -21,12 +23,6 @@ EPOCHS = 20
 _WARM_UP = 5
 _LARGER = 1.25  # how many times as much memory may be used
 _GROWTH_MB = 0.5  # how much more an epoch may leave behind, half of the smallest leak that is to be found
-
-_CHILD = """
-import json, sys
-from mnist_bench.timing.memory_child import measure
-print(json.dumps(measure(**json.loads(sys.argv[1]))))
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +87,19 @@ def measure_memory(
         extra_mb: A fault to plant: what the training uses in addition.
 
     Raises:
-        RuntimeError: The process ended without an answer.
+        CommandError: The training failed, or the process ended without an answer.
+        RecordError: What the process answered is no record.
     """
     options = {"lab": lab, "engine": engine, "device": device, "data": data, "leak_mb": leak_mb, "extra_mb": extra_mb}
-    command = [sys.executable, "-c", _CHILD, json.dumps({**options, "epochs": EPOCHS})]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - this interpreter
-    if answer.returncode or not answer.stdout:
-        raise RuntimeError(f"the training whose memory is measured ended with status {answer.returncode}")
-    return MemoryRecord(**json.loads(answer.stdout.splitlines()[-1]))
+    with Child(memory_child.MODULE) as child:
+        child.send({**options, "epochs": EPOCHS})
+        event = child.read()
+        if event is None:
+            raise CommandError(f"the process whose memory is measured {child.explain_end()}", [])
+    if event["event"] == "failed":
+        raise CommandError(f"the training whose memory is measured failed: {event['reason']}", [])
+    record: MemoryRecord = convert(event.get("value"), MemoryRecord, origin=sys.executable)
+    return record
 
 
 def judge_memory(now: MemoryRecord, before: MemoryRecord) -> list[CheckResult]:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from mnist_bench.timing.clock import RoundClock, read_peak_memory, reset_peak_memory
+from mnist_bench.training.workers.child import open_events
 
-__all__ = ["measure"]
+__all__ = ["MODULE", "main", "measure"]
+
+MODULE = "timing.memory_child"
+
+
+def main() -> None:
+    """Measure what standard input asks for, and tell what was used, or why it could not be measured."""
+    with open_events() as tell:
+        try:
+            tell(event="value", value=measure(**json.loads(sys.stdin.readline())))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+            from mnist_bench.training.backend import explain_error
+
+            tell(event="failed", reason=explain_error(error))
 
 
 def measure(

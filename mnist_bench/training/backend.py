@@ -7,6 +7,7 @@ import importlib
 import os
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def load_tensorflow() -> Any:
             # TensorFlow up to 2.11 imports modules that newer versions of Python have deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
+                _refuse_waiting()
                 import tensorflow as tf
 
                 _ = tf.keras.Model  # Keras is loaded lazily: load it while the clock runs
@@ -114,6 +116,14 @@ def load_tensorflow() -> Any:
     import tensorflow as tf
 
     return tf
+
+
+def _refuse_waiting() -> None:
+    """Refuse settings of Keras that are a pipe: Keras would wait for them, and nobody would learn why."""
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111 - it never raises
+    path = Path(home, "keras.json")
+    if path.is_fifo():
+        raise OSError(f"{path}: a pipe, which Keras would wait for: its settings are a regular file")
 
 
 def _explain_import(error: Exception) -> ImportError:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import save
-from mnist_bench.records.verdicts import CheckResult
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
-from mnist_bench.versions.folder import pair_path
+from mnist_bench.versions.folder import check_pair, pair_path
 from mnist_bench.versions.plan import STAND_INS
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
         folder: The versions' records.
 
     Raises:
-        RecordError: The record of the times is not valid.
-        ValueError: The record of the times is of another predecessor.
+        RecordError: The record of the times is not valid, or says nothing of these two.
     """
     path = pair_path(folder, new.version.name)
     if not path.is_file():
@@ -99,10 +98,19 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
     record = load_ab(path)
     if (record.python_a, record.python_b) != (base.version.name, new.version.name):
         return None
+    check_pair(record, {side.version.name: side for side in (base, new)})
     wall, work = record.wall, record.workload
+    name = f"time/epoch[{Case(work.lab, work.engine)}]"
+    if bare := [side.version.name for side in (base, new) if side.environment is None]:
+        return CheckResult(
+            name=name,
+            verdict=Verdict.INCONCLUSIVE,
+            figure=f"the record of {' and of '.join(bare)} has no environment: nothing says what was timed",
+            bound="the environment of each version's record",
+        )
     how = "" if work.as_shipped else ", tf.data's autotuner off"
     return CheckResult(
-        name=f"time/epoch[{Case(work.lab, work.engine)}]",
+        name=name,
         verdict=VERDICTS[record.verdict],
         figure=f"an epoch takes {wall.estimate:.2f} times as long ({wall.low:.2f} to {wall.high:.2f})",
         bound=f"at most {1 + record.bound:.2f} times as long",

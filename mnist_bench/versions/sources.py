@@ -18,7 +18,7 @@ from mnist_bench.versions.releases import MATRIX, describe_version, expand_name,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Record", "find_interpreter", "gather", "get_probe", "load_records", "load_sides"]
+__all__ = ["Record", "check_apart", "find_interpreter", "gather", "get_probe", "load_records", "load_sides"]
 
 Record: TypeAlias = TrainingRecord | ProbeRecord | VersionRecord
 _FORMS: tuple[type[Record], ...] = (TrainingRecord, ProbeRecord, VersionRecord)
@@ -63,10 +63,37 @@ def load_sides(text: str, versions: Path) -> dict[str, VersionRecord]:
     if Path(text).exists():
         found = gather(load_records([Path(text)]), text)
         return {"": next(iter(found.values()))} if len(found) == 1 else found
+    return {"": load_version(_find_version(text, versions))}
+
+
+def check_apart(base: str, new: str, versions: Path) -> None:
+    """Refuse two texts that name the same records, or copies of the same: compared with itself, nothing is worse.
+
+    Raises:
+        ValueError: They do; the message says how to compare them nevertheless.
+    """
+    files = [list_records(Path(text) if Path(text).exists() else _find_version(text, versions)) for text in (base, new)]
+    same = set(map(Path.resolve, files[0])) == set(map(Path.resolve, files[1]))
+    if same or _hold_copies(*files):
+        raise ValueError(
+            f"{base} and {new} are the same record: nothing to compare; to compare it with itself nevertheless: --same"
+        )
+
+
+def _hold_copies(base: Sequence[Path], new: Sequence[Path]) -> bool:
+    """Return whether the files are copies: two records that were measured are never of one moment and one text."""
+    if {path.read_bytes() for path in base} != {path.read_bytes() for path in new}:
+        return False
+    # Two probes of one environment may have one text: a probe does not say when it was made.
+    return all(getattr(record, "created", "") for record in load_records(base))
+
+
+def _find_version(text: str, versions: Path) -> Path:
+    """Return the file of the version that a text names, in full or shortened."""
     for name in (text, expand_name(text)):
         path = versions / f"{name}.json"
         if path.parent == versions and path.is_file():
-            return {"": load_version(path)}
+            return path
     if name in MATRIX:
         raise ValueError(f"{text}: not measured yet, in {versions}: mnist-bench matrix run {name}")
     near = suggest_names(text, (path.stem for path in versions.glob("*.json")))

@@ -126,6 +126,22 @@ def test_memory_is_judged_by_an_earlier_record(
     assert (bad.status, bad.err.count("\n")) == (2, 1)
 
 
+def test_memory_that_cannot_be_measured_is_no_error_of_ours(
+    timings: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and the place of the record are tried before a process starts; a TensorFlow that is broken is 3."""
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise TypeError('Descriptors cannot be created')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    broken = timings("memory", "--data", "digits")
+    assert (broken.status, broken.out, broken.err.count("\n")) == (3, "", 1)
+    assert broken.err.endswith("TensorFlow and Keras cannot be imported: TypeError: Descriptors cannot be created\n")
+    monkeypatch.setattr(memory, "Child", None)
+    taken = timings("memory", "--data", "digits", "--out", tmp_path / "tensorflow" / "__init__.py")
+    assert (taken.status, "exists already" in taken.err) == (2, True)
+    assert timings("memory", "--data", "nowhere").status == 2
+
+
 def test_the_manifest_is_read_from_a_collection(
     timings: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

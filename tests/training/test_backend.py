@@ -183,3 +183,15 @@ def test_a_broken_tensorflow_is_one_message(
     command = [sys.executable, "-c", code, str(tmp_path)]
     answer = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines() == [f"TensorFlow and Keras cannot be imported{message}"] * 2
+
+
+def test_settings_of_keras_that_are_a_pipe_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras would wait for them for ever, and nobody would learn why."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(backend, "_import_seconds", None)
+    monkeypatch.setattr(backend, "_broken", None)
+    os.mkfifo(tmp_path / "keras.json")
+    with pytest.raises(
+        ImportError, match=r"keras\.json: a pipe, which Keras would wait for: its settings"
+    ):
+        backend.load_tensorflow()

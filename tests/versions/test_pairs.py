@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
 from mnist_bench.versions.environments import Install
 from mnist_bench.versions.folder import pair_path
-from mnist_bench.versions.pairs import choose_engine, measure_pair
+from mnist_bench.versions.pairs import choose_engine, find_pair_result, measure_pair
 from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_predecessor, find_version
 from mnist_bench.versions.report.collection import load_pairs
@@ -158,3 +158,33 @@ def test_the_command_goes_on_past_what_fails(
     refused = command("matrix", "pairs", "py310-tf28", *options)
     assert (refused.status, refused.out) == (2, "")
     assert "py310-tf28: has no predecessor" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("fields", "figure"),
+    [
+        ({}, "an epoch takes 1.00 times as long"),
+        ({"environment": None}, "the record of py312-tf216 has no environment: nothing says what was timed"),
+    ],
+)
+def test_times_are_judged_only_of_what_the_records_name(
+    make_ab: Callable[..., AbRecord],
+    make_versions: Callable[..., dict[str, VersionRecord]],
+    tmp_path: Path,
+    fields: dict[str, Any],
+    figure: str,
+) -> None:
+    """A comparison of times is green only where both records say in which environments they were made."""
+    versions = make_versions([BASE.name, NEW.name])
+    sides = [versions[BASE.name].environment, versions[NEW.name].environment]
+    pair = dataclasses.replace(make_ab(), python_a=BASE.name, python_b=NEW.name, a=sides[0], b=sides[1])
+    save(pair, pair_path(tmp_path, NEW.name))
+    new = dataclasses.replace(versions[NEW.name], **fields)
+    result = find_pair_result(versions[BASE.name], new, tmp_path)
+    assert result is not None
+    assert result.figure.startswith(figure)
+    assert result.holds is not bool(fields)
+    other = dataclasses.replace(pair, b=dataclasses.replace(pair.b, keras="3.0.0"))
+    save(other, pair_path(tmp_path, NEW.name), overwrite=True)
+    with pytest.raises(RecordError, match=r"pairs/py312-tf216\.json: b\.keras is '3\.0\.0', and"):
+        find_pair_result(versions[BASE.name], versions[NEW.name], tmp_path)

@@ -65,7 +65,7 @@ def compare(
     python: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Python for requirements; the newest that fits if not given.")
     ] = None,
-    same: Annotated[bool, typer.Option("--same", help="Compare two sides that have the same packages.")] = False,
+    same: Annotated[bool, typer.Option("--same", help="Compare two sides although both are the same.")] = False,
     data: options.Data = "auto",
     out: Annotated[
         Path | None,
@@ -114,9 +114,9 @@ def compare(
         known = text == "current" or read_requirements(text) is not None
         sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
     if None in sides:
-        _refuse(given & {*_MEASURING, *_TIME_ONLY}, "two environments")
+        _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
         _refuse_mixture((base, new), sides, folder)
-        records.compare_records(base, new, folder, json=json, junit=junit, markdown=markdown)
+        records.compare_records(base, new, folder, same=same, json=json, junit=junit, markdown=markdown)
         return
     measured: Any = sides
     if only == "time":

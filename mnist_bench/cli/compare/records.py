@@ -17,17 +17,19 @@ __all__ = ["compare_records"]
 
 
 def compare_records(
-    base: str, new: str, versions: Path, *, json: bool, junit: Path | None, markdown: Path | None
+    base: str, new: str, versions: Path, *, same: bool, json: bool, junit: Path | None, markdown: Path | None
 ) -> None:
     """Compare what the two texts name, show the answer, and leave with its exit status."""
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_junit
     from mnist_bench.versions import comparison
     from mnist_bench.versions.pairs import find_pair_result
-    from mnist_bench.versions.sources import get_probe, load_sides
+    from mnist_bench.versions.sources import check_apart, get_probe, load_sides
     from mnist_bench.versions.upgrade.answer import write_answer
 
     sides = load_sides(base, versions), load_sides(new, versions)
+    if not same:
+        check_apart(base, new, versions)
     probes = [probe for probe in map(get_probe, sides) if probe]
     both = len(probes) == len(sides)
     compared = comparison.compare_probe_records(*probes) if both else comparison.compare_sides(*sides)

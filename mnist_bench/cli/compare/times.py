@@ -43,7 +43,7 @@ def compare_times(
     from mnist_bench.timing.ab.rounds import AbPlan
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import check_lab
-    from mnist_bench.versions.upgrade.sides import enter_sides
+    from mnist_bench.versions.upgrade.sides import check_different, enter_sides
 
     check_lab(lab)
     check_engine(engine)
@@ -52,11 +52,10 @@ def compare_times(
     if fault_b:
         parse_fault(fault_b)
     first, second = enter_sides(sides, python=python, tell=_tell)
-    alike = first.install.packages == second.install.packages
-    if calibrate and not alike:
+    if calibrate and first.install.packages != second.install.packages:
         raise ValueError("--calibrate compares an environment with itself: name the same one twice")
-    if alike and not (same or calibrate):
-        raise ValueError("both sides have the same packages: nothing to compare; to compare them nevertheless: --same")
+    if not (same or calibrate):
+        check_different(first, second)
     plan = AbPlan(
         python_a=first.python,
         python_b=second.python,

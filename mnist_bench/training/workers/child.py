@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "describe_exit", "drop_own_variables", "open_events", "pin_all_threads", "pin_by_option"]
 
+# Keras imports matplotlib, which fails if the backend of a notebook is not installed for the child.
+_NOTEBOOK = ("MPLBACKEND",)
 # What would have another interpreter find the packages of this process's environment instead of its own.
-_OURS = ("PYTHONPATH", "PYTHONHOME", "MPLBACKEND", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+_OURS = (*_NOTEBOOK, "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 _BOOT = Path(__file__).with_name("boot.py")
 _LOG_CHARACTERS = 4000  # of what a child printed: the end of a traceback
 _QUOTED = 60  # characters of a line that should have been an event
@@ -56,9 +58,7 @@ class Child:
         command = [str(python or sys.executable), str(_BOOT), module, str(lifeline)]
         if cores is not None:
             command += ["--cores", ",".join(map(str, cores))]
-        variables = dict(os.environ) if python is None else drop_own_variables()
-        # Keras imports matplotlib, which fails if the backend of a notebook is not installed for the child.
-        variables.pop("MPLBACKEND", None)
+        variables = drop_own_variables(of_environment=python is not None)
         # The parent makes the stand-in: scikit-learn may be missing in the child's environment.
         variables["MNIST_BENCH_CACHE"] = str(find_cache_folder().absolute())
         self._killed, self._forgotten = False, 0
@@ -201,9 +201,14 @@ def pin_all_threads(cores: Iterable[int]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
-def drop_own_variables() -> dict[str, str]:
-    """Return this process's variables without those that point into its own environment."""
-    return {name: value for name, value in os.environ.items() if name not in _OURS}
+def drop_own_variables(*, of_environment: bool = True) -> dict[str, str]:
+    """Return this process's variables for a child, without a notebook's.
+
+    Args:
+        of_environment: Whether those that point into this process's environment are left out, too.
+    """
+    dropped = _OURS if of_environment else _NOTEBOOK
+    return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
 def describe_exit(code: int) -> str:

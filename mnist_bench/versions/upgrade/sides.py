@@ -73,9 +73,12 @@ def enter_sides(sides: Sequence[str | Path], *, python: str | None, tell: Callab
         tell: Called with each line of progress.
 
     Raises:
-        ValueError: A list cannot be solved, uv or TensorFlow is missing, or an interpreter does not work; one line.
+        ValueError: A list cannot be solved, uv or TensorFlow is missing, an interpreter does not work, or a Python is
+            asked for and no environment is made; one line.
     """
     lists = {side: read_requirements(side) for side in sides if isinstance(side, str) and side != "current"}
+    if python is not None and not lists:
+        raise ValueError("--python is for requirements: each side is an environment, which has its own Python")
     solved = _solve({text: parts for text, parts in lists.items() if parts}, python)
     return tuple(_enter(side, solved, tell) for side in sides)
 

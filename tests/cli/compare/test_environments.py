@@ -62,6 +62,7 @@ def test_every_form_of_report(command: Callable[..., Any], stub_version: Path) -
         (["current", "keras==3.9.0"], "'keras==3.9.0': a requirement list needs TensorFlow, such as"),
         (["current", "current", "--only", "accuracy"], "--only 'accuracy': choose from all, bits, time"),
         (["current", "current", "--margin", "0"], "margin 0 is not allowed: it must be above 0 and below 100 points"),
+        (["current", "current", "--python", "3.12"], "--python is for requirements: each side is an environment"),
         (["current", "current", "--lab", "cnn"], "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
         (["current", "current", "--engine", "jit"], "unknown engine 'jit': choose from"),
         (["current", "current", "--budget", "soon"], "'soon' is no time: seconds, such as 90, or 90s, 10m, 1h"),

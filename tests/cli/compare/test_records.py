@@ -24,7 +24,37 @@ BASIS = "data digits (the stand-in, not MNIST); backend tensorflow, float32"
 
 def test_compare_the_same(command: Callable[..., Any], probe_file: Path) -> None:
     """Identical probes are a single line, and 0."""
-    assert command("compare", probe_file, probe_file) == (0, f"identical in all 10 stages\n{BASIS}\n", "")
+    other = probe_file.with_name("other.json")
+    other.write_bytes(probe_file.read_bytes())
+    assert command("compare", probe_file, other) == (0, f"identical in all 10 stages\n{BASIS}\n", "")
+
+
+def test_compare_refuses_one_record_on_both_sides(
+    check_refused: Callable[..., Any],
+    command: Callable[..., Any],
+    mlp: TrainingRecord,
+    probe_file: Path,
+    versions: Path,
+    tmp_path: Path,
+) -> None:
+    """A record, a folder, a version, a link, a copy: compared with itself, nothing is worse, and --same asks for it."""
+    save(mlp, tmp_path / "runs" / "a.json")
+    save(mlp, tmp_path / "copy" / "b.json")
+    (tmp_path / "link.json").symlink_to(probe_file)
+    run = tmp_path / "runs" / "a.json"
+    pairs: list[tuple[object, object]] = [
+        (probe_file, probe_file),
+        (probe_file, tmp_path / "link.json"),
+        (run, run.parent),
+        (run, tmp_path / "copy"),
+        (versions, versions),
+        ("py311-tf215", "2.15"),
+        ("py311-tf215", versions / "py311-tf215.json"),
+    ]
+    for base, new in pairs:
+        same = command("compare", base, new, "--versions", versions)
+        check_refused(same, f"{base} and {new} are the same record: nothing to compare; to compare it with itself")
+        assert command("compare", base, new, "--versions", versions, "--same").status in (0, 3)
 
 
 def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
@@ -71,6 +101,22 @@ def test_compare_refuses(
     check_refused(command("compare", probe_file, edit(probe_file, old, new)), message)
 
 
+def test_a_record_of_another_kind_has_another_command(
+    check_refused: Callable[..., Any],
+    command: Callable[..., Any],
+    probe_file: Path,
+    timing_run: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    """A run of the benchmarks and a baseline are named, with the command that reads them."""
+    run = tmp_path / "run.json"
+    run.write_text(json.dumps(timing_run))
+    message = f"{run}: a run of the benchmarks, by pytest-benchmark: mnist-bench timings check reads it"
+    check_refused(command("compare", run, probe_file), message)
+    run.write_text('{"kind": "accuracy-baseline", "schema_version": 1}')
+    check_refused(command("compare", run, probe_file), "or 'version'; mnist-bench baseline diff reads that kind")
+
+
 def test_compare_refuses_what_is_not_there(
     check_refused: Callable[..., Any], command: Callable[..., Any], probe_file: Path
 ) -> None:
@@ -84,7 +130,8 @@ def test_compare_refuses_what_is_not_there(
 def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
     """The same weights are IDENTICAL; of others one seed says nothing, and that is 3."""
     for name, digest in (("a", "1"), ("b", "1"), ("c", "2")):
-        save(dataclasses.replace(mlp, final_digest=digest * 64), tmp_path / f"{name}.json")
+        made = dataclasses.replace(mlp, final_digest=digest * 64, created=f"2026-01-01T00:00:00+00:00 {name}")
+        save(made, tmp_path / f"{name}.json")
     answer = command("compare", tmp_path / "a.json", tmp_path / "b.json")
     assert (answer.status, answer.err) == (0, "")
     assert answer.out.splitlines()[:3] == [
@@ -130,7 +177,7 @@ def test_compare_versions_by_name(
     answer = command("compare", "py311-tf215", "py312-tf216", "--versions", versions)
     assert answer.status == 1
     assert answer.out.splitlines()[2].startswith("REGRESSED    contract/new-order[epoch]")
-    answer = command("compare", versions, versions)
+    answer = command("compare", versions, versions, "--same")
     assert answer.status == 3
     assert answer.out.splitlines()[0].startswith("PASS         py311-tf214: checks/others")
     message = "py313-tf221: not measured yet, in"
