@@ -19,7 +19,7 @@ from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, p
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytest_plugins = ["fixtures.records", "fixtures.ab", "fixtures.timings", "fixtures.versions"]
+pytest_plugins = ["fixtures.records", "fixtures.ab", "fixtures.timings", "fixtures.versions", "fixtures.own"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

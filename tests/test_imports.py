@@ -37,7 +37,7 @@ MEASURED = (
     "checks.records",
     "timing.ab.worker",
     "timing.ab.faults",
-    *("own.records", "own.file", "own.layers", "own.stages", "own.double", "own.checks", "own.trainer", "own.serve"),
+    *("own.records", "own.data", "own.settings", "own.file", "own.model", "own.figures", "own.trainer", "own.serve"),
 )
 PARENTS = ("records.serial", "training.campaign", "training.workers.pool")
 TRAINERS = {

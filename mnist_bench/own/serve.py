@@ -1,0 +1,76 @@
+"""Answers requests about a user's own model: the child's side of `mnist_bench.own.elsewhere`.
+
+Each line of standard input is a request, `{"ask": ..., "config": {...}, "first": n}`. Each value of the answer is an
+event `value`; the last event of a request is `finished` or `failed`. One process answers as many requests as it gets.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from mnist_bench.own.records import ModelFile, OwnConfig
+from mnist_bench.training.workers.child import open_events, pin_by_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mnist_bench.own.records import OwnTraining
+    from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.training.workers.child import Tell
+
+__all__ = ["MODULE", "main", "read_own_config"]
+
+MODULE = "own.serve"  # as `Child` starts it
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    pin_by_option()
+    lines = iter(sys.stdin)
+    with open_events() as tell:
+        for line in lines:
+            _answer(json.loads(line), tell)
+
+
+def read_own_config(fields: dict[str, Any]) -> OwnConfig:
+    """Return the configuration that came as JSON."""
+    return OwnConfig(**{**fields, "model": ModelFile(**fields["model"])})
+
+
+def _answer(request: dict[str, Any], tell: Tell) -> None:
+    try:
+        config = read_own_config(request["config"])
+        for value in _ANSWERS[request["ask"]](config, int(request.get("first", 0))):
+            tell(event="value", value=value)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+        from mnist_bench.own.file import ModelFileError
+        from mnist_bench.training.backend import DeviceError, explain_error
+        from mnist_bench.training.engines import EngineError
+
+        reason = " ".join(str(error).split()) if isinstance(error, ValueError) else explain_error(error)
+        bad_input = isinstance(error, (ModelFileError, DeviceError, EngineError))
+        tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
+    else:
+        tell(event="finished")
+
+
+def _answer_environment(config: OwnConfig, _first: int) -> Iterator[EnvironmentRecord]:
+    from mnist_bench.own.trainer import prepare_process
+    from mnist_bench.training.fingerprint import collect_environment
+
+    yield collect_environment(device=prepare_process(config), xla=False)
+
+
+def _answer_train(config: OwnConfig, _first: int) -> Iterator[OwnTraining]:
+    from mnist_bench.own.trainer import train
+
+    yield train(config)
+
+
+_ANSWERS: dict[str, Callable[[OwnConfig, int], Iterator[object]]] = {
+    "environment": _answer_environment,
+    "train": _answer_train,
+}
