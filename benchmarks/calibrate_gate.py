@@ -17,7 +17,8 @@ import numpy as np
 
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.calibration import judge_all, share
-from mnist_bench.timing.records import load_run, refuse_strangers
+from mnist_bench.timing.records import load_run
+from mnist_bench.timing.runs import refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

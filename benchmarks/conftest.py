@@ -24,15 +24,8 @@ from mnist_bench.timing.clock import (
     reset_peak_memory,
     time_call,
 )
-from mnist_bench.timing.records import (
-    BenchmarkInfo,
-    Machine,
-    Notes,
-    collect_hardware,
-    convert_run,
-    explain_hardware,
-    load_run,
-)
+from mnist_bench.timing.machine import Machine, collect_hardware, explain_hardware
+from mnist_bench.timing.records import BenchmarkInfo, Notes, convert_run, load_run
 from mnist_bench.training.fingerprint import find_package_version
 
 if TYPE_CHECKING:

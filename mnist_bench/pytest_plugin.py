@@ -79,7 +79,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Name what is under test, without importing it."""
     if not config.getini("mnist_bench"):
         return []
-    from mnist_bench.timing.records import collect_hardware
+    from mnist_bench.timing.machine import collect_hardware
     from mnist_bench.training.fingerprint import find_package_version
 
     versions = [f"{name} {find_package_version(name) or 'not installed'}" for name in ("tensorflow", "keras", "numpy")]

@@ -11,7 +11,7 @@ import pytest
 from mnist_bench import pytest_plugin
 from mnist_bench.checks import suite  # noqa: F401 - as said
 from mnist_bench.records.serial import save
-from mnist_bench.timing.records import collect_hardware
+from mnist_bench.timing.machine import collect_hardware
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord

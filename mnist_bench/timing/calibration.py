@@ -15,7 +15,7 @@ from mnist_bench.records.files import SCHEMA_VERSION, place_in
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.gate import judge_runs
-from mnist_bench.timing.records import refuse_strangers
+from mnist_bench.timing.runs import refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.timing.records import LEAST_ROUNDS, pick_fastest
+from mnist_bench.timing.records import LEAST_ROUNDS
+from mnist_bench.timing.runs import pick_fastest
 from mnist_bench.timing.state import compare_states
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mnist_bench.stats.intervals import Interval
-    from mnist_bench.timing.records import Machine, Timing, TimingRun
+    from mnist_bench.timing.machine import Machine
+    from mnist_bench.timing.records import Timing, TimingRun
     from mnist_bench.timing.state import State
 
 __all__ = ["BOUNDS", "CONTROL", "judge_nothing", "judge_runs", "name_check"]

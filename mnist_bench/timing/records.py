@@ -6,45 +6,29 @@ pytest-benchmark reads the same files and ignores the additions: `machine_info.m
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import math
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import (
-    HARDWARE_FIELDS,
-    Gpu,
-    check_digests,
-    check_names,
-    check_range,
-    check_seconds,
-    make_key,
-)
+from mnist_bench.records.environment import check_digests, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
-from mnist_bench.training.fingerprint import collect_details, collect_machine, find_gpu_names
+from mnist_bench.timing.machine import Machine
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = [
     "LEAST_ROUNDS",
     "BenchmarkInfo",
-    "Machine",
     "Notes",
     "Timing",
     "TimingRun",
-    "collect_hardware",
     "convert_run",
-    "explain_hardware",
     "load_run",
-    "pick_fastest",
-    "refuse_strangers",
 ]
 
 LEAST_ROUNDS = 3
@@ -54,38 +38,6 @@ LEAST_ROUNDS = 3
 _ROUNDING = 1e-9
 _LEAST_SECONDS = 1e-12  # far below what a clock can tell
 _MOST_RATE = 1e18  # far above what a computer can do
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """The hardware of a run and the hardware key; the fields are those of `HARDWARE_FIELDS`, and the details.
-
-    Attributes:
-        details: What else the system tells of the CPU: family, model and stepping, the sizes of the caches, threads
-            of a core. Clouds give one name to machines of different speed. Empty in runs that were stored before this
-            was collected: these are compared by the key alone. The key does not contain the details, so that it is
-            the same for old and new runs.
-    """
-
-    hardware_key: str
-    system: str
-    machine: str
-    cpu: str
-    instruction_set: str
-    cores: int
-    usable_cores: int
-    device: str
-    gpu_names: list[str]
-    details: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse a key that is no name, which becomes that of a file."""
-        check_names(hardware_key=self.hardware_key)
-
-    def is_like(self, other: Machine) -> bool:
-        """Return whether times of both may be compared: the same key, and the same details where both have them."""
-        known = not (self.details and other.details) or self.details == other.details
-        return self.hardware_key == other.hardware_key and known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,73 +280,3 @@ def convert_run(run: dict[str, Any], origin: str) -> TimingRun:
     """
     converted: TimingRun = convert(run, TimingRun, origin=origin)
     return converted
-
-
-def refuse_strangers(runs: Sequence[TimingRun]) -> None:
-    """Refuse runs that do not belong together.
-
-    Raises:
-        ValueError: There is no run, the runs differ in TensorFlow, data or hardware, or a run is given twice,
-            even with another date.
-    """
-    if not runs:
-        raise ValueError("there is no run")
-    for name, values in (
-        ("dataset", {run.benchmarks[0].extra_info.dataset for run in runs}),
-        ("tensorflow", {run.tensorflow for run in runs}),
-        ("dataset_digest", {run.dataset_digest for run in runs}),
-        ("hardware key", {run.machine.hardware_key for run in runs}),
-    ):
-        if len(values) > 1:
-            raise ValueError(f"the runs do not belong together, they differ in their {name}: {sorted(values)}")
-    for a, b in itertools.combinations(runs, 2):
-        if same := _find_copies(a, b):
-            dates = f", with the dates {a.datetime} and {b.datetime}" if a.datetime != b.datetime else ""
-            raise ValueError(f"the same run was given twice{dates}: {same[0]} has the same rounds in both")
-
-
-def _find_copies(a: TimingRun, b: TimingRun) -> list[str]:
-    """Return the benchmarks that took the same time in every round of both runs: no clock measures that twice."""
-    rounds = {timing.fullname: timing.stats.data for timing in a.benchmarks if timing.stats.data}
-    return [timing.fullname for timing in b.benchmarks if rounds.get(timing.fullname) == timing.stats.data]
-
-
-def pick_fastest(runs: Sequence[TimingRun]) -> TimingRun:
-    """Merge several runs into one: each benchmark from the run in which the median was smallest.
-
-    Other work on the machine only adds time, so the fastest run is nearest to the true time (Chen and Revels, Robust
-    benchmarking in noisy environments, 2016): a disturbance of the machine is in one run, a regression in all runs. A
-    test that failed in any run counts as failed.
-
-    Raises:
-        ValueError: There is no run, a run is given twice, or the runs do not belong together.
-    """
-    refuse_strangers(runs)
-    fastest: dict[str, Timing] = {}
-    for timing in itertools.chain.from_iterable(run.benchmarks for run in runs):
-        best = fastest.setdefault(timing.fullname, timing)
-        if timing.stats.median < best.stats.median:
-            fastest[timing.fullname] = timing
-    failed = sorted({name for run in runs for name in run.mnist_bench.failed})
-    return dataclasses.replace(runs[0], benchmarks=list(fastest.values()), mnist_bench=Notes(failed=failed))
-
-
-def collect_hardware() -> Machine:
-    """Collect the hardware of this process without TensorFlow; NVIDIA's driver names the GPUs."""
-    names = find_gpu_names()
-    fields = {
-        **collect_machine(),
-        "device": "gpu" if names else "cpu",
-        "gpus": [Gpu(name=name, compute_capability="", driver=None) for name in names],
-    }
-    key = make_key(fields, HARDWARE_FIELDS)
-    del fields["gpus"]
-    return Machine(hardware_key=key, gpu_names=names, details=collect_details(), **fields)
-
-
-def explain_hardware(there: Machine, here: Machine) -> str:
-    """Name the fields of the hardware key, and the details, in which two machines differ."""
-    pairs = {name: (getattr(there, name), getattr(here, name)) for name in HARDWARE_FIELDS}
-    if there.details and here.details:
-        pairs |= {name: (there.details.get(name), here.details.get(name)) for name in {**there.details, **here.details}}
-    return ", ".join(f"{name} {a!r} there, {b!r} here" for name, (a, b) in pairs.items() if a != b)

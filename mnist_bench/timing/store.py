@@ -13,7 +13,8 @@ from packaging.version import Version
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.files import SCHEMA_VERSION, place_in
 from mnist_bench.records.serial import load, save
-from mnist_bench.timing.records import LEAST_ROUNDS, load_run, refuse_strangers
+from mnist_bench.timing.records import LEAST_ROUNDS, load_run
+from mnist_bench.timing.runs import refuse_strangers
 from mnist_bench.training.fingerprint import UNKNOWN_COMMIT
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.records.acceptance import Acceptance
-    from mnist_bench.timing.records import Machine, TimingRun
+    from mnist_bench.timing.machine import Machine
+    from mnist_bench.timing.records import TimingRun
 
 __all__ = [
     "Manifest",

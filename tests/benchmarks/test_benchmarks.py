@@ -15,7 +15,8 @@ import pytest
 # The last is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
 from mnist_bench.checks import baselines
 from mnist_bench.stats import intervals  # noqa: F401 - as said
-from mnist_bench.timing.records import collect_hardware, load_run
+from mnist_bench.timing.machine import collect_hardware
+from mnist_bench.timing.records import load_run
 from mnist_bench.timing.store import load_manifest, write_manifest
 from mnist_bench.training.fingerprint import find_package_version
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_bench.records.environment import HARDWARE_FIELDS
 from mnist_bench.records.serial import RecordError
-from mnist_bench.timing.records import collect_hardware, convert_run, explain_hardware, load_run, pick_fastest
-from mnist_bench.training.fingerprint import collect_environment
+from mnist_bench.timing.records import convert_run, load_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,56 +120,6 @@ def test_any_bytes_are_refused(text: bytes, tmp_path_factory: pytest.TempPathFac
     path.write_bytes(text)
     with pytest.raises(RecordError):
         load_run(path)
-
-
-def test_the_hardware_key_needs_no_tensorflow() -> None:
-    """The key is the one of a training on this machine's CPU."""
-    machine = collect_hardware()
-    environment = collect_environment(device="cpu", xla=False)
-    assert machine.gpu_names or machine.hardware_key == environment.hardware_key
-    assert {name for name in HARDWARE_FIELDS if not hasattr(machine, name)} == set()
-
-
-def test_other_hardware_is_described(timing_run: dict[str, Any]) -> None:
-    """The fields that differ are named, and no others."""
-    here = convert_run(timing_run, "memory").machine
-    there = dataclasses.replace(here, cpu="Another", usable_cores=1)
-    assert explain_hardware(there, here) == "cpu 'Another' there, 'A CPU' here, usable_cores 1 there, 2 here"
-    assert explain_hardware(here, copy.copy(here)) == ""
-
-
-def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
-    """Each benchmark comes from the fastest run, even if a run has one benchmark only; all failures are kept."""
-    whole, again = make_timing_run(2.0), make_timing_run(1.0)
-    again["benchmarks"] = again["benchmarks"][:1]
-    again["mnist_bench"]["failed"] = ["b.py::test_c"]
-    for runs in ([whole, again], [again, whole]):
-        run = pick_fastest([convert_run(content, "memory") for content in runs])
-        assert {timing.fullname: timing.stats.data for timing in run.benchmarks} == {
-            STEADY: [1.0],
-            "b.py::test_evaluation[mlp-graph-cpu]": [4.0],
-        }
-        assert run.mnist_bench.failed == ["b.py::test_c"]
-
-
-def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) -> None:
-    """Runs of other versions or hardware, no run at all, and a run twice are refused."""
-    run = convert_run(make_timing_run(1.0), "memory")
-    for options in ({"tensorflow": "2.15.1"}, {"hardware_key": "f" * 16}):
-        with pytest.raises(ValueError, match="do not belong together, they differ in their"):
-            pick_fastest([run, convert_run(make_timing_run(1.0, **options), "memory")])
-    with pytest.raises(ValueError, match="there is no run"):
-        pick_fastest([])
-    with pytest.raises(ValueError, match=r"the same run was given twice: b\.py::test_steady"):
-        pick_fastest([run, run])
-    for change in ({"datetime": "2026-01-02T00:00:00+00:00"}, {"benchmarks": run.benchmarks[1:]}):
-        with pytest.raises(ValueError, match="the same run was given twice"):
-            pick_fastest([run, dataclasses.replace(run, **change)])
-    named = make_timing_run(2.0)
-    for timing in named["benchmarks"]:
-        timing["extra_info"]["dataset"] = "mnist"
-    with pytest.raises(ValueError, match="they differ in their dataset: \\['digits', 'mnist'\\]"):
-        pick_fastest([run, convert_run(named, "memory")])
 
 
 @pytest.mark.parametrize(
