@@ -20,14 +20,23 @@ from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mnist_bench.records.config import TrainingConfig
 
     Cores: TypeAlias = Sequence[int] | None
 
-__all__ = ["ask_checks", "ask_environment", "ask_own_environment", "ask_probes", "did_not_run", "time_import"]
+__all__ = [
+    "ask_checks",
+    "ask_child",
+    "ask_environment",
+    "ask_in_turn",
+    "ask_own_environment",
+    "ask_probes",
+    "did_not_run",
+    "time_import",
+]
 
 
 def ask_environment(python: Path | None = None, *, device: str = "cpu", cores: Cores = None) -> EnvironmentRecord:
@@ -112,16 +121,32 @@ def ask_checks(
     Raises:
         CommandError: No check can be run; no result has been yielded.
     """
-    known, names, done = load_known(), name_fast_checks(labs, engine), 0
+    known, names = load_known(), name_fast_checks(labs, engine)
     request = {"labs": list(labs), "engine": engine, "source": source, "device": environment.device}
+    results = ask_in_turn(names, lambda first: _ask(python, CheckResult, cores, ask="checks", first=first, **request))
+    for result in results:
+        yield apply_known(result, engine, vars(environment), known)
+
+
+def ask_in_turn(names: Sequence[str], ask: Callable[[int], Iterator[CheckResult]]) -> Iterator[CheckResult]:
+    """Yield a result of each check, asked of as many processes as it takes.
+
+    Args:
+        names: The checks, in their order.
+        ask: Asks a fresh process for the results from the check of this place on.
+
+    Raises:
+        CommandError: No check can be run; no result has been yielded.
+    """
+    done = 0
     while done < len(names):
         first = done
         try:
-            for result in _ask(python, CheckResult, cores, ask="checks", first=first, **request):
+            for result in ask(first):
                 if result.name not in names[done : done + 1]:
                     break  # no answer to this question
                 done += 1
-                yield apply_known(result, engine, vars(environment), known)
+                yield result
             lost = CommandError("the process gave no result of this check", [])
         except CommandError as error:
             lost = error
@@ -146,8 +171,24 @@ def _ask_once(python: Path | None, form: Any, cores: Cores, **request: object) -
 
 
 def _ask(python: Path | None, form: Any, cores: Cores, **request: object) -> Iterator[Any]:
+    return ask_child(serve.MODULE, python, form, cores, **request)
+
+
+def ask_child(module: str, python: Path | None, form: Any, cores: Cores, **request: object) -> Iterator[Any]:
+    """Ask one question of a fresh process, and yield the values of its answer.
+
+    Args:
+        module: The module of this package that answers.
+        python: The interpreter; None means this process's own.
+        form: The type of the values.
+        cores: The cores that the process is pinned to; None leaves all.
+        request: The question.
+
+    Raises:
+        CommandError: The process gives no answer; the values before that have been yielded.
+    """
     name = str(python or sys.executable)
-    with Child(serve.MODULE, python=python, cores=cores) as child:
+    with Child(module, python=python, cores=cores) as child:
         child.send(request)
         try:
             while (event := child.read()) and event["event"] == "value":

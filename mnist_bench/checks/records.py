@@ -28,16 +28,21 @@ if TYPE_CHECKING:
 # of baselines/versions, TF32 by 1e-4. It moves the weights after five epochs by up to 7e-2, so that these say nothing
 # by themselves, and a new random stream moves initial weights, order and masks altogether.
 _GIVEN = ("forward", "loss", "gradient", "update", "evaluation")
-_ROUNDING = 1e-5
+ROUNDING = 1e-5
+"""The largest difference, relative to the largest value, that rounding explains in a stage from given weights."""
+
 _STREAMS = ("initial weights", "data order", "dropout mask")
 
 __all__ = [
+    "ROUNDING",
     "Difference",
     "ProbeRecord",
     "Stage",
     "check_comparable",
     "compare_probes",
+    "compare_stages",
     "describe_difference",
+    "describe_stages",
     "find_oddities",
     "format_difference",
     "judge_probes",
@@ -156,7 +161,12 @@ def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
         ValueError: As `check_comparable`.
     """
     check_comparable(a, b)
-    first, second = ({stage.name: stage for stage in probe.stages} for probe in (a, b))
+    return compare_stages(a.stages, b.stages)
+
+
+def compare_stages(a: Sequence[Stage], b: Sequence[Stage]) -> list[Difference]:
+    """Return the stages that differ, in the order of training."""
+    first, second = ({stage.name: stage for stage in stages} for stages in (a, b))
     differences = []
     for name in _merge(list(first), list(second)):
         if name not in first or name not in second:
@@ -190,7 +200,7 @@ def judge_probes(a: ProbeRecord, b: ProbeRecord) -> Verdict:
     if not differences:
         return Verdict.INCONCLUSIVE if find_oddities(a) or find_oddities(b) else Verdict.IDENTICAL
     reshaped = any(difference.size is None and not difference.only for difference in differences)
-    moved = any((difference.size or 0) > _ROUNDING for difference in differences if difference.stage in _GIVEN)
+    moved = any((difference.size or 0) > ROUNDING for difference in differences if difference.stage in _GIVEN)
     return Verdict.REGRESSED if reshaped or moved else Verdict.INCONCLUSIVE
 
 
@@ -211,12 +221,18 @@ def describe_difference(a: ProbeRecord, b: ProbeRecord) -> str:
     Raises:
         ValueError: As `check_comparable`.
     """
-    differences = compare_probes(a, b)
-    keys = explain_keys(a.environment, b.environment, NUMERICS_FIELDS)
+    check_comparable(a, b)
+    return describe_stages(a.stages, b.stages, a.environment, b.environment)
+
+
+def describe_stages(a: Sequence[Stage], b: Sequence[Stage], base: EnvironmentRecord, new: EnvironmentRecord) -> str:
+    """Return one line: the first stage that differs, by how much, and how the environments differ."""
+    differences = compare_stages(a, b)
+    keys = explain_keys(base, new, NUMERICS_FIELDS)
     because = "".join(f"; {name} {x!r} and {y!r}" for name, (x, y) in sorted(keys.items()))
     if not differences:
-        return f"identical in all {len(a.stages)} stages{because}"
-    stages = len({stage.name for stage in (*a.stages, *b.stages)})
+        return f"identical in all {len(a)} stages{because}"
+    stages = len({stage.name for stage in (*a, *b)})
     return (
         f"first stage that differs: {differences[0].stage}, {format_difference(differences[0])}; "
         f"{stages - len(differences)} of {stages} stages alike{because}"

@@ -14,7 +14,7 @@ from mnist_bench.timing import memory_child
 from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError
 
-__all__ = ["EPOCHS", "MemoryRecord", "judge_memory", "measure_memory"]
+__all__ = ["EPOCHS", "MemoryRecord", "judge_memory", "judge_size", "measure_memory"]
 
 EPOCHS = 20
 """Epochs of a measured training: a leak of 1 MB an epoch comes to 20 MB, and the sizes of one process vary by less."""
@@ -114,8 +114,8 @@ def judge_memory(now: MemoryRecord, before: MemoryRecord) -> list[CheckResult]:
             raise ValueError(f"the records differ in their {name}: {a!r} then, {b!r} now")
     case = f"[{now.lab}-{now.engine}]"
     return [
-        _judge_size("memory/import", now.import_mb, before.import_mb),
-        _judge_size(f"memory/training{case}", now.peak_mb, before.peak_mb),
+        judge_size("memory/import", now.import_mb, before.import_mb),
+        judge_size(f"memory/training{case}", now.peak_mb, before.peak_mb),
         CheckResult(
             name=f"memory/growth{case}",
             verdict=_choose(now.growth_mb - before.growth_mb <= _GROWTH_MB),
@@ -125,9 +125,17 @@ def judge_memory(now: MemoryRecord, before: MemoryRecord) -> list[CheckResult]:
     ]
 
 
-def _judge_size(name: str, now: float, before: float) -> CheckResult:
+def judge_size(name: str, now: float, before: float, *, whose: str = "the baseline's") -> CheckResult:
+    """Return the verdict on a size.
+
+    Args:
+        name: The check's name.
+        now: The size in MB.
+        before: What it is compared with.
+        whose: Whose size that is.
+    """
     ratio = now / before
-    figure = f"{now:.0f} MB, {ratio:.2f} of the baseline's {before:.0f} MB"
+    figure = f"{now:.0f} MB, {ratio:.2f} of {whose} {before:.0f} MB"
     return CheckResult(name=name, verdict=_choose(ratio <= _LARGER), figure=figure, bound=f"≤ {_LARGER:g} times")
 
 

@@ -37,6 +37,8 @@ __all__ = [
     "format_compared",
     "format_compared_json",
     "format_compared_markdown",
+    "judge_known",
+    "make_inconclusive",
 ]
 
 _LONGER = "the time was over first: the same command with a longer --budget and the same --out goes on"
@@ -54,12 +56,14 @@ class Compared:
         notes: What gives no verdict: versions, seconds of imports, known regressions.
         moved: The cases that were measured in both records and whose bits are not the same, and where the bits part.
         decisions: The decisions on `accuracy`, `loss`, `work` and `time` of the cases that statistics have judged.
+        shares: The metrics that are shares, which are told in percentage points.
     """
 
     results: list[CheckResult]
     notes: list[str]
     moved: dict[Case, str] = field(default_factory=dict)
     decisions: dict[tuple[str, Case], Decision] = field(default_factory=dict)
+    shares: tuple[str, ...] = ("accuracy",)
 
 
 def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRecord]) -> Compared:
@@ -77,7 +81,7 @@ def compare_sides(base: Mapping[str, VersionRecord], new: Mapping[str, VersionRe
     for name in dict.fromkeys([*base, *new]):
         if name not in base or name not in new:
             side = "base" if name in base else "new"
-            results.append(_make_inconclusive(f"{name}: version", f"measured in {side} only"))
+            results.append(make_inconclusive(f"{name}: version", f"measured in {side} only"))
             continue
         compared = compare_versions(base[name], new[name])
         results += [dataclasses.replace(result, name=f"{name}: {result.name}") for result in compared.results]
@@ -139,14 +143,14 @@ def compare_versions(
             results.append(CheckResult(name=f"bits/{case}", verdict=Verdict.PASS, figure=figure, bound=bound))
         else:
             # Nobody trained it in full, so nothing says whether it is worse.
-            results.append(_make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
+            results.append(make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
     results += [result for side in new.accuracy for result in check_disaster(side)]
     figures = compare_figures(base, new, judged, rules or FigureRules(), rounds)
     results += [*figures.results, *find_doubts(base, new)]
     told = {result.name for result in results}
     results += [result for result in _report_gaps(base, new) if result.name not in told]
     if not results:
-        results = [_make_inconclusive("comparison", "the two records have nothing in common")]
+        results = [make_inconclusive("comparison", "the two records have nothing in common")]
     basis = note_basis(base.dataset or new.dataset, [base.environment, new.environment])
     notes = [*basis, *note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
     return Compared(results, notes, moved, figures.decisions)
@@ -187,7 +191,7 @@ def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
     if results.departures:
         return  # the lab's threshold says nothing of another training
     if short:
-        yield _make_inconclusive(f"accuracy/epochs[{results.case}]", short, bound="trained in full")
+        yield make_inconclusive(f"accuracy/epochs[{results.case}]", short, bound="trained in full")
         return
     worst = max((loss for loss in results.test_loss if loss is not None), default=0.0)
     if worst > _GUESSING:
@@ -212,7 +216,7 @@ def _report_failures(base: VersionRecord, new: VersionRecord) -> Iterator[CheckR
             if is_replaced(failure, record):
                 continue
             name = f"version/{failure.layer}[{failure.what} of {side}]"
-            yield _make_inconclusive(name, f"failed: {failure.reason}")
+            yield make_inconclusive(name, f"failed: {failure.reason}")
 
 
 def _report_gaps(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
@@ -225,7 +229,7 @@ def _report_gaps(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResul
         figures = [f"{gaps[name]} in {side}" for side, gaps in sides.items() if name in gaps]
         both = len(figures) > 1
         evidence = "" if not both else _AGAIN if due.whole else _LONGER
-        yield _make_inconclusive(name, "; ".join(figures), evidence=evidence)
+        yield make_inconclusive(name, "; ".join(figures), evidence=evidence)
 
 
 def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
@@ -239,7 +243,7 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         having = {side: record for side, record in (("base", base), ("new", new)) if record.checks.get(engine)}
         if len(having) == 1:
             ((side, record),) = having.items()
-            yield _make_inconclusive(f"checks/{engine}", f"checked in {side} only")
+            yield make_inconclusive(f"checks/{engine}", f"checked in {side} only")
             others = {result.name for name, checks in record.checks.items() if name != engine for result in checks}
             skipped |= {result.name for result in record.checks[engine]} - others
     too_new = find_too_new(base) | find_too_new(new)
@@ -249,19 +253,24 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
         if old and result and old.verdict in _GREEN and result.verdict in _GREEN:
             alike += 1
         elif result and result.verdict is Verdict.KNOWN:
-            yield _judge_known(result, old)
+            yield judge_known(result, old)
         elif result and (old or result.verdict is Verdict.REGRESSED):
             # A check that fails now is reported whether it held before or not.
             was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
             yield dataclasses.replace(result, bound=f"{result.bound}; {was}")
         elif name not in skipped and name.partition("[")[0] not in too_new:
-            yield _make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
+            yield make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
 
 
-def _judge_known(result: CheckResult, old: CheckResult | None) -> CheckResult:
-    """Return what a regression of the reviewed list means for a comparison: worse only if the base does not have it."""
+def judge_known(result: CheckResult, old: CheckResult | None) -> CheckResult:
+    """Return what a regression that may be old means for a comparison: worse only if the base does not have it.
+
+    Args:
+        result: A regression of the new side.
+        old: The same check of the base, if it was checked.
+    """
     if old and old.verdict in (Verdict.KNOWN, Verdict.REGRESSED):
         bound = f"no worse than base: {old.figure}"
         return dataclasses.replace(
@@ -271,5 +280,6 @@ def _judge_known(result: CheckResult, old: CheckResult | None) -> CheckResult:
     return dataclasses.replace(result, verdict=Verdict.REGRESSED, bound=f"{result.bound}; {was}")
 
 
-def _make_inconclusive(name: str, figure: str, *, bound: str = "measured in both", evidence: str = "") -> CheckResult:
+def make_inconclusive(name: str, figure: str, *, bound: str = "measured in both", evidence: str = "") -> CheckResult:
+    """Return the result of what could not be compared."""
     return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound=bound, evidence=evidence)

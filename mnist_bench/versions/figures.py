@@ -31,20 +31,36 @@ if TYPE_CHECKING:
     from mnist_bench.versions.records import SeedResults, VersionRecord
     from mnist_bench.versions.upgrade.times import RoundTimes
 
-__all__ = ["CLASS_MARGIN", "SHIPPED_BOUND", "FigureRules", "JudgedFigures", "compare_figures"]
+__all__ = [
+    "CLASS_MARGIN",
+    "CLASS_RESAMPLES",
+    "CLASS_SHARE",
+    "SHIPPED_BOUND",
+    "FigureRules",
+    "JudgedFigures",
+    "compare_figures",
+    "compare_seconds",
+    "judge_family",
+    "make_class_result",
+    "make_time_result",
+]
 
 _K = TypeVar("_K")
 
 CLASS_MARGIN = 5.0
 """The margin of one class, in margins of the accuracy: a class of ten that loses so much costs half a margin."""
 
-_CLASS_SHARE = 0.2  # of alpha: the classes are thirty tests, and a fault that hits one class alone is rare
+CLASS_SHARE = 0.2
+"""Of alpha: the classes are thirty tests, and a fault that hits one class alone is rare."""
+
 SHIPPED_BOUND = 0.25
 """The growth of a whole call of `fit`, as shipped, that is not judged: tf.data's autotuner rounds each epoch up to
 0.6 or 1.25 s, so that two calls of one environment differ by a tenth."""
 
 _CLOCKS = {"work": "an epoch's processor time is", "time": "a call of fit, as shipped, takes"}
-_RESAMPLES = 19_999  # of a class: so thirty tests take as long as the main ones, and 1 / 20,000 is small enough
+CLASS_RESAMPLES = 19_999
+"""Of a class: so thirty tests take as long as the main ones, and 1 / 20,000 is small enough."""
+
 _EVALUATION = 2e-5  # float32 sums of 10,000 losses err by less than 1e-6; Keras 3.0's evaluation by 1e-4 and more
 _CLASSES = 10
 
@@ -166,36 +182,44 @@ def _add_times(judged: JudgedFigures, rounds: Sequence[RoundTimes], rules: Figur
         ratios.setdefault(("time", each.case), []).append(log(sum(each.wall_b) / sum(each.wall_a)))
     for (clock, case), values in ratios.items():
         if len(values) >= FEWEST_PAIRS:
-            bound = rules.bound if clock == "work" else SHIPPED_BOUND
-            judged.main[clock, case] = Comparison(
-                np.zeros(len(values)),
-                values,
-                "higher",
-                log(1 + bound),
-                paired=True,
-                spread=False,
-                suspicious=False,
-            )
+            judged.main[clock, case] = compare_seconds(clock, values, rules)
+
+
+def compare_seconds(clock: str, log_ratios: Sequence[float], rules: FigureRules) -> Comparison:
+    """Return the comparison of seconds, from the logarithms of the new side's over the base's.
+
+    Args:
+        clock: `work`, the processor time of an epoch, or `time`, the wall time of a call of `fit`.
+        log_ratios: One a pair of trainings that ran at the same time.
+        rules: Their bound.
+    """
+    bound = rules.bound if clock == "work" else SHIPPED_BOUND
+    zeros = np.zeros(len(log_ratios))
+    return Comparison(zeros, log_ratios, "higher", log(1 + bound), paired=True, spread=False, suspicious=False)
 
 
 def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: FigureRules) -> None:
     if not judged.main:
         return
-    share = 1 - _CLASS_SHARE if judged.classes else 1.0
-    judged.decisions = _judge_once(judged.main, looks=rules.looks, alpha=share * ALPHA)
+    share = 1 - CLASS_SHARE if judged.classes else 1.0
+    judged.decisions = judge_family(judged.main, looks=rules.looks, alpha=share * ALPHA)
     for (metric, case), decision in judged.decisions.items():
         if metric in _CLOCKS:
-            judged.results.append(_make_time_result(metric, case, decision))
+            judged.results.append(make_time_result(metric, case, decision))
             continue
         values = np.asarray(judged.main[metric, case].sample).tolist()
         result = make_metric_result(f"accuracy/{metric}[{case}]", metric, decision, values)
         judged.results.append(dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}"))
 
 
-def _judge_once(family: Mapping[_K, Comparison], **rules: float) -> dict[_K, Decision]:
+def judge_family(family: Mapping[_K, Comparison], **rules: float) -> dict[_K, Decision]:
     """Judge a family; the same figures once, because the versions of a page have few different results.
 
     The order of the labs in a record, and the engine that trained them, have no part in the decision.
+
+    Args:
+        family: The comparisons, by any key.
+        rules: Options of `stats.sequential.judge`.
     """
     order = sorted(family, key=str)
     figures = [
@@ -216,7 +240,8 @@ def _freeze(values: npt.ArrayLike) -> tuple[float, ...]:
     return tuple(np.asarray(values, dtype=float).tolist())
 
 
-def _make_time_result(clock: str, case: Case, decision: Decision) -> CheckResult:
+def make_time_result(clock: str, case: Case, decision: Decision) -> CheckResult:
+    """Return the decision on a clock as a check's result."""
     low, middle, high = (exp(value) for value in (decision.change.low, decision.change.estimate, decision.change.high))
     finding = "faster" if decision.verdict == "PASS" and decision.change.high < 0 else decision.finding
     return CheckResult(
@@ -234,21 +259,22 @@ def _judge_classes(judged: JudgedFigures, rules: FigureRules) -> None:
     """Add one result for each case: that of the class that lost most, and the verdict of the worst."""
     if not judged.classes:
         return
-    share = _CLASS_SHARE * ALPHA
-    decisions = _judge_once(judged.classes, looks=rules.looks, alpha=share, resamples=_RESAMPLES)
+    share = CLASS_SHARE * ALPHA
+    decisions = judge_family(judged.classes, looks=rules.looks, alpha=share, resamples=CLASS_RESAMPLES)
     for case in dict.fromkeys(case for _, case in decisions):
         own = {place: decision for (place, other), decision in decisions.items() if other == case}
-        judged.results.append(_make_class_result(case, own))
+        judged.results.append(make_class_result(f"accuracy/classes[{case}]", own))
 
 
-def _make_class_result(case: Case, decisions: Mapping[int, Decision]) -> CheckResult:
+def make_class_result(name: str, decisions: Mapping[int, Decision]) -> CheckResult:
+    """Return the decisions on the classes of a model as one check's result: that of the class that lost most."""
     verdict = conclude(Verdict(decision.verdict) for decision in decisions.values())
     worst = {place: decision for place, decision in decisions.items() if decision.verdict == verdict.value}
     sign = -1 if verdict is Verdict.BETTER else 1
     place, decision = max(worst.items(), key=lambda item: sign * item[1].change.estimate)
     low, middle, high = (100 * value for value in (decision.change.low, decision.change.estimate, decision.change.high))
     return CheckResult(
-        name=f"accuracy/classes[{case}]",
+        name=name,
         verdict=verdict,
         figure=f"errors of class {place} changed by {middle:+.2f} points ({low:+.2f} to {high:+.2f}), the most of all",
         bound=f"no class worse by more than {100 * decision.margin:.2f} points",

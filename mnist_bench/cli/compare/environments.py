@@ -48,7 +48,8 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
-    from mnist_bench.versions.upgrade.decide import BUDGET_SECONDS, UpgradePlan, decide
+    from mnist_bench.versions.upgrade.decide import UpgradePlan, decide
+    from mnist_bench.versions.upgrade.looks import BUDGET_SECONDS
     from mnist_bench.versions.upgrade.sides import check_different, enter_sides, list_packages
 
     labs = [check_lab(lab).name for lab in dict.fromkeys(request.labs or LABS)]

@@ -10,6 +10,7 @@ from mnist_bench.checks.known import find_known, load_known
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.planning import find_needed_seeds
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import align_engines, count_same_ends
 from mnist_bench.versions.records import probes_by_case, seeds_by_case
 
@@ -22,10 +23,21 @@ if TYPE_CHECKING:
     from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["estimate_minutes", "name_lab", "name_products", "write_answer"]
+__all__ = [
+    "MOVED",
+    "begin_answer",
+    "describe_change",
+    "estimate_minutes",
+    "excludes_zero",
+    "name_environment",
+    "name_lab",
+    "name_products",
+    "tell_clocks",
+    "write_answer",
+]
 
 _OPEN = (Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.NO_BASELINE)
-_MOVED = {
+MOVED = {
     "initial weights": "draws other initial weights",
     "data order": "visits the samples in another order",
     "dropout mask": "draws other dropout masks",
@@ -35,6 +47,8 @@ _MOVED = {
     "update": "rounds updates differently",
     "evaluation": "evaluates differently",
 }
+"""What a version does where a stage is the first that moved."""
+
 _LAB_NAMES = {"mlp": "MLP", "dropout": "MLP with dropout"}
 _CLOCKS = {
     "time": ("A call of fit, as shipped,", "longer", "shorter"),
@@ -55,7 +69,7 @@ def write_answer(
         round_seconds: How long one more seed of each lab takes, to say how long a decision would take.
     """
     verdict = conclude(result.verdict for result in compared.results)
-    parts = [_begin(verdict, compared, new, round_seconds or {})]
+    parts = [begin_answer(verdict, compared, name_products(new), round_seconds or {})]
     parts += [*_tell_cause(compared, new), *_tell_bits(compared, base, new), *_tell_figures(compared)]
     parts += _tell_old_defects(base, new)
     return " ".join(parts)
@@ -64,8 +78,11 @@ def write_answer(
 def name_products(record: VersionRecord) -> str:
     """Return the products of a version in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
     spec, environment = record.version, record.environment
-    tensorflow = environment.tensorflow if environment else spec.tensorflow
-    keras = record.keras
+    return name_environment(environment.tensorflow if environment else spec.tensorflow, record.keras)
+
+
+def name_environment(tensorflow: str, keras: str) -> str:
+    """Return the products of an environment in the reader's words; of a nightly version in full."""
     if "dev" in tensorflow:
         return f"TensorFlow {tensorflow} with Keras {keras}"
     return f"TensorFlow {_shorten(tensorflow)} with Keras {_shorten(keras)}"
@@ -85,12 +102,20 @@ def estimate_minutes(compared: Compared, round_seconds: Mapping[str, float]) -> 
     return sum(seconds.values()) / 60 if seconds else None
 
 
-def _begin(verdict: Verdict, compared: Compared, new: VersionRecord, round_seconds: Mapping[str, float]) -> str:
+def begin_answer(verdict: Verdict, compared: Compared, new: str, round_seconds: Mapping[str, float]) -> str:
+    """Return the first sentence: whether to upgrade, and what is worse or open.
+
+    Args:
+        verdict: What all results come to.
+        compared: The verdicts.
+        new: The products of the new side, in the reader's words.
+        round_seconds: As for `write_answer`.
+    """
     if verdict is Verdict.REGRESSED:
         worse = [result for result in compared.results if result.verdict is Verdict.REGRESSED]
-        told = [_tell_worse(result, compared.decisions) for result in worse[:_LISTED]]
+        told = [_tell_worse(result, compared) for result in worse[:_LISTED]]
         more = f"; {len(worse) - _LISTED} more below" if len(worse) > _LISTED else ""
-        return f"Do not upgrade unseen to {name_products(new)}: {'; '.join(told)}{more}."
+        return f"Do not upgrade unseen to {new}: {'; '.join(told)}{more}."
     if verdict in _OPEN:
         return _tell_open(compared, round_seconds)
     return "Upgrade: nothing is worse."
@@ -107,32 +132,37 @@ def _tell_open(compared: Compared, round_seconds: Mapping[str, float]) -> str:
     return f"Not decided: no answer on {listed}; nothing else is worse.{more}"
 
 
-def _tell_worse(result: CheckResult, decisions: Mapping[tuple[str, Case], Decision]) -> str:
+def _tell_worse(result: CheckResult, compared: Compared) -> str:
     metric = result.check.partition("/")[2]
-    for (name, case), decision in decisions.items():
+    for (name, case), decision in compared.decisions.items():
         if str(case) != result.case or name != ("time" if metric == "fit" else metric):
             continue
-        return f"{name_lab(case)} {_describe_change(name, decision)}"
+        return f"{name_lab(case)} {describe_change(name, decision, share=name in compared.shares)}"
     if result.layer == "time":
         return result.figure
     return f"{result.check} fails ({result.figure})"
 
 
-def _describe_change(metric: str, decision: Decision) -> str:
-    """Return what a metric has done, such as `loses 0.21 points of accuracy (0.17 to 0.25, margin 0.15)`."""
+def describe_change(metric: str, decision: Decision, *, share: bool) -> str:
+    """Return what a metric has done, such as `loses 0.21 points of accuracy (0.17 to 0.25, margin 0.15)`.
+
+    Args:
+        metric: The metric, `work` or `time`.
+        decision: The decision on that.
+        share: Whether the metric is a share, which is told in percentage points.
+    """
     ends = sorted((abs(decision.change.low), abs(decision.change.high)))
-    middle = abs(decision.change.estimate)
+    middle, rises = abs(decision.change.estimate), decision.change.estimate > 0
     if metric == "work":
         return f"needs {_percent(decision, 'more', 'less')} processor time an epoch"
     if metric == "time":
         return f"takes {_percent(decision, 'longer', 'less time')} to fit"
-    if metric == "accuracy":
-        word = "loses" if decision.worsened else "gains"
+    if share:
         low, high = (100 * end for end in ends)
-        margin = 100 * decision.margin
-        return f"{word} {100 * middle:.2f} points of accuracy ({low:.2f} to {high:.2f}, margin {margin:.2f})"
-    word = "grows" if decision.worsened else "falls"
-    return f"has a loss that {word} by {middle:.4f} ({ends[0]:.4f} to {ends[1]:.4f}, margin {decision.margin:.4f})"
+        word, margin = "gains" if rises else "loses", 100 * decision.margin
+        return f"{word} {100 * middle:.2f} points of {metric} ({low:.2f} to {high:.2f}, margin {margin:.2f})"
+    word = "grows" if rises else "falls"
+    return f"has a {metric} that {word} by {middle:.4f} ({ends[0]:.4f} to {ends[1]:.4f}, margin {decision.margin:.4f})"
 
 
 def _tell_cause(compared: Compared, new: VersionRecord) -> Iterator[str]:
@@ -153,7 +183,7 @@ def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> I
     if not compared.moved:
         return
     stage = _find_first_stage(base, new)
-    yield f"{name_products(new)} {_MOVED.get(stage, 'ends trainings in other bits')}."
+    yield f"{name_products(new)} {MOVED.get(stage, 'ends trainings in other bits')}."
 
 
 def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
@@ -164,7 +194,7 @@ def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
     cases = trained or [case for case in old if case in now]
     stages = [compare_probes(old[case], now[case])[:1] for case in cases]
     found = [difference.stage for differences in stages for difference in differences]
-    return min(found, key=lambda stage: list(_MOVED).index(stage) if stage in _MOVED else len(_MOVED), default="")
+    return min(found, key=lambda stage: list(MOVED).index(stage) if stage in MOVED else len(MOVED), default="")
 
 
 def _tell_figures(compared: Compared) -> Iterator[str]:
@@ -173,8 +203,9 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
     within = [decision for (name, _), decision in told.items() if name == "accuracy" and decision.verdict == "PASS"]
     for (name, case), decision in told.items():
         if name not in _CLOCKS and decision.verdict == "BETTER":
-            yield f"Look why {name_lab(case)} {_describe_change(name, decision)}: that is better than chance allows."
-        elif name == "accuracy" and decision.verdict == "PASS" and decision.worsened and _excludes_zero(decision):
+            what = describe_change(name, decision, share=name in compared.shares)
+            yield f"Look why {name_lab(case)} {what}: that is better than chance allows."
+        elif name == "accuracy" and decision.verdict == "PASS" and decision.worsened and excludes_zero(decision):
             low, high = sorted((abs(100 * decision.change.low), abs(100 * decision.change.high)))
             yield (
                 f"The accuracy of {name_lab(case)} is worse by {abs(100 * decision.change.estimate):.2f} points "
@@ -186,17 +217,20 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
         pairs = "pairs" if all(decision.paired for decision in within) else "seeds"
         count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield f"Accuracy is the same within {100 * most:.2f} points ({count} {pairs} a lab)."
+    yield from tell_clocks(told)
+
+
+def tell_clocks(decisions: Mapping[tuple[str, Case], Decision]) -> Iterator[str]:
+    """Yield how much the seconds have changed that are not worse."""
     for clock, text in _CLOCKS.items():
-        times = {
-            case: decision for (name, case), decision in told.items() if name == clock and decision.verdict == "PASS"
-        }
+        times = {case: each for (name, case), each in decisions.items() if name == clock and each.verdict == "PASS"}
         if times:
             yield _tell_times(times, *text)
 
 
 def _tell_times(times: Mapping[Case, Decision], what: str, more: str, less: str) -> str:
     case, decision = max(times.items(), key=lambda item: abs(item[1].change.estimate))
-    if not _excludes_zero(decision):
+    if not excludes_zero(decision):
         most = max(max(-each.change.low, each.change.high) for each in times.values())
         return f"{what} is the same within {100 * (exp(most) - 1):.0f}%."
     return f"{what} of {name_lab(case)} is {_percent(decision, more, less)}."
@@ -223,7 +257,8 @@ def _list_defects(record: VersionRecord) -> list[str]:
     return list(dict.fromkeys(entry.name for entry in found if entry))
 
 
-def _excludes_zero(decision: Decision) -> bool:
+def excludes_zero(decision: Decision) -> bool:
+    """Return whether a change is beyond chance, in either direction."""
     return not decision.change.low <= 0 <= decision.change.high
 
 
@@ -237,8 +272,8 @@ def _percent(decision: Decision, more: str, less: str) -> str:
 
 
 def name_lab(case: Case) -> str:
-    """Return a lab in the reader's words, such as `the MLP with dropout`."""
-    return f"the {_LAB_NAMES.get(case.lab, case.lab)}"
+    """Return a lab in the reader's words, such as `the MLP with dropout`; of a user's own model its name."""
+    return f"the {_LAB_NAMES.get(case.lab, case.lab)}" if case.lab in LABS else case.lab
 
 
 def _shorten(version: str) -> str:

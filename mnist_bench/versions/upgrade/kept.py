@@ -27,6 +27,7 @@ from mnist_bench.versions.upgrade.times import TimesRecord
 
 if TYPE_CHECKING:
     from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.versions.upgrade.rounds import LostSideError, Round
 
 __all__ = ["NAMES", "Kept"]
@@ -103,7 +104,7 @@ class Kept:
         for place, record in enumerate(self.records):
             self.keep(place, dataclasses.replace(record, planned=planned))
 
-    def add_round(self, done: Round) -> None:
+    def add_round(self, done: Round[TrainingRecord]) -> None:
         """Keep one more seed of both sides, and its seconds."""
         for place, training in enumerate(done.trainings):
             self.records[place] = add_training(self.records[place], training)

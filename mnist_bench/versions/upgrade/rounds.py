@@ -1,4 +1,4 @@
-"""One seed of one lab, trained in two environments at the same time: fresh processes, in step, cores exchanged.
+"""One seed of one model, trained in two environments at the same time: fresh processes, in step, cores exchanged.
 
 What slows one side slows the other, so that the seconds can be compared; and the two trainings are the pair of which
 accuracy and loss are judged.
@@ -7,11 +7,12 @@ accuracy and loss are judged.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from mnist_bench.records.config import TrainingConfig, check_answer
+from mnist_bench.records.config import Case, TrainingConfig, check_answer
 from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers import serve
@@ -19,7 +20,9 @@ from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import shorten_lines
 from mnist_bench.versions.upgrade.times import RoundTimes
 
-__all__ = ["LostSideError", "OverdueError", "Round", "train_round"]
+__all__ = ["LostSideError", "OverdueError", "Round", "Task", "make_lab_task", "train_round"]
+
+R = TypeVar("R")
 
 
 class LostSideError(Exception):
@@ -42,33 +45,69 @@ class OverdueError(Exception):
 
 
 @dataclass(frozen=True)
-class Round:
+class Task(Generic[R]):
+    """What both sides train.
+
+    Attributes:
+        module: The module of this package that trains.
+        request: What it is asked for.
+        case: The model and the engine.
+        seed: The seed.
+        read: Makes the record of an event that has one, and returns None of every other; ValueError of a wrong record.
+        epochs: How many epochs are trained, if that is fixed: then each epoch begins on both sides at once, and the
+            cores are exchanged. None: each side goes on by itself.
+    """
+
+    module: str
+    request: Mapping[str, object]
+    case: Case
+    seed: int
+    read: Callable[[dict[str, Any]], R | None]
+    epochs: int | None = None
+
+
+def make_lab_task(config: TrainingConfig) -> Task[TrainingRecord]:
+    """Return the task of training a lab."""
+
+    def read(event: dict[str, Any]) -> TrainingRecord | None:
+        if event["event"] != "finished":
+            return None
+        record: TrainingRecord = convert(event["record"], TrainingRecord, origin="the answer")
+        check_answer(config, record.config)
+        return record
+
+    request = {**vars(config), "gated": True}
+    return Task(serve.MODULE, request, config.case, config.seed, read, config.epochs)
+
+
+@dataclass(frozen=True)
+class Round(Generic[R]):
     """One seed, trained on both sides.
 
     Attributes:
         trainings: The records of the base and of the new environment.
-        times: The seconds of their epochs; None if they did not run at the same time, or for one epoch only.
+        times: The seconds of their epochs; None if they were not in step, each on a core, or for one epoch only.
     """
 
-    trainings: tuple[TrainingRecord, TrainingRecord]
+    trainings: tuple[R, R]
     times: RoundTimes | None
 
 
 def train_round(
     pythons: tuple[Path, Path],
-    config: TrainingConfig,
+    task: Task[R],
     cores: tuple[int, int] | None,
     *,
     limit: float,
     swap: bool = False,
-) -> Round:
-    """Train one configuration in both environments.
+) -> Round[R]:
+    """Train the same in both environments.
 
     Args:
         pythons: The interpreters of the base and of the new environment.
-        config: What to train.
-        cores: A core for each side, exchanged after every epoch; None where processes cannot be pinned, or there is
-            one core only: then no time is judged.
+        task: What to train.
+        cores: A core for each side, exchanged after every epoch of sides in step; None where processes cannot be
+            pinned, or there is one core only: then no time is judged.
         limit: Seconds after which both are ended.
         swap: Whether the base begins on the second core.
 
@@ -78,7 +117,7 @@ def train_round(
     """
     barrier = threading.Barrier(2)
     order = (cores[::-1] if swap else cores) if cores else None
-    sides = [_Side(number, python, config, barrier, order) for number, python in enumerate(pythons)]
+    sides = [_Side(number, python, task, barrier, order) for number, python in enumerate(pythons)]
     timer = threading.Timer(limit, _give_up, [sides])
     threads = [threading.Thread(target=side.train, daemon=True) for side in sides]
     timer.start()
@@ -92,7 +131,7 @@ def train_round(
         for side in sides:
             side.close()
     if any(side.overdue for side in sides):
-        raise OverdueError(f"{config.case}, seed {config.seed}: the time was over after {limit:.0f} s")
+        raise OverdueError(f"{task.case}, seed {task.seed}: the time was over after {limit:.0f} s")
     lost = next((side.error for side in sides if isinstance(side.error, LostSideError)), None)
     error = lost or next((side.error for side in sides if side.error), None)
     if error:
@@ -100,22 +139,22 @@ def train_round(
     first, second = (side.record for side in sides)
     assert first is not None  # noqa: S101 - there was no error
     assert second is not None  # noqa: S101 - likewise
-    return Round((first, second), _collect_times(config, sides) if cores else None)
+    return Round((first, second), _collect_times(task, sides) if cores else None)
 
 
-def _give_up(sides: list[_Side]) -> None:
+def _give_up(sides: list[_Side[R]]) -> None:
     for side in sides:
         side.give_up()
 
 
-def _collect_times(config: TrainingConfig, sides: list[_Side]) -> RoundTimes | None:
+def _collect_times(task: Task[R], sides: list[_Side[R]]) -> RoundTimes | None:
     a, b = (side.seconds[1:] for side in sides)
-    if len(a) < 2:  # noqa: PLR2004 - the cores are exchanged after each epoch
+    if task.epochs is None or len(a) < 2:  # noqa: PLR2004 - the cores are exchanged after each epoch
         return None
     return RoundTimes(
-        lab=config.lab,
-        engine=config.engine,
-        seed=config.seed,
+        lab=task.case.lab,
+        engine=task.case.engine,
+        seed=task.seed,
         wall_a=[round(wall, 5) for wall, _ in a],
         wall_b=[round(wall, 5) for wall, _ in b],
         cpu_a=[round(cpu, 5) for _, cpu in a],
@@ -124,16 +163,16 @@ def _collect_times(config: TrainingConfig, sides: list[_Side]) -> RoundTimes | N
 
 
 @dataclass
-class _Side:
+class _Side(Generic[R]):
     """One side of a round, which a thread of its own serves."""
 
     number: int
     python: Path
-    config: TrainingConfig
+    task: Task[R]
     barrier: threading.Barrier
     cores: tuple[int, ...] | None
     child: Child | None = None
-    record: TrainingRecord | None = None
+    record: R | None = None
     error: Exception | None = None
     overdue: bool = False
     seconds: list[tuple[float, float]] = field(default_factory=list)
@@ -141,8 +180,8 @@ class _Side:
     def train(self) -> None:
         """Train in a fresh process; keep the record, or the error."""
         try:
-            self.child = child = Child(serve.MODULE, python=self.python, cores=self._choose_core(0))
-            child.send({**vars(self.config), "gated": True})
+            self.child = child = Child(self.task.module, python=self.python, cores=self._choose_core(0))
+            child.send(self.task.request)
             while self.record is None and (event := child.read()):
                 self._take(child, event)
             if self.record is None:
@@ -156,18 +195,16 @@ class _Side:
             self.barrier.abort()
 
     def _take(self, child: Child, event: dict[str, Any]) -> None:
-        if event["event"] == "epoch":
+        if event["event"] == "failed":
+            raise LostSideError(self.number, " ".join(event["reason"].split()), shorten_lines(event["details"]))
+        if event["event"] == "epoch" and self.task.epochs is not None:
             self.seconds.append((event["wall"], event["cpu"]))
-            if len(self.seconds) < (self.config.epochs or 0):
+            if len(self.seconds) < self.task.epochs:
                 self.barrier.wait()
                 child.send({"cores": self._choose_core(len(self.seconds)) or []})
-        elif event["event"] == "finished":
-            record: TrainingRecord = convert(event["record"], TrainingRecord, origin=str(self.python))
-            check_answer(self.config, record.config)
+        elif (record := self.task.read(event)) is not None:
             self.record = record
             self._wait_for_other()
-        elif event["event"] == "failed":
-            raise LostSideError(self.number, " ".join(event["reason"].split()), shorten_lines(event["details"]))
 
     def _wait_for_other(self) -> None:
         # Without this, ending first would break the barrier that the other side may still need.

@@ -15,19 +15,20 @@ from fixtures.upgrade import draw_errors, make_mlp_probe, make_mlp_training, mov
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
+from mnist_bench.stats.sequential import PAIR_LOOKS
 from mnist_bench.versions.records import Install, VersionRecord, update_record
 from mnist_bench.versions.upgrade import decide as module
+from mnist_bench.versions.upgrade import looks
 from mnist_bench.versions.upgrade.answer import estimate_minutes, write_answer
 from mnist_bench.versions.upgrade.decide import UpgradePlan, choose_engine, decide
 from mnist_bench.versions.upgrade.page import UPGRADE_MARK, write_page
-from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, Round
+from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, Round, Task
 from mnist_bench.versions.upgrade.sides import Side
 from mnist_bench.versions.upgrade.times import RoundTimes, TimesRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.measurement import MeasurementSetup
@@ -83,23 +84,23 @@ def lab(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> Lab:
             checks={"epoch": checks},
         )
 
-    def train(_pythons: Any, config: TrainingConfig, _cores: Any, **_: Any) -> Round:
+    def train(_pythons: Any, task: Task[TrainingRecord], _cores: Any, **_: Any) -> Round[TrainingRecord]:
         if lab.fail:
             raise lab.fail
-        place = config.seed - 1671
-        lab.trained.append(config.seed)
+        place = task.seed - 1671
+        lab.trained.append(task.seed)
         new = errors if lab.bits[0] == lab.bits[1] else move_errors(errors, lab.worse)
         first, second = (
-            make_mlp_training(record, config.seed, bits, own[place])
+            make_mlp_training(record, task.seed, bits, own[place])
             for bits, own in zip(lab.bits, (errors, new), strict=True)
         )
-        rng = np.random.default_rng(config.seed)
+        rng = np.random.default_rng(task.seed)
         walls = [scale * (0.5 + 0.004 * rng.normal(size=6)) for scale in (1, lab.ratio)]
         a, b = (wall.tolist() for wall in walls)
-        times = RoundTimes(lab="mlp", engine="epoch", seed=config.seed, wall_a=a, wall_b=b, cpu_a=a, cpu_b=b)
+        times = RoundTimes(lab="mlp", engine="epoch", seed=task.seed, wall_a=a, wall_b=b, cpu_a=a, cpu_b=b)
         return Round((first, second), times)
 
-    monkeypatch.setattr(module, "ask_environment", lambda *_, **__: record.environment)
+    monkeypatch.setattr(looks, "ask_environment", lambda *_, **__: record.environment)
     monkeypatch.setattr(module, "measure", measure)
     monkeypatch.setattr(module, "train_round", train)
     return lab
@@ -145,7 +146,7 @@ def test_nothing_is_worse(lab: Lab, run: Callable[..., Decided]) -> None:
     """Rounding alone: pairs are trained up to the look that decides, and everything is PASS."""
     decided = run()
     assert set(find_verdicts(decided).values()) == {"PASS"}
-    assert len(lab.trained) in module.PAIR_LOOKS
+    assert len(lab.trained) in PAIR_LOOKS
     told = answer(decided)
     assert told.startswith("Upgrade: nothing is worse. ")
     assert f"({len(lab.trained)} pairs a lab)" in told
@@ -199,14 +200,14 @@ def test_other_streams_are_judged_as_groups(lab: Lab, run: Callable[..., Decided
     """Where the random numbers are others, the seeds of both sides are two groups, and more of them are needed."""
     lab.streams = ("one", "two")
     run()
-    assert len(lab.trained) in module.GROUP_LOOKS
+    assert len(lab.trained) in looks.GROUP_LOOKS
 
 
 def test_a_spent_budget_is_not_decided(lab: Lab, run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch) -> None:
     """When the time is over, what is open is INCONCLUSIVE, and the first line says about how long it would take."""
     lab.streams, lab.worse = ("one", "two"), dict.fromkeys(range(10), 2)
     clock = iter(range(0, 100_000, 20))
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(looks, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     decided = run(budget_seconds=600)
     assert exit_status(decided.compared.results) == 3
     minutes = estimate_minutes(decided.compared, decided.round_seconds)

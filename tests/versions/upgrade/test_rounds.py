@@ -11,18 +11,19 @@ import pytest
 from fixtures.interpreters import make_interpreter
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.timing.ab.process import find_cores
-from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, train_round
+from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, make_lab_task, train_round
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
 
 PYTHON = Path(sys.executable)
 CONFIG = TrainingConfig(lab="perceptron", epochs=4, data="digits", device="cpu")
+TASK = make_lab_task(CONFIG)
 
 
 def test_both_sides_train_the_same_seed_in_step(digits: Dataset) -> None:
     """One interpreter against itself ends in the same bits, and every epoch but the first has its seconds."""
-    done = train_round((PYTHON, PYTHON), CONFIG, find_cores(), limit=300)
+    done = train_round((PYTHON, PYTHON), TASK, find_cores(), limit=300)
     first, second = done.trainings
     assert first.final_digest == second.final_digest
     assert first.dataset.digest == digits.digest
@@ -40,11 +41,11 @@ def test_a_side_that_fails_is_named(tmp_path: Path) -> None:
     """The side, its reason and its last lines are kept; the other side is ended."""
     broken = make_interpreter(tmp_path / "python", "ab_dies.py")
     with pytest.raises(LostSideError) as error:
-        train_round((PYTHON, broken), CONFIG, find_cores(), limit=300)
+        train_round((PYTHON, broken), TASK, find_cores(), limit=300)
     assert error.value.side == 1
 
 
 def test_the_time_can_be_over() -> None:
     """A round that does not end in time is given up."""
     with pytest.raises(OverdueError, match="the time was over"):
-        train_round((PYTHON, PYTHON), CONFIG, find_cores(), limit=0.1)
+        train_round((PYTHON, PYTHON), TASK, find_cores(), limit=0.1)
