@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "COMPANY_FLAG",
     "HARDWARE_FIELDS",
     "NUMERICS_FIELDS",
     "VERSION_FIELDS",
@@ -36,6 +37,9 @@ __all__ = [
 # the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
 FAULT_VARIABLE = "MNIST_BENCH_FAULT"
 """Names the fault that is planted in a child process of the self-test; nothing else sets it."""
+
+COMPANY_FLAG = "company"
+"""The flag of a record whose seed was trained with others in one program: how many seeds the program had."""
 
 NUMERICS_FIELDS = (
     "keras",

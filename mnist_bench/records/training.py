@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import (
+    COMPANY_FLAG,
     DatasetRecord,
     EnvironmentRecord,
     check_digests,
@@ -134,7 +135,11 @@ class Predictions:
 class TrainingRecord:
     """What one training was, where it ran, and everything it did that could have regressed.
 
-    `predictions` is None in the records of earlier versions of this package.
+    Attributes:
+        predictions: None in the records of earlier versions of this package.
+        company: Seeds that were trained in one program, this one included. With more than one, the seconds of an epoch
+            are the seed's share of the company's, and the flag `company` of the environment keeps the bits from being
+            compared with those of another number.
     """
 
     config: TrainingConfig
@@ -149,12 +154,16 @@ class TrainingRecord:
     seconds: Seconds
     created: str
     predictions: Predictions | None = None
+    company: int = 1
     kind: str = "training"
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
         """Refuse names and digests that are none, and figures outside their range."""
         check_names(lab=self.config.lab, engine=self.config.engine)
+        flag = self.environment.flags.get(COMPANY_FLAG, "1")
+        if flag != str(self.company):
+            raise ValueError(f"company {self.company!r} does not agree with that of the environment's flags, {flag!r}")
         check_range("test_accuracy", self.test_accuracy, high=1)
         check_range("test_loss", self.test_loss, high=MOST_LOSS)
         check_digests("initial_digest", self.initial_digest)

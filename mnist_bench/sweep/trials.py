@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mnist_bench.sweep.space import Point
     from mnist_bench.sweep.study import Slot
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.training.engines import EpochFigures
+    from mnist_bench.training.fusion import EpochFigures
 
 __all__ = ["check_points", "make_record", "open_sweep", "open_tests", "run_trials"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import time
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from mnist_bench.training.backend import blame_keras, load_keras, read_keras_version, synchronise
-from mnist_bench.training.fused import Evaluator, FusedTrainer, epoch_orders, predict_fused
+from mnist_bench.training.fused import predict_fused
+from mnist_bench.training.fusion import Company, EpochFigures
 from mnist_bench.training.optimizers import OPTIMIZERS, UPDATES
 
 if TYPE_CHECKING:
@@ -26,12 +28,12 @@ __all__ = [
     "ENGINES",
     "Engine",
     "EngineError",
-    "EpochFigures",
     "OnEpoch",
     "check_engine",
     "check_optimizer",
     "check_steps",
     "compile_model",
+    "dropout_of",
     "loses_losses",
     "predict",
     "train_epochs",
@@ -41,23 +43,6 @@ __all__ = [
 
 class EngineError(ValueError):
     """An engine does not work with this version of Keras."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochFigures:
-    """The results of one epoch: one figure for each field of `History`, and the seconds of processor time.
-
-    `seconds` and `cpu_seconds` measure the training part: wall time, and the processor time of all threads together.
-    `val_loss` and `val_accuracy` are NaN if there are no validation samples.
-    """
-
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
-    val_seconds: float
-    cpu_seconds: float
 
 
 _SPELLS_OUT = ((3, 0), (3, 7))  # releases of Keras: from, to
@@ -77,6 +62,8 @@ class Engine:
         whole_epoch: Whether one call into TensorFlow runs all steps of an epoch.
         fit: Whether Keras's own `fit` trains.
         deterministic: Whether op determinism may be on; Keras 3 does not train with XLA while it is.
+        lanes: Seeds in one program; the last is the one that is asked for. Only checks that are to judge a company ask
+            for more than one: `train_company` trains all of a company's seeds.
     """
 
     name: str
@@ -86,6 +73,7 @@ class Engine:
     whole_epoch: bool = False
     fit: bool = True
     deterministic: bool = True
+    lanes: int = 1
 
 
 ENGINES = {
@@ -314,50 +302,20 @@ def _fuse(
     model: Any, prepared: Prepared, config: TrainingConfig, *, shuffle: bool, validate: bool
 ) -> Iterator[EpochFigures]:
     """Move the data to the device, and return an iterator that trains an epoch each time it is advanced."""
-    split = len(prepared.x_train)
-    trainer = FusedTrainer(
-        prepared.pixels[:split],
-        prepared.y_train,
-        dropout=_dropout_of(model),
-        batch_size=config.batch_size,
-        optimizer=config.optimizer,
-    )
-    validate = validate and len(prepared.x_validation) > 0
-    evaluator = Evaluator(prepared.pixels[split:], prepared.y_validation) if validate else None
-    orders = epoch_orders(split, config.seed) if shuffle else itertools.repeat(np.arange(split, dtype=np.int32))
-    return (_fuse_epoch(model, trainer, evaluator, orders, config, epoch) for epoch in itertools.count())
+    others = range(config.seed + 1, config.seed + check_engine(config.engine).lanes)
+    configs = [*(dataclasses.replace(config, seed=seed) for seed in others), config]
+    company = Company(prepared, configs, dropout=dropout_of(model), shuffle=shuffle, validate=validate)
+    return (_fuse_epoch(model, company) for _ in itertools.count())
 
 
-def _fuse_epoch(
-    model: Any,
-    trainer: FusedTrainer,
-    evaluator: Evaluator | None,
-    orders: Iterator[npt.NDArray[np.int32]],
-    config: TrainingConfig,
-    epoch: int,
-) -> EpochFigures:
-    # The shuffle is timed, as the one of `fit` is.
-    cpu_begin, begin = time.process_time(), time.perf_counter()
+def _fuse_epoch(model: Any, company: Company) -> EpochFigures:
     # The weights come from the model, as for `fit`: a callback may have changed them.
-    weights, loss, accuracy = trainer.train_epoch(
-        model.get_weights(), next(orders), learning_rate=config.learning_rate, seed=(config.seed, epoch)
-    )
-    trained, cpu_trained = time.perf_counter(), time.process_time()
-    val_loss, val_accuracy = evaluator.evaluate(weights) if evaluator else (math.nan, math.nan)
-    end = time.perf_counter()
-    model.set_weights([weight.numpy() for weight in weights])
-    return EpochFigures(
-        loss=loss,
-        accuracy=accuracy,
-        val_loss=val_loss,
-        val_accuracy=val_accuracy,
-        seconds=trained - begin,
-        val_seconds=end - trained,
-        cpu_seconds=cpu_trained - cpu_begin,
-    )
+    weights, figures = company.train_epoch(company.spread(model.get_weights()))
+    model.set_weights(company.split(weights)[-1])
+    return figures[-1]
 
 
-def _dropout_of(model: Any) -> float:
+def dropout_of(model: Any) -> float:
     """Return the dropout rate of the model's hidden layers, 0 without dropout."""
     rates = {float(layer.rate) for layer in model.layers if type(layer).__name__ == "Dropout"}
     if len(rates) > 1:

@@ -16,6 +16,7 @@ from typing import Any
 
 from mnist_bench import __version__
 from mnist_bench.records.environment import (
+    COMPANY_FLAG,
     FAULT_VARIABLE,
     HARDWARE_FIELDS,
     NUMERICS_FIELDS,
@@ -46,6 +47,7 @@ _FLAGS = (
     *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_DISABLE_MKL"),
     *("XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_CUBLAS_TENSOR_OP_MATH_FP32"),
     *("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "TF_ENABLE_AUTO_MIXED_PRECISION"),
+    COMPANY_FLAG,
     FAULT_VARIABLE,
 )
 
@@ -79,12 +81,13 @@ _INSTRUCTION_SETS = {
 }
 
 
-def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
+def collect_environment(*, device: str, xla: bool, company: int = 1) -> EnvironmentRecord:
     """Collect the fingerprint of this process.
 
     Args:
         device: `cpu` or `gpu`, as `backend.choose_device` returned.
         xla: Whether XLA compiles the training step, which the engine determines.
+        company: Seeds in one program; more than one is a flag, as their products may be summed in another order.
     """
     tf, keras = load_tensorflow(), load_keras()
     fields: dict[str, Any] = {
@@ -98,7 +101,9 @@ def collect_environment(*, device: str, xla: bool) -> EnvironmentRecord:
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or _read_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "onednn": read_onednn(tf.__version__, _read_cpu()[1]),
-        "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ} | _read_settings(tf, device),
+        "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ}
+        | _read_settings(tf, device)
+        | ({COMPANY_FLAG: str(company)} if company > 1 else {}),
         "xla": xla,
         "op_determinism": is_deterministic(),
         "device": device,

@@ -7,6 +7,9 @@ inputs): the products then read their operands along the rows, which saves a thi
 of the samples is a new permutation every epoch, drawn by NumPy, and so independent of TensorFlow's random numbers.
 Learning rate and dropout rate are arguments of the program, and programs are kept: trainings that differ in nothing
 else are compiled once in a process.
+
+Everything is written for the last axes of its arrays, so that an axis of seeds may come before them: then one program
+trains as many seeds, each with its own weights, order and masks (`company.py`).
 """
 
 from __future__ import annotations
@@ -78,9 +81,9 @@ class FusedTrainer:
         order: npt.NDArray[np.int32],
         *,
         learning_rate: float,
-        seed: tuple[int, int],
-    ) -> tuple[list[Any], float, float]:
-        """Train one epoch.
+        seed: tuple[int, int] | npt.NDArray[np.int64],
+    ) -> tuple[list[Any], Any, Any]:
+        """Train one epoch, of one seed, or of several at once: all arrays then have the axis of seeds first.
 
         Args:
             weights: Kernel and bias of each Dense layer in turn, float32.
@@ -89,17 +92,19 @@ class FusedTrainer:
             seed: Two integers that determine the dropout masks of this epoch.
 
         Returns:
-            The new weights (on the device), and the means of loss and accuracy over the epoch's samples.
+            The new weights (on the device), and the means of loss and accuracy over the epoch's samples: floats, or
+            lists of floats.
         """
         tf = load_tensorflow()
         if self._state is None:
-            self._state = UPDATES[self._optimizer].start([_transposed_shape(weight) for weight in weights])
+            self._state = UPDATES[self._optimizer].start([weight.shape for weight in _transpose_kernels(weights)])
         rates = tf.constant(learning_rate, tf.float32), *dropout_constants(self._dropout)
         key = tf.constant(seed, tf.int32)
         data = self._images, self._labels, tf.constant(order)
         trained, self._state, totals = self._epoch(*data, list(weights), self._state, rates, key)
-        loss, hits = totals.numpy() / len(order)
-        return trained, float(loss), float(hits)
+        # Not an array but a float, or a list of floats.
+        loss, hits = np.moveaxis(totals.numpy() / order.shape[-1], -1, 0).tolist()
+        return trained, loss, hits
 
 
 class Evaluator:
@@ -111,20 +116,20 @@ class Evaluator:
     """
 
     # Big enough for an efficient matrix product, small enough for the cache.
-    _CHUNK = 1000
+    CHUNK = 1000
 
     def __init__(self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.float32]) -> None:
         """Move the data to the device."""
         tf = load_tensorflow()
         self._images = tf.constant(images)
         self._labels = tf.constant(labels)
-        self._evaluate = _compile_evaluation(min(self._CHUNK, len(images)), modes=read_modes())
+        self._evaluate = _compile_evaluation(min(self.CHUNK, len(images)), modes=read_modes())
 
-    def evaluate(self, weights: Sequence[Any]) -> tuple[float, float]:
-        """Return the mean loss and the accuracy of these weights over the whole data set."""
+    def evaluate(self, weights: Sequence[Any]) -> tuple[Any, Any]:
+        """Return the mean loss and the accuracy of these weights over the whole data set, of several seeds lists."""
         totals = self._evaluate(self._images, self._labels, list(weights)).numpy()
-        loss, hits = totals / len(self._images)
-        return float(loss), float(hits)
+        loss, hits = np.moveaxis(totals / len(self._images), -1, 0).tolist()
+        return loss, hits
 
 
 def predict_fused(weights: Sequence[Any], images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -172,7 +177,8 @@ def _epoch_function(dropout: bool, batch_size: int, update: Step) -> Callable[..
     def train_epoch(
         images: Any, labels: Any, order: Any, weights: Any, memory: Any, rates: tuple[Any, Any, Any], seed: Any
     ) -> Any:
-        samples, widths = order.shape[0], [bias.shape[0] for bias in weights[1:-1:2]]
+        *company, samples = order.shape
+        widths = [bias.shape[-1] for bias in weights[1:-1:2]]
         steps, count = samples // batch_size, len(weights)
         learning_rate, *constants = rates
         draw = mask_drawer(constants if dropout else None, widths, seed, samples, batch_size)
@@ -181,19 +187,19 @@ def _epoch_function(dropout: bool, batch_size: int, update: Step) -> Callable[..
             """Train one batch; `variables` are the weights, followed by the optimizer's state."""
             x = _scale(tf.gather(images, batch))
             y = tf.gather(labels, batch)
-            masks = draw(number, batch.shape[0])
+            masks = draw(number, batch.shape[-1])
             gradients, batch_totals = _backward(variables[:count], x, y, masks)
             moved, kept = update(variables[:count], gradients, variables[count:], learning_rate)
             return (totals + batch_totals, *moved, *kept)
 
         def body(number: Any, totals: Any, *variables: Any) -> Any:
-            batch = tf.slice(order, [number * batch_size], [batch_size])
+            batch = tf.slice(order, [*(0 for _ in company), number * batch_size], [*company, batch_size])
             return (number + 1, *step(number, batch, totals, variables))
 
-        start = (tf.constant(0), tf.zeros([2]), *_transpose_kernels(weights), *memory)
+        start = (tf.constant(0), tf.zeros([*company, 2]), *_transpose_kernels(weights), *memory)
         _, totals, *variables = tf.while_loop(lambda number, *_: number < steps, body, start)
         if samples % batch_size:
-            totals, *variables = step(steps, order[steps * batch_size :], totals, variables)
+            totals, *variables = step(steps, order[..., steps * batch_size :], totals, variables)
         return _transpose_kernels(variables[:count]), variables[count:], totals
 
     return train_epoch
@@ -208,7 +214,7 @@ def _evaluate_function(chunk: int) -> Callable[..., Any]:
         return _totals(logits, y)[0]
 
     def evaluate(images: Any, labels: Any, weights: Any) -> Any:
-        samples, weights = images.shape[0], _transpose_kernels(weights)
+        samples, company, weights = images.shape[0], weights[-1].shape[:-1], _transpose_kernels(weights)
         whole = samples // chunk
 
         def body(number: Any, totals: Any) -> Any:
@@ -217,7 +223,7 @@ def _evaluate_function(chunk: int) -> Callable[..., Any]:
             y = tf.slice(labels, [start, 0], [chunk, labels.shape[1]])
             return number + 1, totals + totals_of(x, y, weights)
 
-        _, totals = tf.while_loop(lambda number, _: number < whole, body, (tf.constant(0), tf.zeros([2])))
+        _, totals = tf.while_loop(lambda number, _: number < whole, body, (tf.constant(0), tf.zeros([*company, 2])))
         if samples % chunk:
             totals += totals_of(images[whole * chunk :], labels[whole * chunk :], weights)
         return totals
@@ -228,7 +234,8 @@ def _evaluate_function(chunk: int) -> Callable[..., Any]:
 def _transpose_kernels(weights: Sequence[Any]) -> list[Any]:
     """Turn each kernel (inputs, outputs) into (outputs, inputs), or back; biases do not change."""
     tf = load_tensorflow()
-    return [tf.transpose(weight) if len(weight.shape) > 1 else weight for weight in weights]
+    # Each kernel is followed by its bias.
+    return [weight if number % 2 else tf.linalg.matrix_transpose(weight) for number, weight in enumerate(weights)]
 
 
 def _scale(images: Any) -> Any:
@@ -245,18 +252,18 @@ def _forward(weights: Sequence[Any], x: Any, masks: Sequence[Any]) -> tuple[list
     tf = load_tensorflow()
     inputs = [x]
     for layer, (kernel, bias) in enumerate(zip(weights[:-2:2], weights[1:-2:2], strict=True)):
-        hidden = tf.nn.relu(tf.matmul(inputs[-1], kernel, transpose_b=True) + bias)
+        hidden = tf.nn.relu(tf.matmul(inputs[-1], kernel, transpose_b=True) + tf.expand_dims(bias, -2))
         inputs.append(hidden * masks[layer] if masks else hidden)
-    return inputs, tf.matmul(inputs[-1], weights[-2], transpose_b=True) + weights[-1]
+    return inputs, tf.matmul(inputs[-1], weights[-2], transpose_b=True) + tf.expand_dims(weights[-1], -2)
 
 
 def _totals(logits: Any, y: Any) -> tuple[Any, Any]:
     """Return [summed cross-entropy, number of hits] of a batch, and the log-probabilities."""
     tf = load_tensorflow()
-    log_probabilities = logits - tf.reduce_logsumexp(logits, axis=1, keepdims=True)
-    loss = -tf.reduce_sum(y * log_probabilities)
-    hits = tf.equal(tf.argmax(logits, axis=1), tf.argmax(y, axis=1))
-    return tf.stack([loss, tf.reduce_sum(tf.cast(hits, tf.float32))]), log_probabilities
+    log_probabilities = logits - tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
+    loss = -tf.reduce_sum(y * log_probabilities, axis=[-2, -1])
+    hits = tf.equal(tf.argmax(logits, axis=-1), tf.argmax(y, axis=-1))
+    return tf.stack([loss, tf.reduce_sum(tf.cast(hits, tf.float32), axis=-1)], axis=-1), log_probabilities
 
 
 def _backward(weights: Sequence[Any], x: Any, y: Any, masks: Sequence[Any]) -> tuple[list[Any], Any]:
@@ -268,12 +275,12 @@ def _backward(weights: Sequence[Any], x: Any, y: Any, masks: Sequence[Any]) -> t
     tf = load_tensorflow()
     inputs, logits = _forward(weights, x, masks)
     totals, log_probabilities = _totals(logits, y)
-    delta = (tf.exp(log_probabilities) - y) / x.shape[0]
+    delta = (tf.exp(log_probabilities) - y) / x.shape[-2]
     gradients: list[Any] = []
     for layer in reversed(range(len(inputs))):
         gradients = [
             tf.matmul(delta, inputs[layer], transpose_a=True),
-            tf.reduce_sum(delta, axis=0),
+            tf.reduce_sum(delta, axis=-2),
             *gradients,
         ]
         if layer:
@@ -281,8 +288,3 @@ def _backward(weights: Sequence[Any], x: Any, y: Any, masks: Sequence[Any]) -> t
             # A unit that relu or dropout turned off is 0 in the layer's input.
             delta = tf.where(inputs[layer] > 0, delta * masks[layer - 1] if masks else delta, 0.0)
     return gradients, totals
-
-
-def _transposed_shape(weight: Any) -> tuple[int, ...]:
-    """Return the shape of a weight inside the loop."""
-    return tuple(reversed(weight.shape))

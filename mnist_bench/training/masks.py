@@ -53,7 +53,8 @@ def mask_drawer(
     """Return a function of (step, batch) that gives each hidden layer's mask: 0, or 1 / (1 - dropout).
 
     The random bits of the whole epoch are drawn at once, which is several times faster than step by step. Philox is
-    named because XLA's default generator differs between versions of TensorFlow.
+    named because XLA's default generator differs between versions of TensorFlow. Several seeds, (seeds, 2), each get
+    the masks that the seed has alone.
     """
     if not constants or not widths:
         return lambda _number, _batch: []
@@ -61,19 +62,25 @@ def mask_drawer(
     threshold, scale = constants
     words = (batch_size * sum(widths) + 1) // 2
     steps = -(-samples // batch_size)
-    bits = tf.random.stateless_uniform([steps * words], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
+
+    def draw_bits(seed: Any) -> Any:
+        shape = [steps * words]
+        return tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
+
+    *company, _ = seed.shape
+    bits = tf.map_fn(draw_bits, seed, fn_output_signature=tf.uint32) if company else draw_bits(seed)
     low = 2**_RANDOM_BITS - 1
 
     def draw(number: Any, batch: int) -> list[Any]:
-        pair = tf.slice(bits, [number * words], [words])
+        pair = tf.slice(bits, [*(0 for _ in company), number * words], [*company, words])
         halves = [
             tf.bitwise.bitwise_and(pair, tf.constant(low, tf.uint32)),
             tf.bitwise.right_shift(pair, _RANDOM_BITS),
         ]
-        kept = tf.cast(tf.concat(halves, axis=0) >= threshold, tf.float32) * scale
+        kept = tf.cast(tf.concat(halves, axis=-1) >= threshold, tf.float32) * scale
         masks, start = [], 0
         for width in widths:
-            masks.append(tf.reshape(kept[start : start + batch * width], [batch, width]))
+            masks.append(tf.reshape(kept[..., start : start + batch * width], [*company, batch, width]))
             start += batch_size * width
         return masks
 

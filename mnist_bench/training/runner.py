@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mnist_bench.records.acceptance import now
+from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
 from mnist_bench.records.training import (
     History,
@@ -22,17 +24,27 @@ from mnist_bench.records.training import (
     ValidationRecord,
 )
 from mnist_bench.training import backend, oracle
-from mnist_bench.training.data.dataset import Prepared, load_dataset, prepare
-from mnist_bench.training.engines import EpochFigures, check_engine, check_optimizer, compile_model, train_model
+from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
+from mnist_bench.training.engines import check_engine, check_optimizer, compile_model, train_model
 from mnist_bench.training.fingerprint import collect_environment
 from mnist_bench.training.labs import build_model, check_lab, configure_lab
 
 if TYPE_CHECKING:
-    from mnist_bench.records.config import TrainingConfig
-    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.engines import OnEpoch
+    from mnist_bench.training.fusion import EpochFigures
 
-__all__ = ["check_config", "describe_layers", "train", "train_untested"]
+__all__ = [
+    "Setting",
+    "Trainee",
+    "build_trainee",
+    "check_config",
+    "describe_layers",
+    "describe_training",
+    "make_record",
+    "set_up",
+    "train",
+    "train_untested",
+]
 
 
 def check_config(config: TrainingConfig) -> TrainingConfig:
@@ -81,28 +93,7 @@ def train(config: TrainingConfig, *, dataset: Dataset | None = None, on_epoch: O
         ImportError: TensorFlow is not installed, or cannot be imported.
         KerasError: Keras raised an error.
     """
-    trained = _train(config, dataset, on_epoch)
-    prepared, history = trained.prepared, trained.facts["history"]
-    begin = time.perf_counter()
-    with backend.blame_keras("evaluate"):
-        test_loss, test_accuracy = trained.model.evaluate(prepared.x_test, prepared.y_test, verbose=0)
-    evaluated = time.perf_counter()
-    steady = history.seconds[1:]
-    return TrainingRecord(
-        **trained.facts,
-        layers=describe_layers(trained.model),
-        test_loss=_finite(test_loss),
-        test_accuracy=float(test_accuracy),
-        initial_digest=trained.initial_digest,
-        seconds=Seconds(
-            imports=backend.import_seconds(),
-            build=trained.build_seconds,
-            first_epoch=history.seconds[0],
-            epoch=statistics.median(steady) if steady else None,
-            evaluate=evaluated - begin,
-        ),
-        predictions=_describe_predictions(trained.model, prepared),
-    )
+    return make_record(_train(config, dataset, on_epoch))
 
 
 def train_untested(
@@ -124,35 +115,42 @@ def train_untested(
         KerasError: As `train`.
     """
     trained = _train(config, dataset, on_epoch)
-    return ValidationRecord(**trained.facts, parameters=int(trained.model.count_params()))
+    return ValidationRecord(**trained.facts, parameters=int(trained.built.model.count_params()))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is ready before a training begins: the configuration with its epochs, the data and the device."""
+
+    config: TrainingConfig
+    dataset: Dataset
+    prepared: Prepared
+    device: str
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A compiled model, the weights that it begins with, and the seconds that both took."""
+
+    config: TrainingConfig
+    model: Any
+    weights: list[npt.NDArray[np.float32]]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class _Trained:
     """A model after the training, and the fields that both kinds of record have (`facts`)."""
 
-    model: Any
+    built: Trainee
     prepared: Prepared
     facts: dict[str, Any]
-    initial_digest: str
-    build_seconds: float
+    company: int
 
 
 def _train(config: TrainingConfig, dataset: Dataset | None, on_epoch: OnEpoch | None) -> _Trained:
-    config = check_config(config)
-    engine = check_engine(config.engine)
-    dataset = load_dataset(config.data) if dataset is None else dataset
-    prepared = prepare(dataset, config.validation_split)
-    backend.load_tensorflow()  # before any clock
-    device = backend.choose_device(config.device)
-    backend.set_determinism(on=config.deterministic and engine.deterministic)
-
-    backend.seed_everything(config.seed)
-    start = time.perf_counter()
-    model = build_model(configure_lab(config))
-    compile_model(model, engine, config, samples=len(prepared.x_train))
-    built = time.perf_counter()
-    initial_digest = digest_arrays(model.get_weights())
+    setting = set_up(config, dataset)
+    built = build_trainee(setting, setting.config)
     epochs: list[EpochFigures] = []
 
     def collect(number: int, figures: EpochFigures) -> None:
@@ -160,16 +158,71 @@ def _train(config: TrainingConfig, dataset: Dataset | None, on_epoch: OnEpoch | 
         if on_epoch:
             on_epoch(number, figures)
 
-    train_model(model, prepared, config, epochs=config.epochs or 0, on_epoch=collect)
+    train_model(built.model, setting.prepared, built.config, epochs=built.config.epochs or 0, on_epoch=collect)
+    return describe_training(setting, built, epochs, company=check_engine(config.engine).lanes)
+
+
+def set_up(config: TrainingConfig, dataset: Dataset | None) -> Setting:
+    """Load the data, and have TensorFlow ready on the device; the arguments are those of `train`."""
+    config = check_config(config)
+    engine = check_engine(config.engine)
+    dataset = load_dataset(config.data) if dataset is None else dataset
+    prepared = prepare(dataset, config.validation_split)
+    backend.load_tensorflow()  # before any clock
+    device = backend.choose_device(config.device)
+    backend.set_determinism(on=config.deterministic and engine.deterministic)
+    return Setting(config, dataset, prepared, device)
+
+
+def build_trainee(setting: Setting, config: TrainingConfig) -> Trainee:
+    """Build and compile a model, which begins with the weights of the configuration's seed."""
+    backend.seed_everything(config.seed)
+    start = time.perf_counter()
+    model = build_model(configure_lab(config))
+    compile_model(model, check_engine(config.engine), config, samples=len(setting.prepared.x_train))
+    seconds = time.perf_counter() - start
+    return Trainee(config, model, model.get_weights(), seconds)
+
+
+def describe_training(setting: Setting, built: Trainee, epochs: list[EpochFigures], *, company: int) -> _Trained:
+    """Return what is known at the end of the training, whether or not the test set is used."""
     facts = {
-        "config": config,
-        "environment": collect_environment(device=device, xla=engine.xla),
-        "dataset": DatasetRecord(source=dataset.name, digest=dataset.digest),
+        "config": built.config,
+        "environment": collect_environment(
+            device=setting.device, xla=check_engine(built.config.engine).xla, company=company
+        ),
+        "dataset": DatasetRecord(source=setting.dataset.name, digest=setting.dataset.digest),
         "history": _make_history(epochs),
-        "final_digest": digest_arrays(model.get_weights()),
+        "final_digest": digest_arrays(built.model.get_weights()),
         "created": now(),
     }
-    return _Trained(model, prepared, facts, initial_digest, built - start)
+    return _Trained(built, setting.prepared, facts, company)
+
+
+def make_record(trained: _Trained) -> TrainingRecord:
+    """Return the record of a training, with the figures of the test set."""
+    built, prepared, history = trained.built, trained.prepared, trained.facts["history"]
+    begin = time.perf_counter()
+    with backend.blame_keras("evaluate"):
+        test_loss, test_accuracy = built.model.evaluate(prepared.x_test, prepared.y_test, verbose=0)
+    evaluated = time.perf_counter()
+    steady = history.seconds[1:]
+    return TrainingRecord(
+        **trained.facts,
+        layers=describe_layers(built.model),
+        test_loss=_finite(test_loss),
+        test_accuracy=float(test_accuracy),
+        initial_digest=digest_arrays(built.weights),
+        seconds=Seconds(
+            imports=backend.import_seconds(),
+            build=built.seconds,
+            first_epoch=history.seconds[0],
+            epoch=statistics.median(steady) if steady else None,
+            evaluate=evaluated - begin,
+        ),
+        predictions=_describe_predictions(built.model, prepared),
+        company=trained.company,
+    )
 
 
 def describe_layers(model: Any) -> list[LayerRecord]:

@@ -15,7 +15,7 @@ from mnist_bench.checks.sheet import walk
 from mnist_bench.checks.sheet.facts import MNIST_ONLY, Fact
 from mnist_bench.records.serial import decode_json
 from mnist_bench.training.data.dataset import Dataset
-from mnist_bench.training.engines import EpochFigures
+from mnist_bench.training.fusion import EpochFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

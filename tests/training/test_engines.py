@@ -16,12 +16,12 @@ from mnist_bench.training import engines, oracle
 from mnist_bench.training.backend import load_keras, seed_everything, set_determinism
 from mnist_bench.training.engines import (
     ENGINES,
-    EpochFigures,
     check_engine,
     compile_model,
     train_epochs,
     train_model,
 )
+from mnist_bench.training.fusion import EpochFigures
 from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.masks import draw_masks
 

@@ -19,7 +19,7 @@ from mnist_bench.training.runner import check_config, describe_layers, train
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.training.engines import EpochFigures
+    from mnist_bench.training.fusion import EpochFigures
 
 CONFIG = TrainingConfig(lab="perceptron", epochs=3, batch_size=64)
 

@@ -14,11 +14,12 @@ from mnist_bench.records.readings import Reading
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training import oracle
 from mnist_bench.training.backend import blame_keras, seed_everything, set_determinism, without_tf32
-from mnist_bench.training.engines import EpochFigures, check_engine, compile_model, train_model
+from mnist_bench.training.engines import check_engine, compile_model, train_model
 from mnist_bench.training.labs import LABS, build_model
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Prepared
+    from mnist_bench.training.fusion import EpochFigures
     from mnist_bench.training.oracle import Tensors
 
 __all__ = ["check_figures"]

@@ -25,7 +25,7 @@ from mnist_bench.training.labs import CLASSES, LABS, build_model
 from mnist_bench.training.masks import draw_masks
 
 if TYPE_CHECKING:
-    from mnist_bench.training.engines import EpochFigures
+    from mnist_bench.training.fusion import EpochFigures
 
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float32]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mnist_bench.training.data.dataset import Dataset, Prepared
-    from mnist_bench.training.engines import EpochFigures
+    from mnist_bench.training.fusion import EpochFigures
     from mnist_bench.training.workers.child import Tell
 
 __all__ = ["MODULE", "AbTask", "Step", "load_arrays", "main", "measure", "save_arrays"]

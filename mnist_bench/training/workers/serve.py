@@ -20,7 +20,7 @@ from mnist_bench.training.workers.child import open_events, pin_all_threads, pin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mnist_bench.training.engines import EpochFigures
+    from mnist_bench.training.fusion import EpochFigures
     from mnist_bench.training.workers.child import Tell
 
 __all__ = ["MODULE", "main", "read_config"]
