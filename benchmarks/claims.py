@@ -20,7 +20,7 @@ from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.data.dataset import load_dataset
 from mnist_bench.training.labs import LABS
-from mnist_bench.training.workers.pool import Failed, Finished
+from mnist_bench.training.workers.events import Failed, Finished
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord

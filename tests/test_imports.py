@@ -39,10 +39,13 @@ MEASURED = (
     "timing.ab.faults",
     *("own.records", "own.data", "own.settings", "own.file", "own.model", "own.figures", "own.trainer", "own.serve"),
 )
-PARENTS = ("records.serial", "training.campaign", "training.workers.pool")
+PARENTS = (
+    *("records.serial", "training.campaign"),
+    *("training.workers.events", "training.workers.pool", "training.workers.worker"),
+)
 TRAINERS = {
     *("training.data.dataset", "training.engines", "training.fused", "training.runner"),
-    *("training.workers.pool", "training.campaign"),
+    *("training.company", "training.fusion", "training.workers.pool", "training.workers.worker", "training.campaign"),
 }
 
 

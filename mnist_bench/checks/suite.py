@@ -27,8 +27,9 @@ from mnist_bench.records.serial import list_json, load
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.campaign import plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
+from mnist_bench.training.workers.events import Failed, Finished
 from mnist_bench.training.workers.interpreters import CommandError
-from mnist_bench.training.workers.pool import Failed, Finished
+from mnist_bench.training.workers.pool import train_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.training.workers.pool import Event
+    from mnist_bench.training.workers.events import Event
 
 __all__ = ["CheckPlan", "check_fast_layers", "check_results", "run_suite"]
 
@@ -240,7 +241,7 @@ def _train(
     ]
     campaign = plan_campaign(configs, plan.folder, plan.dataset, jobs=plan.jobs, resume=ask)
     records, failed = list(campaign.done.values()), []
-    for event in run_campaign(campaign, jobs=plan.jobs):
+    for event in run_campaign(campaign, functools.partial(train_all, jobs=plan.jobs)):
         show(event)
         if isinstance(event, Finished):
             records.append(event.record)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.training.workers.pool import Failed
+    from mnist_bench.training.workers.events import Failed
 
 __all__ = ["data", "env", "run"]
 
@@ -38,6 +38,14 @@ def run(
     device: options.Device = "auto",
     out: options.Out = None,
     resume: options.Resume = False,
+    company: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.whole_number(1, 1024),
+            metavar="N",
+            help="Seeds that engine fused trains in one program; as many as fit on a GPU, or 1 on a CPU, if not given.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Train the lab's models in full, and judge their accuracy.
@@ -54,7 +62,7 @@ def run(
         for lab in dict.fromkeys(labs or LABS)
         for number in range(seed, seed + seeds)
     ]
-    raise typer.Exit(_run(configs, jobs=jobs, out=out, resume=resume, json=json))
+    raise typer.Exit(_run(configs, jobs=jobs, company=company, out=out, resume=resume, json=json))
 
 
 def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
@@ -88,17 +96,28 @@ def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
         echo(f"{name:8} {array.shape} {array.dtype}")
 
 
-def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: bool, json: bool) -> int:
+def _run(
+    configs: list[TrainingConfig], *, jobs: int, company: int | None, out: Path | None, resume: bool, json: bool
+) -> int:
     """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
+    import functools
+
     from mnist_bench.checks.elsewhere import ask_own_environment
     from mnist_bench.records.files import check_folder, check_replaceable
     from mnist_bench.show.console import show_events
     from mnist_bench.show.page import RUN_MARK
     from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
+    from mnist_bench.training.company import check_company
+    from mnist_bench.training.engines import check_engine
     from mnist_bench.training.runner import check_config
-    from mnist_bench.training.workers.pool import Failed, Finished
+    from mnist_bench.training.workers.events import Failed, Finished
+    from mnist_bench.training.workers.pool import train_all
 
     configs = [check_config(config) for config in configs]
+    if company is None and check_engine(configs[0].engine).fit:
+        company = 1
+    elif company is not None and company > 1:
+        check_company([configs[0]], company)
     folder = out or default_folder()
     if folder.exists():
         check_folder(folder)  # before the data, which may have to be downloaded
@@ -106,11 +125,12 @@ def _run(configs: list[TrainingConfig], *, jobs: int, out: Path | None, resume: 
     if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
         say(f"training on {dataset.label}")
     ask = (lambda: ask_own_environment(configs[0].device)) if resume else None
-    campaign = plan_campaign(configs, folder, dataset, jobs=jobs, resume=ask)
+    campaign = plan_campaign(configs, folder, dataset, jobs=jobs, resume=ask, company=company)
+    executor = functools.partial(train_all, jobs=jobs, company=campaign.company, most=campaign.most)
     check_replaceable(folder / "index.html", RUN_MARK)
     done, failures = dict(campaign.done), []
     with show_events(campaign.todo) as show:
-        for event in run_campaign(campaign, jobs=jobs):
+        for event in run_campaign(campaign, executor):
             show(event)
             if isinstance(event, Finished):
                 done[record_name(event.record.config)] = event.record

@@ -27,6 +27,7 @@ __all__ = [
     "check_names",
     "check_range",
     "check_seconds",
+    "company_flag",
     "digest_arrays",
     "explain_keys",
     "make_key",
@@ -194,6 +195,11 @@ def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """Return the digest (16 hex digits) of what the named fields hold."""
     values = {name: _key_value(fields, name) for name in names}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def company_flag(company: int) -> dict[str, str]:
+    """Return the flag of a seed that was trained in one program with others; nothing for a seed alone."""
+    return {COMPANY_FLAG: str(company)} if company > 1 else {}
 
 
 def refuse_fault(environment: EnvironmentRecord, what: str) -> None:

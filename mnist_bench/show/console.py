@@ -14,14 +14,15 @@ from rich.table import Table
 from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
-from mnist_bench.training.workers.pool import PATIENCE_SECONDS, EpochEnded, Finished, Silent, Started
+from mnist_bench.training.workers.events import EpochEnded, Finished, Silent, Started
+from mnist_bench.training.workers.worker import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.training.workers.pool import Event
+    from mnist_bench.training.workers.events import Event
 
 __all__ = ["make_run_table", "print_table", "show_download", "show_events", "show_events_by_config"]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.sweep.study import HEARTBEAT_SECONDS
 from mnist_bench.training.workers.child import Child, pin_by_option
-from mnist_bench.training.workers.pool import PATIENCE_SECONDS, SILENT_SECONDS, share_cores
+from mnist_bench.training.workers.pool import share_cores
+from mnist_bench.training.workers.worker import PATIENCE_SECONDS, SILENT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, explain_keys
+from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, company_flag, explain_keys
 from mnist_bench.records.files import check_folder
 from mnist_bench.records.serial import load_record, save
 from mnist_bench.records.training import TrainingRecord
+from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.runner import check_config
-from mnist_bench.training.workers.pool import Finished, share_cores, train_all
+from mnist_bench.training.workers.events import Failed, Finished
+from mnist_bench.training.workers.pool import share_cores, train_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mnist_bench.records.environment import EnvironmentRecord
-    from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.training.workers.pool import Event
+    from mnist_bench.training.workers.events import Event, Executor
 
 __all__ = ["Campaign", "check_environment", "plan_campaign", "run_campaign"]
 
@@ -36,11 +38,17 @@ class Campaign:
         folder: The folder of the records.
         done: The records that were found, by file name.
         todo: The configurations without a record.
+        dataset: The data of all of them.
+        company: Seeds that are trained in one program; None leaves that to the device's memory.
+        most: The seeds of each lab, done or not.
     """
 
     folder: Path
     done: dict[str, TrainingRecord]
     todo: list[TrainingConfig]
+    dataset: Dataset
+    company: int | None = 1
+    most: int = 1
 
 
 def plan_campaign(
@@ -50,6 +58,7 @@ def plan_campaign(
     *,
     jobs: int | None = None,
     resume: Callable[[], EnvironmentRecord] | None = None,
+    company: int | None = 1,
 ) -> Campaign:
     """Find out which trainings have a record in the folder, and make the folder.
 
@@ -60,6 +69,8 @@ def plan_campaign(
         jobs: Worker processes that will share the cores; None if this process trains.
         resume: Existing records count as done if they are of the environment that this function returns, which is
             called only if there is a record; None refuses existing records.
+        company: Seeds to train in one program. None goes on as the existing records were made, and without any leaves
+            that to the device's memory.
 
     Raises:
         FileExistsError: A record exists, and `resume` is None; or the folder is a file.
@@ -80,28 +91,57 @@ def plan_campaign(
         for name, record in done.items():
             # Where the cores cannot be divided evenly, the workers differ in their threads.
             near = record.environment.usable_cores if record.environment.usable_cores in cores else min(cores)
-            here = dataclasses.replace(environment, usable_cores=near)
+            flags = {**environment.flags, **company_flag(record.company)}
+            here = dataclasses.replace(environment, usable_cores=near, flags=flags)
             check_environment(record.environment, here, f"{folder / name}: cannot resume: trained")
     # Checked now: otherwise the error would come only after the first training.
     check_folder(folder)
-    return Campaign(folder, done, [config for config in pinned if record_name(config) not in done])
+    return Campaign(
+        folder,
+        done,
+        [config for config in pinned if record_name(config) not in done],
+        dataset,
+        _settle_company(done, company, folder),
+        max(Counter(config.case for config in pinned).values(), default=1),
+    )
 
 
-def run_campaign(campaign: Campaign, *, jobs: int = 1, python: str | None = None) -> Iterator[Event]:
+def run_campaign(campaign: Campaign, executor: Executor = train_all) -> Iterator[Event]:
     """Train what has no record, save each record when its training ends, and yield the events.
 
     Args:
         campaign: The plan that `plan_campaign` returned.
-        jobs: Worker processes.
-        python: The interpreter of the workers; None means this process's own.
+        executor: Trains: a pool of processes here, or other machines.
 
     Yields:
-        The events of `train_all`; a `Finished` comes after its record has been saved.
+        The events of the executor; a `Finished` comes after its record has been saved. A record of other data, or of
+        another campaign, is a `Failed`.
     """
-    for event in train_all(campaign.todo, jobs=jobs, python=python):
+    for event in executor(campaign.todo):
         if isinstance(event, Finished):
+            if event.record.dataset.digest != campaign.dataset.digest:
+                config = event.record.config
+                reason = f"{config.lab}, seed {config.seed}: it was trained on other data than {campaign.dataset.name}"
+                yield Failed(event.task, config, reason, bad_input=True, details="")
+                continue
             save(event.record, campaign.folder / record_name(event.record.config))
         yield event
+
+
+def _settle_company(done: Mapping[str, TrainingRecord], company: int | None, folder: Path) -> int | None:
+    """Return the company of the trainings to come: that of the records which are there.
+
+    Raises:
+        ValueError: The records have several, or another one was asked for.
+    """
+    sizes = {record.company: name for name, record in done.items()}
+    for size, name in sizes.items():
+        if size != (company or min(sizes)):
+            raise ValueError(
+                f"{folder / name}: cannot resume: trained in a company of {size}, not of {company or min(sizes)}: "
+                f"choose --company {size}, or another folder with --out"
+            )
+    return company or next(iter(sizes), None)
 
 
 def check_environment(recorded: EnvironmentRecord, here: EnvironmentRecord, what: str) -> None:

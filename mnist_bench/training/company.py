@@ -8,13 +8,17 @@ are compared with those of the same number only.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.records.config import check_answer
+from mnist_bench.training.backend import choose_device
 from mnist_bench.training.engines import check_engine, dropout_of
+from mnist_bench.training.fingerprint import read_gpu_memory
 from mnist_bench.training.fused import Evaluator
 from mnist_bench.training.fusion import Company
+from mnist_bench.training.labs import CLASSES, PIXELS, configure_lab
 from mnist_bench.training.runner import build_trainee, describe_training, make_record, set_up
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.fusion import EpochFigures
 
-__all__ = ["check_company", "count_bytes", "find_room", "train_company"]
+__all__ = ["check_company", "choose_size", "count_bytes", "find_room", "train_company"]
 
 _MOST = 1024  # seeds in one program: by then the products, not the starts of kernels, bound the mlp's epoch
 _SHARE = 0.5  # of a device's memory; the other half is for the data, for XLA's own arrays and for other programs
@@ -86,6 +90,33 @@ def check_company(configs: Sequence[TrainingConfig], size: int) -> None:
         raise ValueError(f"{len(configs)} trainings are more than a company of {size}")
     for config in configs:
         check_answer(dataclasses.replace(first, seed=config.seed), config, "a company has one configuration")
+
+
+def choose_size(config: TrainingConfig, dataset: Dataset, *, most: int, workers: int) -> int:
+    """Return how many seeds one program should train here.
+
+    On a CPU a process a core is faster than a company (docs/performance.md), so there it is 1.
+
+    Args:
+        config: What to train.
+        dataset: The data.
+        most: Seeds that there are.
+        workers: Processes that share the device.
+
+    Raises:
+        DeviceError: The device cannot be had.
+    """
+    if check_engine(config.engine).fit or most == 1 or choose_device(config.device) == "cpu":
+        return 1
+    memory = read_gpu_memory()
+    if memory is None:
+        return 1
+    lab = configure_lab(config)
+    widths = (PIXELS, *lab.hidden, CLASSES)
+    shapes = [shape for pair in itertools.pairwise(widths) for shape in (pair, pair[1:])]
+    samples = round(len(dataset.x_train) * (1 - config.validation_split))
+    seed_bytes = count_bytes(shapes, samples=samples, batch_size=config.batch_size, dropout=bool(lab.dropout))
+    return find_room(memory // workers, seed_bytes, most=most)
 
 
 def count_bytes(shapes: Sequence[Sequence[int]], *, samples: int, batch_size: int, dropout: bool) -> int:

@@ -16,12 +16,12 @@ from typing import Any
 
 from mnist_bench import __version__
 from mnist_bench.records.environment import (
-    COMPANY_FLAG,
     FAULT_VARIABLE,
     HARDWARE_FIELDS,
     NUMERICS_FIELDS,
     EnvironmentRecord,
     Gpu,
+    company_flag,
     make_key,
 )
 from mnist_bench.records.files import PACKAGE
@@ -37,6 +37,7 @@ __all__ = [
     "find_gpu_names",
     "find_instruction_set",
     "find_package_version",
+    "read_gpu_memory",
 ]
 
 UNKNOWN_COMMIT = "unknown"
@@ -47,7 +48,6 @@ _FLAGS = (
     *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_DISABLE_MKL"),
     *("XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_CUBLAS_TENSOR_OP_MATH_FP32"),
     *("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "TF_ENABLE_AUTO_MIXED_PRECISION"),
-    COMPANY_FLAG,
     FAULT_VARIABLE,
 )
 
@@ -103,7 +103,7 @@ def collect_environment(*, device: str, xla: bool, company: int = 1) -> Environm
         "onednn": read_onednn(tf.__version__, _read_cpu()[1]),
         "flags": {name: os.environ[name] for name in _FLAGS if name in os.environ}
         | _read_settings(tf, device)
-        | ({COMPANY_FLAG: str(company)} if company > 1 else {}),
+        | company_flag(company),
         "xla": xla,
         "op_determinism": is_deterministic(),
         "device": device,
@@ -314,6 +314,15 @@ def _collect_gpus(tf: Any) -> list[Gpu]:
         )
         for detail in details
     ]
+
+
+def read_gpu_memory() -> int | None:
+    """Return the bytes of memory of the smallest GPU that NVIDIA's driver shows; None where it does not say."""
+    try:
+        lines = _ask(["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]).split()
+        return min(int(line) for line in lines) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
 
 
 def _read_driver() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.runner import check_config
+from mnist_bench.training.workers.events import Failed, Finished
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
-from mnist_bench.training.workers.pool import Failed, Finished
+from mnist_bench.training.workers.pool import train_all
 from mnist_bench.versions.environments import describe_environment, make_environment
 from mnist_bench.versions.plan import CaseSeed, add_plan, find_missing
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, seeds_by_case, update_record
@@ -243,7 +245,7 @@ def _train(
         resume=lambda: environment,
     )
     yield from campaign.done.values()
-    for event in run_campaign(campaign, jobs=setup.jobs, python=str(setup.python)):
+    for event in run_campaign(campaign, functools.partial(train_all, jobs=setup.jobs, python=str(setup.python))):
         if isinstance(event, Finished):
             yield event.record
         elif isinstance(event, Failed):

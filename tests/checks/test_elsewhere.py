@@ -16,8 +16,9 @@ from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.process import Side, measure_round
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
 from mnist_bench.training.runner import train
+from mnist_bench.training.workers.events import Finished
 from mnist_bench.training.workers.interpreters import CommandError
-from mnist_bench.training.workers.pool import Finished, train_all
+from mnist_bench.training.workers.pool import train_all
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord

@@ -15,8 +15,8 @@ from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.workers.events import Failed, Finished
 from mnist_bench.training.workers.interpreters import CommandError
-from mnist_bench.training.workers.pool import Failed, Finished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.training.workers.pool import Event
+    from mnist_bench.training.workers.events import Event
 
 MEAN, SD = 0.9770, 0.0010
 
@@ -84,8 +84,8 @@ def train_as(record: TrainingRecord, shift: float, monkeypatch: pytest.MonkeyPat
     """Have the suite's trainings give the reference's distribution, shifted; return the seeds that were asked for."""
     asked: list[int] = []
 
-    def run(campaign: object, *, jobs: int) -> Iterator[Event]:
-        del jobs
+    def run(campaign: object, executor: object) -> Iterator[Event]:
+        del executor
         for task, config in enumerate(campaign.todo):
             asked.append(config.seed)
             # Each five seeds cover the distribution.
@@ -193,8 +193,8 @@ def test_a_failed_training_is_inconclusive(
     """A training that did not finish is no answer, and named."""
     train_as(record, 0.0, monkeypatch)
 
-    def fail(campaign: object, *, jobs: int) -> Iterator[Event]:
-        del jobs
+    def fail(campaign: object, executor: object) -> Iterator[Event]:
+        del executor
         yield Failed(0, campaign.todo[0], "mlp, seed 1671: killed", bad_input=False, details="")
 
     monkeypatch.setattr(suite, "run_campaign", fail)

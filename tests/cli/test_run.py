@@ -140,6 +140,20 @@ def test_json_is_all_that_stdout_has(stub_run: Callable[..., Any], tmp_path: Pat
     assert "nonsense" not in answer.err
 
 
+def test_a_company_is_said_in_the_records(stub_run: Callable[..., Any], tmp_path: Path) -> None:
+    """Engine fused trains as many seeds in one program as are asked for, and goes on with as many."""
+    asked = ("--engine", "fused", "--seed", 11, "--out", tmp_path)
+    assert stub_run(*asked, "--seeds", 3, "--company", 2).status == 0
+    assert stub_run(*asked, "--seeds", 4, "--resume").status == 0
+    records = [load_record(tmp_path / f"perceptron-fused-seed{seed}.json") for seed in (11, 12, 13, 14)]
+    assert [record.company for record in records] == [2] * 4
+
+
+def test_fit_has_no_company(stub_run: Callable[..., Any], check_refused: Callable[..., None]) -> None:
+    """Keras trains each seed alone; one line says what a company needs."""
+    check_refused(stub_run("--company", 2), "engine epoch trains each seed alone: a company needs the engine fused")
+
+
 def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_path: Path, stub_workers: Path) -> None:
     """An existing record is an error without --resume, and is used with --resume."""
     assert stub_run("--seed", 11, "--out", tmp_path).status == 0
@@ -263,9 +277,12 @@ def test_data_of_mnist_as_json(command: Callable[..., Any], mnist_path: Path) ->
     }
 
 
-def test_ctrl_c_keeps_what_is_finished(stub_workers: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished(
+    stub_workers: Path, tmp_path: Path, edit: Callable[..., Path], tiny: Dataset, digits: Dataset
+) -> None:
     """Ctrl-C in a terminal reaches the command and its workers: records stay, processes do not."""
     out = tmp_path / "out"
+    edit(stub_workers / "record.json", tiny.digest, digits.digest).replace(stub_workers / "record.json")
     code = "import sys; sys.executable = sys.argv.pop(1); from mnist_bench.cli.app import main; main()"
     # Seed 4 finishes and seed 5 never does.
     arguments = ["run", "perceptron", "--data", "digits", "--epochs", "2", "--seed", "4", "--seeds", "2"]

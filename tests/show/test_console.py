@@ -13,11 +13,11 @@ from rich.console import Console
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.show import console
 from mnist_bench.show.console import make_run_table, show_download, show_events
-from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Started
+from mnist_bench.training.workers.events import EpochEnded, Failed, Finished, Started
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.training.workers.pool import Event
+    from mnist_bench.training.workers.events import Event
 
 pytestmark = pytest.mark.usefixtures("short_labs")
 

@@ -6,14 +6,17 @@ import dataclasses
 import errno
 import os
 import tempfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import company_flag
 from mnist_bench.records.serial import RecordError, load_record, save
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
-from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished
+from mnist_bench.training.workers.events import EpochEnded, Failed, Finished
+from mnist_bench.training.workers.pool import train_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +41,7 @@ def test_each_training_leaves_a_record(tmp_path: Path, tiny: Dataset) -> None:
     folder = tmp_path / "new" / "folder"
     campaign = plan_campaign(make_configs(11, 3, 12), folder, tiny)
     assert campaign.done == {}
-    for event in run_campaign(campaign, jobs=2):
+    for event in run_campaign(campaign, partial(train_all, jobs=2)):
         if isinstance(event, Finished):
             assert (folder / record_name(event.record.config)).exists()
     assert find_names(folder) == ["perceptron-epoch-seed11.json", "perceptron-epoch-seed12.json"]
@@ -158,6 +161,44 @@ def test_the_threads_of_a_worker_count(
     save(record, tmp_path / record_name(record.config))
     here = dataclasses.replace(record.environment, usable_cores=4)
     assert plan_campaign([record.config], tmp_path, tiny, jobs=2, resume=lambda: here).todo == []
+
+
+def make_company(record: TrainingRecord, size: int) -> TrainingRecord:
+    """Return the record of the same training in a company."""
+    flags = {**record.environment.flags, **company_flag(size)}
+    return dataclasses.replace(record, company=size, environment=dataclasses.replace(record.environment, flags=flags))
+
+
+@pytest.mark.parametrize(("asked", "company"), [(None, 8), (8, 8)], ids=str)
+def test_a_company_is_continued_by_companies_of_its_size(
+    tmp_path: Path, tiny: Dataset, record: TrainingRecord, asked: int | None, company: int
+) -> None:
+    """Where nothing is asked for, the records that are there say how many."""
+    save(make_company(record, 8), tmp_path / record_name(record.config))
+    configs = [record.config, dataclasses.replace(record.config, seed=1672)]
+    campaign = plan_campaign(configs, tmp_path, tiny, resume=lambda: record.environment, company=asked)
+    assert (campaign.company, campaign.most, len(campaign.done)) == (company, 2, 1)
+
+
+def test_a_company_of_another_size_is_refused(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
+    """A mixture would have bits that cannot be compared, so the message names the size that is there."""
+    save(make_company(record, 8), tmp_path / record_name(record.config))
+    message = r"seed1671\.json: cannot resume: trained in a company of 8, not of 1: choose --company 8, or another"
+    with pytest.raises(ValueError, match=message):
+        plan_campaign([record.config], tmp_path, tiny, resume=lambda: record.environment)
+
+
+def test_a_record_of_other_data_is_not_counted(tmp_path: Path, tiny: Dataset, record: TrainingRecord) -> None:
+    """Another machine may have found other data under the same name: its record fails, and no file is left."""
+    config = dataclasses.replace(record.config, seed=5)
+    other = dataclasses.replace(
+        record, config=config, dataset=dataclasses.replace(record.dataset, digest="0" * 64, source="mnist")
+    )
+    campaign = plan_campaign([config], tmp_path, tiny)
+    (failed,) = run_campaign(campaign, lambda _: iter([Finished(0, other)]))
+    assert isinstance(failed, Failed)
+    assert failed.reason == "perceptron, seed 5: it was trained on other data than tiny"
+    assert list(tmp_path.glob("*.json")) == []
 
 
 def test_where_data_lies_and_which_device_was_auto_may_change(

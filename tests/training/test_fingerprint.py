@@ -31,7 +31,8 @@ from mnist_bench.training.fingerprint import (
     find_package_version,
     read_commit,
 )
-from mnist_bench.training.workers.pool import Finished, train_all
+from mnist_bench.training.workers.events import Finished
+from mnist_bench.training.workers.pool import train_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

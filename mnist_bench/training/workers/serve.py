@@ -1,12 +1,15 @@
 """Trainings in this process, asked for by another: the child's side of the pool.
 
 Each line of standard input is a `TrainingConfig`. The answer is a line for each event, `finished` or `failed` last.
+`{"company": [...], "size": 8}` has several trained in one program; their events have the `number` of the training.
+`{"room": ..., "most": 1000, "workers": 1}` asks how many seeds one program should train here.
 A request with `gated` waits after each epoch but the last for a line with the cores of the next one, `{"cores": [0]}`,
 and its events have the seconds since that line was read: so two processes can be kept in step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import sys
@@ -44,22 +47,77 @@ def read_config(fields: dict[str, Any]) -> TrainingConfig:
 
 
 def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
-    """Train what one request asks for, and tell the events of the training."""
-    from mnist_bench.training.backend import DeviceError, explain_error
-    from mnist_bench.training.runner import check_config, train
+    """Do what one request asks for, and tell its events."""
+    if "room" in request:
+        _answer_room(request, tell)
+    elif "company" in request:
+        _answer_company(request, tell)
+    else:
+        _answer_training(request, lines, tell)
+
+
+def _answer_training(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
+    from mnist_bench.training.runner import train
 
     gated = request.pop("gated", False)
-    try:
-        config = check_config(read_config(request))
-        dataset = _load_dataset(config.data)
-    except ValueError as error:
-        tell(event="failed", reason=str(error), bad_input=True, details=traceback.format_exc())
+    if not (found := _prepare([request], tell)):
         return
+    (config,), dataset = found
     tell(event="started", dataset=dataset.name)
     on_epoch = _make_gate(config.epochs or 0, lines, tell) if gated else functools.partial(_tell_epoch, tell)
-    try:
+    with _tell_failure(tell):
         record = train(config, dataset=dataset, on_epoch=on_epoch)
         tell(event="finished", record=record)
+
+
+def _answer_company(request: dict[str, Any], tell: Tell) -> None:
+    from mnist_bench.training.company import train_company
+
+    if not (found := _prepare(request["company"], tell)):
+        return
+    configs, dataset = found
+    for number in range(len(configs)):
+        tell(event="started", number=number, dataset=dataset.name)
+
+    def tell_epoch(epoch: int, figures: list[EpochFigures]) -> None:
+        for number, own in enumerate(figures):
+            _tell_epoch(tell, epoch, own, number=number)
+
+    with _tell_failure(tell):
+        records = train_company(configs, size=request["size"], dataset=dataset, on_epoch=tell_epoch)
+        for number, record in enumerate(records):
+            tell(event="finished", number=number, record=record)
+
+
+def _answer_room(request: dict[str, Any], tell: Tell) -> None:
+    from mnist_bench.training.company import choose_size
+
+    if found := _prepare([request["room"]], tell):
+        (config,), dataset = found
+        with _tell_failure(tell):
+            seeds = choose_size(config, dataset, most=request["most"], workers=request["workers"])
+            tell(event="room", seeds=seeds)
+
+
+def _prepare(requests: list[dict[str, Any]], tell: Tell) -> tuple[list[TrainingConfig], Any] | None:
+    """Return the configurations and their data; tell why, and return None, where they cannot be trained."""
+    from mnist_bench.training.runner import check_config
+
+    try:
+        configs = [check_config(read_config(request)) for request in requests]
+        return configs, _load_dataset(configs[0].data)
+    except ValueError as error:
+        tell(event="failed", reason=str(error), bad_input=True, details=traceback.format_exc())
+        return None
+
+
+@contextlib.contextmanager
+def _tell_failure(tell: Tell) -> Iterator[None]:
+    """Tell of any error why the training failed."""
+    from mnist_bench.training.backend import DeviceError, explain_error
+
+    try:
+        yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
         bad_input = isinstance(error, DeviceError)
         # TensorFlow and Keras that cannot be imported are an environment that cannot be measured, not a bad request.
@@ -67,8 +125,8 @@ def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
         tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
 
 
-def _tell_epoch(tell: Tell, epoch: int, figures: EpochFigures, **seconds: float) -> None:
-    tell(event="epoch", epoch=epoch, figures=figures, **seconds)
+def _tell_epoch(tell: Tell, epoch: int, figures: EpochFigures, **further: float) -> None:
+    tell(event="epoch", epoch=epoch, figures=figures, **further)
 
 
 def _make_gate(epochs: int, lines: Iterator[str], tell: Tell) -> Callable[[int, EpochFigures], None]:

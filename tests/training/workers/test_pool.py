@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.training.workers import pool, serve
-from mnist_bench.training.workers.pool import EpochEnded, Failed, Finished, Silent, Started, share_cores, train_all
+from mnist_bench.training.workers import pool, serve, worker
+from mnist_bench.training.workers.events import EpochEnded, Failed, Finished, Silent, Started
+from mnist_bench.training.workers.pool import share_cores, train_all
 
 if TYPE_CHECKING:
-    from mnist_bench.training.workers.pool import Event
+    from mnist_bench.training.workers.events import Event
 
 TASKS = Path("/proc/self/task")
 
@@ -60,6 +61,36 @@ def test_every_training_tells_its_story(jobs: int) -> None:
         assert math.isnan(epoch.figures["loss"])
         assert isinstance(finished, Finished)
         assert finished.record.config == config
+
+
+@pytest.mark.parametrize(("company", "sizes"), [(4, [4] * 5), (8, [8] * 5), (None, [4] * 5)], ids=str)
+@pytest.mark.usefixtures("stub_workers")
+def test_a_worker_trains_companies(company: int | None, sizes: list[int]) -> None:
+    """Each seed of a company has events and a record of its own; a worker that is asked says how many fit."""
+    configs = make_configs(11, 12, 13, 14, 15)
+    events = list(train_all(configs, company=company, most=4))
+    records = [end_of(events, task).record for task in range(5)]  # type: ignore[union-attr]
+    assert [record.config for record in records] == configs
+    assert [record.company for record in records] == sizes
+    assert all(Started(task, "digits") in events for task in range(5))
+
+
+@pytest.mark.parametrize(("loss", "reason"), [(2, "was killed by SIGKILL"), (3, "RuntimeError: out of luck")])
+@pytest.mark.usefixtures("stub_workers")
+def test_what_ends_a_company_ends_those_who_have_no_record(loss: int, reason: str) -> None:
+    """The records that were made are kept; each of the others is named, and the next company is trained."""
+    events = list(train_all(make_configs(11, loss, 12, 13), company=3))
+    kinds = [type(end_of(events, task)) for task in range(4)]
+    assert kinds == [Finished, Failed, Failed, Finished]
+    assert [reason in end_of(events, task).reason for task in (1, 2)] == [True, True]  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("stub_workers")
+def test_a_company_is_of_one_configuration() -> None:
+    """Trainings that differ in more than their seeds are not put into one program."""
+    configs = [*make_configs(11, 12), *(TrainingConfig(lab="mlp", seed=seed, epochs=2) for seed in (13, 14))]
+    events = list(train_all(configs, company=4))
+    assert [end_of(events, task).record.config for task in range(4)] == configs  # type: ignore[union-attr]
 
 
 @pytest.mark.usefixtures("stub_workers")
@@ -106,19 +137,20 @@ def test_a_killed_worker_loses_its_own_training_only(stub_workers: Path) -> None
 
 def test_a_worker_that_is_stopped_is_named_and_given_up(stub_workers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its training fails after a stated time, with what it said last; the others finish."""
-    monkeypatch.setattr(pool, "_LOOK_SECONDS", 0.05)
+    for module in (pool, worker):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
     configs, events = make_configs(1, 11), []
     for event in train_all(configs, jobs=1):
         events.append(event)
         if isinstance(event, EpochEnded) and event.task == 0:
             time.sleep(0.1)  # until it has said that it waits
             os.kill(int((stub_workers / "perceptron-1.pid").read_text()), signal.SIGSTOP)
-            monkeypatch.setattr(pool, "SILENT_SECONDS", 0.2)
-            monkeypatch.setattr(pool, "PATIENCE_SECONDS", 0.6)
+            monkeypatch.setattr(worker, "SILENT_SECONDS", 0.2)
+            monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.6)
         elif isinstance(event, Silent):
-            monkeypatch.setattr(pool, "SILENT_SECONDS", 60.0)
+            monkeypatch.setattr(worker, "SILENT_SECONDS", 60.0)
         elif isinstance(event, Failed):
-            monkeypatch.setattr(pool, "PATIENCE_SECONDS", 60.0)
+            monkeypatch.setattr(worker, "PATIENCE_SECONDS", 60.0)
     assert [type(event) for event in events[:4]] == [Started, EpochEnded, Silent, Failed]
     silent, failed = events[2:4]
     assert silent.config == configs[0]
@@ -131,11 +163,11 @@ def test_a_worker_that_is_stopped_is_named_and_given_up(stub_workers: Path, monk
 
 def test_a_parent_that_was_stopped_gives_no_worker_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time in which nobody looked does not count."""
-    worker = pool._Worker(None, None, child=object(), at=(0, make_configs(1)[0]))  # type: ignore[arg-type]
+    watched = worker.Worker(None, None, child=object(), at=(0, make_configs(1)[0]))  # type: ignore[arg-type]
     now = iter([1000.0, 1001.0, 99000.0])
-    monkeypatch.setattr(pool.time, "monotonic", lambda: next(now))
-    assert [list(worker.watch()) for _ in range(3)] == [[], [], []]
-    assert worker.silence == 2 + 1 + 2
+    monkeypatch.setattr(worker.time, "monotonic", lambda: next(now))
+    assert [list(watched.watch()) for _ in range(3)] == [[], [], []]
+    assert watched.silence == 2 + 1 + 2
 
 
 @pytest.mark.usefixtures("stub_workers")
@@ -241,13 +273,13 @@ def test_cores_are_shared(
 def test_the_last_training_has_the_cores_of_the_first(monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...]) -> None:
     """A worker's share stays the same when few trainings are left: other threads are other bits."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    start, given = pool._Worker.__init__, []
+    start, given = worker.Worker.__init__, []
 
-    def note(self: pool._Worker, cores: list[int] | None, python: str) -> None:
+    def note(self: worker.Worker, cores: list[int] | None, python: str) -> None:
         given.append(cores)
         start(self, None, python)
 
-    monkeypatch.setattr(pool._Worker, "__init__", note)
+    monkeypatch.setattr(worker.Worker, "__init__", note)
     assert all(not isinstance(event, Failed) for event in train_all(make_configs(*seeds), jobs=2))
     assert given == [[0], [1]][: len(seeds)]
 
