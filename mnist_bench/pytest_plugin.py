@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from mnist_bench.own.records import OwnTraining
+    from mnist_bench.own.session import OwnSession
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.data.dataset import Dataset
@@ -47,6 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("mnist", "gpu"),
         help="Fail, instead of skipping, the tests that need MNIST or a GPU where there is none.",
     )
+    group.addoption(
+        "--mnist-model",
+        metavar="FILE",
+        help="A model of your own (docs/own-model.md): each of its checks is a test, next to those of the suite.",
+    )
     parser.addini(
         "mnist_bench",
         "Whether this suite tests the lab: show the header, and share the cores among the processes of pytest-xdist.",
@@ -73,6 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _take_share(worker["workerid"], worker["workercount"])
     engines = list(dict.fromkeys(config.getoption("--mnist-engine") or _ENGINES))
     config.pluginmanager.register(_make_engine_plugin(engines))
+    if model := config.getoption("--mnist-model"):
+        config.pluginmanager.register(_make_model_plugin(config, model))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -114,6 +123,103 @@ def _make_engine_plugin(engines: Sequence[str]) -> ModuleType:
     plugin = ModuleType("mnist_bench_engines")
     vars(plugin)["mnist_engine"] = mnist_engine
     return plugin
+
+
+def _make_model_plugin(config: pytest.Config, path: str) -> ModuleType:
+    """Return a plugin that collects a model file's checks, with the fixtures that ask for them."""
+    from mnist_bench.own.session import open_session
+
+    try:
+        session = open_session(path, config.getoption("--mnist-device"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--mnist-model: {error}") from error
+    config.add_cleanup(session.close)
+    if session.model.path not in config.args:
+        config.args.append(session.model.path)
+
+    def pytest_collect_file(file_path: Path, parent: Any) -> Any:
+        return _ModelFile.make(parent, file_path, session) if _is_file_of(session, file_path) else None
+
+    def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> Any:
+        # pytest does not look for tests in the file of a model, and this process does not run it.
+        return _ModelFile.make(parent, module_path, None) if _is_file_of(session, module_path) else None
+
+    @pytest.fixture(scope="session")
+    def mnist_model() -> OwnSession:
+        """The model of `--mnist-model`: `find(name)` has a check run, `train(seed)` a training."""
+        return session
+
+    @pytest.fixture(params=session.list_checks())
+    def mnist_model_check(request: pytest.FixtureRequest) -> CheckResult:
+        """The result of a check of the model; a test that uses this fixture runs once for each check."""
+        return session.find(request.param)
+
+    @pytest.fixture(scope="session")
+    def mnist_model_train() -> Callable[..., OwnTraining]:
+        """A function of a seed that trains the model once a session."""
+        return session.train
+
+    plugin = ModuleType("mnist_bench_model")
+    vars(plugin).update(
+        pytest_collect_file=pytest_collect_file,
+        pytest_pycollect_makemodule=pytest_pycollect_makemodule,
+        mnist_model=mnist_model,
+        mnist_model_check=mnist_model_check,
+        mnist_model_train=mnist_model_train,
+    )
+    return plugin
+
+
+def _is_file_of(session: OwnSession, path: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(session.model.path)
+
+
+class _ModelFile(pytest.File):
+    """A model file, of which each check is a test."""
+
+    own: OwnSession | None
+
+    @classmethod
+    def make(cls, parent: Any, path: Path, own: OwnSession | None) -> Any:
+        """Return the collector; without a session that of no test."""
+        collector = cls.from_parent(parent, path=path)
+        collector.own = own
+        return collector
+
+    def collect(self) -> Any:
+        """Yield a test for each check."""
+        if self.own is None:
+            return
+        for name in self.own.list_checks():
+            item = _ModelCheck.from_parent(self, name=name)
+            item.own = self.own
+            yield item
+
+
+class _ModelCheck(pytest.Item):
+    """One check of a user's own model."""
+
+    own: OwnSession
+
+    def runtest(self) -> None:
+        """Run the check in a child process, note the verdict, and fail where the check does not hold."""
+        from mnist_bench.show.text import format_line
+        from mnist_bench.training.workers.interpreters import CommandError
+
+        try:
+            result, lost = self.own.find(self.name), ""
+        except CommandError as error:
+            result, lost = None, str(error)
+        if result is None:
+            pytest.fail(lost, pytrace=False)
+        line = format_line(result)
+        self.user_properties.append((_VERDICT, line))
+        if not result.holds:
+            pytest.fail(line, pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Return the file and the check's name, for the report."""
+        return self.path, None, self.name
 
 
 @pytest.fixture(scope="session")

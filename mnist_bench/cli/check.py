@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,12 +24,14 @@ from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from mnist_bench.checks.suite import CheckPlan
+    from mnist_bench.own.records import OwnConfig
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.verdicts import CheckResult
 
 __all__ = ["check"]
 
 _SHARED = ("labs", "engine", "data", "device")
+_OF_MODEL = ("model", "device", "seed", "json", "junit", "markdown", "save_digests", "against")
 _DIGESTS = ("save_digests", "epochs", "seed")
 
 
@@ -36,6 +39,7 @@ def check(
     context: typer.Context,
     labs: options.Labs = None,
     *,
+    model: options.Model = None,
     engine: options.Engine = "epoch",
     seeds: Annotated[
         int,
@@ -79,7 +83,7 @@ def check(
         typer.Option(
             parser=options.whole_number(),
             metavar="N",
-            help=f"With --save-digests: the seed; {FIRST_SEED} if not given.",
+            help=f"With --save-digests or --model: the seed; {FIRST_SEED} if not given.",
         ),
     ] = None,
 ) -> None:
@@ -91,16 +95,19 @@ def check(
     usage or bad input, 3 inconclusive, 4 no baseline.
     """
     from mnist_bench.checks.baselines import find_folder
-    from mnist_bench.checks.diagnosis import diagnose
     from mnist_bench.checks.names import PROBE_EPOCHS
     from mnist_bench.checks.suite import CheckPlan
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.files import check_folder
-    from mnist_bench.records.verdicts import exit_status
-    from mnist_bench.show.text import clean_line, format_json, format_junit, format_markdown, format_summary
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import LABS, check_lab
 
+    if model is not None:
+        _refuse_for_model(list_given(context))
+        reports = _Reports(json=json, junit=junit, markdown=markdown)
+        number = FIRST_SEED if seed is None else seed
+        _check_model(model, number, device, against=against, digests=save_digests, reports=reports)
+        return
     _refuse_mixed(list_given(context))
     names = [check_lab(lab).name for lab in dict.fromkeys(labs or LABS)]
     if save_digests is not None:
@@ -123,17 +130,93 @@ def check(
     )
     check_folder(plan.folder)
     results = _run_checks(plan, fast=fast, quiet=json)
+    _report(results, _Reports(json=json, junit=junit, markdown=markdown))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reports:
+    """What is written, and where."""
+
+    json: bool
+    junit: Path | None
+    markdown: Path | None
+
+
+def _report(results: list[CheckResult], reports: _Reports) -> None:
+    """Show what all checks come to, write the reports, and leave with the exit status."""
+    from mnist_bench.checks.diagnosis import diagnose
+    from mnist_bench.records.verdicts import exit_status
+    from mnist_bench.show.text import clean_line, format_json, format_junit, format_markdown, format_summary
+
     cause = diagnose(results)
-    if json:
+    if reports.json:
         typer.echo(format_json(results, cause), nl=False)
     else:
         echo(format_summary(results))
         if cause:
             echo(f"likeliest cause: {clean_line(cause.sentence)}")
-    for path, write in ((junit, format_junit), (markdown, format_markdown)):
+    for path, write in ((reports.junit, format_junit), (reports.markdown, format_markdown)):
         if path is not None:
             write_report(path, write(results))
     raise typer.Exit(exit_status(results))
+
+
+def _refuse_for_model(given: list[str]) -> None:
+    """Refuse the options of the labs with a model of the user's own.
+
+    Raises:
+        ValueError: Such options are given, or a report of checks together with digests.
+    """
+    if wrong := [name for name in given if name not in _OF_MODEL]:
+        names = ", ".join("LABS" if name == "labs" else f"--{name.replace('_', '-')}" for name in wrong)
+        raise ValueError(f"--model checks the model of your file, not the labs: leave out {names}")
+    reports = [name for name in given if name in ("json", "junit", "markdown", "against")]
+    if "save_digests" in given and reports:
+        names = ", ".join(f"--{name}" for name in reports)
+        raise ValueError(f"--save-digests checks nothing, and goes without {names}")
+
+
+def _check_model(
+    path: Path, seed: int, device: str, *, against: Path | None, digests: Path | None, reports: _Reports
+) -> None:
+    """Check the model of a file, or write the digests of its stages."""
+    from mnist_bench.own.file import read_model_file
+    from mnist_bench.own.records import OwnConfig
+    from mnist_bench.own.suite import check_own
+    from mnist_bench.show.text import format_line
+    from mnist_bench.training.workers.interpreters import CommandError
+
+    config = OwnConfig(model=read_model_file(path), seed=seed, device=device)
+    if digests is not None:
+        _save_model_digests(config, digests)
+        return
+    check_reports(reports.junit, reports.markdown)
+    results = []
+    try:
+        for result in check_own(config, existing_folder(against)):
+            results.append(result)
+            if not reports.json:
+                echo(format_line(result))
+    except CommandError as error:
+        raise ValueError(str(error)) from error
+    _report(results, reports)
+
+
+def _save_model_digests(config: OwnConfig, folder: Path) -> None:
+    """Write the digest of every stage of a model's training; nothing is overwritten."""
+    from mnist_bench.own.elsewhere import ask_own_probe
+    from mnist_bench.records.files import check_replaceable
+    from mnist_bench.records.serial import save
+    from mnist_bench.training.workers.interpreters import CommandError
+
+    path = folder / f"{config.model.name}.json"
+    check_replaceable(path, option="--save-digests")
+    try:
+        record = ask_own_probe(None, config)
+    except CommandError as error:
+        raise ValueError(str(error)) from error
+    save(record, path)
+    echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 
 
 def _refuse_mixed(given: list[str]) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "Labs",
     "LayerNames",
     "Markdown",
+    "Model",
     "Out",
     "Resume",
     "Runs",
@@ -153,6 +154,13 @@ Data = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or gpu.", autocompletion=_complete_device)]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Your own model instead of the labs: a file of Python with build() and data() (docs/own-model.md).",
+    ),
+]
 Jobs = Annotated[int, count("Worker processes, each with its own share of the cores.")]
 
 # What comes out, and where

@@ -217,7 +217,9 @@ class OwnSide:
         checks: The checks that need no other side.
         probe: The stages; None before they are measured.
         trainings: The trainings, in ascending order of their seeds.
-        failures: Why a part could not be measured, by the part: `probe` or `seed 1672`.
+        failures: Why a part could not be measured, by the part: `checks`, `probe` or `seed 1672`.
+        session: Names the comparison in which both sides were measured, the same in both records; "" if there is none.
+        timed: The seeds that both sides of the session trained at the same time, each on a core of its own.
         created: When the record was begun.
         commit: The commit of the project that measured.
     """
@@ -230,6 +232,8 @@ class OwnSide:
     probe: OwnProbe | None = None
     trainings: list[OwnTraining] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    session: str = ""
+    timed: list[int] = field(default_factory=list)
     created: str = ""
     commit: str | None = None
     kind: str = "own side"
@@ -240,6 +244,8 @@ class OwnSide:
         seeds = [training.config.seed for training in self.trainings]
         if sorted(set(seeds)) != seeds:
             raise ValueError(f"seeds {seeds!r} are not in ascending order, each once")
+        if not set(self.timed) <= set(seeds):
+            raise ValueError(f"timed seeds {self.timed!r} are not among the seeds {seeds!r}")
         measured: list[OwnTraining | OwnProbe] = [*self.trainings]
         if self.probe:
             measured.append(self.probe)

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.compare import environments, records, times
+from mnist_bench.cli.compare import environments, own, records, times
 from mnist_bench.cli.shell import check_reports, find_versions, list_given
 
 __all__ = ["compare"]
 
 _PARTS = ("all", "bits", "time")
 # The options that only one part reads: the measurement of environments, and the clock alone.
-_MEASURING = ("only", "budget", "labs", "engine", "margin", "python", "same", "data", "out", "html")
+_MEASURING = ("only", "budget", "labs", "engine", "margin", "python", "same", "data", "out", "html", "model")
+_LAB_ONLY = ("labs", "engine", "data")
 _TIME_ONLY = ("device", "in_turn", "without_tuner", "calibrate", "baselines")
 
 
@@ -58,10 +59,15 @@ def compare(
             autocompletion=options.complete_engine,
         ),
     ] = None,
+    model: options.Model = None,
     margin: Annotated[
-        float,
-        typer.Option(metavar="POINTS", help="The largest loss of accuracy that does not matter, in percentage points."),
-    ] = 0.15,
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="The largest loss of accuracy that does not matter, in percentage points; 0.15 if not given, 1 for a"
+            " model of your own.",
+        ),
+    ] = None,
     python: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Python for requirements; the newest that fits if not given.")
     ] = None,
@@ -113,12 +119,34 @@ def compare(
     for text in (base, new):
         known = text == "current" or read_requirements(text) is not None
         sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
+    reports = environments.Reports(json=json, junit=junit, markdown=markdown, html=html)
+    if own_sides := own.load_own_sides(base, new):
+        _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")
+        own.compare_own_records(own_sides, margin, reports)
+        return
     if None in sides:
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
         _refuse_mixture((base, new), sides, folder)
         records.compare_records(base, new, folder, same=same, json=json, junit=junit, markdown=markdown)
         return
     measured: Any = sides
+    request = environments.Request(
+        labs=labs or [],
+        engine=engine,
+        margin=margin,
+        budget=budget,
+        only_bits=only == "bits",
+        python=python,
+        same=same,
+        data=data,
+        out=out,
+    )
+    if model is not None:
+        if only == "time":
+            raise ValueError("--only time is for the labs: leave it out, and the time of your model is compared, too")
+        _refuse(given & {*_LAB_ONLY, *_TIME_ONLY}, "the labs, not for --model")
+        own.compare_own_environments(measured, model, request, reports)
+        return
     if only == "time":
         _refuse(given & {"margin", "html", "junit", "markdown"}, "--only all")
         if labs and len(set(labs)) > 1:
@@ -142,21 +170,7 @@ def compare(
         )
         return
     _refuse(given & set(_TIME_ONLY), "--only time")
-    environments.compare_environments(
-        measured,
-        environments.Request(
-            labs=labs or [],
-            engine=engine,
-            margin=margin / 100,
-            budget=budget,
-            only_bits=only == "bits",
-            python=python,
-            same=same,
-            data=data,
-            out=out,
-        ),
-        environments.Reports(json=json, junit=junit, markdown=markdown, html=html),
-    )
+    environments.compare_environments(measured, request, reports)
 
 
 def _refuse(given: set[str], what: str) -> None:

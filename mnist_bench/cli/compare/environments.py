@@ -14,7 +14,10 @@ from mnist_bench.cli.shell import default_folder, echo, load_data, name_source, 
 if TYPE_CHECKING:
     from mnist_bench.versions.upgrade.decide import Decided
 
-__all__ = ["Reports", "Request", "compare_environments"]
+__all__ = ["LAB_MARGIN", "Reports", "Request", "check_margin", "compare_environments"]
+
+LAB_MARGIN = 0.15
+"""In percentage points: the largest loss of a lab's accuracy that does not matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class Request:
 
     labs: Sequence[str]
     engine: str | None
-    margin: float
+    margin: float | None
     budget: float | None
     only_bits: bool
     python: str | None
@@ -55,8 +58,7 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     labs = [check_lab(lab).name for lab in dict.fromkeys(request.labs or LABS)]
     if request.engine:
         check_engine(request.engine)
-    if not 0 < request.margin < 1:
-        raise ValueError(f"margin {100 * request.margin:g} is not allowed: it must be above 0 and below 100 points")
+    margin = check_margin(request.margin, LAB_MARGIN)
     if request.out is not None:
         check_folder(request.out)
     first, second = enter_sides(sides, python=request.python, tell=_tell)
@@ -66,14 +68,16 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     plan = UpgradePlan(
         labs=labs,
         engine=request.engine,
-        margin=request.margin,
+        margin=margin,
         budget_seconds=BUDGET_SECONDS if request.budget is None else request.budget,
         only_bits=request.only_bits,
         dataset=dataset,
         source=name_source(request.data, dataset),
         folder=request.out or default_folder(),
     )
-    _tell(f"packages that differ: {', '.join(list_packages(first.install, second.install)) or 'none'}")
+    _tell(
+        f"packages that differ: {', '.join(list_packages(first.install.packages, second.install.packages)) or 'none'}"
+    )
     try:
         decided = decide((first, second), plan, _tell)
     except KeyboardInterrupt:
@@ -81,6 +85,22 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
         raise
     _show(decided, plan.folder, reports)
     raise typer.Exit(exit_status(decided.compared.results))
+
+
+def check_margin(points: float | None, default: float) -> float:
+    """Return the margin as a share.
+
+    Args:
+        points: What the user gave, in percentage points.
+        default: What it is if they gave nothing.
+
+    Raises:
+        ValueError: No accuracy could lose so much.
+    """
+    margin = default if points is None else points
+    if not 0 < margin < 100:  # noqa: PLR2004 - percent
+        raise ValueError(f"margin {margin:g} is not allowed: it must be above 0 and below 100 points")
+    return margin / 100
 
 
 def _tell(line: str) -> None:

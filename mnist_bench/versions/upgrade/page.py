@@ -13,21 +13,23 @@ from mnist_bench.versions.upgrade.answer import name_lab, name_products
 from mnist_bench.versions.upgrade.sides import list_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
     from mnist_bench.records.config import Case
     from mnist_bench.stats.sequential import Decision
+    from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.upgrade.decide import Decided
 
-__all__ = ["UPGRADE_MARK", "plot_changes", "write_page"]
+__all__ = ["UPGRADE_MARK", "plot_changes", "write_compared_page", "write_page"]
 
 UPGRADE_MARK = "<title>mnist-bench: from "
 """By which the page of an earlier comparison is known, which may be replaced."""
 
 _REACH = 3.0  # margins to each side of 0; longer bars are cut
+_TINY = 1e-12  # for a margin of 0
 
 
 def write_page(decided: Decided, answer: str, path: Path) -> None:
@@ -38,21 +40,54 @@ def write_page(decided: Decided, answer: str, path: Path) -> None:
         answer: Its first line.
         path: Where to write.
     """
-    compared, (base, new) = decided.compared, decided.records
+    base, new = decided.records
+    standin = base.dataset is not None and base.dataset.source != "mnist"
+    write_compared_page(
+        decided.compared,
+        answer,
+        path,
+        names=(name_products(base), name_products(new)),
+        packages=list_packages(base.install.packages, new.install.packages) if base.install and new.install else [],
+        seconds=decided.seconds,
+        standin=standin,
+    )
+
+
+def write_compared_page(
+    compared: Compared,
+    answer: str,
+    path: Path,
+    *,
+    names: tuple[str, str],
+    packages: Sequence[str],
+    seconds: float,
+    standin: bool = False,
+) -> None:
+    """Write the page of a comparison of two environments, by the labs or by a user's own model.
+
+    Args:
+        compared: The verdicts.
+        answer: The first line.
+        path: Where to write; the page of an earlier comparison is replaced.
+        names: The products of the base and of the new environment.
+        packages: Those that differ.
+        seconds: How long the comparison took.
+        standin: Whether the data are those that stand in for MNIST.
+    """
     decisions = compared.decisions
     height = 1.0 + 0.32 * len(decisions)
     picture = draw_svg(lambda ax: plot_changes(decisions, ax), size=(7.2, height)) if decisions else ""
     html = render(
         "upgrade.html",
         answer=answer,
-        base=name_products(base),
-        new=name_products(new),
-        mnist=base.dataset is None or base.dataset.source == "mnist",
+        base=names[0],
+        new=names[1],
+        mnist=not standin,
         picture=picture,
         results=sorted(compared.results, key=lambda result: rank(result.verdict)),
-        packages=list_packages(base.install, new.install) if base.install and new.install else [],
+        packages=packages,
         notes=compared.notes,
-        seconds=decided.seconds,
+        seconds=seconds,
         version=__version__,
     )
     replace_own(path, html.encode(), UPGRADE_MARK)
@@ -62,7 +97,8 @@ def plot_changes(decisions: Mapping[tuple[str, Case], Decision], ax: Axes) -> Ax
     """Draw the interval of each change in units of its margin; to the right is worse."""
     for place, decision in enumerate(decisions.values()):
         loss = decision.loss
-        low, middle, high = (value / decision.margin for value in (loss.low, loss.estimate, loss.high))
+        margin = decision.margin or _TINY
+        low, middle, high = (value / margin for value in (loss.low, loss.estimate, loss.high))
         color = VALIDATION if decision.verdict == "REGRESSED" else TRAINING
         ax.plot([max(low, -_REACH), min(high, _REACH)], [place, place], color=color, linewidth=2.4)
         ax.plot([min(max(middle, -_REACH), _REACH)], [place], marker="o", color=color)

@@ -31,13 +31,15 @@ class LostSideError(Exception):
     Attributes:
         side: 0 for the base, 1 for the new environment.
         lines: The last lines that its process left.
+        raised: Whether the training raised an error; otherwise its process has ended without one.
     """
 
-    def __init__(self, side: int, reason: str, lines: list[str]) -> None:
+    def __init__(self, side: int, reason: str, lines: list[str], *, raised: bool = False) -> None:
         """Keep the side, the reason, as the message, and the lines."""
         super().__init__(reason)
         self.side = side
         self.lines = lines
+        self.raised = raised
 
 
 class OverdueError(Exception):
@@ -196,7 +198,8 @@ class _Side(Generic[R]):
 
     def _take(self, child: Child, event: dict[str, Any]) -> None:
         if event["event"] == "failed":
-            raise LostSideError(self.number, " ".join(event["reason"].split()), shorten_lines(event["details"]))
+            reason = " ".join(event["reason"].split())
+            raise LostSideError(self.number, reason, shorten_lines(event["details"]), raised=True)
         if event["event"] == "epoch" and self.task.epochs is not None:
             self.seconds.append((event["wall"], event["cpu"]))
             if len(self.seconds) < self.task.epochs:

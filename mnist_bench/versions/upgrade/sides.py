@@ -20,7 +20,7 @@ from mnist_bench.versions.environments import (
 from mnist_bench.versions.records import Install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["NIGHTLY", "Side", "check_different", "enter_sides", "list_packages", "read_requirements"]
 
@@ -96,9 +96,8 @@ def check_different(base: Side, new: Side) -> None:
         )
 
 
-def list_packages(base: Install, new: Install) -> list[str]:
-    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`."""
-    old, now = base.packages, new.packages
+def list_packages(old: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`, of two environments' versions by package."""
     names = [name for name in sorted({*old, *now}) if old.get(name) != now.get(name)]
     return [f"{name} {old.get(name, 'none')} -> {now.get(name, 'none')}" for name in names]
 

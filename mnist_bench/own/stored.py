@@ -1,0 +1,66 @@
+"""What is on record of a user's own model: sides of comparisons, and the stages that `check --save-digests` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mnist_bench.own.records import OwnProbe, OwnSide
+from mnist_bench.records.serial import load
+
+if TYPE_CHECKING:
+    from mnist_bench.own.records import ModelFile
+
+__all__ = ["load_baseline", "load_own_side", "make_side"]
+
+_KINDS = ("own side", "own probe")
+
+
+class _Head(msgspec.Struct):
+    """The field that says what a record is of."""
+
+    kind: str
+
+
+def load_own_side(text: str) -> OwnSide | None:
+    """Load the side, or the stages, of a user's own model that a text names; None if it names something else.
+
+    Raises:
+        RecordError: The file is no valid record of that kind.
+    """
+    path = Path(text)
+    if not path.is_file() or path.suffix != ".json":
+        return None
+    try:
+        kind = msgspec.json.decode(path.read_bytes(), type=_Head).kind
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None  # who loads it says what is wrong
+    if kind not in _KINDS:
+        return None
+    return load(path, OwnSide) if kind == "own side" else make_side(load(path, OwnProbe), text)
+
+
+def make_side(probe: OwnProbe, text: str) -> OwnSide:
+    """Return the side of which stages are all that was measured."""
+    return OwnSide(text=text, environment=probe.environment, packages={}, model=probe.config.model, probe=probe)
+
+
+def load_baseline(folder: Path, model: ModelFile) -> OwnProbe | None:
+    """Load the stages of a model that are the baseline; None if there are none.
+
+    Raises:
+        RecordError: The file is no valid record.
+        ValueError: It is of another text of the model file.
+    """
+    path = folder / f"{model.name}.json"
+    if not path.exists():
+        return None
+    probe = load(path, OwnProbe)
+    if probe.config.model.digest != model.digest:
+        raise ValueError(
+            f"{path} is of another text of {model.name}.py: what was measured with that cannot be compared; write new "
+            f"digests with --save-digests"
+        )
+    return probe

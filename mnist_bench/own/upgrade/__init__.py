@@ -1,0 +1,1 @@
+"""Two environments compared by a user's own model: measured side by side, judged, and answered in a sentence."""

@@ -1,0 +1,100 @@
+"""The answer to "may we upgrade?" for a user's own model: one sentence on verdict, bits, metrics and time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_bench.own.upgrade.parity import find_first_stage, pair_trainings
+from mnist_bench.records.verdicts import Verdict, conclude, worst_by_name
+from mnist_bench.versions.upgrade.answer import (
+    begin_answer,
+    describe_change,
+    excludes_zero,
+    name_environment,
+    tell_clocks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mnist_bench.own.records import OwnSide
+    from mnist_bench.own.upgrade.comparison import OwnCompared
+
+__all__ = ["name_side", "write_own_answer"]
+
+_CLOCKS = ("work", "time")
+
+
+def write_own_answer(
+    compared: OwnCompared, base: OwnSide, new: OwnSide, round_seconds: Mapping[str, float] | None = None
+) -> str:
+    """Return the answer in one to five short sentences.
+
+    Args:
+        compared: The verdicts.
+        base: The side to compare with.
+        new: The side that may be worse.
+        round_seconds: How long one more seed takes, to say how long a decision would take.
+    """
+    verdict = conclude(result.verdict for result in compared.results)
+    parts = [begin_answer(verdict, compared, name_side(new), round_seconds or {})]
+    parts += [*_tell_bits(compared, base, new), *_tell_figures(compared), *_tell_old_defects(base, new)]
+    return " ".join(parts)
+
+
+def name_side(side: OwnSide) -> str:
+    """Return the products of a side in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
+    return name_environment(side.environment.tensorflow, side.environment.keras)
+
+
+def _tell_bits(compared: OwnCompared, base: OwnSide, new: OwnSide) -> Iterator[str]:
+    """Yield what moved first."""
+    if compared.moved:
+        stage = find_first_stage(base, new)
+        yield f"The first stage that moved is {_name_stage(stage)}." if stage else "Trainings end in other bits."
+    elif pair_trainings(base, new):
+        first, second = name_side(base), name_side(new)
+        yield f"{second} ends every training in the same bits{f' as {first}' if first != second else ''}."
+
+
+def _name_stage(stage: str) -> str:
+    """Return a stage in the reader's words, such as `the gradient of layer 2 Conv2D kernel`."""
+    kind, _, where = stage.partition(": ")
+    return f"the {kind} of layer {where}" if where else f"the {kind}"
+
+
+def _tell_figures(compared: OwnCompared) -> Iterator[str]:
+    """Yield how much metrics and seconds have changed at most, or by how much where that is beyond chance."""
+    told = {key: decision for key, decision in compared.decisions.items() if decision.verdict != "REGRESSED"}
+    within = []
+    for (name, case), decision in told.items():
+        if name in _CLOCKS:
+            continue
+        what = describe_change(name, decision, share=name in compared.shares)
+        if decision.verdict == "BETTER":
+            yield f"Look why {case} {what}: that is better than chance allows."
+        elif decision.verdict == "PASS" and decision.worsened and excludes_zero(decision):
+            yield f"Within the margin, {case} {what}."
+        elif decision.verdict == "PASS":
+            within.append((name, decision))
+    if within:
+        most = [_describe_reach(name, max(-each.change.low, each.change.high), compared) for name, each in within]
+        sizes = {(each.sample_size, each.paired) for _, each in within}
+        counts = " or ".join(f"{size} {'pairs' if paired else 'seeds'}" for size, paired in sorted(sizes))
+        yield f"The same within chance: {', '.join(most)} ({counts})."
+    yield from tell_clocks(told)
+
+
+def _describe_reach(name: str, most: float, compared: OwnCompared) -> str:
+    return f"{name} to {100 * most:.2f} points" if name in compared.shares else f"{name} to {most:.2g}"
+
+
+def _tell_old_defects(base: OwnSide, new: OwnSide) -> Iterator[str]:
+    """Yield the checks that fail in both."""
+    old, now = (
+        {name for name, result in worst_by_name(side.checks).items() if result.verdict is Verdict.REGRESSED}
+        for side in (base, new)
+    )
+    names = sorted(old & now)
+    if names:
+        yield f"{'One check fails' if len(names) == 1 else f'{len(names)} checks fail'} in both: {', '.join(names)}."

@@ -1,0 +1,338 @@
+"""What changed in the trainings of a user's own model: metrics, errors by class, seconds and memory, by statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import statistics
+from dataclasses import dataclass, field
+from math import log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_bench.own.records import OwnSide
+from mnist_bench.own.upgrade.parity import pair_trainings, share_own_streams
+from mnist_bench.records.config import Case
+from mnist_bench.records.environment import HARDWARE_FIELDS, explain_keys
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.stats.paired import FEWEST_PAIRS
+from mnist_bench.stats.sequential import ALPHA, Comparison, Decision, format_decision, loss_margin
+from mnist_bench.timing.memory import judge_size
+from mnist_bench.versions.comparison import make_inconclusive
+from mnist_bench.versions.figures import (
+    CLASS_MARGIN,
+    CLASS_RESAMPLES,
+    CLASS_SHARE,
+    FigureRules,
+    compare_seconds,
+    judge_family,
+    make_class_result,
+    make_time_result,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mnist_bench.own.records import Metric, OwnTraining
+    from mnist_bench.stats.permutation import Worse
+
+__all__ = ["Changes", "compare_changes", "compare_ends", "compare_memory", "match_metrics", "name_metric"]
+
+_CLOCKS = ("work", "time")
+_LEAST = 1e-3  # of a metric's own size: the least margin, where all seeds of the base end in one figure
+_MOST_CLASSES = 200  # with more, no class has the samples to say anything
+_WORSE: dict[str, Worse] = {"higher": "lower", "lower": "higher"}
+
+
+@dataclass
+class Changes:
+    """What the trainings say.
+
+    Attributes:
+        results: The verdicts.
+        notes: What gives no verdict.
+        decisions: The decisions on each metric, `work` (processor time) and `time` (wall time).
+        shares: The metrics that are shares, which are told in percentage points.
+        settled: The names of the results that are not decided, and that no further training decides.
+    """
+
+    results: list[CheckResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    decisions: dict[tuple[str, Case], Decision] = field(default_factory=dict)
+    shares: tuple[str, ...] = ()
+    settled: set[str] = field(default_factory=set)
+
+
+def name_metric(metric: str, case: Case) -> str:
+    """Return the name of a metric's check: a metric may have any name, and that of a check has a form."""
+    return f"metric/{re.sub(r'[^A-Za-z0-9_.+-]', '-', metric)}[{case}]"
+
+
+def match_metrics(old: Sequence[Metric], new: Sequence[Metric]) -> tuple[list[tuple[Metric, Metric]], list[str]]:
+    """Return which metric of the base is which of the new side, and the names of those that one side alone has.
+
+    Metrics are matched by name. Keras 2 and 3 give some metrics other names: those that are left are matched by their
+    place, where each side has as many of them, of the same kinds in the same order.
+    """
+    names = {metric.name: metric for metric in new}
+    pairs = [(metric, names[metric.name]) for metric in old if metric.name in names]
+    left = [metric for metric in old if metric.name not in names]
+    right = [metric for metric in new if metric.name not in {a.name for a, _ in pairs}]
+    kinds = [[(metric.better, metric.bounded) for metric in side] for side in (left, right)]
+    if kinds[0] == kinds[1]:
+        return [*pairs, *zip(left, right, strict=True)], []
+    return pairs, [f"{m.name} in {side} only" for side, ms in (("base", left), ("new", right)) for m in ms]
+
+
+def compare_ends(base: OwnSide, new: OwnSide, case: Case, seeds: int, reason: str) -> Changes:
+    """Return the verdicts where all trainings end in the same bits: there is nothing to judge but memory."""
+    changes = Changes(notes=list(_note_epochs(base, new)))
+    for metric in base.trainings[0].metrics:
+        changes.results.append(
+            CheckResult(
+                name=name_metric(metric.name, case),
+                verdict=Verdict.IDENTICAL,
+                figure=f"the final weights and {metric.name} of {seeds} {'seed' if seeds == 1 else 'seeds'}",
+                bound="the same bits",
+                evidence=reason,
+            )
+        )
+    changes.results += compare_memory(base, new, case)
+    return changes
+
+
+def compare_changes(base: OwnSide, new: OwnSide, case: Case, rules: FigureRules, reason: str) -> Changes:
+    """Return what the trainings say that do not end in the same bits, all of it in one decision.
+
+    Args:
+        base: The side to compare with.
+        new: The side that may be worse.
+        case: The model.
+        rules: The margin of metrics that are shares, the looks and the bound of seconds.
+        reason: Where the bits part first.
+    """
+    judged = _Judged(base, new, case, rules, reason)
+    judged.add_metrics()
+    judged.add_seconds()
+    judged.judge_main()
+    judged.judge_classes()
+    judged.changes.results += compare_memory(base, new, case)
+    judged.changes.notes += _note_epochs(base, new)
+    return judged.changes
+
+
+def compare_memory(base: OwnSide, new: OwnSide, case: Case) -> Iterator[CheckResult]:
+    """Yield whether a training's process needs more memory: the median of the seeds, which differ by little."""
+    sizes = [
+        [training.peak_memory / 1e6 for training in side.trainings if training.peak_memory] for side in (base, new)
+    ]
+    if all(sizes):
+        old, now = map(statistics.median, sizes)
+        yield judge_size(f"memory/training[{case}]", now, old, whose="base's")
+
+
+def _note_epochs(base: OwnSide, new: OwnSide) -> Iterator[str]:
+    """Yield how many epochs were run, where the sides differ: a callback has stopped one of them earlier."""
+    pairs = pair_trainings(base, new)
+    old, now = ([training.epochs for training in side] for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    if old != now:
+        yield (
+            f"epochs: a callback ends a training after {statistics.fmean(old):.1f} epochs in base and "
+            f"{statistics.fmean(now):.1f} in new, in the mean of {len(old)} seeds"
+        )
+
+
+@dataclass
+class _Judged:
+    """A judgement in progress."""
+
+    base: OwnSide
+    new: OwnSide
+    case: Case
+    rules: FigureRules
+    reason: str
+    changes: Changes = field(default_factory=Changes)
+    main: dict[tuple[str, str], Comparison] = field(default_factory=dict)  # by name, and the direction that is worse
+    values: dict[str, list[float]] = field(default_factory=dict)
+    undirected: set[str] = field(default_factory=set)
+
+    @property
+    def sides(self) -> tuple[list[OwnTraining], list[OwnTraining], bool]:
+        """The trainings, and whether they are judged as pairs: then of the common seeds only."""
+        pairs = pair_trainings(self.base, self.new)
+        if len(pairs) >= FEWEST_PAIRS and share_own_streams(self.base, self.new):
+            return [a for a, _ in pairs], [b for _, b in pairs], True
+        return self.base.trainings, self.new.trainings, False
+
+    def add_metrics(self) -> None:
+        old, now, _ = self.sides
+        pairs, alone = match_metrics(old[0].metrics, now[0].metrics)
+        if alone:
+            name = f"metric/names[{self.case}]"
+            figure = f"{'; '.join(alone)}: not compared"
+            self.changes.results.append(make_inconclusive(name, figure, bound="the same metrics"))
+            self.changes.settled.add(name)
+        self.changes.shares = tuple(a.name for a, _ in pairs if a.bounded)
+        for a, b in sorted(pairs, key=lambda pair: not pair[0].bounded):  # an accuracy says more than a loss
+            if a.name != b.name:
+                self.changes.notes.append(f"{a.name} of base is {b.name} in new: of the same place and kind")
+            self.add_metric(a, b)
+
+    def add_metric(self, a: Metric, b: Metric) -> None:
+        old, now, paired = self.sides
+        before = [training.by_metric[a.name] for training in old]
+        after = [training.by_metric[b.name] for training in now]
+        name, lost = name_metric(a.name, self.case), [int(np.isnan(side).sum()) for side in (before, after)]
+        if lost[0]:
+            figure = f"not finite in {lost[0]} of {len(before)} seeds of base: nothing to compare with"
+            self.changes.results.append(make_inconclusive(name, figure, bound="finite"))
+            self.changes.settled.add(name)
+            return
+        if lost[1]:
+            figure = f"not finite in {lost[1]} of {len(after)} seeds"
+            self.changes.results.append(
+                CheckResult(name=name, verdict=Verdict.REGRESSED, figure=figure, bound="finite", evidence=self.reason)
+            )
+            return
+        self.values[a.name] = after
+        if a.better is None:
+            self.undirected.add(a.name)
+        for place, worse in enumerate([_WORSE[a.better]] if a.better else _WORSE.values()):
+            self.main[a.name, worse] = Comparison(
+                before,
+                after,
+                worse,
+                self.find_margin(a, before),
+                paired=paired,
+                resolution=_find_step(a, old, before),
+                spread=place == 0,
+                suspicious=a.better is not None,
+            )
+
+    def find_margin(self, metric: Metric, before: list[float]) -> float:
+        if metric.margin is not None:
+            return metric.margin
+        if metric.bounded:
+            return self.rules.margin
+        # Of one figure for all seeds, the spread would allow nothing, not even another rounding.
+        return max(loss_margin(before), _LEAST * float(np.mean(np.abs(before))))
+
+    def add_seconds(self) -> None:
+        """Add the seconds of the trainings that both sides ran at the same time, as pairs of logarithms."""
+        timed = list(_list_timed(self.base, self.new))
+        work = [_log_ratio(_median_work(a), _median_work(b)) for a, b in timed if min(a.epochs, b.epochs) > 1]
+        wall = [_log_ratio(sum(a.wall), sum(b.wall)) for a, b in timed]
+        for clock, ratios in zip(_CLOCKS, (work, wall), strict=True):
+            if len(ratios) >= FEWEST_PAIRS:
+                self.main[clock, "higher"] = compare_seconds(clock, ratios, self.rules)
+
+    def judge_main(self) -> None:
+        if not self.main:
+            return
+        share_of_alpha = 1 - CLASS_SHARE if self.list_rates() else 1.0
+        decisions = judge_family(self.main, looks=self.rules.looks, alpha=share_of_alpha * ALPHA)
+        for name in dict.fromkeys(name for name, _ in decisions):
+            own = [decision for (other, _), decision in decisions.items() if other == name]
+            decision = max(own, key=lambda each: each.loss.estimate)
+            if name in _CLOCKS:
+                self.changes.results.append(make_time_result(name, self.case, decision))
+            else:
+                if name in self.undirected:
+                    decision = self.leave_direction_open(name, own, decision)
+                self.changes.results.append(self.make_result(name, decision))
+            self.changes.decisions[name, self.case] = decision
+
+    def leave_direction_open(self, name: str, own: list[Decision], decision: Decision) -> Decision:
+        """Return the decision on a metric of which nobody said which direction is better: a change is no loss."""
+        if any(each.verdict == "REGRESSED" for each in own):
+            finding = "changed by more than the margin, and nobody said which direction is better"
+            self.changes.settled.add(name_metric(name, self.case))
+            return dataclasses.replace(decision, verdict="INCONCLUSIVE", finding=finding)
+        return next((each for each in own if each.verdict == "INCONCLUSIVE"), decision)
+
+    def make_result(self, name: str, decision: Decision) -> CheckResult:
+        points = name in self.changes.shares
+        scale, unit, digits = (100.0, " points", 3) if points else (1.0, "", 4)
+        sign = {"lower": "-", "higher": "+"}[decision.worse] if name not in self.undirected else "±"
+        hint = f'\nsay which is better in the model file: better = {{{name!r}: "higher"}}, or "lower"'
+        settled = name_metric(name, self.case) in self.changes.settled
+        return CheckResult(
+            name=name_metric(name, self.case),
+            verdict=Verdict(decision.verdict),
+            figure=f"{statistics.fmean(self.values[name]):.4g}, changed by "
+            f"{scale * decision.change.estimate:+.{digits}f}{unit}",
+            bound=f"not worse than {sign}{scale * decision.margin:.{digits}f}{unit}",
+            evidence=f"{format_decision(decision, scale=scale, unit=unit, digits=digits)}. {self.reason}"
+            + (hint if settled else ""),
+        )
+
+    # Errors by class: one family of its own, as of the lab.
+
+    def list_rates(self) -> list[np.ndarray] | None:
+        """Return the share of errors of each side, shape (seeds, classes); None where that cannot be compared."""
+        old, now, _ = self.sides
+        sizes = [training.class_sizes for training in (*old, *now)]
+        if not sizes[0] or any(each != sizes[0] for each in sizes) or len(sizes[0]) > _MOST_CLASSES:
+            return None
+        kept = [place for place, size in enumerate(sizes[0]) if size]
+        return [
+            np.array([np.divide(each.class_errors, np.maximum(each.class_sizes, 1))[kept] for each in side])
+            for side in (old, now)
+        ]
+
+    def judge_classes(self) -> None:
+        old, now, paired = self.sides
+        name = f"metric/classes[{self.case}]"
+        sizes = {tuple(training.class_sizes) for training in (*old, *now)}
+        if len(sizes) > 1:
+            told = " and ".join(str(len(each)) for each in (old[0].class_sizes, now[0].class_sizes))
+            self.changes.results.append(make_inconclusive(name, f"{told} classes", bound="the same classes"))
+            self.changes.settled.add(name)
+        rates = self.list_rates()
+        if rates is None:
+            return
+        kept = [place for place, size in enumerate(old[0].class_sizes) if size]
+        family = {
+            label: Comparison(
+                rates[0][:, place],
+                rates[1][:, place],
+                "higher",
+                CLASS_MARGIN * self.rules.margin,
+                paired=paired,
+                resolution=1 / old[0].class_sizes[label],
+                spread=False,
+            )
+            for place, label in enumerate(kept)
+        }
+        decisions = judge_family(family, looks=self.rules.looks, alpha=CLASS_SHARE * ALPHA, resamples=CLASS_RESAMPLES)
+        self.changes.results.append(make_class_result(name, decisions))
+
+
+def _find_step(metric: Metric, trainings: Sequence[OwnTraining], values: Sequence[float]) -> float:
+    """Return the step of a metric's grid: one sample of an accuracy, else that of float32."""
+    samples = sum(trainings[0].class_sizes)
+    if metric.bounded and samples:
+        return 1 / samples
+    return float(np.finfo(np.float32).eps) * float(np.mean(np.abs(values)))
+
+
+def _list_timed(base: OwnSide, new: OwnSide) -> Iterator[tuple[OwnTraining, OwnTraining]]:
+    """Yield the pairs of trainings that ran at the same time, on one machine."""
+    if not base.session or base.session != new.session:
+        return
+    for a, b in pair_trainings(base, new):
+        seed = a.config.seed
+        together = seed in base.timed and seed in new.timed
+        if together and not explain_keys(a.environment, b.environment, HARDWARE_FIELDS):
+            yield a, b
+
+
+def _median_work(training: OwnTraining) -> float:
+    """Return the processor seconds of an epoch; the first one traces and compiles, and is left out."""
+    return statistics.median(training.cpu[1:])
+
+
+def _log_ratio(a: float, b: float) -> float:
+    # A clock of the system may show no time at all for an epoch of a few samples.
+    return log(max(b, 1e-4) / max(a, 1e-4))
