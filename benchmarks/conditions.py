@@ -1,185 +1,117 @@
-"""How the gate of times decides on a busy machine: benchmarks next to planted neighbours.
+"""How the gate of times decides on a quiet machine and on a busy one: four benchmarks next to planted neighbours.
 
-    python benchmarks/conditions.py --out conditions.jsonl --minutes 20               # continues an earlier file
-    python benchmarks/conditions.py --out conditions.jsonl --minutes 0                # only the table
+    python benchmarks/conditions.py --out tries.jsonl --part acceptance --tries 20   # continues an earlier file
+    python benchmarks/conditions.py --out tries.jsonl --part conditions --tries 2
+    python benchmarks/conditions.py --out tries.jsonl --minutes 0                    # only the table
 
-A run times the four benchmarks in rounds, with the controls before each round, in one process; the conditions come in
-turn. Three runs without neighbours are the baseline: those in which others used least of the cores, as the table says.
-All other runs are judged in pairs, as a run and its repetition: unchanged, and with all times multiplied by 1.25; with
-all that the gate asks, and by the controls alone. Choose a quiet machine, or read the load in the table.
+A run times the four benchmarks in rounds, with the controls before each round. The first three runs, on a quiet
+machine, are the baseline. A try is a run and its repetition, as pytest measures again what does not pass. More work is
+planted as work: the 60,000 samples of the training set instead of 48,000, and 12,500 images of the test set instead of
+10,000. A call measures in one process; several calls with a growing number of tries measure in several.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
+import dataclasses
+import functools
 import json
 import os
-import statistics
-import subprocess
-import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from drift import cut_torn_line, read_rows
+from neighbours import COMPUTES, STOPS, STREAMS, keep_busy, on_half_the_cores
+from tries import BASELINE, BASELINE_RUNS, format_tries
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.clock import CONTROLS, OthersMeter, RoundClock, time_call
-from mnist_bench.timing.gate import judge_runs
-from mnist_bench.timing.records import convert_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mnist_bench.timing.records import TimingRun
+    from mnist_bench.timing.trial import Trial
+    from mnist_bench.training.data.dataset import Prepared
 
 ROUNDS = 6
-_BASELINE = 3
 CASES = (("perceptron", "fused"), ("mlp", "fused"), ("mlp", "epoch"))
+EVALUATED = ("mlp", "epoch")
+MORE = 1.25
 
-# What runs next to the benchmarks: programs for a neighbour that computes, and for one that streams memory.
-_BUSY = "x = 1\nwhile True: x = (31 * x + 7) % 65521"
-_MEMORY = "import numpy\na = numpy.zeros(8_000_000)\nb = a.copy()\nwhile True: numpy.copyto(a, b)"
-CONDITIONS: dict[str, list[str]] = {
-    "none": [],
-    "one neighbour": [_BUSY],
-    "two neighbours": [_BUSY] * 2,
-    "memory": [_MEMORY] * 2,
+CONDITIONS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
+    "none": contextlib.nullcontext,
+    "one neighbour": lambda: keep_busy([COMPUTES]),
+    "two neighbours": lambda: keep_busy([COMPUTES] * 2),
+    "memory": lambda: keep_busy([STREAMS] * 2),
+    "half the cores": on_half_the_cores,
+    "half the time": lambda: keep_busy([STOPS]),
+}
+# What each part measures: a condition, and how many times the work.
+PARTS: dict[str, Sequence[tuple[str, float]]] = {
+    "acceptance": (("two neighbours", 1.0), ("none", MORE)),
+    "conditions": tuple((condition, 1.0) for condition in CONDITIONS if condition != "two neighbours"),
 }
 
 
 def main() -> None:
     """Measure according to the options, then show the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=20, help="how long to measure; 0 shows the table only")
+    parser.add_argument("--minutes", type=float, default=25, help="how long to measure; 0 shows the table only")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="one JSON line for each run")
+    parser.add_argument("--part", choices=PARTS, default="acceptance")
+    parser.add_argument("--tries", type=int, default=20, help="of each condition of the part, those in FILE included")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--data", default="auto", help="as for mnist-bench")
     options = parser.parse_args()
     if options.minutes > 0:
+        end = time.monotonic() + 60 * options.minutes
         cut_torn_line(options.out)
+        rows = read_rows(options.out) if options.out.exists() else []
         with options.out.open("a", encoding="utf-8") as stream:
-            for row in measure(options.data, options.minutes):
+            for row in measure(rows, options.part, options.tries, options.data, options.rounds):
                 stream.write(json.dumps(row) + "\n")
                 stream.flush()  # an interrupted run keeps the measurements
-    print(*format_table(read_rows(options.out)), sep="\n")
+                if time.monotonic() >= end:
+                    break
+    print(*format_tries(read_rows(options.out)), sep="\n")
 
 
-def format_table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the verdicts of each condition's pairs of runs, as rows of Markdown."""
-    quiet = sorted((row for row in rows if row["condition"] == "none"), key=find_others)[:_BASELINE]
-    if len(quiet) < _BASELINE:
-        return [f"too few runs: {_BASELINE} without neighbours are needed as the baseline"]
-    kept = ", ".join(f"{find_others(row):.0%} by others at load {row['load']:.1f}" for row in quiet)
-    lines = [
-        f"Baseline: {kept}.",
-        "",
-        "| condition | pairs | load | asked | unchanged: with a REGRESSED | unchanged: PASS |",
-    ]
-    lines[-1] += " 1.25 times: REGRESSED | 1.25 times: PASS |"
-    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for condition in CONDITIONS:
-        left = [row for row in rows if row["condition"] == condition and row not in quiet]
-        pairs = [*zip(left[::2], left[1::2], strict=False)]
-        for asked in ("all", "controls") if pairs else ():
-            same, more = (
-                [judge_pair(pair, quiet, factor, others=asked == "all") for pair in pairs] for factor in (1, 1.25)
-            )
-            alarmed = sum(Verdict.REGRESSED in verdicts for verdicts in same)
-            loads = statistics.median(row["load"] for row in left)
-            cells = [condition, str(len(pairs)), f"{loads:.1f}", asked, str(alarmed)]
-            cells += [share(same, Verdict.PASS), share(more, Verdict.REGRESSED), share(more, Verdict.PASS)]
-            lines.append(f"| {' | '.join(cells)} |")
-    return lines
+def measure(rows: Sequence[dict[str, Any]], part: str, tries: int, data: str, rounds: int) -> Iterator[dict[str, Any]]:
+    """Yield the runs of a part that are not among the rows, one after the other."""
+    done = Counter((row["part"], row["condition"], row["work"]) for row in rows)
+    if find_next(done, part, tries) is None:
+        return
+    clock, controls = RoundClock(), {name: make() for name, make in CONTROLS.items()}
+    works = {work: make_works(data, work, clock) for work in {1.0, *(work for _, work in PARTS[part])}}
+    while kind := find_next(done, part, tries):
+        done[kind] += 1
+        name, condition, work = kind
+        with CONDITIONS[condition]():
+            timed = {case: time_rounds(call, clock, controls, rounds) for case, call in works[work].items()}
+        process = {"process": os.getpid(), "at": time.time()}
+        yield {"part": name, "condition": condition, "work": work, **process, "benchmarks": timed}
 
 
-def share(checks: Sequence[Sequence[Verdict]], verdict: Verdict) -> str:
-    """Return the share of a verdict among all benchmarks of all checks."""
-    verdicts = [*itertools.chain(*checks)]
-    return f"{verdicts.count(verdict) / len(verdicts):.0%}"
+def find_next(done: Counter[tuple[str, str, float]], part: str, tries: int) -> tuple[str, str, float] | None:
+    """Return which run is next: the baseline's, the second run of a try, or one of the kind with the fewest."""
+    if done[BASELINE, "none", 1.0] < BASELINE_RUNS:
+        return BASELINE, "none", 1.0
+    kinds = [(part, *kind) for kind in PARTS[part] if done[(part, *kind)] < 2 * tries]
+    return min(kinds, key=lambda kind: (done[kind] % 2 == 0, done[kind]), default=None)
 
 
-def find_others(row: dict[str, Any]) -> float:
-    """Return the share of the cores that others used in the middle round of the run; 1 if that is unknown."""
-    shares = [share for timed in row["benchmarks"].values() for share in timed["others"]]
-    return 1.0 if None in shares else statistics.median(shares)
-
-
-def judge_pair(
-    pair: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]], factor: float, *, others: bool
-) -> list[Verdict]:
-    """Return the verdicts of a run and its repetition, with all times multiplied."""
-    now = [make_run(row, factor, others=others) for row in pair]
-    before = [make_run(row, 1, others=others) for row in baseline]
-    names = [timing.fullname for timing in now[0].benchmarks]
-    return [result.verdict for result in judge_runs(now, before, names, rng=np.random.default_rng(0))]
-
-
-def make_run(row: dict[str, Any], factor: float, *, others: bool) -> TimingRun:
-    """Return a run of this script as one of the benchmarks'; versions and data are the same in all."""
-    benchmarks = []
-    for name, timed in row["benchmarks"].items():
-        data = [factor * seconds for seconds in timed["wall"]]
-        lab, engine, device = name.partition("[")[2].removesuffix("]").split("-")
-        information = {
-            "lab": lab,
-            "engine": engine,
-            "device": device,
-            "numerics_key": "here",
-            "hardware_key": "here",
-            "tensorflow": "here",
-            "keras": "here",
-            "dataset": "here",
-            "dataset_digest": "0" * 64,
-            "cpu_seconds": timed["cpu"],
-            "controls": timed["controls"],
-            "others": timed["others"] if others and None not in timed["others"] else [],
-            **dict.fromkeys(("samples_per_second", "gflop_per_second", "peak_memory_mb")),
-        }
-        stats = {"min": min(data), "max": max(data), "median": statistics.median(data), "rounds": len(data)}
-        group = "steady epoch" if "steady" in name else "evaluation"
-        benchmarks.append(
-            {"fullname": name, "group": group, "stats": {**stats, "data": data}, "extra_info": information}
-        )
-    machine = {
-        "hardware_key": "here",
-        "system": "here",
-        "machine": "here",
-        "cpu": "here",
-        "instruction_set": "here",
-        "cores": 1,
-        "usable_cores": 1,
-        "device": "cpu",
-        "gpu_names": [],
-    }
-    info = {"system": "here", "python_implementation": "here", "python_version": "3", "mnist_bench": machine}
-    commit = {"id": "", "dirty": True}
-    run = {"machine_info": info, "commit_info": commit, "benchmarks": benchmarks, "datetime": ""}
-    return convert_run({**run, "mnist_bench": {"failed": []}}, "a run")
-
-
-def measure(data: str, minutes: float) -> Iterator[dict[str, Any]]:
-    """Yield one run after the other, each in the next condition."""
-    works, clock = make_works(data)
-    controls = {name: make() for name, make in CONTROLS.items()}
-    end = time.monotonic() + 60 * minutes
-    for condition, programs in itertools.cycle(CONDITIONS.items()):
-        if time.monotonic() >= end:
-            return
-        with keep_busy(programs):
-            timed = {name: time_rounds(work, clock, controls) for name, work in works.items()}
-        yield {"condition": condition, "at": time.time(), "load": os.getloadavg()[0], "benchmarks": timed}
-
-
-def make_works(data: str) -> tuple[dict[str, Callable[[], object]], RoundClock]:
-    """Return the benchmarks by name, warmed up, and the clock on which they note their times."""
+def make_works(data: str, work: float, clock: RoundClock) -> dict[str, Callable[[], object]]:
+    """Return the benchmarks by name, warmed up, with more work if wanted; they note their times on the clock."""
     from mnist_bench.timing.trial import Trial, prepare_process
     from mnist_bench.training.data.dataset import load_dataset, prepare
 
-    prepared, clock = prepare(load_dataset(data)), RoundClock()
+    prepared = prepare(load_dataset(data))
+    if work != 1:
+        prepared = add_work(prepared)
     works: dict[str, Callable[[], object]] = {}
     for lab, engine in CASES:
         config = TrainingConfig(lab=lab, engine=engine)
@@ -187,35 +119,34 @@ def make_works(data: str) -> tuple[dict[str, Callable[[], object]], RoundClock]:
         trial = Trial(config, prepared, clock)
         trial.train_epoch()
         works[f"test_steady_epoch[{lab}-{engine}-cpu]"] = trial.train_epoch
-    trial.evaluate()
-    works["test_evaluation[mlp-epoch-cpu]"] = lambda: clock.note(time_call(trial.evaluate))
-    return works, clock
+        if (lab, engine) == EVALUATED:
+            trial.evaluate()
+            works[f"test_evaluation[{lab}-{engine}-cpu]"] = functools.partial(note_evaluation, trial, clock)
+    return works
 
 
-def time_rounds(work: Any, clock: RoundClock, controls: Any) -> dict[str, Any]:
+def note_evaluation(trial: Trial, clock: RoundClock) -> None:
+    """Evaluate, and note the time."""
+    clock.note(time_call(trial.evaluate))
+
+
+def add_work(prepared: Prepared) -> Prepared:
+    """Return the data with a quarter more samples to train on, those of the validation, and to evaluate."""
+    quarter = len(prepared.x_test) // 4
+    x_test, y_test = (np.concatenate([images, images[:quarter]]) for images in (prepared.x_test, prepared.y_test))
+    return dataclasses.replace(prepared, x_train=prepared.x_fit, y_train=prepared.y_fit, x_test=x_test, y_test=y_test)
+
+
+def time_rounds(work: Any, clock: RoundClock, controls: Any, rounds: int) -> dict[str, Any]:
     """Return the rounds of a benchmark: its times, the others' share and the controls, a figure for each round."""
     rows, meter = [], OthersMeter()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         taken = {name: time_call(control).wall for name, control in controls.items()}
         meter.start()
         work()
         rows.append((*clock.times[-1], meter.stop(), taken))
     wall, cpu, others, taken = zip(*rows, strict=True)
     return {"wall": wall, "cpu": cpu, "others": others, "controls": {n: [t[n] for t in taken] for n in controls}}
-
-
-@contextlib.contextmanager
-def keep_busy(programs: list[str]) -> Iterator[None]:
-    """Keep these programs running next to this one."""
-    commands = [[sys.executable, "-c", program] for program in programs]
-    processes = [subprocess.Popen(command) for command in commands]  # noqa: S603 - our own programs
-    time.sleep(0.5 if programs else 0)
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

@@ -15,17 +15,15 @@ numbers in every other four rounds, cause a large and known drift.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from neighbours import SORTS, keep_busy
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.files import write_atomically
@@ -39,11 +37,7 @@ if TYPE_CHECKING:
 ENGINES = ("graph", "epoch", "fused")
 LABS = ("perceptron", "mlp", "dropout")
 _FEWEST = 3
-
-# A neighbour sorts 64 MB, more than a core's share of any cache, so that it uses the memory as well as a core.
-_NEIGHBOUR = "import numpy\na = numpy.random.rand(8_000_000)\nwhile True: numpy.sort(a)"
 _SPELL = 4  # rounds with neighbours, and then without
-_SETTLES = 1.5  # seconds until the neighbours have drawn the numbers
 
 
 def main() -> None:
@@ -88,24 +82,10 @@ def measure(
         if time.monotonic() >= end:
             return
         busy = neighbours * (number // _SPELL % 2)
-        with keep_neighbours(busy):
+        with keep_busy([SORTS] * busy):
             for (lab, engine), trial in trials.items():
                 measured = time_round(trial, clock, controls)
                 yield {"lab": lab, "engine": engine, "at": time.time(), "neighbours": busy, **measured}
-
-
-@contextlib.contextmanager
-def keep_neighbours(count: int) -> Iterator[None]:
-    """Keep this number of busy processes running next to this one."""
-    command = [sys.executable, "-c", _NEIGHBOUR]
-    processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own command
-    time.sleep(count and _SETTLES)
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 def time_round(trial: Trial, clock: RoundClock, controls: dict[str, Callable[[], None]]) -> dict[str, Any]:

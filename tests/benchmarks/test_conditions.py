@@ -1,63 +1,127 @@
-"""The script that shows how the gate decides on a busy machine."""
+"""The script that shows how the gate decides on a quiet and on a busy machine, and its judgement of tries."""
 
 from __future__ import annotations
 
-import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.timing.clock import RoundClock, Times
+from mnist_bench.training.data.dataset import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="module")
-def script(load_script: Callable[[str], Any]) -> Iterator[Any]:
-    """The script, imported from where it lies; it imports its neighbour `drift` as a script can."""
+def load(load_script: Callable[[str], Any]) -> Iterator[Callable[[str], Any]]:
+    """A function that imports a script together with its neighbours."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-        yield load_script("conditions")
+        yield load_script
 
 
-def make_row(number: int, condition: str = "none", *, slow: float = 1.0, others: float = 0.01) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def script(load: Callable[[str], Any]) -> Any:
+    """The script that measures."""
+    return load("conditions")
+
+
+@pytest.fixture(scope="module")
+def tries(load: Callable[[str], Any]) -> Any:
+    """The script that judges."""
+    return load("tries")
+
+
+def make_row(
+    number: int,
+    condition: str = "none",
+    *,
+    part: str = "conditions",
+    work: float = 1.0,
+    slow: float = 1.0,
+    others: float = 0.01,
+) -> dict[str, Any]:
     """Return a run of one benchmark; `slow` is what the machine did to it and to the controls."""
-    wall = [slow * (1 + (number + place) / 1000) for place in range(6)]
+    wall = [slow * work * (1 + (number + place) / 1000) for place in range(6)]
     timed = {"wall": wall, "cpu": [1.0] * 6, "others": [others] * 6}
     timed["controls"] = {"sgemm": [0.1 * slow] * 6, "cores": [0.1 * slow] * 6}
-    return {"condition": condition, "load": 0.5, "benchmarks": {"test_steady_epoch[mlp-fused-cpu]": timed}}
+    benchmarks = {"test_steady_epoch[mlp-fused-cpu]": timed}
+    return {"part": part, "condition": condition, "work": work, "benchmarks": benchmarks}
 
 
-def test_the_table_counts_the_verdicts(script: Any) -> None:
-    """On a quiet machine 25% more work is found; next to neighbours nothing is."""
-    quiet, busy = (
-        [make_row(number) for number in range(7)],
-        [make_row(number, "two neighbours", slow=2.0, others=0.5) for number in (10, 20)],
+BASELINE = [make_row(number, part="baseline") for number in range(3)]
+
+
+def test_the_table_counts_the_verdicts(tries: Any) -> None:
+    """On a quiet machine 25% more work is found; next to neighbours nothing is; half a try is left out."""
+    lines = tries.format_tries(
+        [
+            *BASELINE,
+            *(make_row(number) for number in range(4, 9)),
+            *(make_row(number, part="acceptance", work=1.25) for number in (4, 5)),
+            *(make_row(number, "two neighbours", slow=2.0, others=0.5) for number in (10, 20)),
+        ]
     )
-    lines = script.format_table(quiet + busy)
-    assert "| none | 2 | 0.5 | all | 0 | 100% | 100% | 0% |" in lines
-    assert "| two neighbours | 1 | 0.5 | all | 0 | 0% | 0% | 0% |" in lines
+    assert lines[0] == "Baseline: others used 1%, 1%, 1% of the cores."
+    assert lines[4:] == [
+        "| none | 1 | 2 | 1% | 0 | 2 | 0 of 2 | 2 of 2 |",
+        "| none | times multiplied by 1.25 | 2 | 1% | 2 | 0 | 2 of 2 | 0 of 2 |",
+        "| none | 1.25 | 1 | 1% | 1 | 0 | 1 of 1 | 0 of 1 |",
+        "| two neighbours | 1 | 1 | 50% | 0 | 0 | 0 of 1 | 0 of 1 |",
+    ]
 
 
-def test_without_a_baseline_there_is_no_table(script: Any) -> None:
-    """Three runs without neighbours are needed."""
-    assert script.format_table([make_row(1)]) == ["too few runs: 3 without neighbours are needed as the baseline"]
+def test_without_a_baseline_there_is_no_table(tries: Any) -> None:
+    """Three runs of the baseline are needed."""
+    assert tries.format_tries([make_row(1)]) == ["too few runs: 3 of the baseline are needed"]
 
 
-def test_the_others_share_is_an_excuse_of_its_own(script: Any) -> None:
-    """A neighbour that no control notices is seen by its share of the cores; by the controls alone it alarms."""
-    baseline, pair = [make_row(number) for number in range(3)], [make_row(number, others=0.5) for number in (10, 20)]
-    asked = {others: script.judge_pair(pair, baseline, 1.5, others=others) for others in (True, False)}
-    assert asked == {True: [Verdict.INCONCLUSIVE], False: [Verdict.REGRESSED]}
+def test_fewer_cores_are_other_hardware(tries: Any) -> None:
+    """A run on half the cores is judged in units of a control, with the wide bound."""
+    pair = [make_row(number, "half the cores", work=1.5) for number in (10, 20)]
+    assert tries.judge_try(pair, BASELINE) == [Verdict.PASS]
+    assert tries.judge_try([{**row, "condition": "half the time"} for row in pair], BASELINE) == [Verdict.REGRESSED]
 
 
-def test_neighbours_end_with_the_run(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The neighbours are alive inside the context only."""
-    begun: list[subprocess.Popen[bytes]] = []
-    begin = subprocess.Popen
-    monkeypatch.setattr(script.subprocess, "Popen", lambda command: begun.append(begin(command)) or begun[-1])
-    with script.keep_busy(script.CONDITIONS["two neighbours"]):
-        assert [process.poll() for process in begun] == [None, None]
-    assert all(process.poll() is not None for process in begun)
+def test_the_others_share_is_an_excuse_of_its_own(tries: Any) -> None:
+    """A neighbour that no control notices is seen by its share of the cores; where that is unknown, it alarms."""
+    pair = [make_row(number, others=0.5) for number in (10, 20)]
+    assert tries.judge_try(pair, BASELINE, 1.5) == [Verdict.INCONCLUSIVE]
+    for row in pair:
+        row["benchmarks"]["test_steady_epoch[mlp-fused-cpu]"]["others"] = [None] * 6
+    assert tries.judge_try(pair, BASELINE, 1.5) == [Verdict.REGRESSED]
+
+
+def test_what_is_next(script: Any) -> None:
+    """First the baseline, then the kinds in turn, each try whole; what was measured earlier counts; then the end."""
+    done: Counter[tuple[str, str, float]] = Counter({("baseline", "none", 1.0): 2, ("acceptance", "none", 1.25): 1})
+    order = []
+    while kind := script.find_next(done, "acceptance", 2):
+        done[kind] += 1
+        order.append(kind[1:])
+    busy, more = ("two neighbours", 1.0), ("none", 1.25)
+    assert order == [("none", 1.0), more, busy, busy, busy, busy, more, more]
+
+
+def test_more_work_is_work(script: Any) -> None:
+    """A quarter more samples are trained, and a quarter more images evaluated."""
+    pixels = np.zeros((100, 4), np.uint8)
+    sides = [(np.arange(rows * 4, dtype=np.float32).reshape(rows, 4), np.ones((rows, 10))) for rows in (100, 40)]
+    prepared = Prepared.split_at(80, 0.2, pixels=pixels, fit=sides[0], test=sides[1])  # type: ignore[arg-type]
+    more = script.add_work(prepared)
+    assert (len(prepared.x_train), len(more.x_train), len(more.y_train)) == (80, 100, 100)
+    assert (len(more.x_test), len(more.y_test)) == (50, 50)
+    assert np.array_equal(more.x_test[40:], more.x_test[:10])
+
+
+def test_a_run_has_a_figure_for_each_round(script: Any) -> None:
+    """Times, controls and the others' share are columns of one length."""
+    clock = RoundClock()
+    rounds = script.time_rounds(lambda: clock.note(Times(2.0, 3.0)), clock, {"python": lambda: None}, 3)
+    assert (rounds["wall"], rounds["cpu"]) == ((2.0,) * 3, (3.0,) * 3)
+    assert len(rounds["others"]) == len(rounds["controls"]["python"]) == 3

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,15 @@ import pytest
 from mnist_bench.timing.clock import RoundClock, Times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="module")
-def drift(load_script: Callable[[str], Any]) -> Any:
-    """The script, imported from where it lies."""
-    return load_script("drift")
+def drift(load_script: Callable[[str], Any]) -> Iterator[Any]:
+    """The script, imported from where it lies together with its neighbours."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+        yield load_script("drift")
 
 
 def test_what_moves_with_the_epoch_explains_it(drift: Any) -> None:
@@ -69,14 +69,3 @@ def test_each_epoch_is_stored_with_the_controls(drift: Any) -> None:
     row = json.loads(json.dumps(drift.time_round(trial, clock, {"python": lambda: None})))
     assert (row["wall"], row["cpu"]) == (2.0, 3.0)
     assert list(row["controls"]) == ["python"]
-
-
-def test_neighbours_leave_with_the_round(drift: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The neighbours run inside the context only."""
-    begun: list[subprocess.Popen[bytes]] = []
-    begin = subprocess.Popen
-    monkeypatch.setattr(drift.subprocess, "Popen", lambda command: begun.append(begin(command)) or begun[-1])
-    monkeypatch.setattr(drift, "_SETTLES", 0)
-    with drift.keep_neighbours(2):
-        assert [process.poll() for process in begun] == [None, None]
-    assert [process.poll() for process in begun] == [-signal.SIGKILL] * 2
