@@ -32,6 +32,7 @@ __all__ = [
     "write_report",
 ]
 
+_MOST_CHARACTERS = 1200  # of a message: it may quote a file or an argument of any length
 _made: list[Path] = []  # folders of results that this command has made
 
 
@@ -45,7 +46,10 @@ def say(message: str) -> None:
     """Print a message on standard error, as one line under the command's name."""
     from mnist_bench.show.text import clean_line
 
-    typer.echo(f"mnist-bench: {clean_line(message)}", err=True)
+    line, half = clean_line(message), _MOST_CHARACTERS // 2
+    if len(line) > _MOST_CHARACTERS:
+        line = f"{line[:half]} ... {line[-half:]}"
+    typer.echo(f"mnist-bench: {line}", err=True)
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -29,6 +29,15 @@ def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "mnist-bench: out of luck\n")
 
 
+def test_a_long_message_is_cut_in_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may quote a file or an argument of any length; where and what to do stand at its ends."""
+    say(f"name {'x' * 5000!r} is not allowed: choose another")
+    line = capsys.readouterr().err
+    assert line.startswith("mnist-bench: name 'xxx")
+    assert line.endswith("x' is not allowed: choose another\n")
+    assert len(line) < 1300
+
+
 def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
     """Without a folder there is nothing to check."""
     assert existing_folder(None) is None
