@@ -13,10 +13,10 @@ from mnist_bench.cli.shell import (
     default_folder,
     existing_folder,
     make_setup,
-    remove_empty_folders,
     say,
     write_report,
 )
+from mnist_bench.records.files import check_folder, remove_empty_folders
 from mnist_bench.show.text import MARKDOWN_MARK
 
 if TYPE_CHECKING:
@@ -55,11 +55,14 @@ def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder of results is removed when the command ends; one with results stays."""
+    """What it made and left empty is removed when it ends; what was there and what has results stays."""
     monkeypatch.chdir(tmp_path)
     default_folder()
+    Path("mine").mkdir()
+    check_folder(Path("mine"))
+    check_folder(Path("mine/new/inner"))
     remove_empty_folders()
-    assert not Path("results").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
     (default_folder() / "file").touch()
     remove_empty_folders()
     assert len(list(Path("results").rglob("file"))) == 1
