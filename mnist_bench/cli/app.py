@@ -21,10 +21,11 @@ from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.selftest import selftest
-from mnist_bench.cli.shell import Debug, remove_empty_folders, say
+from mnist_bench.cli.shell import Debug, say
 from mnist_bench.cli.streams import flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
+from mnist_bench.records.files import remove_empty_folders
 from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:

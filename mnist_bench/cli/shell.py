@@ -27,12 +27,11 @@ __all__ = [
     "load_data",
     "make_setup",
     "name_source",
-    "remove_empty_folders",
     "say",
     "write_report",
 ]
 
-_made: list[Path] = []  # folders of results that this command has made
+_MOST_CHARACTERS = 1200  # of a message: it may quote a file or an argument of any length
 
 
 class Debug:
@@ -45,7 +44,10 @@ def say(message: str) -> None:
     """Print a message on standard error, as one line under the command's name."""
     from mnist_bench.show.text import clean_line
 
-    typer.echo(f"mnist-bench: {clean_line(message)}", err=True)
+    line, half = clean_line(message), _MOST_CHARACTERS // 2
+    if len(line) > _MOST_CHARACTERS:
+        line = f"{line[:half]} ... {line[-half:]}"
+    typer.echo(f"mnist-bench: {line}", err=True)
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -84,23 +86,16 @@ def default_folder() -> Path:
 
     The folder is new: two runs that begin in the same second get two.
     """
+    from mnist_bench.records.files import note_folders
+
     name = dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
         folder = Path("results", name + suffix)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(parents=True)
             break
-    _made.append(folder)
+    note_folders(folder.parent, folder)
     return folder
-
-
-def remove_empty_folders() -> None:
-    """Remove what `default_folder` made and the command left empty, because its usage was bad or it wrote nothing."""
-    while _made:
-        folder = _made.pop()
-        for place in (folder, folder.parent):
-            with contextlib.suppress(OSError):
-                place.rmdir()
 
 
 def find_versions(folder: Path) -> Path:
@@ -121,7 +116,7 @@ def find_versions(folder: Path) -> Path:
     shipped = find_folder() / "versions"
     if folder != VERSIONS_FOLDER:
         return folder
-    if not folder.is_dir():
+    if not any(folder.glob("*.json")):  # also a folder that a measurement which failed has left empty
         return shipped
     # Installed from a wheel, and run elsewhere than in a checkout, whose records are the project's own.
     if shipped.is_relative_to(PACKAGE) and not Path(PACKAGE.name, "__init__.py").is_file():

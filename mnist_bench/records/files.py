@@ -17,7 +17,9 @@ __all__ = [
     "check_folder",
     "check_replaceable",
     "find_cache_folder",
+    "note_folders",
     "place_in",
+    "remove_empty_folders",
     "replace_own",
     "supersede",
     "write_atomically",
@@ -29,6 +31,7 @@ PACKAGE = Path(__file__).resolve().parents[1]  # the folder of mnist_bench, in a
 _HEAD = 2000  # bytes of a file in which its mark stands
 _NOTHING = (b"", b"[]", b"{}")  # files that contain nothing to lose, such as the summary that a CI job begins with
 _STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))  # /dev/stdout may lead to a regular file
+_made: list[Path] = []
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that cannot flush to the disk
 
 
@@ -89,6 +92,18 @@ def check_replaceable(path: Path, *marks: str, option: str = "--out") -> None:
             raise
 
 
+def note_folders(*folders: Path) -> None:
+    """Note folders that were made before anything is written to them, the outermost first."""
+    _made.extend(folders)
+
+
+def remove_empty_folders() -> None:
+    """Remove those of the noted folders that are empty: the usage was bad, or the command wrote nothing."""
+    while _made:
+        with contextlib.suppress(OSError):
+            _made.pop().rmdir()
+
+
 def check_folder(folder: Path) -> None:
     """Find out, before the work, whether files can be written to a folder; makes the folder.
 
@@ -97,7 +112,9 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    note_folders(*reversed(missing))
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix="."):
             pass

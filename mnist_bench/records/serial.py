@@ -17,7 +17,7 @@ import os
 import re
 import stat
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
@@ -72,6 +72,7 @@ class RecordError(ValueError):
 
 
 T = TypeVar("T")
+_HEAD = ("kind", "schema_version")
 
 
 class _Head(msgspec.Struct):
@@ -253,6 +254,9 @@ def _make_strict(form: Any) -> Any:
     """
     if dataclasses.is_dataclass(form):
         hints = typing.get_type_hints(form)
+        # A record that stands within another one is of its own kind, too.
+        heads = [field for field in dataclasses.fields(form) if field.name in _HEAD]
+        hints |= {field.name: Literal[field.default] for field in heads if field.default is not dataclasses.MISSING}
         return msgspec.defstruct(
             getattr(form, "__name__", ""),
             [(field.name, _make_strict(hints[field.name]), _get_default(field)) for field in dataclasses.fields(form)],

@@ -13,10 +13,10 @@ from mnist_bench.cli.shell import (
     default_folder,
     existing_folder,
     make_setup,
-    remove_empty_folders,
     say,
     write_report,
 )
+from mnist_bench.records.files import check_folder, remove_empty_folders
 from mnist_bench.show.text import MARKDOWN_MARK
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[s
     """The line begins with the command's name, however many lines the message had."""
     say("out of\n  luck")
     assert capsys.readouterr() == ("", "mnist-bench: out of luck\n")
+
+
+def test_a_long_message_is_cut_in_its_middle(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may quote a file or an argument of any length; where and what to do stand at its ends."""
+    say(f"name {'x' * 5000!r} is not allowed: choose another")
+    line = capsys.readouterr().err
+    assert line.startswith("mnist-bench: name 'xxx")
+    assert line.endswith("x' is not allowed: choose another\n")
+    assert len(line) < 1300
 
 
 def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
@@ -46,11 +55,14 @@ def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder of results is removed when the command ends; one with results stays."""
+    """What it made and left empty is removed when it ends; what was there and what has results stays."""
     monkeypatch.chdir(tmp_path)
     default_folder()
+    Path("mine").mkdir()
+    check_folder(Path("mine"))
+    check_folder(Path("mine/new/inner"))
     remove_empty_folders()
-    assert not Path("results").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
     (default_folder() / "file").touch()
     remove_empty_folders()
     assert len(list(Path("results").rglob("file"))) == 1

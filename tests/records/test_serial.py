@@ -311,3 +311,12 @@ def test_half_a_surrogate_pair_is_named(record: TrainingRecord, tmp_path: Path, 
     path.write_text(dump_json(record).replace(old, new))
     with pytest.raises(RecordError, match=r"a\.json: not JSON: a string holds half a surrogate pair, such as .ud800"):
         load(path, TrainingRecord)
+
+
+@pytest.mark.parametrize(("field", "value"), [("kind", "training"), ("kind", ""), ("schema_version", 2)])
+def test_a_record_within_a_record_is_of_its_own_kind(field: str, value: object) -> None:
+    """The head of the file is not all that says how to read it."""
+    facts = json.loads((COMMITTED / "py313-tf221.json").read_text())
+    facts["probes"][0][field] = value
+    with pytest.raises(RecordError, match=rf"it: \$\.probes\[0\]\.{field}: Invalid enum value"):
+        decode(json.dumps(facts), VersionRecord, origin="it")

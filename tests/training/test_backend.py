@@ -191,7 +191,5 @@ def test_settings_of_keras_that_are_a_pipe_are_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(backend, "_import_seconds", None)
     monkeypatch.setattr(backend, "_broken", None)
     os.mkfifo(tmp_path / "keras.json")
-    with pytest.raises(
-        ImportError, match=r"keras\.json: a pipe, which Keras would wait for: its settings"
-    ):
+    with pytest.raises(ImportError, match=r"keras\.json: a pipe, which Keras would wait for: its settings"):
         backend.load_tensorflow()

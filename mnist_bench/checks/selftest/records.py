@@ -39,9 +39,12 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse an empty name and impossible times."""
+        """Refuse an empty name, impossible times, and a first check that none of the checks is."""
         check_names(fault=self.fault)
         check_seconds("seconds", self.seconds, self.first_seconds)
+        timed = self.first_seconds is not None
+        if timed != (self.first is not None) or (timed and self.first not in self.seen_by):
+            raise ValueError(f"{self.key}: first is {self.first!r}, after {self.first_seconds!r} s: {self.seen_by!r}")
 
     @property
     def key(self) -> str:

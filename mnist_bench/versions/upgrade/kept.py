@@ -12,6 +12,7 @@ from mnist_bench.records.acceptance import now
 from mnist_bench.records.config import FIRST_SEED, Case
 from mnist_bench.records.files import PACKAGE, check_folder
 from mnist_bench.records.serial import load, save
+from mnist_bench.training.campaign import check_environment
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.versions.records import (
     Failure,
@@ -69,11 +70,27 @@ class Kept:
             version = describe_version(name, environment)
             begun = VersionRecord(version=version, install=install, created=now(), commit=read_commit(PACKAGE))
             record = load(path, VersionRecord) if path.exists() else begun
-            if record.install and record.install.packages != install.packages:
+            if record.install is None or record.install.packages != install.packages:
                 raise ValueError(f"{path} is of an environment with other packages: choose another folder with --out")
+            if record.environment:
+                check_environment(record.environment, environment, f"{path}: measured")
             self.records.append(record)
         path = self.folder / "times.json"
         self.times = load(path, TimesRecord) if path.exists() else None
+        if self.times:
+            self._check_times(self.times, path)
+
+    def _check_times(self, times: TimesRecord, path: Path) -> None:
+        """Refuse seconds that are not those of the trainings of these records."""
+        for record, timed in zip(self.records, (times.a, times.b), strict=True):
+            if record.environment is None:
+                raise ValueError(f"{path}: times, and no record that has an environment: remove the file, or --out")
+            check_environment(record.environment, timed, f"{path}: {record.version.name} has an environment")
+            for each in times.rounds:
+                trained = seeds_by_case(record).get(each.case)
+                if trained is None or each.seed not in trained.seeds:
+                    name = f"{each.case}, seed {each.seed}"
+                    raise ValueError(f"{path}: times of {name}, which {record.version.name} has not trained")
 
     def keep(self, place: int, record: VersionRecord) -> None:
         """Keep the record of a side, 0 for the base."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,3 +93,20 @@ def test_faults_are_listed_by_engine() -> None:
         list_faults("fused", ["step-longer"])
     with pytest.raises(ValueError, match="unknown fault 'x'"):
         list_faults("graph", ["x"])
+
+
+def test_a_table_without_what_was_expected(selftest: SelftestRecord) -> None:
+    """A fault that no longer exists is no miss, and a table in which nothing was seen has no median."""
+    old = dataclasses.replace(make("momentum", 0.1, seen=False), fault="gone")
+    none = dataclasses.replace(selftest, outcomes=[old, make("run-differs", 0.05, seen=False)])
+    assert find_missed(none) == []
+    assert "checks saw 0 of them (0%) and named the right cause of 0 (none of those seen)" in format_report(none)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"first": None}, {"first_seconds": None}, {"seen_by": []}, {"first": "contract/new-order[graph]"}]
+)
+def test_an_outcome_that_contradicts_itself_is_refused(fields: dict[str, Any]) -> None:
+    """The first check is one of those that saw the fault, and has its seconds."""
+    with pytest.raises(ValueError, match=r"momentum:0\.1: first is "):
+        dataclasses.replace(make("momentum", 0.1), **fields)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
+import operator
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -263,6 +266,41 @@ def test_a_folder_of_another_environment_is_refused(
     with pytest.raises(ValueError, match=r"base\.json is of an environment with other packages: .* --out"):
         run()
     assert (tmp_path / "out" / "new.json").read_bytes() == kept
+
+
+@pytest.mark.usefixtures("lab")
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("base.json", {"install": None}, r"base\.json is of an environment with other packages"),
+        (
+            "base.json",
+            {"environment.instruction_set": "avx9"},
+            r"base\.json: measured with instruction_set 'avx9', here",
+        ),
+        ("new.json", {"environment.onednn": "0"}, r"new\.json: measured with onednn '0', here"),
+        ("times.json", {"b.keras": "9.9.9"}, r"times\.json: new has an environment with keras .*here '9\.9\.9'"),
+        ("times.json", {"rounds.0.seed": 7}, r"times\.json: times of mlp-epoch, seed 7, which base has not trained"),
+        ("times.json", {"rounds.0.lab": "dropout"}, r"times\.json: times of dropout-epoch, seed 1671, which base has"),
+    ],
+    ids=["no packages", "machine", "setting", "times of others", "times of no seed", "times of no lab"],
+)
+def test_what_is_kept_is_held_against_what_is_asked(
+    run: Callable[..., Decided], tmp_path: Path, name: str, change: dict[str, object], message: str
+) -> None:
+    """Nothing of another environment is taken, also where nothing is left to be measured."""
+    run()
+    path = tmp_path / "out" / name
+    facts = json.loads(path.read_text())
+    for place, value in change.items():
+        *parts, last = [int(part) if part.isdecimal() else part for part in place.split(".")]
+        functools.reduce(operator.getitem, parts, facts)[last] = value
+        if name != "times.json" and "environment" in place:  # the whole record is of that environment
+            for probe in facts["probes"]:
+                probe["environment"][last] = value
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match=message):
+        run()
 
 
 def test_the_page_shows_the_answer(lab: Lab, run: Callable[..., Decided], tmp_path: Path) -> None:
