@@ -15,7 +15,7 @@ from mnist_bench.own.upgrade.answer import write_own_answer
 from mnist_bench.own.upgrade.comparison import compare_own
 from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
 from mnist_bench.records.serial import load
-from mnist_bench.records.verdicts import Verdict, exit_status
+from mnist_bench.records.verdicts import exit_status
 from mnist_bench.stats.sequential import PAIR_LOOKS
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.records import Install
@@ -199,15 +199,18 @@ def test_a_file_that_fails_in_the_new_side_alone_is_a_regression(drawn: Drawn, r
 
 
 @pytest.mark.parametrize(
-    ("raised", "check", "verdict", "status"),
-    [(True, "structure/fit", "REGRESSED", 1), (False, "metric/seed-1671", "INCONCLUSIVE", 3)],
+    ("error", "check", "verdict", "status"),
+    [
+        (LostSideError(1, "no more", [], raised=True), "structure/fit", "REGRESSED", 1),
+        (LostSideError(1, "no more", []), "metric/seed-1671", "INCONCLUSIVE", 3),
+    ],
     ids=["an error", "a death"],
 )
 def test_a_side_that_gives_no_training_is_not_green(
-    drawn: Drawn, run: Callable[..., OwnDecided], raised: bool, check: str, verdict: str, status: int
+    drawn: Drawn, run: Callable[..., OwnDecided], error: LostSideError, check: str, verdict: str, status: int
 ) -> None:
     """An error that Keras raises in the new side alone is a regression; a process that is killed says nothing."""
-    drawn.fail = LostSideError(1, "no more", [], raised=raised)
+    drawn.fail = error
     decided = run()
     assert find_verdicts(decided)[check] == verdict
     assert exit_status(decided.compared.results) == status
