@@ -20,7 +20,7 @@ from mnist_bench.stats.sequential import PAIR_LOOKS
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.upgrade import looks
-from mnist_bench.versions.upgrade.rounds import LostSideError, Round, Task
+from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, Round, Task
 from mnist_bench.versions.upgrade.sides import Side
 
 if TYPE_CHECKING:
@@ -214,6 +214,21 @@ def test_a_side_that_gives_no_training_is_not_green(
     decided = run()
     assert find_verdicts(decided)[check] == verdict
     assert exit_status(decided.compared.results) == status
+
+
+def test_a_file_that_fails_in_a_training_is_bad_input(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
+    """Such as a margin of a metric that the model does not have."""
+    drawn.fail = LostSideError(0, "bench_net.py: margins names the metric 'mae'", [], raised=True, bad_input=True)
+    with pytest.raises(ValueError, match="margins names the metric 'mae'"):
+        run()
+
+
+def test_time_that_is_over_before_a_seed_is_not_green(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
+    """Although every stage has the same bits."""
+    drawn.bits, drawn.fail = ("a", "a"), OverdueError("the time was over")
+    decided = run()
+    assert exit_status(decided.compared.results) == 3
+    assert "The time was over before a seed was trained: give more (--budget)." in answer(decided)
 
 
 def test_a_budget_too_small_measures_nothing(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
