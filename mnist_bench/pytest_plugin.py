@@ -152,7 +152,7 @@ def _make_model_plugin(config: pytest.Config, path: str) -> ModuleType:
     @pytest.fixture(params=session.list_checks())
     def mnist_model_check(request: pytest.FixtureRequest) -> CheckResult:
         """The result of a check of the model; a test that uses this fixture runs once for each check."""
-        return session.find(request.param)
+        return _find(session, request.param)
 
     @pytest.fixture(scope="session")
     def mnist_model_train() -> Callable[..., OwnTraining]:
@@ -168,6 +168,18 @@ def _make_model_plugin(config: pytest.Config, path: str) -> ModuleType:
         mnist_model_train=mnist_model_train,
     )
     return plugin
+
+
+def _find(session: OwnSession, name: str) -> CheckResult:
+    """Return the result of a check of the model; the test fails where there is none."""
+    from mnist_bench.training.workers.interpreters import CommandError
+
+    lost = ""
+    try:
+        return session.find(name)
+    except CommandError as error:
+        lost = str(error)
+    pytest.fail(lost, pytrace=False)
 
 
 def _is_file_of(session: OwnSession, path: Path) -> bool:
@@ -204,14 +216,8 @@ class _ModelCheck(pytest.Item):
     def runtest(self) -> None:
         """Run the check in a child process, note the verdict, and fail where the check does not hold."""
         from mnist_bench.show.text import format_line
-        from mnist_bench.training.workers.interpreters import CommandError
 
-        try:
-            result, lost = self.own.find(self.name), ""
-        except CommandError as error:
-            result, lost = None, str(error)
-        if result is None:
-            pytest.fail(lost, pytrace=False)
+        result = _find(self.own, self.name)
         line = format_line(result)
         self.user_properties.append((_VERDICT, line))
         if not result.holds:

@@ -10,10 +10,15 @@ import pytest
 # `suite` is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
 from mnist_bench import pytest_plugin
 from mnist_bench.checks import suite  # noqa: F401 - as said
+from mnist_bench.own import session
 from mnist_bench.records.serial import save
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.machine import collect_hardware
+from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
@@ -271,3 +276,90 @@ def test_the_keys_of_trainings_stand_below_the_verdicts(pytester: pytest.Pyteste
     line = "epoch on digits: TensorFlow 2.21.0, *numerics key 0123456789abcdef, hardware key fedcba9876543210"
     result.stdout.fnmatch_lines(["*mnist-bench verdicts*", "PASS*a/check*", line])
     assert result.stdout.str().count("numerics key") == 1
+
+
+MODEL = "def build(): raise RuntimeError\ndef data(): raise RuntimeError\n"
+
+
+@pytest.fixture
+def run_model(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """A function that runs pytest on a model whose checks have given answers."""
+    names = ["structure/layers[bench_net]", "arithmetic/double[bench_net]"]
+    monkeypatch.setattr(session, "name_own_checks", lambda _model: names)
+
+    def run(*arguments: str, verdict: str = "PASS", lost: str = "") -> pytest.RunResult:
+        def ask(*_: object, first: int = 0) -> Iterator[CheckResult]:
+            if lost:
+                raise CommandError(lost, [], bad_input=True)
+            for name, said in list(zip(names, ("PASS", verdict), strict=True))[first:]:
+                yield CheckResult(name=name, verdict=Verdict(said), figure="7", bound="8")
+
+        monkeypatch.setattr(session, "ask_own_checks", ask)
+        (pytester.path / "bench_net.py").write_text(MODEL)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mnist-model", "bench_net.py", *arguments)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), (".",), ("bench_net.py",), ("sub",)],
+    ids=["nothing", "folder", "file", "another folder"],
+)
+def test_each_check_of_a_model_is_a_test(
+    run_model: Callable[..., pytest.RunResult], pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    """Without any test file, wherever pytest looks for tests; the file is never run in this process."""
+    pytester.mkdir("sub")
+    result = run_model(*arguments)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*mnist-bench verdicts*", "PASS * arithmetic/double*7*(8)*"])
+
+
+def test_a_check_of_a_model_that_regressed_fails(run_model: Callable[..., pytest.RunResult]) -> None:
+    """Its line is the reason, without a traceback of ours."""
+    result = run_model("-v", verdict="REGRESSED")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*REGRESSED * arithmetic/double*bench_net*7*(8)*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*session.py*")
+
+
+def test_one_check_of_a_model_can_be_selected(run_model: Callable[..., pytest.RunResult]) -> None:
+    """Those before that are not run."""
+    run_model("-k", "double").assert_outcomes(passed=1, deselected=1)
+
+
+def test_a_model_that_cannot_be_built_fails_each_check(run_model: Callable[..., pytest.RunResult]) -> None:
+    """With the one line that says why."""
+    result = run_model(lost="bench_net.py, line 1, build(): RuntimeError")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*bench_net.py, line 1, build(): RuntimeError*"])
+
+
+def test_a_suite_of_ones_own_has_the_checks_of_a_model(
+    run_model: Callable[..., pytest.RunResult], pytester: pytest.Pytester
+) -> None:
+    """A test that uses the fixture runs once for each check, and has the model itself."""
+    pytester.makepyfile(
+        test_mine="def test_mine(mnist_model_check, mnist_hold, mnist_model):\n"
+        "    assert mnist_model.find(mnist_model_check.name) is mnist_model_check\n"
+        "    mnist_hold(mnist_model_check)\n"
+    )
+    run_model(verdict="INCONCLUSIVE").assert_outcomes(passed=2, failed=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [("nowhere.py", "", "nowhere.py does not exist"), ("bench_odd.py", "def build(:", "bench_odd.py, line 1: Syntax")],
+    ids=["missing", "syntax"],
+)
+def test_a_model_file_that_cannot_be_used_is_bad_usage(
+    pytester: pytest.Pytester, name: str, text: str, message: str
+) -> None:
+    """One line, and pytest's status of a usage error."""
+    if text:
+        (pytester.path / name).write_text(text)
+    result = pytester.runpytest_inprocess("--mnist-model", name)
+    assert result.ret is pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--mnist-model: {message}*"])

@@ -23,6 +23,7 @@ from mnist_bench.cli.shell import (
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
+    from mnist_bench.checks.causes import Cause
     from mnist_bench.checks.suite import CheckPlan
     from mnist_bench.own.records import OwnConfig
     from mnist_bench.records.config import TrainingConfig
@@ -95,6 +96,7 @@ def check(
     usage or bad input, 3 inconclusive, 4 no baseline.
     """
     from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.checks.diagnosis import diagnose
     from mnist_bench.checks.names import PROBE_EPOCHS
     from mnist_bench.checks.suite import CheckPlan
     from mnist_bench.records.config import TrainingConfig
@@ -130,7 +132,7 @@ def check(
     )
     check_folder(plan.folder)
     results = _run_checks(plan, fast=fast, quiet=json)
-    _report(results, _Reports(json=json, junit=junit, markdown=markdown))
+    _report(results, diagnose(results), _Reports(json=json, junit=junit, markdown=markdown))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,13 +144,11 @@ class _Reports:
     markdown: Path | None
 
 
-def _report(results: list[CheckResult], reports: _Reports) -> None:
+def _report(results: list[CheckResult], cause: Cause | None, reports: _Reports) -> None:
     """Show what all checks come to, write the reports, and leave with the exit status."""
-    from mnist_bench.checks.diagnosis import diagnose
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import clean_line, format_json, format_junit, format_markdown, format_summary
 
-    cause = diagnose(results)
     if reports.json:
         typer.echo(format_json(results, cause), nl=False)
     else:
@@ -184,7 +184,6 @@ def _check_model(
     from mnist_bench.own.records import OwnConfig
     from mnist_bench.own.suite import check_own
     from mnist_bench.show.text import format_line
-    from mnist_bench.training.workers.interpreters import CommandError
 
     config = OwnConfig(model=read_model_file(path), seed=seed, device=device)
     if digests is not None:
@@ -192,14 +191,11 @@ def _check_model(
         return
     check_reports(reports.junit, reports.markdown)
     results = []
-    try:
-        for result in check_own(config, existing_folder(against)):
-            results.append(result)
-            if not reports.json:
-                echo(format_line(result))
-    except CommandError as error:
-        raise ValueError(str(error)) from error
-    _report(results, reports)
+    for result in check_own(config, existing_folder(against)):
+        results.append(result)
+        if not reports.json:
+            echo(format_line(result))
+    _report(results, None, reports)  # the figures name the layer
 
 
 def _save_model_digests(config: OwnConfig, folder: Path) -> None:
@@ -207,14 +203,10 @@ def _save_model_digests(config: OwnConfig, folder: Path) -> None:
     from mnist_bench.own.elsewhere import ask_own_probe
     from mnist_bench.records.files import check_replaceable
     from mnist_bench.records.serial import save
-    from mnist_bench.training.workers.interpreters import CommandError
 
     path = folder / f"{config.model.name}.json"
     check_replaceable(path, option="--save-digests")
-    try:
-        record = ask_own_probe(None, config)
-    except CommandError as error:
-        raise ValueError(str(error)) from error
+    record = ask_own_probe(None, config)
     save(record, path)
     echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 

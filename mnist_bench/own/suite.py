@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.elsewhere import did_not_run
 from mnist_bench.own.elsewhere import ask_own_checks, ask_own_probe, name_case
 from mnist_bench.own.stored import load_baseline, make_side
 from mnist_bench.own.upgrade.parity import compare_data, compare_layers, compare_own_bits
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,12 @@ def check_own(config: OwnConfig, baselines: Path | None = None) -> Iterator[Chec
             command=f"mnist-bench check --model {config.model.path} --save-digests {baselines}",
         )
     elif baseline:
-        yield from check_against(baseline, ask_own_probe(None, config))
+        try:
+            probe = ask_own_probe(None, config)
+        except CommandError as error:
+            yield did_not_run(f"bits/{name_case(config.model)}", str(error))
+            return
+        yield from check_against(baseline, probe)
 
 
 def check_against(baseline: OwnProbe, probe: OwnProbe) -> Iterator[CheckResult]:

@@ -232,17 +232,25 @@ def list_json(folder: Path, pattern: str = "*.json") -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
-def make_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a training record, which docs/record.schema.json publishes."""
-    schema = msgspec.json.schema(TrainingRecord)
+def make_schema(form: Any = TrainingRecord) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of records, which docs/ publishes for trainings and for sides of own models.
+
+    Args:
+        form: The class of the records.
+    """
+    schema = msgspec.json.schema(form)
     for definition in schema["$defs"].values():
         # Python 3.13 takes the indentation out of a docstring, those before it do not.
         definition["description"] = inspect.cleandoc(definition["description"])
+        properties = definition.get("properties")
+        if properties is None:
+            continue  # the words of an enumeration
         definition["additionalProperties"] = False
-    record = schema["$defs"]["TrainingRecord"]
-    # `decode` asks for these two, which say how to read the rest, although they have defaults.
-    record["required"] += ["kind", "schema_version"]
-    record["properties"] |= {"kind": {"const": "training"}, "schema_version": {"const": SCHEMA_VERSION}}
+        if "schema_version" in properties:
+            # `decode` asks for these two, which say how to read the rest, although they have defaults.
+            definition["required"] += ["kind", "schema_version"]
+            kind = properties["kind"]["default"]
+            properties |= {"kind": {"const": kind}, "schema_version": {"const": SCHEMA_VERSION}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

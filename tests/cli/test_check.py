@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.sides import make_probe
 from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.own.records import OwnProbe
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.workers.interpreters import CommandError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
 
@@ -151,3 +154,67 @@ def test_a_device_stays_a_device(command: Callable[..., Any], monkeypatch: pytes
     answer = command("check", "--fast", "--data", "digits", "--junit", "/dev/null", "--markdown", "/dev/null")
     assert answer.status == 0
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model file, which nothing here runs."""
+    path = tmp_path / "bench_net.py"
+    path.write_text("def build(): ...\ndef data(): ...\n")
+    return path
+
+
+def test_a_model_of_ones_own_is_checked(
+    command: Callable[..., Any], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for each check, the reports, and no cause of the labs."""
+    result = CheckResult(name="arithmetic/double[bench_net]", verdict=Verdict.REGRESSED, figure="2 Dense", bound="0")
+    asked = []
+
+    def check(config: Any, baselines: Path | None) -> Iterator[CheckResult]:
+        asked.append((config.model.name, config.seed, config.device, baselines))
+        yield result
+
+    monkeypatch.setattr("mnist_bench.own.suite.check_own", check)
+    report = model.with_name("a.md")
+    options = ("--device", "cpu", "--seed", 7, "--against", model.parent, "--markdown", report)
+    answer = command("check", "--model", model, *options)
+    assert answer.status == 1
+    assert answer.out.splitlines()[-1] == "REGRESSED: 1 REGRESSED"
+    assert asked == [("bench_net", 7, "cpu", model.parent)]
+    assert "arithmetic/double" in report.read_text()
+
+
+def test_the_digests_of_a_model_are_written(
+    command: Callable[..., Any], model: Path, monkeypatch: pytest.MonkeyPatch, record: TrainingRecord
+) -> None:
+    """FOLDER/NAME.json, and nothing is overwritten."""
+    probe = make_probe(record.environment, "a")
+    monkeypatch.setattr("mnist_bench.own.elsewhere.ask_own_probe", lambda *_: probe)
+    folder = model.parent / "digests"
+    answer = command("check", "--model", model, "--save-digests", folder)
+    assert (answer.status, load(folder / "bench_net.json", OwnProbe)) == (0, probe)
+    assert "bench_net.json: 12 stages" in answer.out
+    refused = command("check", "--model", model, "--save-digests", folder)
+    assert (refused.status, "exists already" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("mlp",), "--model checks the model of your file, not the labs: leave out LABS"),
+        (("--engine", "graph", "--fast"), "not the labs: leave out --engine, --fast"),
+        (("--save-digests", "x", "--json"), "--save-digests checks nothing, and goes without --json"),
+        (("--against", "nowhere"), "nowhere: no such folder"),
+    ],
+    ids=["labs", "options", "digests", "against"],
+)
+def test_options_of_the_labs_are_refused_for_a_model(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    model: Path,
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    """In one line, before anything is run."""
+    check_refused(command("check", *arguments, "--model", model), message)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from mnist_bench.own.elsewhere import name_case
+from mnist_bench.own.upgrade.changes import name_metric
+from mnist_bench.own.upgrade.comparison import name_trainings
 from mnist_bench.own.upgrade.parity import find_first_stage, pair_trainings
 from mnist_bench.records.verdicts import Verdict, conclude, worst_by_name
 from mnist_bench.versions.upgrade.answer import (
@@ -37,7 +41,12 @@ def write_own_answer(
         round_seconds: How long one more seed takes, to say how long a decision would take.
     """
     verdict = conclude(result.verdict for result in compared.results)
-    parts = [begin_answer(verdict, compared, name_side(new), round_seconds or {})]
+    # What no further training decides has no part in how long a decision would take.
+    decisions = {key: it for key, it in compared.decisions.items() if name_metric(*key) not in compared.settled}
+    decidable = dataclasses.replace(compared, decisions=decisions)
+    parts = [begin_answer(verdict, decidable, name_side(new), round_seconds or {})]
+    if any(result.name == name_trainings(name_case(new.model)) for result in compared.results):
+        parts.append("The time was over before a seed was trained: give more (--budget).")
     parts += [*_tell_bits(compared, base, new), *_tell_figures(compared), *_tell_old_defects(base, new)]
     return " ".join(parts)
 

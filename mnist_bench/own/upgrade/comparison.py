@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from mnist_bench.own.records import OwnSide
     from mnist_bench.own.upgrade.parity import Bits
+    from mnist_bench.records.config import Case
 
-__all__ = ["OWN_MARGIN", "OwnCompared", "compare_own", "make_own_rules"]
+__all__ = ["OWN_MARGIN", "OwnCompared", "compare_own", "make_own_rules", "name_trainings"]
 
 OWN_MARGIN = 0.01
 """The largest loss of a share that does not matter: a point, as a user's test data have hundreds of samples, not the
@@ -46,6 +47,11 @@ class OwnCompared(Compared):
 def make_own_rules(margin: float = OWN_MARGIN) -> FigureRules:
     """Return the rules of all looks."""
     return FigureRules(margin=margin, looks=len(PAIR_LOOKS))
+
+
+def name_trainings(case: Case) -> str:
+    """Return the name of the result that says that the time was over before a seed was trained."""
+    return f"metric/trainings[{case}]"
 
 
 def compare_own(base: OwnSide, new: OwnSide, rules: FigureRules | None = None) -> OwnCompared:
@@ -89,6 +95,8 @@ def compare_own(base: OwnSide, new: OwnSide, rules: FigureRules | None = None) -
 def _compare_trainings(found: OwnCompared, base: OwnSide, new: OwnSide, bits: Bits, rules: FigureRules) -> OwnCompared:
     case = name_case(new.model)
     if not base.trainings or not new.trainings:
+        if base.checks and new.checks and not base.failures and not new.failures:  # more than the bits was asked for
+            found.results.append(make_inconclusive(name_trainings(case), "none", bound="a seed on both sides"))
         return found
     if bits.same_ends:
         changes = compare_ends(base, new, case, bits.same_ends, bits.reason)

@@ -201,3 +201,5 @@ class _OwnRun:
 
     def add_failure(self, name: str, seed: int, error: LostSideError) -> None:  # noqa: ARG002 - likewise
         self.kept.add_failure(error.side, "fit" if error.raised else f"seed {seed}", f"seed {seed}: {error}")
+        if error.bad_input and error.side == 0:
+            raise ValueError(str(error)) from error

@@ -32,14 +32,18 @@ class LostSideError(Exception):
         side: 0 for the base, 1 for the new environment.
         lines: The last lines that its process left.
         raised: Whether the training raised an error; otherwise its process has ended without one.
+        bad_input: Whether what was asked for cannot be had, such as by a model file with an error.
     """
 
-    def __init__(self, side: int, reason: str, lines: list[str], *, raised: bool = False) -> None:
+    def __init__(
+        self, side: int, reason: str, lines: list[str], *, raised: bool = False, bad_input: bool = False
+    ) -> None:
         """Keep the side, the reason, as the message, and the lines."""
         super().__init__(reason)
         self.side = side
         self.lines = lines
         self.raised = raised
+        self.bad_input = bad_input
 
 
 class OverdueError(Exception):
@@ -199,7 +203,8 @@ class _Side(Generic[R]):
     def _take(self, child: Child, event: dict[str, Any]) -> None:
         if event["event"] == "failed":
             reason = " ".join(event["reason"].split())
-            raise LostSideError(self.number, reason, shorten_lines(event["details"]), raised=True)
+            lines = shorten_lines(event["details"])
+            raise LostSideError(self.number, reason, lines, raised=True, bad_input=event["bad_input"])
         if event["event"] == "epoch" and self.task.epochs is not None:
             self.seconds.append((event["wall"], event["cpu"]))
             if len(self.seconds) < self.task.epochs:

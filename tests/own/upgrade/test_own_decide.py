@@ -15,12 +15,12 @@ from mnist_bench.own.upgrade.answer import write_own_answer
 from mnist_bench.own.upgrade.comparison import compare_own
 from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
 from mnist_bench.records.serial import load
-from mnist_bench.records.verdicts import Verdict, exit_status
+from mnist_bench.records.verdicts import exit_status
 from mnist_bench.stats.sequential import PAIR_LOOKS
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.upgrade import looks
-from mnist_bench.versions.upgrade.rounds import LostSideError, Round, Task
+from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, Round, Task
 from mnist_bench.versions.upgrade.sides import Side
 
 if TYPE_CHECKING:
@@ -199,18 +199,36 @@ def test_a_file_that_fails_in_the_new_side_alone_is_a_regression(drawn: Drawn, r
 
 
 @pytest.mark.parametrize(
-    ("raised", "check", "verdict", "status"),
-    [(True, "structure/fit", "REGRESSED", 1), (False, "metric/seed-1671", "INCONCLUSIVE", 3)],
+    ("error", "check", "verdict", "status"),
+    [
+        (LostSideError(1, "no more", [], raised=True), "structure/fit", "REGRESSED", 1),
+        (LostSideError(1, "no more", []), "metric/seed-1671", "INCONCLUSIVE", 3),
+    ],
     ids=["an error", "a death"],
 )
 def test_a_side_that_gives_no_training_is_not_green(
-    drawn: Drawn, run: Callable[..., OwnDecided], raised: bool, check: str, verdict: str, status: int
+    drawn: Drawn, run: Callable[..., OwnDecided], error: LostSideError, check: str, verdict: str, status: int
 ) -> None:
     """An error that Keras raises in the new side alone is a regression; a process that is killed says nothing."""
-    drawn.fail = LostSideError(1, "no more", [], raised=raised)
+    drawn.fail = error
     decided = run()
     assert find_verdicts(decided)[check] == verdict
     assert exit_status(decided.compared.results) == status
+
+
+def test_a_file_that_fails_in_a_training_is_bad_input(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
+    """Such as a margin of a metric that the model does not have."""
+    drawn.fail = LostSideError(0, "bench_net.py: margins names the metric 'mae'", [], raised=True, bad_input=True)
+    with pytest.raises(ValueError, match="margins names the metric 'mae'"):
+        run()
+
+
+def test_time_that_is_over_before_a_seed_is_not_green(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
+    """Although every stage has the same bits."""
+    drawn.bits, drawn.fail = ("a", "a"), OverdueError("the time was over")
+    decided = run()
+    assert exit_status(decided.compared.results) == 3
+    assert "The time was over before a seed was trained: give more (--budget)." in answer(decided)
 
 
 def test_a_budget_too_small_measures_nothing(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
