@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mnist_bench.own.elsewhere import name_case
-from mnist_bench.own.upgrade.changes import name_metric
 from mnist_bench.own.upgrade.comparison import name_trainings
+from mnist_bench.own.upgrade.metrics import name_metric
 from mnist_bench.own.upgrade.parity import find_first_stage, pair_trainings
 from mnist_bench.records.verdicts import Verdict, conclude, worst_by_name
 from mnist_bench.versions.upgrade.answer import (

@@ -1,24 +1,22 @@
-"""What changed in the trainings of a user's own model: metrics, errors by class, seconds and memory, by statistics."""
+"""What changed in the trainings of a user's own model: metrics, errors by class, and seconds, in one decision."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 import statistics
 from dataclasses import dataclass, field
-from math import log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnist_bench.own.records import OwnSide
+from mnist_bench.own.upgrade.costs import CLOCKS, compare_memory, list_log_ratios, note_epochs
+from mnist_bench.own.upgrade.metrics import find_margin, find_step, match_metrics, name_metric
 from mnist_bench.own.upgrade.parity import pair_trainings, share_own_streams
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import HARDWARE_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.stats.paired import FEWEST_PAIRS
-from mnist_bench.stats.sequential import ALPHA, Comparison, Decision, format_decision, loss_margin
-from mnist_bench.timing.memory import judge_size
+from mnist_bench.stats.sequential import ALPHA, Comparison, Decision, format_decision
 from mnist_bench.versions.comparison import make_inconclusive
 from mnist_bench.versions.figures import (
     CLASS_MARGIN,
@@ -32,15 +30,11 @@ from mnist_bench.versions.figures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mnist_bench.own.records import Metric, OwnTraining
     from mnist_bench.stats.permutation import Worse
 
-__all__ = ["Changes", "compare_changes", "compare_ends", "compare_memory", "match_metrics", "name_metric"]
+__all__ = ["Changes", "compare_changes", "compare_ends"]
 
-_CLOCKS = ("work", "time")
-_LEAST = 1e-3  # of a metric's own size: the least margin, where all seeds of the base end in one figure
 _MOST_CLASSES = 200  # with more, no class has the samples to say anything
 _WORSE: dict[str, Worse] = {"higher": "lower", "lower": "higher"}
 
@@ -64,30 +58,9 @@ class Changes:
     settled: set[str] = field(default_factory=set)
 
 
-def name_metric(metric: str, case: Case) -> str:
-    """Return the name of a metric's check: a metric may have any name, and that of a check has a form."""
-    return f"metric/{re.sub(r'[^A-Za-z0-9_.+-]', '-', metric)}[{case}]"
-
-
-def match_metrics(old: Sequence[Metric], new: Sequence[Metric]) -> tuple[list[tuple[Metric, Metric]], list[str]]:
-    """Return which metric of the base is which of the new side, and the names of those that one side alone has.
-
-    Metrics are matched by name. Keras 2 and 3 give some metrics other names: those that are left are matched by their
-    place, where each side has as many of them, of the same kinds in the same order.
-    """
-    names = {metric.name: metric for metric in new}
-    pairs = [(metric, names[metric.name]) for metric in old if metric.name in names]
-    left = [metric for metric in old if metric.name not in names]
-    right = [metric for metric in new if metric.name not in {a.name for a, _ in pairs}]
-    kinds = [[(metric.better, metric.bounded) for metric in side] for side in (left, right)]
-    if kinds[0] == kinds[1]:
-        return [*pairs, *zip(left, right, strict=True)], []
-    return pairs, [f"{m.name} in {side} only" for side, ms in (("base", left), ("new", right)) for m in ms]
-
-
 def compare_ends(base: OwnSide, new: OwnSide, case: Case, seeds: int, reason: str) -> Changes:
     """Return the verdicts where all trainings end in the same bits: there is nothing to judge but memory."""
-    changes = Changes(notes=list(_note_epochs(base, new)))
+    changes = Changes(notes=list(note_epochs(base, new)))
     for metric in base.trainings[0].metrics:
         changes.results.append(
             CheckResult(
@@ -118,29 +91,8 @@ def compare_changes(base: OwnSide, new: OwnSide, case: Case, rules: FigureRules,
     judged.judge_main()
     judged.judge_classes()
     judged.changes.results += compare_memory(base, new, case)
-    judged.changes.notes += _note_epochs(base, new)
+    judged.changes.notes += note_epochs(base, new)
     return judged.changes
-
-
-def compare_memory(base: OwnSide, new: OwnSide, case: Case) -> Iterator[CheckResult]:
-    """Yield whether a training's process needs more memory: the median of the seeds, which differ by little."""
-    sizes = [
-        [training.peak_memory / 1e6 for training in side.trainings if training.peak_memory] for side in (base, new)
-    ]
-    if all(sizes):
-        old, now = map(statistics.median, sizes)
-        yield judge_size(f"memory/training[{case}]", now, old, whose="base's")
-
-
-def _note_epochs(base: OwnSide, new: OwnSide) -> Iterator[str]:
-    """Yield how many epochs were run, where the sides differ: a callback has stopped one of them earlier."""
-    pairs = pair_trainings(base, new)
-    old, now = ([training.epochs for training in side] for side in zip(*pairs, strict=True)) if pairs else ([], [])
-    if old != now:
-        yield (
-            f"epochs: a callback ends a training after {statistics.fmean(old):.1f} epochs in base and "
-            f"{statistics.fmean(now):.1f} in new, in the mean of {len(old)} seeds"
-        )
 
 
 @dataclass
@@ -203,27 +155,16 @@ class _Judged:
                 before,
                 after,
                 worse,
-                self.find_margin(a, before),
+                find_margin(a, before, self.rules.margin),
                 paired=paired,
-                resolution=_find_step(a, old, before),
+                resolution=find_step(a, old, before),
                 spread=place == 0,
                 suspicious=a.better is not None,
             )
 
-    def find_margin(self, metric: Metric, before: list[float]) -> float:
-        if metric.margin is not None:
-            return metric.margin
-        if metric.bounded:
-            return self.rules.margin
-        # Of one figure for all seeds, the spread would allow nothing, not even another rounding.
-        return max(loss_margin(before), _LEAST * float(np.mean(np.abs(before))))
-
     def add_seconds(self) -> None:
         """Add the seconds of the trainings that both sides ran at the same time, as pairs of logarithms."""
-        timed = list(_list_timed(self.base, self.new))
-        work = [_log_ratio(_median_work(a), _median_work(b)) for a, b in timed if min(a.epochs, b.epochs) > 1]
-        wall = [_log_ratio(sum(a.wall), sum(b.wall)) for a, b in timed]
-        for clock, ratios in zip(_CLOCKS, (work, wall), strict=True):
+        for clock, ratios in list_log_ratios(self.base, self.new).items():
             if len(ratios) >= FEWEST_PAIRS:
                 self.main[clock, "higher"] = compare_seconds(clock, ratios, self.rules)
 
@@ -235,7 +176,7 @@ class _Judged:
         for name in dict.fromkeys(name for name, _ in decisions):
             own = [decision for (other, _), decision in decisions.items() if other == name]
             decision = max(own, key=lambda each: each.loss.estimate)
-            if name in _CLOCKS:
+            if name in CLOCKS:
                 self.changes.results.append(make_time_result(name, self.case, decision))
             else:
                 if name in self.undirected:
@@ -307,32 +248,3 @@ class _Judged:
         }
         decisions = judge_family(family, looks=self.rules.looks, alpha=CLASS_SHARE * ALPHA, resamples=CLASS_RESAMPLES)
         self.changes.results.append(make_class_result(name, decisions))
-
-
-def _find_step(metric: Metric, trainings: Sequence[OwnTraining], values: Sequence[float]) -> float:
-    """Return the step of a metric's grid: one sample of an accuracy, else that of float32."""
-    samples = sum(trainings[0].class_sizes)
-    if metric.bounded and samples:
-        return 1 / samples
-    return float(np.finfo(np.float32).eps) * float(np.mean(np.abs(values)))
-
-
-def _list_timed(base: OwnSide, new: OwnSide) -> Iterator[tuple[OwnTraining, OwnTraining]]:
-    """Yield the pairs of trainings that ran at the same time, on one machine."""
-    if not base.session or base.session != new.session:
-        return
-    for a, b in pair_trainings(base, new):
-        seed = a.config.seed
-        together = seed in base.timed and seed in new.timed
-        if together and not explain_keys(a.environment, b.environment, HARDWARE_FIELDS):
-            yield a, b
-
-
-def _median_work(training: OwnTraining) -> float:
-    """Return the processor seconds of an epoch; the first one traces and compiles, and is left out."""
-    return statistics.median(training.cpu[1:])
-
-
-def _log_ratio(a: float, b: float) -> float:
-    # A clock of the system may show no time at all for an epoch of a few samples.
-    return log(max(b, 1e-4) / max(a, 1e-4))

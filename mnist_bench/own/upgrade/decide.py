@@ -12,6 +12,7 @@ from mnist_bench.own.records import ModelFile, OwnConfig, OwnSide
 from mnist_bench.own.upgrade.comparison import OWN_MARGIN, OwnCompared, compare_own, make_own_rules
 from mnist_bench.own.upgrade.kept import OwnKept
 from mnist_bench.own.upgrade.parity import compare_own_bits, share_own_streams
+from mnist_bench.records.verdicts import Verdict
 from mnist_bench.show.text import format_line
 from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.training.workers.interpreters import CommandError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OwnDecided", "OwnPlan", "decide_own"]
 
+_COSTS = ("time", "memory")
 _MODEL = "model"  # the part that fails where the file itself does
 
 
@@ -182,13 +184,11 @@ class _OwnRun:
         return share_own_streams(base, new)
 
     def judge(self) -> Mapping[str, Sequence[CheckResult]]:
+        # A model that is slower, or needs more memory, may be as good as it was: its metrics are decided all the same.
         compared = self.compare()
-        results = [
-            result
-            for result in compared.results
-            if result.layer in ("metric", "time", "memory") and result.name not in compared.settled
-        ]
-        return {self.plan.model.name: results}
+        costs = [it for it in compared.results if it.layer in _COSTS and it.verdict is not Verdict.REGRESSED]
+        metrics = [it for it in compared.results if it.layer == "metric" and it.name not in compared.settled]
+        return {self.plan.model.name: [*metrics, *costs]}
 
     def train_seed(self, name: str, seed: int, *, limit: float, swap: bool) -> str:  # noqa: ARG002 - likewise
         config = OwnConfig(model=self.plan.model, seed=seed, device="cpu")

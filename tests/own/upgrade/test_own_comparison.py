@@ -22,8 +22,8 @@ from fixtures.sides import (
 )
 from mnist_bench.own.records import Metric, OwnSide
 from mnist_bench.own.upgrade.answer import write_own_answer
-from mnist_bench.own.upgrade.changes import match_metrics
 from mnist_bench.own.upgrade.comparison import compare_own
+from mnist_bench.own.upgrade.metrics import match_metrics
 from mnist_bench.own.upgrade.parity import share_own_streams
 from mnist_bench.records.verdicts import Verdict, exit_status
 
