@@ -158,7 +158,8 @@ def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
     """Return the stages that differ, in the order of training: the first one shows where to look.
 
     Raises:
-        ValueError: As `check_comparable`.
+        ValueError: As `check_comparable`; or a stage has the same digest in both and other values, so that one of the
+            records was edited.
     """
     check_comparable(a, b)
     return compare_stages(a.stages, b.stages)
@@ -171,8 +172,11 @@ def compare_stages(a: Sequence[Stage], b: Sequence[Stage]) -> list[Difference]:
     for name in _merge(list(first), list(second)):
         if name not in first or name not in second:
             differences.append(Difference(name, None, "first" if name in first else "second"))
-        # A digest that agrees while the values do not has been edited: the stages are not called the same.
-        elif (first[name].digest, first[name].values) != (second[name].digest, second[name].values):
+        elif first[name].digest == second[name].digest:
+            if first[name].values != second[name].values:
+                what = f"{a.config.case}: stage {name!r} has the same digest in both probes, and other values"
+                raise ValueError(f"{what}: one of the two was edited")
+        else:
             differences.append(Difference(name, _size(first[name].values, second[name].values)))
     return differences
 

@@ -22,6 +22,7 @@ EPOCHS = 20
 # The first epochs fill caches and pools of memory, which is no leak.
 _WARM_UP = 5
 _LARGER = 1.25  # how many times as much memory may be used
+_PEAK = 1.05  # the system counts the size and its peak apart, each to within some pages a thread
 _GROWTH_MB = 0.5  # how much more an epoch may leave behind, half of the smallest leak that is to be found
 
 
@@ -64,6 +65,8 @@ class MemoryRecord:
         check_range("peak_mb, epochs_mb:", self.peak_mb, *self.epochs_mb, low=1, high=1e9)
         if len(self.epochs_mb) < EPOCHS:
             raise ValueError(f"epochs_mb has {len(self.epochs_mb)} figures: at least {EPOCHS} epochs are needed")
+        if max(self.epochs_mb) > _PEAK * self.peak_mb:
+            raise ValueError(f"peak_mb {self.peak_mb!r} is below the largest of epochs_mb, {max(self.epochs_mb)!r}")
 
     @property
     def growth_mb(self) -> float:
