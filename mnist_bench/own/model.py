@@ -46,13 +46,19 @@ def reset_names() -> None:
 
 
 def to_tensors(structure: Any) -> Any:
-    """Return the arrays as the tensors that `fit` makes of them: floats in Keras's default precision."""
+    """Return the arrays as the tensors that `fit` makes of them: floats in Keras's default precision, no lists."""
     tf, floatx = load_tensorflow(), load_keras().backend.floatx()
 
     def convert(array: npt.NDArray[Any]) -> Any:
         return tf.convert_to_tensor(array.astype(floatx) if array.dtype.kind == "f" else array)
 
-    return map_leaves(structure, convert)
+    return map_leaves(_without_lists(structure), convert)
+
+
+def _without_lists(structure: Any) -> Any:
+    if isinstance(structure, dict):
+        return {key: _without_lists(part) for key, part in structure.items()}
+    return tuple(map(_without_lists, structure)) if isinstance(structure, (tuple, list)) else structure
 
 
 def list_arrays(predictions: Any) -> Sequence[npt.NDArray[Any]]:

@@ -17,8 +17,9 @@ from mnist_bench.training.workers.child import open_events, pin_by_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mnist_bench.own.records import OwnTraining
+    from mnist_bench.own.records import OwnProbe, OwnTraining
     from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.workers.child import Tell
 
 __all__ = ["MODULE", "main", "read_own_config"]
@@ -64,6 +65,24 @@ def _answer_environment(config: OwnConfig, _first: int) -> Iterator[EnvironmentR
     yield collect_environment(device=prepare_process(config), xla=False)
 
 
+def _answer_checks(config: OwnConfig, first: int) -> Iterator[CheckResult]:
+    from mnist_bench.own.checks import run_own_checks
+
+    return run_own_checks(config, first=first)
+
+
+def _answer_probe(config: OwnConfig, _first: int) -> Iterator[OwnProbe]:
+    from mnist_bench.own.stages import probe
+
+    yield probe(config)
+
+
+def _answer_bits(config: OwnConfig, _first: int) -> Iterator[str]:
+    from mnist_bench.own.checking.reproducibility import train_briefly
+
+    yield train_briefly(config)
+
+
 def _answer_train(config: OwnConfig, _first: int) -> Iterator[OwnTraining]:
     from mnist_bench.own.trainer import train
 
@@ -72,5 +91,8 @@ def _answer_train(config: OwnConfig, _first: int) -> Iterator[OwnTraining]:
 
 _ANSWERS: dict[str, Callable[[OwnConfig, int], Iterator[object]]] = {
     "environment": _answer_environment,
+    "checks": _answer_checks,
+    "probe": _answer_probe,
+    "bits": _answer_bits,
     "train": _answer_train,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_bench.own.data import take
 from mnist_bench.own.figures import count_classes, describe_metrics, read_evaluation
 from mnist_bench.own.file import load_model
 from mnist_bench.own.model import list_arrays, make_model
@@ -80,12 +81,13 @@ def prepare_process(config: OwnConfig) -> str:
     return device
 
 
-def fit_model(model: Any, loaded: Loaded, **changed: Any) -> Any:
+def fit_model(model: Any, loaded: Loaded, *, rows: int | None = None, **changed: Any) -> Any:
     """Train a model in place as its file asks for, and return a clock: `wall`, `cpu` and `logs`, a value an epoch.
 
     Args:
         model: The compiled model.
         loaded: Its file.
+        rows: Train with so many of the first samples only; None means all.
         changed: Arguments of `fit` that replace the file's; `callbacks` are added to the file's.
 
     Raises:
@@ -96,10 +98,14 @@ def fit_model(model: Any, loaded: Loaded, **changed: Any) -> Any:
     if steps > 1 and loses_losses(version):
         raise EngineError(f"steps_per_execution={steps}: Keras {version} reports wrong losses (fixed in 3.7)")
     clock = _make_clock()
-    arguments = {**loaded.fit_arguments(), **changed}
-    arguments["callbacks"] = [*loaded.fit_arguments().get("callbacks", []), *changed.get("callbacks", []), clock]
+    given = loaded.fit_arguments()
+    arguments = {**given, **changed}
+    arguments["callbacks"] = [*given.get("callbacks", []), *changed.get("callbacks", []), clock]
+    x, y = take((loaded.data.x, loaded.data.y), slice(rows))
+    if "sample_weight" in given:
+        arguments["sample_weight"] = given["sample_weight"][:rows]
     with backend.blame_keras("fit"):
-        model.fit(loaded.data.x, loaded.data.y, verbose=0, **arguments)
+        model.fit(x, y, verbose=0, **arguments)
     return clock
 
 

@@ -150,7 +150,7 @@ def test_data_that_cannot_be_used_is_refused(configure_model: Callable[..., OwnC
         ("def build():\n    return layers.Dense(undefined)\n", r"line 8, in build\(\): NameError"),
         ("def build():\n    import sys\n    sys.exit(3)\n", r"line 9, in build\(\): SystemExit"),
         (
-            "def build():\n    m = keras.Sequential([keras.Input((7,)), layers.ReLU()])\n    m.compile()\n    return m\n",
+            "def build():\n    m = keras.Sequential([keras.Input((7,)), layers.ReLU()])\n    m.compile()\n    return m",
             r"inputs of shape \(None, 7\), data\(\) gives x of shape \(64, 6\)",
         ),
     ],

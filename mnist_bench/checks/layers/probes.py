@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["probe"]
+__all__ = ["probe", "sample_values"]
 
 _BATCH = 128
 _EVALUATED = 1000
@@ -53,7 +53,7 @@ def probe(config: TrainingConfig, dataset: Dataset) -> ProbeRecord:
     config = dataclasses.replace(config, epochs=config.epochs or PROBE_EPOCHS)
     prepared = prepare(dataset, config.validation_split)
     stages = [
-        Stage(name=name, digest=digest_arrays(arrays), values=_sample(arrays))
+        Stage(name=name, digest=digest_arrays(arrays), values=sample_values(arrays))
         for name, arrays in _probe_stages(lab, config, prepared)
     ]
     return ProbeRecord(
@@ -140,7 +140,7 @@ def _given_weights(lab: Lab) -> list[Floats]:
     return weights
 
 
-def _sample(arrays: Sequence[npt.NDArray[Any]]) -> list[float]:
+def sample_values(arrays: Sequence[npt.NDArray[Any]]) -> list[float]:
     """Return up to 16 values from all over the arrays."""
     flat = np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])
     return [float(flat[place]) for place in np.linspace(0, len(flat) - 1, min(16, len(flat))).astype(int)]
