@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.shell import (
+    Reports,
     check_reports,
     default_folder,
     echo,
@@ -106,7 +106,7 @@ def check(
 
     if model is not None:
         _refuse_for_model(list_given(context))
-        reports = _Reports(json=json, junit=junit, markdown=markdown)
+        reports = Reports(json=json, junit=junit, markdown=markdown)
         number = FIRST_SEED if seed is None else seed
         _check_model(model, number, device, against=against, digests=save_digests, reports=reports)
         return
@@ -132,19 +132,10 @@ def check(
     )
     check_folder(plan.folder)
     results = _run_checks(plan, fast=fast, quiet=json)
-    _report(results, diagnose(results), _Reports(json=json, junit=junit, markdown=markdown))
+    _report(results, diagnose(results), Reports(json=json, junit=junit, markdown=markdown))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reports:
-    """What is written, and where."""
-
-    json: bool
-    junit: Path | None
-    markdown: Path | None
-
-
-def _report(results: list[CheckResult], cause: Cause | None, reports: _Reports) -> None:
+def _report(results: list[CheckResult], cause: Cause | None, reports: Reports) -> None:
     """Show what all checks come to, write the reports, and leave with the exit status."""
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import clean_line, format_json, format_junit, format_markdown, format_summary
@@ -177,7 +168,7 @@ def _refuse_for_model(given: list[str]) -> None:
 
 
 def _check_model(
-    path: Path, seed: int, device: str, *, against: Path | None, digests: Path | None, reports: _Reports
+    path: Path, seed: int, device: str, *, against: Path | None, digests: Path | None, reports: Reports
 ) -> None:
     """Check the model of a file, or write the digests of its stages."""
     from mnist_bench.own.file import read_model_file

@@ -7,6 +7,7 @@ import datetime as dt
 import errno
 import itertools
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Debug",
+    "Reports",
     "check_reports",
     "default_folder",
     "echo",
@@ -38,6 +40,23 @@ class Debug:
     """Whether tracebacks are shown; the option `--debug` sets it."""
 
     on = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reports:
+    """What a command writes next to its text.
+
+    Attributes:
+        json: Whether JSON stands on standard output in place of the text.
+        junit: The file of a report in JUnit XML.
+        markdown: The file of a report in Markdown.
+        html: The file of a page.
+    """
+
+    json: bool = False
+    junit: Path | None = None
+    markdown: Path | None = None
+    html: Path | None = None
 
 
 def say(message: str) -> None:

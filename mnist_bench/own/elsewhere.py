@@ -60,7 +60,7 @@ def ask_own_checks(
     def ask(place: int) -> Iterator[CheckResult]:
         return ask_child(serve.MODULE, python, CheckResult, cores, ask="checks", config=config, first=first + place)
 
-    return ask_in_turn(name_own_checks(config.model.name)[first:], ask)
+    return ask_in_turn(name_own_checks(config.model)[first:], ask)
 
 
 def ask_own_probe(python: Path | None, config: OwnConfig, *, cores: Sequence[int] | None = None) -> OwnProbe:

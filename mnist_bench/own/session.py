@@ -39,7 +39,7 @@ class OwnSession:
 
     def list_checks(self) -> list[str]:
         """Return the names of the checks, in their order."""
-        return name_own_checks(self.model.name)
+        return name_own_checks(self.model)
 
     def find(self, name: str) -> CheckResult:
         """Return the result of a check; the first test that wants one waits for those before that.

@@ -9,10 +9,11 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.compare import environments, own, records, times
-from mnist_bench.cli.shell import check_reports, find_versions, list_given
+from mnist_bench.cli.shell import Reports, check_reports, find_versions, list_given
 
 __all__ = ["compare"]
 
+_LAB_MARGIN, _OWN_MARGIN = 0.15, 1.0  # points; a user's own test data have hundreds of samples, not ten thousand
 _PARTS = ("all", "bits", "time")
 # The options that only one part reads: the measurement of environments, and the clock alone.
 _MEASURING = ("only", "budget", "labs", "engine", "margin", "python", "same", "data", "out", "html", "model")
@@ -119,10 +120,10 @@ def compare(
     for text in (base, new):
         known = text == "current" or read_requirements(text) is not None
         sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
-    reports = environments.Reports(json=json, junit=junit, markdown=markdown, html=html)
+    reports = Reports(json=json, junit=junit, markdown=markdown, html=html)
     if own_sides := own.load_own_sides(base, new):
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")
-        own.compare_own_records(own_sides, margin, reports)
+        own.compare_own_records(own_sides, _read_margin(margin, _OWN_MARGIN), reports)
         return
     if None in sides:
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
@@ -130,22 +131,21 @@ def compare(
         records.compare_records(base, new, folder, same=same, json=json, junit=junit, markdown=markdown)
         return
     measured: Any = sides
-    request = environments.Request(
-        labs=labs or [],
-        engine=engine,
-        margin=margin,
-        budget=budget,
-        only_bits=only == "bits",
-        python=python,
-        same=same,
-        data=data,
-        out=out,
-    )
     if model is not None:
         if only == "time":
             raise ValueError("--only time is for the labs: leave it out, and the time of your model is compared, too")
         _refuse(given & {*_LAB_ONLY, *_TIME_ONLY}, "the labs, not for --model")
-        own.compare_own_environments(measured, model, request, reports)
+        own.compare_own_environments(
+            measured,
+            model,
+            margin=_read_margin(margin, _OWN_MARGIN),
+            budget=budget,
+            only_bits=only == "bits",
+            python=python,
+            same=same,
+            out=out,
+            reports=reports,
+        )
         return
     if only == "time":
         _refuse(given & {"margin", "html", "junit", "markdown"}, "--only all")
@@ -170,7 +170,26 @@ def compare(
         )
         return
     _refuse(given & set(_TIME_ONLY), "--only time")
+    request = environments.Request(
+        labs=labs or [],
+        engine=engine,
+        margin=_read_margin(margin, _LAB_MARGIN),
+        budget=budget,
+        only_bits=only == "bits",
+        python=python,
+        same=same,
+        data=data,
+        out=out,
+    )
     environments.compare_environments(measured, request, reports)
+
+
+def _read_margin(points: float | None, default: float) -> float:
+    """Return a margin, given in percentage points, as a share."""
+    margin = default if points is None else points
+    if not 0 < margin < 100:  # noqa: PLR2004 - percent
+        raise ValueError(f"margin {margin:g} is not allowed: it must be above 0 and below 100 points")
+    return margin / 100
 
 
 def _refuse(given: set[str], what: str) -> None:

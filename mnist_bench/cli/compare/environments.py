@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.shell import default_folder, echo, load_data, name_source, write_report
+from mnist_bench.cli.shell import Reports, default_folder, echo, load_data, name_source, write_report
 
 if TYPE_CHECKING:
     from mnist_bench.versions.upgrade.decide import Decided
 
-__all__ = ["LAB_MARGIN", "Reports", "Request", "check_margin", "compare_environments"]
-
-LAB_MARGIN = 0.15
-"""In percentage points: the largest loss of a lab's accuracy that does not matter."""
+__all__ = ["Request", "compare_environments"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,23 +23,13 @@ class Request:
 
     labs: Sequence[str]
     engine: str | None
-    margin: float | None
+    margin: float
     budget: float | None
     only_bits: bool
     python: str | None
     same: bool
     data: str
     out: Path | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reports:
-    """What is written next to the text."""
-
-    json: bool
-    junit: Path | None
-    markdown: Path | None
-    html: Path | None
 
 
 def compare_environments(sides: Sequence[str | Path], request: Request, reports: Reports) -> None:
@@ -58,7 +45,6 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     labs = [check_lab(lab).name for lab in dict.fromkeys(request.labs or LABS)]
     if request.engine:
         check_engine(request.engine)
-    margin = check_margin(request.margin, LAB_MARGIN)
     if request.out is not None:
         check_folder(request.out)
     first, second = enter_sides(sides, python=request.python, tell=_tell)
@@ -68,7 +54,7 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
     plan = UpgradePlan(
         labs=labs,
         engine=request.engine,
-        margin=margin,
+        margin=request.margin,
         budget_seconds=BUDGET_SECONDS if request.budget is None else request.budget,
         only_bits=request.only_bits,
         dataset=dataset,
@@ -85,22 +71,6 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
         raise
     _show(decided, plan.folder, reports)
     raise typer.Exit(exit_status(decided.compared.results))
-
-
-def check_margin(points: float | None, default: float) -> float:
-    """Return the margin as a share.
-
-    Args:
-        points: What the user gave, in percentage points.
-        default: What it is if they gave nothing.
-
-    Raises:
-        ValueError: No accuracy could lose so much.
-    """
-    margin = default if points is None else points
-    if not 0 < margin < 100:  # noqa: PLR2004 - percent
-        raise ValueError(f"margin {margin:g} is not allowed: it must be above 0 and below 100 points")
-    return margin / 100
 
 
 def _tell(line: str) -> None:

@@ -7,42 +7,49 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.compare.environments import check_margin
-from mnist_bench.cli.shell import default_folder, echo, write_report
+from mnist_bench.cli.shell import Reports, default_folder, echo, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_bench.cli.compare.environments import Reports, Request
     from mnist_bench.own.records import OwnSide
     from mnist_bench.own.upgrade.comparison import OwnCompared
 
 __all__ = ["compare_own_environments", "compare_own_records", "load_own_sides"]
 
 
-def compare_own_environments(sides: Sequence[str | Path], model: Path, request: Request, reports: Reports) -> None:
+def compare_own_environments(
+    sides: Sequence[str | Path],
+    model: Path,
+    *,
+    margin: float,
+    budget: float | None,
+    only_bits: bool,
+    python: str | None,
+    same: bool,
+    out: Path | None,
+    reports: Reports,
+) -> None:
     """Compare two environments by the model of a file, show the answer, and leave with its exit status."""
     from mnist_bench.own.file import read_model_file
     from mnist_bench.own.upgrade.answer import write_own_answer
-    from mnist_bench.own.upgrade.comparison import OWN_MARGIN
     from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
     from mnist_bench.records.files import check_folder
     from mnist_bench.versions.upgrade.looks import BUDGET_SECONDS
     from mnist_bench.versions.upgrade.sides import check_different, enter_sides, list_packages
 
-    margin = check_margin(request.margin, 100 * OWN_MARGIN)
     described = read_model_file(model)
-    if request.out is not None:
-        check_folder(request.out)
-    first, second = enter_sides(sides, python=request.python, tell=_tell)
-    if not request.same:
+    if out is not None:
+        check_folder(out)
+    first, second = enter_sides(sides, python=python, tell=_tell)
+    if not same:
         check_different(first, second)
     plan = OwnPlan(
         model=described,
         margin=margin,
-        budget_seconds=BUDGET_SECONDS if request.budget is None else request.budget,
-        only_bits=request.only_bits,
-        folder=request.out or default_folder(),
+        budget_seconds=BUDGET_SECONDS if budget is None else budget,
+        only_bits=only_bits,
+        folder=out or default_folder(),
     )
     _tell(
         f"packages that differ: {', '.join(list_packages(first.install.packages, second.install.packages)) or 'none'}"
@@ -77,13 +84,12 @@ def load_own_sides(base: str, new: str) -> tuple[OwnSide, OwnSide] | None:
     return None
 
 
-def compare_own_records(sides: tuple[OwnSide, OwnSide], margin: float | None, reports: Reports) -> None:
+def compare_own_records(sides: tuple[OwnSide, OwnSide], margin: float, reports: Reports) -> None:
     """Compare two records, show the answer, and leave with its exit status."""
     from mnist_bench.own.upgrade.answer import write_own_answer
-    from mnist_bench.own.upgrade.comparison import OWN_MARGIN, compare_own, make_own_rules
+    from mnist_bench.own.upgrade.comparison import compare_own, make_own_rules
 
-    rules = make_own_rules(check_margin(margin, 100 * OWN_MARGIN))
-    compared = compare_own(*sides, rules)
+    compared = compare_own(*sides, make_own_rules(margin))
     _show(compared, sides, write_own_answer(compared, *sides), reports, seconds=0.0)
     _leave(compared)
 

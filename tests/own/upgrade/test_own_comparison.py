@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
 
 ERRORS = draw(10)
-FAR = {"gradient: 1 Conv2D kernel": 0.3, "update: 1 Conv2D kernel": 0.3}
 MAE = Metric(name="mae", better="lower")
 
 
@@ -76,38 +75,37 @@ def test_rounding_alone_is_nothing(compare: Callable[..., OwnCompared]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("double", "verdict"),
-    [(Verdict.REGRESSED, "REGRESSED"), (Verdict.INCONCLUSIVE, "REGRESSED"), (Verdict.PASS, None)],
-    ids=["parts", "unknown", "follows"],
+    ("moved", "double", "named"),
+    [
+        ({"gradient: 1 Conv2D kernel": 0.3}, Verdict.REGRESSED, "gradient: 1 Conv2D kernel"),
+        ({"gradient: 1 Conv2D kernel": 1e-4}, Verdict.UNREADABLE, "gradient: 1 Conv2D kernel"),
+        ({"gradient: 1 Conv2D kernel": 1e-4}, Verdict.PASS, None),
+        ({"gradient: 1 Conv2D kernel": 0.3}, Verdict.PASS, "gradient: 1 Conv2D kernel"),
+        ({"update: 1 Conv2D kernel": 0.3}, Verdict.PASS, None),
+        ({"forward: 2 Dense": 0.3, "loss": 0.3}, Verdict.PASS, "forward: 2 Dense"),
+    ],
+    ids=["parts", "unknown", "follows", "another function", "sensitive", "first"],
 )
-def test_a_gradient_that_moved_is_named_by_its_layer(
-    environment: EnvironmentRecord, double: Verdict, verdict: str | None
+def test_a_stage_that_moved_is_named_by_its_layer(
+    environment: EnvironmentRecord, moved: dict[str, float], double: Verdict, named: str | None
 ) -> None:
-    """It is REGRESSED unless both sides follow their steps in float64; then the trainings decide."""
-    base = make_side(environment, "a", ERRORS)
-    new = make_side(
-        environment,
-        "b",
-        move(ERRORS),
-        probe=make_probe(environment, "a", moved=FAR),
-        checks=make_checks(double=double),
-    )
+    """It is REGRESSED, unless both sides follow the stage in float64 and rounding could have moved it so far."""
+    base = make_side(environment, "a", ERRORS, checks=make_checks(double=double))
+    probe, checks = make_probe(environment, "a", moved=moved), make_checks(double=double)
+    new = make_side(environment, "b", move(ERRORS), probe=probe, checks=checks)
     compared = compare_own(base, new)
-    if verdict:
+    if named:
         result = find(compared, "bits/bench_net")
-        assert (result.verdict.value, result.figure.partition(";")[0]) == (
-            verdict,
-            "gradient: 1 Conv2D kernel moved by 0.3 of its size, from given weights",
-        )
-        assert "the gradient of layer 1 Conv2D kernel" in write_own_answer(compared, base, new)
+        assert (result.verdict, result.figure.partition(" moved by ")[0]) == (Verdict.REGRESSED, named)
+        assert f"the {named.replace(': ', ' of layer ')}." in write_own_answer(compared, base, new)
     else:
         assert list_bad(compared) == {}
-        assert any("but both sides follow their steps in float64" in note for note in compared.notes)
+        assert any("but both sides follow the same stage in float64" in note for note in compared.notes)
 
 
 def test_weights_after_training_say_nothing_by_themselves(environment: EnvironmentRecord) -> None:
     """Rounding moves them far: no verdict of their own."""
-    probe = make_probe(environment, "a", moved={"weights after 5 epochs": 0.2})
+    probe = make_probe(environment, "a", moved={"weights after epoch 5": 0.2})
     new = make_side(environment, "b", move(ERRORS), probe=probe)
     assert list_bad(compare_own(make_side(environment, "a", ERRORS), new)) == {}
 

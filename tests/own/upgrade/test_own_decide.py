@@ -175,7 +175,7 @@ def test_other_data_are_not_trained(drawn: Drawn, run: Callable[..., OwnDecided]
     drawn.data = ("one", "two")
     decided = run()
     assert drawn.trained == []
-    assert find_verdicts(decided)["structure/data"] == "INCONCLUSIVE"
+    assert find_verdicts(decided)["structure/same-data"] == "INCONCLUSIVE"
     assert "nothing else can be compared" in str(decided.compared.results)
 
 
