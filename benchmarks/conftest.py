@@ -24,6 +24,7 @@ from mnist_bench.timing.clock import (
     reset_peak_memory,
     time_call,
 )
+from mnist_bench.timing.counts import CountsMeter
 from mnist_bench.timing.machine import Machine, collect_hardware, explain_hardware
 from mnist_bench.timing.records import BenchmarkInfo, Notes, convert_run, load_run
 from mnist_bench.training.fingerprint import find_package_version
@@ -42,6 +43,7 @@ FAILED = pytest.StashKey[list[str]]()
 MEASURED = pytest.StashKey[list[list[Any]]]()
 LINES = pytest.StashKey[list[str]]()
 DESELECTED = pytest.StashKey[set[str]]()
+UNCOUNTED = pytest.StashKey[str]()
 
 
 class Case(NamedTuple):
@@ -101,7 +103,12 @@ def controls() -> dict[str, Callable[[], None]]:
 
 
 @pytest.fixture
-def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable[[], None]]) -> Callable[..., None]:
+def measure(
+    request: pytest.FixtureRequest,
+    benchmark: Any,
+    mnist_dataset: Dataset,
+    controls: dict[str, Callable[[], None]],
+) -> Callable[..., None]:
     """A function that times work in rounds, with the controls before each round, and notes the figures.
 
     The work notes its own times in `ROUND_CLOCK`, which is pytest-benchmark's clock here.
@@ -119,16 +126,21 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
     ) -> None:
         noted: list[dict[str, float]] = []
         others: list[float | None] = []
-        meter = OthersMeter()
+        counted: list[dict[str, int]] = []
+        meter, counter = OthersMeter(), CountsMeter()
+        if counter.reason:
+            request.config.stash[UNCOUNTED] = counter.reason
 
         def setup() -> tuple[Sequence[Any], dict[str, Any]]:
             arguments = prepare()
             noted.append({name: time_call(control).wall for name, control in controls.items()})
+            counter.start()
             meter.start()
             return arguments, {}
 
         def watched(*arguments: Any) -> None:
             work(*arguments)
+            counted.append(counter.stop())
             others.append(meter.stop())
 
         reset_peak_memory()
@@ -147,6 +159,7 @@ def measure(benchmark: Any, mnist_dataset: Dataset, controls: dict[str, Callable
             gflop_per_second=flops / median / 1e9 if flops else None,
             peak_memory_mb=read_peak_memory(),
             others=[share for share in others[warmups:][:rounds] if share is not None],
+            counts={name: [row[name] for row in counted[warmups:][:rounds]] for name in counted[0]},
         )
         benchmark.extra_info.update(dataclasses.asdict(info))
 
@@ -397,8 +410,11 @@ def format_results(results: list[CheckResult]) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show the verdicts, and whether the run was not saved."""
-    lines = terminalreporter.config.stash.get(LINES, [])
+    """Show the verdicts, whether the run was not saved, and once why nothing was counted."""
+    stash = terminalreporter.config.stash
+    lines = list(stash.get(LINES, []))
+    if UNCOUNTED in stash:
+        lines.append(f"instructions and cycles were not counted: {stash[UNCOUNTED]}")
     if lines:
         terminalreporter.section("mnist-bench timings")
         for line in lines:

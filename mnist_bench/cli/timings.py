@@ -1,7 +1,8 @@
-"""The commands `timings ...`: list, check, accept and calibrate stored runs of the benchmarks."""
+"""The commands `timings ...`: list, check, accept, calibrate and follow stored runs of the benchmarks."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.families import make_family
-from mnist_bench.cli.shell import echo, existing_folder, load_data, name_source, say
+from mnist_bench.cli.shell import check_reports, echo, existing_folder, load_data, name_source, say
 
 if TYPE_CHECKING:
     from mnist_bench.timing.records import TimingRun
@@ -122,6 +123,61 @@ def calibrate(
         raise ValueError(f"{path}: this machine has a calibration: --force replaces it") from error
     echo(format_calibration(calibration))
     echo(f"stored: {path}")
+
+
+@timings.command()
+def history(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN.json", help="Further runs, or folders of runs that --benchmark-save stored."),
+    ] = None,
+    *,
+    folder: options.RunsFolder = None,
+    machine: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The hardware key of the runs; this machine's if not given.")
+    ] = None,
+    tensorflow: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Only runs of this TensorFlow; of all if not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with a plot a benchmark.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Show how the benchmarks of one machine changed over time.
+
+    The stored runs and those that are given are put in the order of time. For each benchmark the changes are found, and
+    named with the versions that changed with them. Needs 'mnist-bench[history]' and six runs. Exit status: 0 the newest
+    level of no benchmark is slower than the one before by more than the bound, 1 one is, 2 bad usage or bad input,
+    3 too few runs, or the machine itself became slower.
+    """
+    from mnist_bench.records.verdicts import exit_status
+    from mnist_bench.show.text import format_json, format_line, format_summary
+    from mnist_bench.timing.history import collect_history, judge_history, pick_machine
+    from mnist_bench.timing.history_page import HISTORY_MARK, write_history_page
+    from mnist_bench.timing.machine import collect_hardware
+    from mnist_bench.timing.records import load_run
+    from mnist_bench.timing.store import list_runs
+
+    check_reports(page=out, mark=HISTORY_MARK)
+    places = [_find(folder), *(paths or [])]
+    files = [path for place in places for path in (list_runs(place) if place.is_dir() else [place])]
+    loaded = [run for run in map(load_run, files) if tensorflow in (None, run.tensorflow)]
+    runs = pick_machine(loaded, machine or collect_hardware().hardware_key)
+    versions = [version for version, _ in itertools.groupby(run.tensorflow for run in runs)]
+    if back := [version for version in versions if versions.count(version) > 1]:
+        say(f"the runs alternate between versions of TensorFlow: --tensorflow {back[0]} shows the runs of one")
+    histories = collect_history(runs)
+    results = [judge_history(history) for history in histories]
+    if out:
+        write_history_page(histories, results, runs[-1].machine, out)
+    if json:
+        typer.echo(format_json(results), nl=False)
+    else:
+        left_out = len(loaded) - len(runs)
+        head = (
+            f"{len(runs)} runs of {runs[-1].machine.hardware_key}, {left_out} of other machines or data, or given twice"
+        )
+        echo("\n".join([head, *map(format_line, results), format_summary(results)]))
+    raise typer.Exit(exit_status(results))
 
 
 @timings.command()

@@ -203,6 +203,7 @@ def _explain(timing: Timing, earlier: Sequence[Timing], fewest: int, pair: _Pair
     if words[0] and min(before.cpu_seconds + now.cpu_seconds) > 0:
         ratio = statistics.median(now.cpu_seconds) / statistics.median(before.cpu_seconds)
         words.append(f"processor time {ratio:.2f} of the baseline's")
+    words += _compare_counts(before.counts, now.counts)
     if fewest < LEAST_ROUNDS:
         words.append(f"{fewest} rounds are too few, at least {LEAST_ROUNDS} are needed")
     medians = ", ".join(f"{old.stats.median:.4g}" for old in earlier)
@@ -211,6 +212,15 @@ def _explain(timing: Timing, earlier: Sequence[Timing], fewest: int, pair: _Pair
     if (before.tensorflow, before.keras) != (now.tensorflow, now.keras):
         words.append(f"TensorFlow {before.tensorflow}, Keras {before.keras} then, {now.tensorflow}, {now.keras} now")
     return "; ".join(filter(None, words))
+
+
+def _compare_counts(before: dict[str, list[int]], now: dict[str, list[int]]) -> list[str]:
+    """Return how the counts of instructions and cycles moved, where both sides have them: more to read, no verdict."""
+    return [
+        f"{name} {statistics.median(now[name]) / middle:.3f} of the baseline's"
+        for name in before
+        if now.get(name) and (middle := statistics.median(before[name] or [0]))
+    ]
 
 
 def _missing(name: str, reason: str) -> CheckResult:

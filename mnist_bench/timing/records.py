@@ -61,6 +61,8 @@ class BenchmarkInfo:
         peak_memory_mb: Peak memory of the process during the rounds, all data included.
         others: The share of the usable cores that other processes used, one figure for each round; empty if the system
             does not tell, and in runs that were stored before this was measured.
+        counts: Instructions and cycles in user space by name, one figure for each round; empty where the processor
+            or the kernel does not count, and in runs that were stored before this was measured.
     """
 
     lab: str | None
@@ -78,6 +80,7 @@ class BenchmarkInfo:
     gflop_per_second: float | None
     peak_memory_mb: float | None
     others: list[float] = field(default_factory=list)
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse names that are none, and impossible times; the CPU seconds of a short round may be 0."""
@@ -90,6 +93,8 @@ class BenchmarkInfo:
         for name in ("samples_per_second", "gflop_per_second", "peak_memory_mb"):
             check_range(name, getattr(self, name), high=_MOST_RATE)
         check_range("others:", *self.others, high=1)
+        for name, figures in self.counts.items():
+            check_range(f"counts: {name}:", *figures, high=_MOST_RATE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +140,14 @@ class Timing:
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, and information that is not of the benchmark in the name."""
         _check_case(self.fullname, self.params or {}, self.extra_info)
-        for name, column in (("cpu_seconds", self.extra_info.cpu_seconds), *self.extra_info.controls.items()):
-            if len(column) != self.stats.rounds:
-                raise ValueError(f"{name} has {len(column)} figures for {self.stats.rounds} rounds")
-        others = self.extra_info.others
-        if others and len(others) != self.stats.rounds:
-            raise ValueError(f"others has {len(others)} figures for {self.stats.rounds} rounds")
+        info = self.extra_info
+        lengths = {"cpu_seconds": len(info.cpu_seconds)}
+        lengths |= {name: len(column) for name, column in info.controls.items()}
+        lengths |= {name: len(column) for name, column in info.counts.items()}
+        lengths |= {"others": len(info.others)} if info.others else {}
+        for name, length in lengths.items():
+            if length != self.stats.rounds:
+                raise ValueError(f"{name} has {length} figures for {self.stats.rounds} rounds")
 
 
 def _check_case(fullname: str, params: dict[str, Any], info: BenchmarkInfo) -> None:

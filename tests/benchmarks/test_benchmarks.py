@@ -15,6 +15,7 @@ import pytest
 # The last is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
 from mnist_bench.checks import baselines
 from mnist_bench.stats import intervals  # noqa: F401 - as said
+from mnist_bench.timing import counts
 from mnist_bench.timing.machine import collect_hardware
 from mnist_bench.timing.records import load_run
 from mnist_bench.timing.store import load_manifest, write_manifest
@@ -155,6 +156,27 @@ def test_a_compared_run_is_judged(suite: Callable[..., Any]) -> None:
     slower = suite("--benchmark-compare", seconds="3.0 + len(CALLS) / 1000")
     assert slower.ret == pytest.ExitCode.TESTS_FAILED
     slower.stdout.fnmatch_lines(["REGRESSED*timing/it[[]a]*1.50*(≤ 1.25)*", "REGRESSED: 2 REGRESSED"])
+
+
+def test_counts_are_stored_or_refused_once(
+    suite: Callable[..., Any], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each round has its counts, without the warm-ups; where nothing can be counted, one line says why."""
+    places = iter(range(100))
+    monkeypatch.setattr(counts.CountsMeter, "__init__", lambda meter: setattr(meter, "reason", ""))
+    monkeypatch.setattr(counts.CountsMeter, "start", lambda _: None)
+    monkeypatch.setattr(counts.CountsMeter, "stop", lambda _: {"instructions": next(places)})
+    assert "not counted" not in suite("--benchmark-json", "run.json").stdout.str()
+    run = load_run(pytester.path / "run.json")
+    assert [timing.extra_info.counts for timing in run.benchmarks] == [
+        {"instructions": [1, 2, 3]},
+        {"instructions": [5, 6, 7]},
+    ]
+    monkeypatch.setattr(counts.CountsMeter, "__init__", lambda meter: setattr(meter, "reason", "no counters here"))
+    monkeypatch.setattr(counts.CountsMeter, "stop", lambda _: {})
+    told = suite("--benchmark-json", "again.json").stdout.str()
+    assert told.count("instructions and cycles were not counted: no counters here") == 1
+    assert load_run(pytester.path / "again.json").benchmarks[0].extra_info.counts == {}
 
 
 def test_a_bare_compare_takes_the_run_of_this_tensorflow(suite: Callable[..., Any], pytester: pytest.Pytester) -> None:

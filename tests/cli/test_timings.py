@@ -191,3 +191,50 @@ def test_a_run_forges_no_line(timings: Callable[..., Any], timing_run: dict[str,
     assert answer.status == 0
     assert answer.out.splitlines()[0].startswith("x/0001_a.json: a CPU ::error::x\ufffd[2J, 2 cores")
     assert len(answer.out.splitlines()) == 1
+
+
+def test_a_history_needs_six_runs_and_finds_what_became_slower(
+    timings: Callable[..., Any], save: Callable[..., Path], folder: Path, tmp_path: Path
+) -> None:
+    """Too few runs end with 3, calm ones with 0, a slower level with 1, other machines with 2; the page is written."""
+    pytest.importorskip("ruptures")
+
+    def store(day: int, factor: float) -> Path:
+        path = save(*(factor * (seconds + day / 1000) for seconds in CALM), name=f"{day}.json")
+        content = json.loads(path.read_text()) | {"datetime": f"2026-01-{day:02}T00:00:00+00:00"}
+        path.write_text(json.dumps(content))
+        return path
+
+    key = ("--folder", folder, "--machine", "fedcba9876543210")
+    calm, slow = [store(day, 1.0) for day in range(1, 7)], [store(day, 1.5) for day in range(7, 10)]
+    assert timings("history", *calm[:5], *key).status == 3
+    passed = timings("history", *calm, *key)
+    assert (passed.status, passed.out.splitlines()[-1]) == (0, "PASS: 2 PASS")
+    page = tmp_path / "history.html"
+    alarm = timings("history", *calm, *slow, *key, "--out", page)
+    assert (alarm.status, page.exists()) == (1, True)
+    assert "since 2026-01-07 00:00, in 3 of 9 runs" in alarm.out
+    assert json.loads(timings("history", *calm, *slow, *key, "--json").out)["exit_status"] == 1
+    for arguments, words in (
+        (("--folder", folder), "there are no runs"),
+        ((calm[0], "--folder", folder, "--machine", "x"), "the runs are of fedcba9876543210: choose one by --machine"),
+        ((calm[0], *key, "--tensorflow", "1.0"), "there are no runs"),
+        ((tmp_path / "none.json", *key), "none.json"),
+    ):
+        bad = timings("history", *arguments)
+        assert (bad.status, bad.err.count("\n"), words in bad.err) == (2, 1, True)
+
+
+def test_versions_that_alternate_are_named(
+    timings: Callable[..., Any], save: Callable[..., Path], folder: Path
+) -> None:
+    """A version that comes back makes a history of changes back and forth: the option that helps is named."""
+    pytest.importorskip("ruptures")
+    versions = ("2.20.0", "2.21.0", "2.20.0")
+    runs = []
+    for day, version in enumerate(versions, start=1):
+        runs.append(save(1.0, 1.0 + day / 10, name=f"{day}.json", tensorflow=version))
+        content = json.loads(runs[-1].read_text()) | {"datetime": f"2026-01-{day:02}T00:00:00+00:00"}
+        runs[-1].write_text(json.dumps(content))
+    told = timings("history", *runs, "--folder", folder, "--machine", "fedcba9876543210")
+    assert (told.status, "--tensorflow 2.20.0 shows the runs of one" in told.err) == (3, True)

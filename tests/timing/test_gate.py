@@ -239,6 +239,19 @@ def test_a_faster_machine_hides_no_regression(make_timing_run: Any) -> None:
     assert {result.verdict for result in half.values()} == {Verdict.PASS}
 
 
+def test_counts_stand_with_a_verdict_and_decide_nothing(make_timing_run: Any) -> None:
+    """Instructions are named where both sides have them: a slower epoch of as many instructions is as slow."""
+    before, now, again = (make_timing_run(*scale(CALM, factor)) for factor in (1.0, 1.4, 1.41))
+    plain = judge(now, before, again=again)["timing/steady-epoch[mlp-graph-cpu]"]
+    for run, count in ((before, 1000), (now, 1010), (again, 1010)):
+        for timing in run["benchmarks"]:
+            timing["extra_info"]["counts"] = {"instructions": [count] * len(CALM)}
+    counted = judge(now, before, again=again)["timing/steady-epoch[mlp-graph-cpu]"]
+    assert plain.verdict is counted.verdict is Verdict.REGRESSED
+    assert "instructions 1.010 of the baseline's" in counted.evidence
+    assert "instructions" not in plain.evidence
+
+
 def test_a_group_of_another_name_has_no_wider_bound(make_timing_run: Any) -> None:
     """A run that names its group as one of the bounds gains nothing."""
     now, again = (make_timing_run(*scale(CALM, more), group="control") for more in (1.4, 1.41))

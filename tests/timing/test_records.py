@@ -50,6 +50,8 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("benchmarks", 1, "fullname"), STEADY, "twice", id="twice"),
         pytest.param(("benchmarks",), [], "the list is empty", id="empty"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [1.0], "1 figures for 3", id="short column"),
+        pytest.param(("benchmarks", 0, "extra_info", "counts"), {"cycles": [1]}, "cycles has 1 figures", id="counts"),
+        pytest.param(("benchmarks", 0, "extra_info", "counts"), {"cycles": [1, -1, 1]}, "cycles: -1", id="a count"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds", 2), -1.0, r"-1\.0 is outside", id="negative cpu"),
         pytest.param(("benchmarks", 0, "extra_info", "controls"), {"python": [0.1, 0, 0.1]}, "python", id="control"),
         pytest.param(("benchmarks", 0, "extra_info", "peak_memory_mb"), -1, "peak_memory_mb -1.0 is", id="memory"),
