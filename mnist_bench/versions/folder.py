@@ -74,10 +74,8 @@ def _check_named(path: Path, version: VersionSpec, environment: EnvironmentRecor
     for field in ("tensorflow", "keras", "python"):
         named, measured = getattr(version, field), getattr(environment, field)
         # Of Python, a version names no patch release.
-        if named is not None and named not in (
-            measured,
-            measured.rpartition(".")[0] if field == "python" else measured,
-        ):
+        release = measured.rpartition(".")[0] if field == "python" else measured
+        if named not in (None, measured, release):
             raise RecordError(f"{path}: $.version.{field} is {named!r}, and {measured!r} in $.environment")
 
 
