@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,27 +13,19 @@ from mnist_bench.timing.clock import RoundClock, Times
 from mnist_bench.training.data.dataset import Prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="module")
-def load(load_script: Callable[[str], Any]) -> Iterator[Callable[[str], Any]]:
-    """A function that imports a script together with its neighbours."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-        yield load_script
-
-
-@pytest.fixture(scope="module")
-def script(load: Callable[[str], Any]) -> Any:
+def script(load_script: Callable[[str], Any]) -> Any:
     """The script that measures."""
-    return load("conditions")
+    return load_script("conditions")
 
 
 @pytest.fixture(scope="module")
-def tries(load: Callable[[str], Any]) -> Any:
+def tries(load_script: Callable[[str], Any]) -> Any:
     """The script that judges."""
-    return load("tries")
+    return load_script("tries")
 
 
 def make_row(

@@ -45,7 +45,7 @@ def test_half_of_the_time_is_taken(neighbours: Any) -> None:
         time.sleep(0.1)
     finally:
         signal.signal(signal.SIGCONT, before)
-    assert len(told) == count > 10
+    assert len(told) == count >= 5
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not pin threads")
