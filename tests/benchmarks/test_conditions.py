@@ -89,14 +89,32 @@ def test_the_others_share_is_an_excuse_of_its_own(tries: Any) -> None:
 
 
 def test_what_is_next(script: Any) -> None:
-    """First the baseline, then the kinds in turn, each try whole; what was measured earlier counts; then the end."""
-    done: Counter[tuple[str, str, float]] = Counter({("baseline", "none", 1.0): 2, ("acceptance", "none", 1.25): 1})
+    """The kinds in turn, each try whole; what was measured earlier counts; then the end."""
+    done: Counter[tuple[str, str, float]] = Counter({("acceptance", "none", 1.25): 1})
     order = []
     while kind := script.find_next(done, "acceptance", 2):
         done[kind] += 1
         order.append(kind[1:])
     busy, more = ("two neighbours", 1.0), ("none", 1.25)
-    assert order == [("none", 1.0), more, busy, busy, busy, busy, more, more]
+    assert order == [more, busy, busy, busy, busy, more, more]
+
+
+def test_each_of_the_first_calls_adds_to_the_baseline(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run in each of three processes; a part that is done measures nothing."""
+    monkeypatch.setattr(script, "CONTROLS", {})
+    monkeypatch.setattr(script, "make_works", lambda *_: {})
+    monkeypatch.setitem(script.CONDITIONS, "two neighbours", script.CONDITIONS["none"])
+    rows: list[dict[str, Any]] = []
+    for tries in (1, 1, 2, 3, 4, 4):
+        rows += script.measure(rows, "acceptance", tries, "auto", 1)
+    kinds = Counter((row["part"], row["condition"], row["work"]) for row in rows)
+    assert kinds == {
+        ("baseline", "none", 1.0): 3,
+        ("acceptance", "two neighbours", 1.0): 8,
+        ("acceptance", "none", 1.25): 8,
+    }
+    places = [place for place, row in enumerate(rows) if row["part"] == "baseline"]
+    assert places == [0, 5, 10]
 
 
 def test_more_work_is_work(script: Any) -> None:
