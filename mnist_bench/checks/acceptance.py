@@ -98,9 +98,11 @@ def diff_baselines(base: Path, new: Path) -> Iterator[tuple[str, Verdict]]:
 
     Raises:
         RecordError: A baseline is invalid.
-        ValueError: The baselines are of different kinds, labs or data.
+        ValueError: The baselines are one file, or of different kinds, labs or data.
     """
     old, now = (load(path, *baselines.FORMS) for path in (base, new))
+    if base.samefile(new):
+        raise ValueError(f"{base} and {new} are the same baseline: nothing to compare")
     if isinstance(old, ProbeRecord) and isinstance(now, ProbeRecord):
         yield describe_difference(old, now), judge_probes(old, now)
         return

@@ -35,6 +35,7 @@ __all__ = [
     "find_collision",
 ]
 
+MOST_PARAMETERS = 10**12
 MOST_LOSS = 3.5e38  # the largest number of float32
 
 
@@ -47,6 +48,10 @@ class LayerRecord:
     parameters: int
     trainable: int
     activation: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot be."""
+        check_range("units, parameters, trainable:", self.units, self.parameters, self.trainable, high=MOST_PARAMETERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +173,6 @@ class TrainingRecord:
         check_range("test_loss", self.test_loss, high=MOST_LOSS)
         check_digests("initial_digest", self.initial_digest)
         check_digests("final_digest", self.final_digest)
-        check_range("parameters", *(layer.parameters for layer in self.layers))
         check_epochs(self.config, self.history)
 
     @property

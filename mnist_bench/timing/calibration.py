@@ -12,7 +12,7 @@ import numpy as np
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.environment import check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION, place_in
-from mnist_bench.records.serial import load
+from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.gate import judge_runs
 from mnist_bench.timing.runs import refuse_strangers
@@ -128,7 +128,12 @@ def find_calibration(folder: Path, hardware_key: str) -> GateCalibration | None:
         RecordError: The calibration is damaged.
     """
     path = gate_path(folder, hardware_key)
-    return load(path, GateCalibration) if path.exists() else None
+    if not path.exists():
+        return None
+    calibration = load(path, GateCalibration)
+    if calibration.hardware_key != hardware_key:
+        raise RecordError(f"{path}: of the hardware key {calibration.hardware_key!r}, not of {hardware_key!r}")
+    return calibration
 
 
 def format_calibration(calibration: GateCalibration | None) -> str:

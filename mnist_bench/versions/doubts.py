@@ -47,6 +47,13 @@ def find_doubts(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult
                 figure=f"{gap}, although both trainings of seed {now.seeds[0]} end in the same weights",
                 bound="the same curves",
             )
+        if now and (gap := _compare_predictions(old, now)):
+            yield CheckResult(
+                name=f"accuracy/predictions[{case}]",
+                verdict=Verdict.INCONCLUSIVE,
+                figure=f"{gap}, although both trainings end in the same weights",
+                bound="the same predictions",
+            )
 
 
 def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
@@ -93,4 +100,21 @@ def _compare_curves(old: SeedResults, now: SeedResults) -> str:
         for epoch, (x, y) in enumerate(zip(getattr(old.history, name), getattr(now.history, name), strict=True), 1):
             if (x is None) != (y is None) or not math.isclose(x or 0, y or 0, rel_tol=_SAME_CURVE, abs_tol=_SAME_CURVE):
                 return f"{name} of epoch {epoch} is {x} and {y}"
+    return ""
+
+
+def _compare_predictions(old: SeedResults, now: SeedResults) -> str:
+    """Return in what the predictions of the same weights differ beyond rounding; "" if in nothing."""
+    after = dict(zip(now.seeds, zip(now.final_digests, now.predictions, strict=False), strict=False))
+    for seed, digest, x in zip(old.seeds, old.final_digests, old.predictions, strict=False):
+        other, y = after.get(seed, ("", None))
+        if x is None or y is None or digest != other:
+            continue
+        same = x.digest != y.digest or x.class_errors == y.class_errors
+        if not same or x.class_sizes != y.class_sizes:
+            return f"the errors by class of seed {seed} differ"
+        for name, allowed in (("exact_loss", _ROUNDING), ("exact_accuracy", _SAME_ACCURACY)):
+            first, second = getattr(x, name), getattr(y, name)
+            if (first is None) != (second is None) or abs((first or 0) - (second or 0)) > allowed:
+                return f"{name} of seed {seed} is {first} and {second}"
     return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, DatasetRecord, explain_keys
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
+from mnist_bench.training.labs import check_lab
 from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import VersionSpec
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.timing.ab.records import AbRecord
 
+_TIMED_SETTINGS = ("threads", "inter_op_threads", "xla", "op_determinism", "onednn", "flags")
 _SIDE_FIELDS = (*VERSION_FIELDS, "backend", "precision", "device")
 
 __all__ = [
@@ -126,18 +128,26 @@ def check_pair(pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
         versions: The records that there are, by name.
 
     Raises:
-        RecordError: A slow-down was planted in it, its sides ran on two machines, or a side is of other packages than
-            that version's record.
+        RecordError: A slow-down was planted in it, its sides ran on two machines or with two settings, or a side is of
+            other packages or data than that version's record.
+        ValueError: The lab is unknown.
     """
     where = f"pairs/{pair.python_b}.json"
+    check_lab(pair.workload.lab)
     if pair.fault_b is not None:
         raise RecordError(f"{where}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
     machines = explain_keys(pair.a, pair.b, ("hardware_key", *HARDWARE_FIELDS))
     if machines:
         raise RecordError(f"{where}: the two sides ran on two machines: they differ in {', '.join(sorted(machines))}")
+    settings = explain_keys(pair.a, pair.b, _TIMED_SETTINGS)
+    if settings:
+        raise RecordError(f"{where}: the two sides ran with two settings: they differ in {', '.join(sorted(settings))}")
     for side, name, environment in (("a", pair.python_a, pair.a), ("b", pair.python_b, pair.b)):
         recorded = versions[name].environment if name in versions else None
         differ = explain_keys(recorded, environment, _SIDE_FIELDS) if recorded else {}
+        dataset = versions[name].dataset if name in versions else None
+        if dataset not in (None, pair.workload.dataset):
+            raise RecordError(f"{where}: timed on other data than the record of {name} was measured on")
         for field, (there, here) in differ.items():
             raise RecordError(f"{where}: {side}.{field} is {here!r}, and {there!r} in the record of {name}")
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import Case
-from mnist_bench.records.serial import save
+from mnist_bench.records.serial import RecordError, save
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
@@ -96,7 +96,9 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
     if not path.is_file():
         return None
     record = load_ab(path)
-    if (record.python_a, record.python_b) != (base.version.name, new.version.name):
+    if record.python_b != new.version.name:
+        raise RecordError(f"{path}: the comparison of {record.python_b!r}, not of {new.version.name!r}")
+    if record.python_a != base.version.name:
         return None
     check_pair(record, {side.version.name: side for side in (base, new)})
     wall, work = record.wall, record.workload

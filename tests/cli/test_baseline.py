@@ -203,12 +203,16 @@ def test_baseline_diff(
     """Two references get the statistics' verdicts, two probes the first stage; other pairs are refused."""
     command("baseline", "accept", records, "--folder", folder, "--why", "a test")
     path = folder / "accuracy" / "digits" / "mlp.json"
-    answer = command("baseline", "diff", path, path)
+    copy = folder / "copy.json"
+    copy.write_bytes(path.read_bytes())
+    answer = command("baseline", "diff", path, copy)
     accuracy, loss = answer.out.splitlines()
     assert answer.status == 3
     assert accuracy.startswith("epoch accuracy: INCONCLUSIVE: too few seeds")
     assert loss.startswith("epoch loss: ")
-    assert command("baseline", "diff", probe_file, probe_file).out == "identical in all 10 stages\n"
+    copy.write_bytes(probe_file.read_bytes())
+    assert command("baseline", "diff", probe_file, copy).out == "identical in all 10 stages\n"
+    check_refused(command("baseline", "diff", path, path), "are the same baseline: nothing to compare")
     check_refused(command("baseline", "diff", path, probe_file), "are of different kinds")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.timing import memory
+from mnist_bench.timing.calibration import find_calibration
 from mnist_bench.timing.memory import MemoryRecord
 from mnist_bench.timing.store import list_runs, write_manifest
 
@@ -106,6 +107,11 @@ def test_a_calibration_stands_with_each_verdict(
     )
     assert stored.out.startswith(words)
     assert (folder / "calibration" / "fedcba9876543210" / "gate.json").exists()
+    moved = folder / "calibration" / ("0" * 16) / "gate.json"
+    moved.parent.mkdir()
+    moved.write_bytes((folder / "calibration" / "fedcba9876543210" / "gate.json").read_bytes())
+    with pytest.raises(ValueError, match="of the hardware key 'fedcba9876543210', not of '0000000000000000'"):
+        find_calibration(folder, "0" * 16)
     again = timings("calibrate", *runs, "--folder", folder)
     assert (again.status, "--force replaces it" in again.err) == (2, True)
     assert timings("calibrate", *runs, "--folder", folder, "--force").status == 0

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_bench.records.config import Case, TrainingConfig
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, digest_arrays
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, check_range, digest_arrays
 from mnist_bench.records.serial import RecordError, decode, dump_json, load_record, make_schema, save
 from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds, check_trainings
 
@@ -167,7 +167,8 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
         ("seconds.imports", -1, "$.seconds: imports -1.0 is outside 0 to 1e+09"),
         ("test_loss", 1e308, "$: test_loss 1e+308 is outside 0 to 3.5e+38"),
         ("history.seconds", [0.5, 1e308], "$.history: seconds 1e+308 is outside 0 to 1e+09"),
-        ("layers", [{"kind": "", "units": 1, "parameters": -1, "trainable": 0}], "$: parameters -1 is outside 0 to"),
+        ("layers", [{"kind": "", "units": 1, "parameters": -1, "trainable": 0}], "$.layers[0]: units, parameters, tra"),
+        ("layers", [{"kind": "", "units": -1, "parameters": 1, "trainable": 0}], "$.layers[0]: units, parameters, tra"),
         ("environment.cores", 0, "$.environment: cores 0 is outside 1 to 1e+06"),
         ("environment.cores", 10**400, "$.environment: cores 1000000"),
         ("environment.inter_op_threads", -1, "$.environment: threads -1 is outside 0 to 1e+06"),
@@ -355,3 +356,10 @@ def test_trainings_of_two_seeds_with_the_same_weights_are_refused(record: Traini
     for name, event in (("initial_digest", "start from"), ("final_digest", "end in")):
         with pytest.raises(ValueError, match=f"{event} the same weights"):
             check_trainings("mlp", [record, dataclasses.replace(second, **{name: getattr(record, name)})])
+
+
+@pytest.mark.parametrize("figure", [10**400, -(10**400), float("inf"), float("nan"), -1])
+def test_a_figure_that_no_float_holds_is_outside_every_range(figure: float) -> None:
+    """JSON has whole numbers that are larger than every float."""
+    with pytest.raises(ValueError, match=f"x {figure} is outside 0 to inf"):
+        check_range("x", figure)

@@ -11,6 +11,7 @@ from fixtures.records import make_digest, make_history, make_stages
 from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import Verdict, exit_status
 from mnist_bench.versions.comparison import compare_probe_records, compare_versions
+from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.records import Planned, VersionRecord, update_record
 
 if TYPE_CHECKING:
@@ -165,3 +166,32 @@ def test_curves_of_the_same_weights_are_the_same(whole: VersionRecord) -> None:
         figures = [result.figure[:19] for result in compared.results if result.name == "accuracy/curves[mlp-epoch]"]
         assert figures == [text[:19] for text in told]
         assert exit_status(compared.results) == (3 if told else 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ""),
+        ({"digest": "b" * 64, "class_errors": [3] * 10}, ""),
+        ({"class_errors": [3] * 10}, "the errors by class of seed 1671 differ"),
+        ({"class_sizes": [101] * 10}, "the errors by class of seed 1671 differ"),
+        ({"exact_loss": 0.2}, "exact_loss of seed 1671 is 0.1 and 0.2"),
+        ({"exact_loss": None}, "exact_loss of seed 1671 is 0.1 and None"),
+        ({"exact_accuracy": 0.9}, "exact_accuracy of seed 1671 is 0.98 and 0.9"),
+    ],
+    ids=["same", "rounding", "errors", "sizes", "loss", "no loss", "accuracy"],
+)
+def test_predictions_of_the_same_weights_are_the_same(whole: VersionRecord, change: dict[str, Any], told: str) -> None:
+    """Beyond rounding, the same weights predict the same: one of the two records was edited."""
+    (results,) = whole.accuracy
+    made = Predictions(
+        digest="a" * 64, class_sizes=[100] * 10, class_errors=[2] * 10, exact_loss=0.1, exact_accuracy=0.98
+    )
+    count = len(results.seeds)
+    base, new = (
+        update_record(whole, accuracy=[dataclasses.replace(results, predictions=[first, *[made] * (count - 1)])])
+        for first in (made, dataclasses.replace(made, **change))
+    )
+    figures = {result.name: result.figure for result in find_doubts(base, new)}
+    expected = f"{told}, although both trainings end in the same weights" if told else None
+    assert figures.get("accuracy/predictions[mlp-epoch]") == expected

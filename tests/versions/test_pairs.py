@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
+import operator
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mnist_bench.records.serial import RecordError, load, save
+from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
@@ -184,7 +188,38 @@ def test_times_are_judged_only_of_what_the_records_name(
     assert result is not None
     assert result.figure.startswith(figure)
     assert result.holds is not bool(fields)
-    other = dataclasses.replace(pair, b=dataclasses.replace(pair.b, keras="3.0.0"))
-    save(other, pair_path(tmp_path, NEW.name), overwrite=True)
-    with pytest.raises(RecordError, match=r"pairs/py312-tf216\.json: b\.keras is '3\.0\.0', and"):
-        find_pair_result(versions[BASE.name], versions[NEW.name], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("b.keras", "3.0.0", "b.keras is '3.0.0', and"),
+        ("b.onednn", "0", "the two sides ran with two settings: they differ in onednn"),
+        ("b.inter_op_threads", 7, "the two sides ran with two settings: they differ in inter_op_threads"),
+        ("workload.dataset.source", "nan", "timed on other data than the record of py311-tf215 was measured on"),
+        ("workload.lab", "nan", "unknown lab 'nan'"),
+        ("python_b", "py312-tf217", "the comparison of 'py312-tf217', not of 'py312-tf216'"),
+        ("processes.0.order", 1, "processes: their order is [1, 1, 2"),
+    ],
+)
+def test_times_of_something_else_are_refused(
+    make_ab: Callable[..., AbRecord],
+    make_versions: Callable[..., dict[str, VersionRecord]],
+    tmp_path: Path,
+    place: str,
+    value: object,
+    message: str,
+) -> None:
+    """A comparison of times is held against the two versions that it is read for."""
+    base, new = make_versions([BASE.name, NEW.name]).values()
+    assert base.environment is not None
+    assert new.environment is not None
+    pair = dataclasses.replace(make_ab(), python_a=BASE.name, python_b=NEW.name, a=base.environment, b=new.environment)
+    facts = json.loads(dump_json(pair))
+    *parts, last = [int(part) if part.isdecimal() else part for part in place.split(".")]
+    functools.reduce(operator.getitem, parts, facts)[last] = value
+    path = pair_path(tmp_path, NEW.name)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        find_pair_result(base, new, tmp_path)

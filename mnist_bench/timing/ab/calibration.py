@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.environment import EnvironmentRecord, check_range
 from mnist_bench.records.files import SCHEMA_VERSION, place_in
-from mnist_bench.records.serial import load
-from mnist_bench.stats.ratios import ALPHA_END, smallest_slowdown
+from mnist_bench.records.serial import RecordError, load
+from mnist_bench.stats.ratios import ALPHA_END, judge_looks, smallest_slowdown
 from mnist_bench.timing.ab.records import Look, Sharpness, Workload, collect_looks, collect_rounds, judge_record
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
 
 # A calibration holds for comparisons that are equal in these fields of the workload.
 _CONDITIONS = ("samples", "epochs", "layout", "as_shipped")
+_MOST = 20.0  # the logarithm of a ratio of half a milliard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,12 @@ class CalibrationRun:
     looks: list[Look]
     verdict: str
     created: str
+
+    def __post_init__(self) -> None:
+        """Refuse rounds that lack a clock, and ratios that cannot be."""
+        if not self.wall or len(self.wall) != len(self.cpu):
+            raise ValueError(f"{len(self.wall)} rounds in wall time, {len(self.cpu)} in processor time")
+        check_range("log ratios:", *self.wall, *self.cpu, low=-_MOST, high=_MOST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +142,25 @@ def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
     if not path.exists():
         return None
     calibration = load(path, CalibrationRecord)
+    _check_derived(calibration, path)
+    if calibration_path(folder, calibration.environment, calibration.workload) != path:
+        raise RecordError(f"{path}: the calibration of another machine, lab or engine")
     conditions = [
         (timed.bound, timed.alpha, *(getattr(timed.workload, name) for name in _CONDITIONS))
         for timed in (calibration, record)
     ]
     return calibration.sharpness if conditions[0] == conditions[1] else None
+
+
+def _check_derived(calibration: CalibrationRecord, path: Path) -> None:
+    """Refuse verdicts that do not follow from the rounds of their runs."""
+    for place, run in enumerate(calibration.runs):
+        try:
+            speed = judge_looks((run.wall, run.cpu), collect_looks(run.looks), bound=calibration.bound).speed
+        except (ValueError, ArithmeticError, IndexError) as error:
+            raise RecordError(f"{path}: runs[{place}]: {error}") from error
+        if speed != run.verdict:
+            raise RecordError(f"{path}: runs[{place}] says {run.verdict!r}, but its rounds say {speed!r}")
 
 
 def format_sharpness(sharpness: Sharpness | None) -> str:

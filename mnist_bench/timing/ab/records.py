@@ -218,6 +218,9 @@ class AbRecord:
         for first, second in zip(self.processes[::2], self.processes[1::2], strict=False):
             if {first.side, second.side} != {"a", "b"}:
                 raise ValueError(f"processes {first.order} and {second.order} are both of side {first.side!r}")
+        orders = [times.order for times in self.processes]
+        if orders != list(range(len(orders))):
+            raise ValueError(f"processes: their order is {orders!r}, not 0, 1, 2, ...")
         if len(self.processes) % 2 or not self.processes:
             raise ValueError(f"{len(self.processes)} processes make no whole rounds")
         if {len(times.wall) for times in self.processes} != {self.workload.epochs}:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,3 +131,28 @@ def test_sharpness_in_words() -> None:
         format_sharpness(None)
         == "not calibrated on this machine: run mnist-bench compare current current --only time --calibrate 20"
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda it: it["runs"][0].update(wall=[9.0] * len(it["runs"][0]["wall"])), "runs[0] says 'same', but its "),
+        (lambda it: it["runs"][0].update(cpu=[]), "$.runs[0]: 6 rounds in wall time, 0 in processor time"),
+        (lambda it: it["runs"][0].update(wall=[1e9] * 6), "log ratios: 1000000000.0 is outside -20 to 20"),
+        (lambda it: it["environment"].update(hardware_key="0" * 16), "the calibration of another machine, "),
+        (lambda it: it["workload"].update(lab="dropout"), "the calibration of another machine, lab or engine"),
+    ],
+    ids=["verdict", "no clock", "ratio", "machine", "lab"],
+)
+def test_a_calibration_that_was_edited_says_nothing(
+    runs: list[AbRecord], tmp_path: Path, change: Callable[[Any], None], message: str
+) -> None:
+    """Its verdicts follow from its rounds, and its place says what it is of."""
+    record = calibrate(runs)
+    facts = json.loads(dump_json(record))
+    change(facts)
+    path = calibration_path(tmp_path, record.environment, record.workload)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(facts))
+    with pytest.raises(RecordError, match=re.escape(message)):
+        find_sharpness(tmp_path, runs[0])

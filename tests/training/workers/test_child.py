@@ -220,3 +220,16 @@ def test_a_child_has_no_backend_of_a_notebook(tmp_path: Path, monkeypatch: pytes
         child.explain_end()
     assert "MNIST_BENCH_CACHE=" in (tmp_path / "env").read_text()
     assert "MPLBACKEND" not in (tmp_path / "env").read_text()
+
+
+def test_no_file_of_ours_is_imported_by_its_bare_name() -> None:
+    """Python puts the folder of the script that it runs first on its path: a user's `pool` would be ours."""
+    script = Path(boot.__file__)
+    code = (
+        "import importlib.util, os, runpy, sys\n"
+        f"sys.argv, sys.path[:0] = [{str(script)!r}, 'nothing', str(os.pipe()[0])], [{str(script.parent)!r}]\n"
+        f"try: runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "except ModuleNotFoundError: print(importlib.util.find_spec('pool'))\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "None\n"
