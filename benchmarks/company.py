@@ -1,7 +1,7 @@
 """Seeds a minute: a company of seeds in one program, a process a core, and peers, in turn in one run.
 
     python benchmarks/company.py                          # the mlp on this machine's device
-    python benchmarks/company.py --sizes 1 64 1024        # on a GPU
+    python benchmarks/company.py --sizes 1 64 1024 --processes 4       # on a GPU
     python benchmarks/company.py --only fused jax torch   # next to JAX's vmap and PyTorch's
 
 Each contender trains epochs of the lab: 48,000 images, batches of 128, SGD at 0.1, float32, each seed with its own
@@ -71,6 +71,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--lab", default="mlp", help="a lab [mlp]")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="seeds in one program")
     parser.add_argument("--only", nargs="+", choices=_WAYS, default=["fused"], help="which ways [fused]")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--processes", type=int, default=cores, help="seeds alone, each in a process [one a core]")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each [5]")
     parser.add_argument("--serve", choices=_WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, default=1, help=argparse.SUPPRESS)
@@ -80,11 +82,11 @@ def _parse() -> argparse.Namespace:
 
 
 def _list_contenders(options: argparse.Namespace) -> Iterator[Contender]:
-    """Yield each way with each size: one process on all cores, and, of one seed a program, a process a core."""
+    """Yield each way with each size, one process on all cores, and then seeds alone in several processes."""
     for way in options.only:
         for size in options.sizes:
             yield Contender(way, size, 1)
-        yield Contender(way, 1, len(os.sched_getaffinity(0)))
+        yield Contender(way, 1, options.processes)
 
 
 def _start(row: Contender, lab: str) -> list[subprocess.Popen[str]]:

@@ -28,6 +28,8 @@ STEPS = (
     "seeds-at-once",
     "seeds-in-one",
     "many-seeds",
+    "company",
+    "company-judged",
     "same",
     "run2",
     "run3",
