@@ -78,6 +78,8 @@ step seeds-in-turn 60 "${seeds[@]}" --seeds 8 --company 1 --jobs 1 --out "$out/s
 step seeds-at-once 60 "${seeds[@]}" --seeds 8 --company 1 --jobs 4 --out "$out/seeds-at-once"
 step seeds-in-one 60 "${seeds[@]}" --seeds 8 --company 8 --jobs 1 --out "$out/seeds-in-one"
 step many-seeds 60 "${seeds[@]}" --seeds 64 --company 64 --jobs 1 --out "$out/many-seeds"
+step company 120 "$python" benchmarks/company.py --sizes 1 64 256 1024 --processes 4 --rounds 3
+step company-judged 120 "$python" -m pytest tests/training/test_company.py --mnist-device gpu -p no:cacheprovider -q
 step same 120 "${bench[@]}" compare current current --same --only time --budget 60s --in-turn --device gpu \
     --engine fused --json
 step run2 280 "$python" "${measure[@]}" --benchmark-json "$out/run2.json"

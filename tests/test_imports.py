@@ -42,7 +42,7 @@ MEASURED = (
 )
 PARENTS = (
     *("records.serial", "training.campaign"),
-    *("training.workers.events", "training.workers.pool", "training.workers.worker"),
+    *(f"training.workers.{name}" for name in ("cluster", "events", "pool", "station", "worker")),
 )
 TRAINERS = {
     *("training.data.dataset", "training.engines", "training.fused", "training.runner"),
@@ -185,7 +185,7 @@ def test_nothing_heavy_is_imported_by_importing() -> None:
     names = set(MODULES) - {"__main__"}
     loaded = import_apart("\n".join(f"import mnist_bench.{name}" for name in names))
     assert {f"mnist_bench.{name}" for name in names} <= loaded
-    assert not {"tensorflow", "keras", "matplotlib", "jax", "torch"} & loaded
+    assert not {"tensorflow", "keras", "matplotlib", "jax", "torch", "distributed"} & loaded
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from contenders.task import Clock, Orders, Outcome
 if TYPE_CHECKING:
     from contenders.task import Task, Weights
 
-__all__ = ["JaxScan"]
+__all__ = ["JaxScan", "compile_epoch"]
 
 
 class JaxScan:
@@ -32,7 +32,7 @@ class JaxScan:
         self._labels = jax.device_put(task.data.y_train.argmax(axis=1).astype(np.int32))
         self._weights = [jnp.array(weight) for weight in task.weights]
         self._key = jax.random.key(task.config.seed)
-        self._epoch = _compile_epoch(task)
+        self._epoch = compile_epoch(task)
 
     def train_epoch(self, clock: Clock, *, shuffle: bool) -> Outcome:
         """Train by one call, and wait for it by reading the means."""
@@ -49,7 +49,8 @@ class JaxScan:
         return [np.asarray(weight) for weight in self._weights]
 
 
-def _compile_epoch(task: Task) -> Any:
+def compile_epoch(task: Task) -> Any:
+    """Return an epoch as a compiled function of weights, key, order, images and labels."""
     batch_size, rate, dropout = task.config.batch_size, task.config.learning_rate, task.lab.dropout
 
     def loss_of(weights: Any, x: Any, labels: Any, key: Any) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Weights = Sequence[npt.NDArray[np.float32]]
 
-__all__ = ["Clock", "Orders", "Outcome", "Task", "Trainer", "load_task"]
+__all__ = ["Clock", "Orders", "Outcome", "Task", "Trainer", "draw_weights", "load_task"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,11 +128,11 @@ def load_task(lab: str, data: str, *, number: int = 0) -> Task:
         config=config,
         dataset=dataset,
         data=prepare(dataset, config.validation_split),
-        weights=_draw_weights(check_lab(lab), config.seed),
+        weights=draw_weights(check_lab(lab), config.seed),
     )
 
 
-def _draw_weights(lab: Lab, seed: int) -> Weights:
+def draw_weights(lab: Lab, seed: int) -> Weights:
     """Draw weights as Keras does: kernels uniform as in Glorot and Bengio (2010), biases 0."""
     rng, widths, weights = np.random.default_rng(seed), (PIXELS, *lab.hidden, CLASSES), []
     for inputs, outputs in itertools.pairwise(widths):

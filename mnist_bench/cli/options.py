@@ -17,6 +17,7 @@ __all__ = [
     "Baselines",
     "Budget",
     "Calibrations",
+    "Cluster",
     "Data",
     "Device",
     "Engine",
@@ -29,6 +30,7 @@ __all__ = [
     "Labs",
     "LayerNames",
     "Markdown",
+    "Mixed",
     "Model",
     "Out",
     "Resume",
@@ -160,6 +162,17 @@ Model = Annotated[
         metavar="FILE",
         help="Your own model instead of the labs: a file of Python with build() and data() (docs/own-model.md).",
     ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Work on the workers of a Dask scheduler, such as tcp://host:8786, instead of in processes here.",
+    ),
+]
+Mixed = Annotated[
+    bool, typer.Option("--mixed", help="With --cluster: also where versions or numerics of the workers differ.")
 ]
 Jobs = Annotated[int, count("Worker processes, each with its own share of the cores.")]
 

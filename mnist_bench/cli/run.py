@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +14,13 @@ from mnist_bench.cli.shell import Debug, default_folder, echo, load_data, say
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.campaign import Campaign
     from mnist_bench.training.data.dataset import Dataset
-    from mnist_bench.training.workers.events import Failed
+    from mnist_bench.training.workers.events import Executor, Failed
 
 __all__ = ["data", "env", "run"]
 
@@ -46,6 +51,8 @@ def run(
             help="Seeds that engine fused trains in one program; as many as fit on a GPU, or 1 on a CPU, if not given.",
         ),
     ] = None,
+    cluster: options.Cluster = None,
+    mixed: options.Mixed = False,
     json: options.Json = False,
 ) -> None:
     """Train the lab's models in full, and judge their accuracy.
@@ -62,7 +69,8 @@ def run(
         for lab in dict.fromkeys(labs or LABS)
         for number in range(seed, seed + seeds)
     ]
-    raise typer.Exit(_run(configs, jobs=jobs, company=company, out=out, resume=resume, json=json))
+    means = _Means(jobs=jobs, company=company, cluster=cluster, mixed=mixed)
+    raise typer.Exit(_run(configs, means, out=out, resume=resume, json=json))
 
 
 def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
@@ -96,50 +104,100 @@ def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
         echo(f"{name:8} {array.shape} {array.dtype}")
 
 
-def _run(
-    configs: list[TrainingConfig], *, jobs: int, company: int | None, out: Path | None, resume: bool, json: bool
-) -> int:
-    """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
-    import functools
+@dataclass(frozen=True, kw_only=True)
+class _Means:
+    """What trains a run: processes of this machine, or the workers of a cluster.
 
-    from mnist_bench.checks.elsewhere import ask_own_environment
+    Attributes:
+        jobs: Processes.
+        company: Seeds in one program; None leaves that to the device.
+        cluster: The address of a scheduler; None for processes of this machine.
+        mixed: Whether the workers of the cluster may differ.
+    """
+
+    jobs: int
+    company: int | None
+    cluster: str | None
+    mixed: bool
+
+
+def _run(configs: list[TrainingConfig], means: _Means, *, out: Path | None, resume: bool, json: bool) -> int:
+    """Run a campaign with its progress on stderr and its results on stdout; return the exit status."""
     from mnist_bench.records.files import check_folder, check_replaceable
     from mnist_bench.show.console import show_events
     from mnist_bench.show.page import RUN_MARK
-    from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
-    from mnist_bench.training.company import check_company
-    from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.campaign import record_name, run_campaign
     from mnist_bench.training.runner import check_config
     from mnist_bench.training.workers.events import Failed, Finished
-    from mnist_bench.training.workers.pool import train_all
 
     configs = [check_config(config) for config in configs]
-    if company is None and check_engine(configs[0].engine).fit:
-        company = 1
-    elif company is not None and company > 1:
-        check_company([configs[0]], company)
+    means = _check_means(means, configs[0])
     folder = out or default_folder()
     if folder.exists():
         check_folder(folder)  # before the data, which may have to be downloaded
     dataset = load_data(configs[0].data)
     if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
         say(f"training on {dataset.label}")
-    ask = (lambda: ask_own_environment(configs[0].device)) if resume else None
-    campaign = plan_campaign(configs, folder, dataset, jobs=jobs, resume=ask, company=company)
-    executor = functools.partial(train_all, jobs=jobs, company=campaign.company, most=campaign.most)
-    check_replaceable(folder / "index.html", RUN_MARK)
-    done, failures = dict(campaign.done), []
-    with show_events(campaign.todo) as show:
-        for event in run_campaign(campaign, executor):
-            show(event)
-            if isinstance(event, Finished):
-                done[record_name(event.record.config)] = event.record
-            elif isinstance(event, Failed):
-                failures.append(event)
+    with _plan(configs, means, folder, dataset, resume=resume) as (campaign, executor):
+        check_replaceable(folder / "index.html", RUN_MARK)
+        done, failures = dict(campaign.done), []
+        with show_events(campaign.todo) as show:
+            for event in run_campaign(campaign, executor):
+                show(event)
+                if isinstance(event, Finished):
+                    done[record_name(event.record.config)] = event.record
+                elif isinstance(event, Failed):
+                    failures.append(event)
     records = [done[name] for name in map(record_name, configs) if name in done]
     if records:
         _show_results(records, campaign.folder, dataset, json=json)
     return _conclude(records, failures)
+
+
+def _check_means(means: _Means, first: TrainingConfig) -> _Means:
+    """Return the means with the company settled where there is no choice.
+
+    Raises:
+        ValueError: The engine has no companies, or options contradict each other.
+    """
+    import dataclasses
+
+    from mnist_bench.training.company import check_company
+    from mnist_bench.training.engines import check_engine
+
+    if means.company is not None and means.company > 1:
+        check_company([first], means.company)
+    if means.cluster is None:
+        if means.mixed:
+            raise ValueError("--mixed is about the workers of a cluster: name the cluster with --cluster")
+        return dataclasses.replace(means, company=1) if check_engine(first.engine).fit else means
+    if means.jobs > 1 or (means.company or 1) > 1:
+        raise ValueError("--cluster: each seed is a task; not with --jobs or --company (threads of a worker: N tasks)")
+    return dataclasses.replace(means, company=1)
+
+
+@contextlib.contextmanager
+def _plan(
+    configs: list[TrainingConfig], means: _Means, folder: Path, dataset: Dataset, *, resume: bool
+) -> Iterator[tuple[Campaign, Executor]]:
+    """Give the campaign, and what trains it."""
+    import functools
+
+    from mnist_bench.checks.elsewhere import ask_own_environment
+    from mnist_bench.training.campaign import plan_campaign
+    from mnist_bench.training.workers.cluster import open_cluster
+    from mnist_bench.training.workers.pool import train_all
+
+    if means.cluster is None:
+        ask = (lambda: ask_own_environment(configs[0].device)) if resume else None
+        campaign = plan_campaign(configs, folder, dataset, jobs=means.jobs, resume=ask, company=means.company)
+        yield campaign, functools.partial(train_all, jobs=means.jobs, company=campaign.company, most=campaign.most)
+        return
+    with open_cluster(means.cluster) as cluster:
+        there = cluster.ask_environment(configs[0].device, mixed=means.mixed)
+        ask = (lambda: there) if resume else None
+        campaign = plan_campaign(configs, folder, dataset, resume=ask, mixed=means.mixed)
+        yield campaign, functools.partial(cluster.train, expected=None if means.mixed else there)
 
 
 def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset, *, json: bool) -> None:

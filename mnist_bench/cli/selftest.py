@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,8 +12,11 @@ from mnist_bench.cli import options
 from mnist_bench.cli.shell import echo, load_data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
     from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.training.workers.cluster import Cluster
 
 __all__ = ["selftest"]
 
@@ -25,6 +29,7 @@ def selftest(
     ] = None,
     engine: options.Engine = "graph",
     jobs: options.Jobs = 1,
+    cluster: options.Cluster = None,
     data: options.Data = "digits",
     out: Annotated[
         Path,
@@ -40,37 +45,48 @@ def selftest(
     from mnist_bench.checks.elsewhere import ask_own_environment
     from mnist_bench.checks.selftest.records import SelftestRecord
     from mnist_bench.checks.selftest.report import MARK, find_missed, format_report
-    from mnist_bench.checks.selftest.run import find_failing, list_faults, run_faults
+    from mnist_bench.checks.selftest.run import find_failing, list_faults
     from mnist_bench.records.files import check_replaceable, replace_own
     from mnist_bench.records.serial import save
     from mnist_bench.training.engines import check_engine
+    from mnist_bench.training.workers.cluster import open_cluster
 
     chosen = list_faults(check_engine(engine).name, faults or ())
     path, page = out / "selftest.json", out / "selftest.md"
     check_replaceable(page, MARK)
     source = load_data(data).name if data == "auto" else data
-    environment = ask_own_environment("cpu")
-    kept = _load(path, engine, environment)
-    known = {outcome.key: outcome for outcome in kept.outcomes} if kept else {}
-    todo = chosen if faults else [fault for fault in chosen if fault not in known]
-    failing = kept.failing if kept else find_failing(engine, source)
-    record = SelftestRecord(
-        environment=kept.environment if kept else environment,
-        engine=engine,
-        failing=failing,
-        outcomes=[*known.values()],
-    )
-    for outcome in run_faults(todo, engine=engine, source=source, failing=failing, jobs=jobs):
-        known[outcome.key] = outcome
-        record = _replace(record, list(known.values()))
-        save(record, path, overwrite=True)
-        echo(_format(outcome))
+    if cluster and jobs > 1:
+        raise ValueError("--cluster: each fault is a task; not with --jobs")
+    with open_cluster(cluster) if cluster else contextlib.nullcontext() as found:
+        environment = found.ask_environment("cpu") if found else ask_own_environment("cpu")
+        kept = _load(path, engine, environment)
+        known = {outcome.key: outcome for outcome in kept.outcomes} if kept else {}
+        todo = chosen if faults else [fault for fault in chosen if fault not in known]
+        failing = kept.failing if kept else find_failing(engine, source, found)
+        record = SelftestRecord(
+            environment=kept.environment if kept else environment,
+            engine=engine,
+            failing=failing,
+            outcomes=[*known.values()],
+        )
+        for outcome in _plant(todo, found, jobs, engine=engine, source=source, failing=failing):
+            known[outcome.key] = outcome
+            record = _replace(record, list(known.values()))
+            save(record, path, overwrite=True)
+            echo(_format(outcome))
     replace_own(page, format_report(record).encode(), MARK)
     echo(f"{page}: {len(record.outcomes)} outcomes")
     missed = find_missed(record)
     for outcome in missed:
         echo(f"not seen, and not explained: {outcome.key}", err=True)
     raise typer.Exit(1 if missed else 0)
+
+
+def _plant(todo: Sequence[str], cluster: Cluster | None, jobs: int, **named: Any) -> Iterator[Outcome]:
+    """Yield the outcomes of these faults, planted in processes here or on a cluster."""
+    from mnist_bench.checks.selftest.run import run_faults, run_faults_there
+
+    return run_faults_there(todo, cluster, **named) if cluster else run_faults(todo, jobs=jobs, **named)
 
 
 def _load(path: Path, engine: str, environment: EnvironmentRecord) -> SelftestRecord | None:

@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.workers.cluster import Cluster
     from mnist_bench.versions.measurement import MeasurementSetup
 
 __all__ = [
@@ -196,7 +197,9 @@ def _list_marks() -> list[str]:
     return ['<testsuite name="mnist-bench"', MARKDOWN_MARK, "; TensorFlow ", *(f'"{name}": {{' for name in UNITS)]
 
 
-def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -> MeasurementSetup:
+def make_setup(
+    out: Path, *, jobs: int, data: str, python: Path | None = None, cluster: Cluster | None = None
+) -> MeasurementSetup:
     """Return the setup for measuring versions into this folder; makes the folder and loads the data.
 
     Raises:
@@ -216,4 +219,5 @@ def make_setup(out: Path, *, jobs: int, data: str, python: Path | None = None) -
         jobs=jobs,
         tell=lambda line: echo(f"  {line}", err=True),
         python=python,
+        cluster=cluster,
     )

@@ -59,6 +59,7 @@ def plan_campaign(
     jobs: int | None = None,
     resume: Callable[[], EnvironmentRecord] | None = None,
     company: int | None = 1,
+    mixed: bool = False,
 ) -> Campaign:
     """Find out which trainings have a record in the folder, and make the folder.
 
@@ -71,6 +72,7 @@ def plan_campaign(
             called only if there is a record; None refuses existing records.
         company: Seeds to train in one program. None goes on as the existing records were made, and without any leaves
             that to the device's memory.
+        mixed: Whether existing records may be of several environments.
 
     Raises:
         FileExistsError: A record exists, and `resume` is None; or the folder is a file.
@@ -85,7 +87,7 @@ def plan_campaign(
         if resume is None:
             raise FileExistsError(f"{path} exists already: continue with --resume, or name another folder with --out")
         done[path.name] = _check_same(load_record(path), paths[path], dataset, path)
-    if done and resume:
+    if done and resume and not mixed:
         environment, shares = resume(), share_cores(jobs)[: len(configs)] if jobs else [None]
         cores = {len(share) if share else environment.usable_cores for share in shares}
         for name, record in done.items():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "describe_environment",
+    "find_python_of",
     "install_requirements",
     "list_pythons",
     "make_environment",
@@ -48,6 +49,16 @@ def make_environment(spec: VersionSpec) -> tuple[Path, Install]:
     """
     package = "tensorflow-cpu" if platform.machine() in ("x86_64", "AMD64") else "tensorflow"
     return install_requirements(list_requirements(spec, package=package), python=spec.python, name=spec.name)
+
+
+def find_python_of(spec: VersionSpec) -> Path:
+    """Return the interpreter of a version on this machine, whose environment is made if it is not in the cache.
+
+    Raises:
+        CommandError: As `make_environment`.
+        ValueError: As `make_environment`.
+    """
+    return make_environment(spec)[0]
 
 
 def install_requirements(requirements: Sequence[str], *, python: str, name: str) -> tuple[Path, Install]:

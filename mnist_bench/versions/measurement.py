@@ -18,10 +18,11 @@ from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
 from mnist_bench.training.runner import check_config
+from mnist_bench.training.workers.cluster import Cluster
 from mnist_bench.training.workers.events import Failed, Finished
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
 from mnist_bench.training.workers.pool import train_all
-from mnist_bench.versions.environments import describe_environment, make_environment
+from mnist_bench.versions.environments import describe_environment, find_python_of, make_environment
 from mnist_bench.versions.plan import CaseSeed, add_plan, find_missing
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, seeds_by_case, update_record
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.records.verdicts import CheckResult
+    from mnist_bench.training.workers.events import Executor
     from mnist_bench.versions.plan import MeasurementPlan
+    from mnist_bench.versions.releases import VersionSpec
 
 __all__ = ["MeasurementSetup", "measure"]
 
@@ -51,6 +54,7 @@ class MeasurementSetup:
         tell: Called with each line of progress.
         python: The interpreter to measure in; if None, an environment is made.
         cores: The cores for checks and probes; None leaves all.
+        cluster: The cluster whose workers train; if None, processes here do.
     """
 
     folder: Path
@@ -60,6 +64,7 @@ class MeasurementSetup:
     tell: Callable[[str], None]
     python: Path | None = None
     cores: Sequence[int] | None = None
+    cluster: Cluster | None = None
 
 
 def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetup) -> Iterator[VersionRecord]:
@@ -212,7 +217,7 @@ def _measure_accuracy(
         if case in trained or case not in begun:
             begun.add(case)
             configs.append(TrainingConfig(lab=case.lab, engine=case.engine, seed=seed, epochs=plan.epochs))
-    for result in _train(configs, setup, record.environment):
+    for result in _train(configs, setup, record.version, record.environment):
         case, seed = result.config.case, result.config.seed
         if isinstance(result, Failed):
             piece = CaseSeed(case, seed) if case in trained else case
@@ -233,7 +238,7 @@ _MEASURES: dict[str, Callable[..., Iterator[VersionRecord]]] = {
 
 
 def _train(
-    configs: list[TrainingConfig], setup: MeasurementSetup, environment: EnvironmentRecord
+    configs: list[TrainingConfig], setup: MeasurementSetup, version: VersionSpec, environment: EnvironmentRecord
 ) -> Iterator[TrainingRecord | Failed]:
     """Yield the results of these trainings; first of those whose records an earlier run left in the folder."""
     settled = [check_config(dataclasses.replace(config, data=setup.source, device="cpu")) for config in configs]
@@ -241,11 +246,18 @@ def _train(
         settled,
         setup.folder / "accuracy",
         setup.dataset,
-        jobs=setup.jobs,
+        jobs=None if setup.cluster else setup.jobs,
         resume=lambda: environment,
     )
+    if setup.cluster:
+        # A worker makes the version's environment in its own cache, as this machine has done.
+        executor: Executor = functools.partial(
+            setup.cluster.train, expected=environment, find_python=functools.partial(find_python_of, version)
+        )
+    else:
+        executor = functools.partial(train_all, jobs=setup.jobs, python=str(setup.python))
     yield from campaign.done.values()
-    for event in run_campaign(campaign, functools.partial(train_all, jobs=setup.jobs, python=str(setup.python))):
+    for event in run_campaign(campaign, executor):
         if isinstance(event, Finished):
             yield event.record
         elif isinstance(event, Failed):

@@ -28,6 +28,8 @@ STEPS = (
     "seeds-at-once",
     "seeds-in-one",
     "many-seeds",
+    "company",
+    "company-judged",
     "same",
     "run2",
     "run3",
@@ -101,7 +103,7 @@ def test_every_command_is_one_that_there_is(session: Callable[..., Any], tmp_pat
     said = tmp_path / "said"
     session(str(tmp_path / "out"), gpu="A GPU, 1", python=f'echo "$*" >> {said}')
     lines = [line.split() for line in said.read_text().splitlines() if line.startswith("-m mnist_bench ")]
-    assert len(lines) == len(STEPS) - 4  # three runs and the settings are none
+    assert len(lines) == len(STEPS) - 6  # three runs, the settings and two about companies are none
     for _, _, *words in lines:
         parse(words)
     assert "--same" in next(words for words in lines if "current" in words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["find_failing", "list_faults", "run_faults"]
+    from mnist_bench.training.workers.cluster import Cluster
+
+__all__ = ["find_failing", "list_faults", "run_faults", "run_faults_there"]
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,46 @@ def list_faults(engine: str, names: Sequence[str] = ()) -> list[str]:
     return [f"{fault.name}:{strength:g}" for fault in chosen for strength in fault.strengths]
 
 
-def find_failing(engine: str, source: str) -> list[str]:
-    """Return the checks that do not hold here without any fault.
+def find_failing(engine: str, source: str, cluster: Cluster | None = None) -> list[str]:
+    """Return the checks that do not hold here, or on a worker of the cluster, without any fault.
 
     Raises:
         CommandError: The process gives no answer.
     """
+    if cluster is not None:
+        ((_, found),) = cluster.run(_find_there, [(engine, source)])
+        if isinstance(found, BaseException):
+            raise CommandError(f"the checks without a fault: {' '.join(str(found).split())}", [])
+        return list(found)
     with _Server(source) as server:
         timed = server.ask("", engine, [])
     return [it.result.name for it in timed if not it.result.holds]
+
+
+def run_faults_there(
+    faults: Sequence[str], cluster: Cluster, *, engine: str, source: str, failing: Sequence[str]
+) -> Iterator[Outcome]:
+    """Plant each fault on some worker of a cluster; as `run_faults`, whose arguments these are.
+
+    Raises:
+        CommandError: A worker gives no answer, or the cluster has no worker.
+    """
+    for task, found in cluster.run(_judge_there, [(fault, engine, source, list(failing)) for fault in faults]):
+        if isinstance(found, BaseException):
+            raise CommandError(f"{faults[task]}: {' '.join(str(found).split())}", [])
+        if found is not None:
+            outcome: Outcome = convert(found, Outcome, origin=faults[task])
+            yield outcome
+
+
+def _find_there(_threads: int, engine: str, source: str) -> list[str]:
+    return find_failing(engine, source)
+
+
+def _judge_there(_threads: int, fault: str, engine: str, source: str, failing: Sequence[str]) -> dict[str, Any]:
+    """Return what the checks say of a fault, as JSON has it: a cluster's result must need no class of ours."""
+    with _Server(source) as server:
+        return dataclasses.asdict(_judge(fault, server.ask(fault, engine, failing)))
 
 
 def run_faults(

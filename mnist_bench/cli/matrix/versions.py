@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,7 @@ def run(
     *,
     out: options.VersionsOut = options.VERSIONS_FOLDER,
     jobs: options.AccuracyJobs = 1,
+    cluster: options.Cluster = None,
     seeds: options.Seeds = 7,
     labs: options.LabNames = "",
     layers: options.LayerNames = "",
@@ -49,13 +51,17 @@ def run(
     """Measure what is missing of each version.
 
     Each result is saved at once. A version that cannot be installed, imported or trained is recorded as failed, and the
-    run goes on. Exit status: 0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
+    run goes on. With --cluster each training is a task; its worker makes the version's environment, and all else is
+    measured here. Exit status: 0 nothing is missing, 2 bad usage or bad input, 3 something could not be measured.
     """
+    from mnist_bench.training.workers.cluster import open_cluster
     from mnist_bench.training.workers.interpreters import find_python
     from mnist_bench.versions.matrix import find_spec, list_matrix
 
     if interpreter and len(names or ()) != 1:
         raise ValueError("--interpreter measures one version: name that version")
+    if cluster and (interpreter or jobs > 1):
+        raise ValueError("--cluster: each worker makes the environments; not with --interpreter or --jobs")
     plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=epochs)
     python = find_python(interpreter) if interpreter else None
     if names:
@@ -63,8 +69,9 @@ def run(
         specs = list({spec.name: spec for spec in (find_spec(name, out, python) for name in names)}.values())
     else:
         specs = [record.version for record in list_matrix(out).values()]
-    setup = make_setup(out, jobs=jobs, data=data, python=python)
-    raise typer.Exit(max([_run_one(spec, plan, setup, out, again=again, retry=retry) for spec in specs]))
+    with open_cluster(cluster) if cluster else contextlib.nullcontext() as found:
+        setup = make_setup(out, jobs=jobs, data=data, python=python, cluster=found)
+        raise typer.Exit(max([_run_one(spec, plan, setup, out, again=again, retry=retry) for spec in specs]))
 
 
 def list_all(

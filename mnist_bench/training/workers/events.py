@@ -56,6 +56,7 @@ class Failed:
         reason: One line.
         bad_input: Whether the request was at fault, rather than the training.
         details: A traceback or the end of the worker's standard error, for debugging.
+        lost: Whether the worker process ended without an answer, so that another one may succeed.
     """
 
     task: int
@@ -63,6 +64,7 @@ class Failed:
     reason: str
     bad_input: bool
     details: str
+    lost: bool = False
 
 
 Event = Started | EpochEnded | Silent | Finished | Failed

@@ -2,7 +2,8 @@
 
 Each line of standard input is a `TrainingConfig`. The answer is a line for each event, `finished` or `failed` last.
 `{"company": [...], "size": 8}` has several trained in one program; their events have the `number` of the training.
-`{"room": ..., "most": 1000, "workers": 1}` asks how many seeds one program should train here.
+`{"room": ..., "most": 1000, "workers": 1}` asks how many seeds one program should train here,
+`{"environment": "cpu"}` for the fingerprint of this process on a device.
 A request with `gated` waits after each epoch but the last for a line with the cores of the next one, `{"cores": [0]}`,
 and its events have the seconds since that line was read: so two processes can be kept in step.
 """
@@ -50,6 +51,8 @@ def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
     """Do what one request asks for, and tell its events."""
     if "room" in request:
         _answer_room(request, tell)
+    elif "environment" in request:
+        _answer_environment(request["environment"], tell)
     elif "company" in request:
         _answer_company(request, tell)
     else:
@@ -97,6 +100,14 @@ def _answer_room(request: dict[str, Any], tell: Tell) -> None:
         with _tell_failure(tell):
             seeds = choose_size(config, dataset, most=request["most"], workers=request["workers"])
             tell(event="room", seeds=seeds)
+
+
+def _answer_environment(device: str, tell: Tell) -> None:
+    from mnist_bench.training.backend import choose_device
+    from mnist_bench.training.fingerprint import collect_environment
+
+    with _tell_failure(tell):
+        tell(event="environment", environment=collect_environment(device=choose_device(device), xla=False))
 
 
 def _prepare(requests: list[dict[str, Any]], tell: Tell) -> tuple[list[TrainingConfig], Any] | None:

@@ -79,24 +79,29 @@ class Worker:
         how = self.lost or child.explain_end()
         for task, config in left.items():
             reason = f"{config.lab}, seed {config.seed}: its worker process {how}"
-            yield Failed(task, config, reason, bad_input=False, details=child.read_log())
+            yield Failed(task, config, reason, bad_input=False, details=child.read_log(), lost=True)
         self.close()
 
+    def ask(self, **question: object) -> dict[str, Any]:
+        """Return the event that answers a question of `serve`; `failed`, with a reason, where there is no answer."""
+        child = self.child or self._start()
+        child.send(question)
+        message = self._read(child)
+        if message is None:
+            message = {"event": "failed", "reason": f"its worker process {self.lost or child.explain_end()}"}
+            self.close()
+        return message
+
     def ask_room(self, config: TrainingConfig, *, most: int, workers: int) -> int:
-        """Return how many seeds the worker's device trains in one program; 1 where it does not say.
+        """Return how many seeds the worker's device trains in one program.
 
         Args:
             config: What to train.
             most: Seeds that there are.
             workers: Workers that share the device.
         """
-        child = self.child or self._start()
-        child.send({"room": vars(config), "most": most, "workers": workers})
-        message = self._read(child)
-        if message is not None and message["event"] == "room":
-            return int(message["seeds"])
-        self.close()  # the training will say what is wrong, in a new process
-        return 1
+        # Where there is no answer, the training will say what is wrong.
+        return int(self.ask(room=vars(config), most=most, workers=workers).get("seeds", 1))
 
     def watch(self) -> Iterator[Silent]:
         """Yield that the worker is silent, once; kill it when it has been silent for too long."""
