@@ -21,7 +21,7 @@ from mnist_bench.records.config import FIRST_SEED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mnist_bench.own.records import OwnConfig
+    from mnist_bench.own.records import ModelFile, OwnConfig
     from mnist_bench.records.verdicts import CheckResult
 
 __all__ = ["CONTRACTS", "CONTRACT_ENGINE", "name_own_checks", "run_own_checks"]
@@ -36,8 +36,8 @@ CONTRACT_ENGINE = "graph"
 """The engine of the lab that calls `fit` as a user's model does."""
 
 
-def name_own_checks(model: str) -> list[str]:
-    """Return the names of the checks of the model of that name, in their order."""
+def name_own_checks(model: ModelFile) -> list[str]:
+    """Return the names of the checks, in their order, with the model's name as their case."""
     checks = [
         *("structure/build", "structure/data", "structure/seeds"),
         *(f"arithmetic/{group}" for group in GROUPS),
@@ -45,7 +45,7 @@ def name_own_checks(model: str) -> list[str]:
         *(f"contract/{name}" for name in CONTRACTS),
         "reproducibility/bits",
     ]
-    return [f"{check}[{model}]" for check in checks]
+    return [f"{check}[{model.name}]" for check in checks]
 
 
 def run_own_checks(config: OwnConfig, *, first: int = 0) -> Iterator[CheckResult]:
@@ -73,7 +73,7 @@ def run_own_checks(config: OwnConfig, *, first: int = 0) -> Iterator[CheckResult
         *(partial(_check_contract, contract) for contract in CONTRACTS),
         partial(check_bits, config),
     ]
-    for name, check in [*zip(name_own_checks(model.name), checks, strict=True)][first:]:
+    for name, check in [*zip(name_own_checks(model), checks, strict=True)][first:]:
         yield guard(name, partial(check, name))
 
 
