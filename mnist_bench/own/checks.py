@@ -14,7 +14,9 @@ from mnist_bench.own.checking.chance import check_random_layers
 from mnist_bench.own.checking.reproducibility import check_bits
 from mnist_bench.own.checking.structure import check_build, check_data, check_seeds
 from mnist_bench.own.file import load_model
+from mnist_bench.own.model import make_model
 from mnist_bench.own.trainer import prepare_process
+from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +65,7 @@ def run_own_checks(config: OwnConfig, *, first: int = 0) -> Iterator[CheckResult
     """
     prepare_process(config)
     model = config.model
-    load_model(model).build()  # a file that cannot be used is no result of a check
+    make_model(load_model(model), FIRST_SEED)  # a file that cannot be used is no result of a check
     checks: list[Callable[[str], CheckResult]] = [
         *(partial(check, model) for check in (check_build, check_data, check_seeds)),
         *(partial(check_double, model, group) for group in GROUPS),

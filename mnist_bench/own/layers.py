@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mnist_bench.own.records import LayerRow
 from mnist_bench.training.backend import load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
 __all__ = ["Row", "Weight", "describe_rows", "list_parts", "list_rows", "list_weights", "switch_off"]
 
@@ -27,6 +31,10 @@ class Weight:
 
     name: str
     variable: Any
+
+    def read(self) -> npt.NDArray[Any]:
+        """Return a copy of its value."""
+        return np.array(self.variable.numpy())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mnist_bench.checks.records import Stage
 from mnist_bench.own.arithmetic.steps import Stepper, make_task, measure
 from mnist_bench.own.checking.chance import draw_outputs
 from mnist_bench.own.file import load_model
-from mnist_bench.own.layers import describe_rows, list_rows
+from mnist_bench.own.layers import describe_rows, list_rows, list_weights
 from mnist_bench.own.model import make_model
 from mnist_bench.own.records import OwnProbe
 from mnist_bench.own.trainer import fit_model, prepare_process, uses_xla
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.own.arithmetic.steps import Task
     from mnist_bench.own.file import Loaded
+    from mnist_bench.own.layers import Row
     from mnist_bench.own.records import OwnConfig
 
     Array = npt.NDArray[Any]
@@ -55,12 +56,12 @@ def probe(config: OwnConfig) -> OwnProbe:
     loaded = load_model(config.model)
     model = make_model(loaded, config.seed)
     rows = list_rows(model)
-    initial = {
-        f"initial weights: {row.name}": [np.array(it.variable) for it in row.weights] for row in rows if row.weights
-    }
-    random = {f"masks: {name}": [it] for name, it in draw_outputs(rows, config.seed).items()}
+    initial = {f"initial weights: {row.name}": [it.read() for it in row.weights] for row in rows if row.weights}
     stepper = Stepper(make_model(loaded, FIRST_SEED))
     task = make_task(loaded, stepper.weights)
+    # What a recurrent layer drops shows in its outputs, which depend on its weights.
+    _assign(rows, task)
+    random = {f"masks: {name}": [it] for name, it in draw_outputs(rows, config.seed).items()}
     stages = {
         **initial,
         "data order": [trace_order("graph", seed=config.seed).steps],
@@ -88,21 +89,25 @@ def _name_groups(groups: dict[str, dict[str, Array]]) -> Iterator[tuple[str, lis
 def _probe_epochs(loaded: Loaded, seed: int, task: Task) -> Iterator[tuple[str, list[Array]]]:
     """Yield the weights after some epochs of a seeded training from given weights, with the random layers."""
     model = make_model(loaded, seed)
-    rows = list_rows(model)
-    variables = [weight.variable for row in rows for weight in row.weights]
-    for variable, value in zip(variables, task.values, strict=True):
-        variable.assign(value)
+    weights = list_weights(rows := list_rows(model))
+    _assign(rows, task)
     kept: dict[int, list[Array]] = {}
 
     class Keeper(load_keras().callbacks.Callback):  # type: ignore[misc] # Keras is untyped
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             del logs
             if epoch + 1 in FOLLOWED:
-                kept[epoch + 1] = [np.array(variable) for variable in variables]
+                kept[epoch + 1] = [weight.read() for weight in weights]
 
     fit_model(model, loaded, rows=ROWS, epochs=max(FOLLOWED), callbacks=[Keeper()])
-    for epoch, weights in kept.items():
-        yield f"weights after epoch {epoch}", weights
+    for epoch, values in kept.items():
+        yield f"weights after epoch {epoch}", values
+
+
+def _assign(rows: Sequence[Row], task: Task) -> None:
+    """Set the weights of a model to the given ones."""
+    for weight, value in zip(list_weights(rows), task.values, strict=True):
+        weight.variable.assign(value)
 
 
 def _sample(arrays: Sequence[Array]) -> list[float]:

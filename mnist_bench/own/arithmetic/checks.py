@@ -50,7 +50,7 @@ def check_double(model: ModelFile, group: str, name: str) -> CheckResult:
 
 
 def _judge(comparison: Comparison, group: str, parted: list[Departure]) -> Verdict:
-    if comparison.random and group in ("gradient", "update"):
+    if group in comparison.random:
         return Verdict.INCONCLUSIVE
     if parted:
         return Verdict.REGRESSED
@@ -73,8 +73,8 @@ def _explain(comparison: Comparison, group: str, parted: list[Departure]) -> str
         told.append(f"then {', '.join(it.name for it in parted[1 : 1 + _LISTED])}" + (", ..." if parted[6:] else ""))
     if comparison.unseen:
         told.append(f"not seen, as they keep float32 in the double: {', '.join(comparison.unseen[:_LISTED])}")
-    if comparison.random and group in ("gradient", "update"):
-        told.append("a step draws random numbers that cannot be switched off")
+    if group in comparison.random:
+        told.append("the model draws random numbers that cannot be switched off")
     return "; ".join(told)
 
 

@@ -75,13 +75,13 @@ class Comparison:
         departures: Of each group, every tensor's, in the order of computation.
         unseen: Layers that have no double: they compute in a precision of their own.
         held: Those of them that have weights, so that little was compared.
-        random: Whether a step draws random numbers that cannot be switched off.
+        random: The groups in which random numbers are drawn that cannot be switched off.
     """
 
     departures: dict[str, list[Departure]]
     unseen: list[str]
     held: list[str]
-    random: bool
+    random: set[str]
 
     def worst(self, group: str) -> float:
         """Return the largest ratio of a group."""
@@ -178,7 +178,11 @@ def _compare(doubles: Doubles, draw: int) -> Comparison:
             bounds = _find_bounds(doubles.double, task, want, rng)
     except KerasError as error:
         raise UnreadableError(f"the model does not run in float64: {explain_error(error)}") from error
-    random = any(_norm(again["gradient"][name] - it) > _SAME * _norm(it) for name, it in want["gradient"].items())
+    random = {
+        group
+        for group in GROUPS
+        if any(_norm(again[group][name] - it) > _SAME * _norm(it) for name, it in want[group].items())
+    }
     for name in _list_others(doubles):
         del want["update"][name]
     departures = {group: _list_departures(got[group], want[group], bounds[group]) for group in GROUPS}

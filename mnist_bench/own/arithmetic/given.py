@@ -40,7 +40,7 @@ def draw_weights(loaded: Loaded, first: Sequence[Weight], *, draw: int = 0) -> l
         first: The weights of a model that was built with the seed `FIRST_SEED`.
         draw: Another number gives other values.
     """
-    values = [np.array(weight.variable) for weight in first]
+    values = [weight.read() for weight in first]
     second = list_weights(list_rows(make_model(loaded, FIRST_SEED + 1)))
     drawn = []
     for weight, value, other in zip(first, values, second, strict=True):
@@ -49,7 +49,7 @@ def draw_weights(loaded: Loaded, first: Sequence[Weight], *, draw: int = 0) -> l
             continue
         rng = np.random.RandomState((zlib.crc32(weight.name.encode()) + draw) % 2**32)  # its stream is frozen
         noise = rng.uniform(-1, 1, value.shape)
-        fresh = (value != np.array(other.variable)) | (value == 0)
+        fresh = (value != other.read()) | (value == 0)
         drawn.append(np.where(fresh, noise * _limit(value.shape), value * (1 + _SPREAD * noise)).astype(value.dtype))
     return drawn
 

@@ -112,7 +112,7 @@ class Stepper:
 
     def get(self) -> list[Array]:
         """Return all weights."""
-        return [np.array(weight.variable) for weight in self.weights]
+        return [weight.read() for weight in self.weights]
 
     def forward(self, x: Any) -> dict[str, Array]:
         """Return the floating-point outputs of each layer, in the order of computation, and of the model, `output`."""
@@ -181,7 +181,7 @@ class Stepper:
                 # TensorFlow 2.8 has no public name for it.
                 make = getattr(optimizer, "build", None) or optimizer._create_all_weights  # noqa: SLF001
                 make(trained)
-            self._start = [(it, np.array(it)) for it in self._list_states()]
+            self._start = [(it, np.array(it.numpy())) for it in self._list_states()]
         for variable, value in self._start:
             variable.assign(value)
 

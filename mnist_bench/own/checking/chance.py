@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Draw", "check_random_layers", "draw_outputs", "list_random", "measure_draws"]
 
 _SAMPLES, _WIDTH = 64, 64  # of what a layer is called with: 4,096 entries in each channel
+_TIMES = 4  # of a sequence: the state begins at 0, so that the first time drops none of it
 _DEVIATIONS = 4.5  # a binomial share leaves these once in 150,000 times
 _ROUNDING = 1e-5
 
@@ -55,7 +56,9 @@ def list_random(rows: Sequence[Row]) -> list[tuple[str, Any]]:
     for row in rows:
         for part in list_parts(row.layer):
             kind = type(part).__name__
-            if kind in _KINDS and (getattr(part, "rate", None) or getattr(part, "stddev", None)):
+            if _drops_state(part) or (
+                kind in _KINDS and (getattr(part, "rate", None) or getattr(part, "stddev", None))
+            ):
                 found.append((row.name if part is row.layer else f"{row.name} ({kind})", part))
     return found
 
@@ -91,11 +94,22 @@ def check_random_layers(model: ModelFile, name: str) -> CheckResult:
     )
 
 
+def _drops_state(part: Any) -> bool:
+    """Return whether a layer is a recurrent one that drops parts of its input or of its state."""
+    cell = getattr(part, "cell", None)
+    amounts = [getattr(cell, name, 0) for name in ("dropout", "recurrent_dropout")]
+    return any(amounts) and len(getattr(getattr(cell, "kernel", None), "shape", ())) == 2  # noqa: PLR2004 - a matrix
+
+
 def _call(part: Any, *, training: bool) -> Array:
     # A fixed shape of noise, which fits the model's own inputs alone, is told by the layer.
     shape = [_SAMPLES, *[2] * (_RANKS.get(type(part).__name__, 2) - 2), _WIDTH]
+    if _drops_state(part):
+        shape = [_SAMPLES, _TIMES, int(part.cell.kernel.shape[0])]
     dtype = getattr(part, "compute_dtype", None) or "float32"
-    return np.asarray(np.asarray(part(load_tensorflow().ones(shape, dtype), training=training)), np.float64)
+    outputs = part(load_tensorflow().ones(shape, dtype), training=training)
+    # A recurrent layer may return its states in addition.
+    return np.asarray(outputs[0] if isinstance(outputs, (tuple, list)) else outputs).astype(np.float64)
 
 
 def _find_faults(part: Any) -> list[str]:
@@ -104,11 +118,14 @@ def _find_faults(part: Any) -> list[str]:
     except (ValueError, TypeError):  # a noise shape of the user's own
         return []
     faults = []
-    if np.abs(off - 1).max() > 0:
+    if _drops_state(part):
+        if not np.array_equal(off, _call(part, training=False)):
+            faults.append("evaluation: two calls differ")
+    elif np.abs(off - 1).max() > 0:
         faults.append(f"evaluation: an input of 1 becomes {off.flat[np.abs(off - 1).argmax()]:.6g}")
     if np.array_equal(first, second):
         faults.append("two steps draw the same")
-    return [*faults, *_CHECKS[type(part).__name__](part, first)]
+    return [*faults, *_CHECKS.get(type(part).__name__, _check_nothing)(part, first)]
 
 
 def _check_dropped(part: Any, drawn: Array) -> list[str]:
