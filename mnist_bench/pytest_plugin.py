@@ -80,8 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _take_share(worker["workerid"], worker["workercount"])
     engines = list(dict.fromkeys(config.getoption("--mnist-engine") or _ENGINES))
     config.pluginmanager.register(_make_engine_plugin(engines))
-    if model := config.getoption("--mnist-model"):
-        config.pluginmanager.register(_make_model_plugin(config, model))
+    config.pluginmanager.register(_make_model_plugin(_open_model(config)))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -125,8 +124,11 @@ def _make_engine_plugin(engines: Sequence[str]) -> ModuleType:
     return plugin
 
 
-def _make_model_plugin(config: pytest.Config, path: str) -> ModuleType:
-    """Return a plugin that collects a model file's checks, with the fixtures that ask for them."""
+def _open_model(config: pytest.Config) -> OwnSession | None:
+    """Return the model of `--mnist-model`, whose checks pytest shall find; None without that option."""
+    path = config.getoption("--mnist-model")
+    if path is None:
+        return None
     from mnist_bench.own.session import open_session
 
     try:
@@ -136,6 +138,11 @@ def _make_model_plugin(config: pytest.Config, path: str) -> ModuleType:
     config.add_cleanup(session.close)
     if session.model.path not in config.args:
         config.args.append(session.model.path)
+    return session
+
+
+def _make_model_plugin(session: OwnSession | None) -> ModuleType:
+    """Return a plugin that collects a model file's checks, with the fixtures that ask for them."""
 
     def pytest_collect_file(file_path: Path, parent: Any) -> Any:
         return _ModelFile.make(parent, file_path, session) if _is_file_of(session, file_path) else None
@@ -147,17 +154,19 @@ def _make_model_plugin(config: pytest.Config, path: str) -> ModuleType:
     @pytest.fixture(scope="session")
     def mnist_model() -> OwnSession:
         """The model of `--mnist-model`: `find(name)` has a check run, `train(seed)` a training."""
+        if session is None:
+            pytest.fail("this test needs --mnist-model FILE", pytrace=False)
         return session
 
-    @pytest.fixture(params=session.list_checks())
-    def mnist_model_check(request: pytest.FixtureRequest) -> CheckResult:
+    @pytest.fixture(params=session.list_checks() if session else [""])
+    def mnist_model_check(request: pytest.FixtureRequest, mnist_model: OwnSession) -> CheckResult:
         """The result of a check of the model; a test that uses this fixture runs once for each check."""
-        return _find(session, request.param)
+        return _find(mnist_model, request.param)
 
     @pytest.fixture(scope="session")
-    def mnist_model_train() -> Callable[..., OwnTraining]:
+    def mnist_model_train(mnist_model: OwnSession) -> Callable[..., OwnTraining]:
         """A function of a seed that trains the model once a session."""
-        return session.train
+        return mnist_model.train
 
     plugin = ModuleType("mnist_bench_model")
     vars(plugin).update(
@@ -182,8 +191,8 @@ def _find(session: OwnSession, name: str) -> CheckResult:
     pytest.fail(lost, pytrace=False)
 
 
-def _is_file_of(session: OwnSession, path: Path) -> bool:
-    return os.path.realpath(path) == os.path.realpath(session.model.path)
+def _is_file_of(session: OwnSession | None, path: Path) -> bool:
+    return session is not None and os.path.realpath(path) == os.path.realpath(session.model.path)
 
 
 class _ModelFile(pytest.File):

@@ -349,6 +349,14 @@ def test_a_suite_of_ones_own_has_the_checks_of_a_model(
     run_model(verdict="INCONCLUSIVE").assert_outcomes(passed=2, failed=2)
 
 
+def test_a_test_of_a_model_needs_the_option(pytester: pytest.Pytester) -> None:
+    """Without a model there is nothing to check, and that is not green."""
+    pytester.makepyfile("def test_it(mnist_model_check): pass")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*this test needs --mnist-model FILE*"])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [("nowhere.py", "", "nowhere.py does not exist"), ("bench_odd.py", "def build(:", "bench_odd.py, line 1: Syntax")],

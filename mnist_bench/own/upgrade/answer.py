@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mnist_bench.own.elsewhere import name_case
 from mnist_bench.own.upgrade.comparison import name_trainings
 from mnist_bench.own.upgrade.metrics import name_metric
-from mnist_bench.own.upgrade.parity import find_first_stages, pair_trainings
+from mnist_bench.own.upgrade.movements import find_first_stages
+from mnist_bench.own.upgrade.parity import pair_trainings
 from mnist_bench.records.verdicts import Verdict, conclude, worst_by_name
 from mnist_bench.versions.upgrade.answer import (
     begin_answer,

@@ -82,6 +82,9 @@ def compare_own(base: OwnSide, new: OwnSide, rules: FigureRules | None = None) -
         layers, notes = compare_layers(base.probe, new.probe, case)
         found.results.append(layers)
         found.notes.extend(notes)
+    if "model" in {**base.failures, **new.failures}:
+        found.notes.extend(_note_environments(base, new))
+        return found
     bits = compare_own_bits(base, new, case)
     if bits.moved:
         found.moved[case] = bits.reason
@@ -138,6 +141,8 @@ def _compare_checks(base: OwnSide, new: OwnSide) -> Iterator[tuple[CheckResult |
     alike = 0
     for name in dict.fromkeys([*before, *now]):
         old, result = before.get(name), now.get(name)
+        if (old is None and "model" in base.failures) or (result is None and "model" in new.failures):
+            continue  # the failure says it all
         if old is None or result is None:
             yield make_inconclusive(name, f"checked in {'base' if old else 'new'} only"), ""
         elif old.verdict in _GREEN and result.verdict in _GREEN:
@@ -159,8 +164,9 @@ def _compare_checks(base: OwnSide, new: OwnSide) -> Iterator[tuple[CheckResult |
 def _note_environments(base: OwnSide, new: OwnSide) -> Iterator[str]:
     """Yield the versions that differ, and what else may move the bits."""
     a, b = base.environment, new.environment
+    measured = base.probe is not None and new.probe is not None  # else one is the fingerprint of an idle interpreter
     for name, (x, y) in explain_keys(a, b, VERSION_FIELDS).items():
         yield f"{name}: {x} and {y}"
     for name, (x, y) in explain_keys(a, b, NUMERICS_FIELDS).items():
-        if name != "keras":
+        if name != "keras" and measured:
             yield f"{name}: {x!r} and {y!r}, which may move the bits"

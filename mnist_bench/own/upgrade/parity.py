@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeAlias
 
-from mnist_bench.checks.records import ROUNDING, compare_stages, describe_stages, format_difference
+from mnist_bench.checks.records import ROUNDING, describe_stages, format_difference
+from mnist_bench.own.upgrade.movements import (
+    OTHER_FUNCTION,
+    compare_own_stages,
+    find_accused,
+    follows,
+    list_far,
+)
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.comparison import make_inconclusive
 
@@ -24,27 +31,12 @@ __all__ = [
     "compare_data",
     "compare_layers",
     "compare_own_bits",
-    "find_first_stages",
     "pair_trainings",
     "share_own_streams",
 ]
 
 _LISTED = 3  # layers in a figure
-# Kinds of stages that start from given weights and samples, as `own.stages` names them, and the check that compares
-# each with its double in float64.
-_DOUBLES = {
-    "forward": "arithmetic/forward",
-    "loss": "arithmetic/forward",
-    "gradient": "arithmetic/gradient",
-    "update": "arithmetic/update",
-    "evaluation": "arithmetic/evaluation",
-}
 _STREAMS = ("initial weights", "data order", "masks")
-# Two sides that follow their doubles may still compute two functions, such as of another default of a layer: rounding
-# would have to grow ten thousand times to move a tensor by a thousandth. An update may grow so: the first step of Adam
-# divides a gradient by its own size, however small.
-_OTHER_FUNCTION = 1e-3
-_SENSITIVE = ("update",)
 
 
 @dataclass(frozen=True)
@@ -119,26 +111,24 @@ def share_own_streams(base: OwnSide, new: OwnSide) -> bool:
     """
     if base.probe is None or new.probe is None:
         return False
-    old, now = (
-        {stage.name: stage.digest for stage in probe.stages if _name_kind(stage.name) in _STREAMS}
-        for probe in (base.probe, new.probe)
-    )
+    old, now = map(_list_streams, (base.probe, new.probe))
     return bool(old) and old == now
+
+
+def _list_streams(probe: OwnProbe) -> dict[str, str]:
+    """Return the digests of the stages of random numbers; what is not trained, such as a mean of the data, is none."""
+    fixed = {row.name for row in probe.layers if not row.trainable}
+    return {
+        stage.name: stage.digest
+        for stage in probe.stages
+        if stage.name.partition(":")[0] in _STREAMS and stage.name.removeprefix("initial weights: ") not in fixed
+    }
 
 
 def pair_trainings(base: OwnSide, new: OwnSide) -> Ends:
     """Return the trainings of each seed that both sides have."""
     by_seed = {training.config.seed: training for training in new.trainings}
     return [(each, by_seed[each.config.seed]) for each in base.trainings if each.config.seed in by_seed]
-
-
-def find_first_stages(base: OwnSide, new: OwnSide) -> tuple[str, str]:
-    """Return the name of the first stage that differs, and of the first that moved far from given weights; "" if none.
-
-    The first stages are those of random numbers, after which every other would differ if it were not given its weights.
-    """
-    differences = _compare(base, new)
-    return (differences[0].stage if differences else ""), next((each.stage for each in _list_far(differences)), "")
 
 
 def compare_own_bits(base: OwnSide, new: OwnSide, case: Case) -> Bits:
@@ -150,7 +140,7 @@ def compare_own_bits(base: OwnSide, new: OwnSide, case: Case) -> Bits:
     as a difference of two large numbers, and one that moved by a thousandth of its size or more is another function.
     Only trainings can say whether other bits of any other kind are worse.
     """
-    differences, ends = _compare(base, new), pair_trainings(base, new)
+    differences, ends = compare_own_stages(base, new), pair_trainings(base, new)
     same, name = _count_same_ends(ends), f"bits/{case}"
     moved_ends = _explain_ends(ends)
     if differences:
@@ -172,17 +162,12 @@ def compare_own_bits(base: OwnSide, new: OwnSide, case: Case) -> Bits:
     return Bits("", moved=False, result=identical, same_ends=same, notes=[])
 
 
-def _compare(base: OwnSide, new: OwnSide) -> list[Difference]:
-    return compare_stages(base.probe.stages, new.probe.stages) if base.probe and new.probe else []
-
-
 def _judge(
     differences: list[Difference], base: OwnSide, new: OwnSide, name: str, reason: str
 ) -> tuple[CheckResult | None, list[str]]:
     """Return the verdict of the stages by themselves, if they give one, and what is said otherwise."""
-    far = _list_far(differences)
-    accused = next((each for each in far if _is_another(each, base, new)), None)
-    bound = f"from given weights, the same to {ROUNDING:g}; or both follow float64, the same to {_OTHER_FUNCTION:g}"
+    far, accused = list_far(differences, base, new), find_accused(differences, base, new)
+    bound = f"from given weights, the same to {ROUNDING:g}; or both follow float64, the same to {OTHER_FUNCTION:g}"
     if accused:
         told = f"{accused.stage} {format_difference(accused)}, from given weights"
         figure = told if accused is differences[0] else f"{told}; {reason}"
@@ -195,34 +180,9 @@ def _judge(
         )
     if pair_trainings(base, new):
         return None, notes
-    followed = all(_follows(side, check) for side in (base, new) for check in _DOUBLES.values())
-    if not far and followed and share_own_streams(base, new):
+    if not far and follows(base) and follows(new) and share_own_streams(base, new):
         return CheckResult(name=name, verdict=Verdict.PASS, figure=f"rounding alone: {reason}", bound=bound), []
     return make_inconclusive(name, reason, bound="the same bits, or trained in full"), []
-
-
-def _name_kind(stage: str) -> str:
-    return stage.partition(":")[0]
-
-
-def _list_far(differences: list[Difference]) -> list[Difference]:
-    """Return the stages from given weights that moved by more than rounding moves them."""
-    given = [each for each in differences if _name_kind(each.stage) in _DOUBLES and not each.only]
-    return [each for each in given if each.size is None or each.size > ROUNDING]
-
-
-def _is_another(difference: Difference, base: OwnSide, new: OwnSide) -> bool:
-    """Return whether a stage from given weights that moved far is another computation."""
-    kind = _name_kind(difference.stage)
-    if not all(_follows(side, _DOUBLES[kind]) for side in (base, new)):
-        return True
-    return difference.size is None or (difference.size > _OTHER_FUNCTION and kind not in _SENSITIVE)
-
-
-def _follows(side: OwnSide, check: str) -> bool:
-    """Return whether a stage of a side is that of the same model in float64."""
-    found = [result.holds for result in side.checks if result.check == check]
-    return bool(found) and all(found)
 
 
 def _count_same_ends(ends: Ends) -> int:

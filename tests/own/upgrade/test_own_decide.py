@@ -195,7 +195,7 @@ def test_a_file_that_fails_in_the_new_side_alone_is_a_regression(drawn: Drawn, r
     """A model that can no longer be built is the first thing to know of an upgrade."""
     drawn.refused = ("", "bench_net.py, line 9, build(): ValueError: lr is deprecated")
     decided = run()
-    assert find_verdicts(decided)["structure/model"] == "REGRESSED"
+    assert find_verdicts(decided) == {"structure/model": "REGRESSED"}
     assert drawn.trained == []
     assert "lr is deprecated" in answer(decided)
 
