@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,23 @@ def test_bars_in_a_terminal(
     assert "test accuracy 0.9375" in captured.err
     assert "failed" in captured.err
     assert "\x1b[" in captured.err
+
+
+def test_many_trainings_share_a_bar(
+    record: TrainingRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bar counts all, also those of a cluster that never say when they start, and those that ended have none."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with show_events([CONFIG] * 30) as show:
+        for event in [*make_story(record), Finished(2, record)]:
+            show(event)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err).splitlines()[-1]
+    assert "all trainings" in last
+    assert "3/30" in last
+    assert "seed 1671" not in last
 
 
 def test_a_download_shows_nothing_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from mnist_bench.checks.layers.figures import check_figures
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training import company
 from mnist_bench.training.backend import choose_device
 from mnist_bench.training.company import check_company, count_bytes, find_room, train_company
 from mnist_bench.training.engines import ENGINES
@@ -140,6 +141,27 @@ def test_who_cannot_be_a_company(changes: dict[str, object], size: int, message:
 def test_the_memory_decides_how_many(device: int, seed: int, most: int, room: int) -> None:
     """Half of the device is for the seeds."""
     assert find_room(device, seed, most=most) == room
+
+
+@pytest.mark.parametrize(
+    ("device", "memory", "engine", "size"),
+    [
+        pytest.param("cpu", 80 * 2**30, "fused", 1, id="a CPU"),
+        pytest.param("gpu", None, "fused", 1, id="no answer"),
+        pytest.param("gpu", 80 * 2**30, "graph", 1, id="Keras"),
+        pytest.param("gpu", 80 * 2**30, "fused", 512, id="a GPU that two workers share"),
+        pytest.param("gpu", 2**30, "fused", 16, id="a small GPU"),
+    ],
+)
+def test_the_device_decides(
+    monkeypatch: pytest.MonkeyPatch, digits: Dataset, device: str, memory: int | None, engine: str, size: int
+) -> None:
+    """A company is for a GPU whose memory is known, and for the engine that has companies."""
+    monkeypatch.setattr(company, "choose_device", lambda _: device)
+    monkeypatch.setattr(company, "read_gpu_memory", lambda: memory)
+    config = TrainingConfig(lab="mlp", engine=engine)
+    assert company.choose_size(config, digits, most=500, workers=2) == size
+    assert company.choose_size(config, digits, most=1, workers=1) == 1
 
 
 def test_masks_take_the_most_memory() -> None:

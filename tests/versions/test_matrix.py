@@ -12,6 +12,7 @@ from filelock import FileLock
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.serial import RecordError, dump_folded, load
 from mnist_bench.training.fingerprint import read_commit
+from mnist_bench.training.workers.pool import train_all
 from mnist_bench.versions import matrix, measurement
 from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
@@ -86,6 +87,34 @@ def test_every_layer_is_measured(run: Callable[..., VersionRecord], folder: Path
     before = (folder / "mine.json").stat().st_mtime_ns
     assert run(plan) == record
     assert (folder / "mine.json").stat().st_mtime_ns == before
+
+
+class FakeCluster:
+    """A cluster that is the pool of this machine; it notes which environment it was to have, and how to find it."""
+
+    def __init__(self, python: Path) -> None:
+        """Take the interpreter that a worker would have."""
+        self.python, self.expected, self.find = str(python), None, None
+
+    def train(self, configs: Any, *, expected: Any, find_python: Any) -> Any:
+        """Train as the pool does."""
+        self.expected, self.find = expected, find_python
+        yield from train_all(configs, python=self.python)
+
+
+def test_a_cluster_trains_the_accuracy_layer(
+    setup: MeasurementSetup, folder: Path, stub_version: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers make the version's environment; the rest is measured here, and the record is the same."""
+    monkeypatch.setattr(measurement, "_IMPORTS", 1)
+    cluster = FakeCluster(stub_version / "python")
+    here = dataclasses.replace(setup, cluster=cluster)  # type: ignore[arg-type]
+    for _ in run_version(SPEC, PLAN, here, folder):
+        pass
+    record = load_version(folder / f"{SPEC.name}.json")
+    assert (record.status, find_missing(record, PLAN)) == ("measured", {}), record.failures
+    assert cluster.expected == record.environment
+    assert cluster.find.args == (SPEC,)  # type: ignore[attr-defined]
 
 
 def test_the_worse_verdict_is_kept(run: Callable[..., VersionRecord]) -> None:

@@ -61,7 +61,7 @@ def find_failing(engine: str, source: str, cluster: Cluster | None = None) -> li
         CommandError: The process gives no answer.
     """
     if cluster is not None:
-        ((_, found),) = cluster.run(_find_there, [(engine, source)])
+        *_, (_, found) = cluster.run(_find_there, [(engine, source)])  # the last: before it, a cluster may be silent
         if isinstance(found, BaseException):
             raise CommandError(f"the checks without a fault: {' '.join(str(found).split())}", [])
         return list(found)

@@ -10,7 +10,8 @@ import pytest
 from mnist_bench.checks.faults.registry import FAULTS
 from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
 from mnist_bench.checks.selftest.report import MARK, find_missed, format_report, is_right
-from mnist_bench.checks.selftest.run import list_faults, run_faults
+from mnist_bench.checks.selftest.run import find_failing, list_faults, run_faults, run_faults_there
+from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
@@ -44,6 +45,40 @@ def make(fault: str, strength: float, *, seen: bool = True, right: bool = True) 
         cause=FAULTS[fault].causes[0] if seen and right else "unknown" if seen else "",
         sentence="each update is 1.05 times" if seen else "",
     )
+
+
+class FakeCluster:
+    """A cluster whose tasks end as a test has them end."""
+
+    def __init__(self, *results: Any) -> None:
+        """Take what the tasks end in."""
+        self.results, self.asked = results, list[Any]()
+
+    def run(self, function: Any, tasks: Any) -> Any:
+        """Give the results."""
+        del function
+        self.asked += tasks
+        return enumerate(self.results)
+
+
+def test_a_cluster_s_outcomes_are_read() -> None:
+    """Each fault is a task; a result is an outcome again, and where there is no worker for a while nothing is lost."""
+    outcome = make("momentum", 0.1)
+    cluster: Any = FakeCluster(None, dataclasses.asdict(outcome))
+    found = run_faults_there(["step-longer:1.05", "momentum:0.1"], cluster, engine="graph", source="x", failing=["a"])
+    assert list(found) == [outcome]
+    assert cluster.asked[1] == ("momentum:0.1", "graph", "x", ["a"])
+    silent: Any = FakeCluster(["contract/new-order[graph]"])
+    assert find_failing("graph", "digits", silent) == ["contract/new-order[graph]"]
+
+
+def test_a_cluster_that_gives_no_answer_is_named() -> None:
+    """The fault is named, with the reason on one line."""
+    cluster: Any = FakeCluster(RuntimeError("out of\nluck"))
+    with pytest.raises(CommandError, match=r"^momentum:0.1: out of luck$"):
+        list(run_faults_there(["momentum:0.1"], cluster, engine="graph", source="x", failing=[]))
+    with pytest.raises(CommandError, match="the checks without a fault: out of luck"):
+        find_failing("graph", "digits", cluster)
 
 
 @pytest.fixture

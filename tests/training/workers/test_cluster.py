@@ -166,7 +166,7 @@ def test_a_failure_has_a_reason(site: Site) -> None:
 def test_a_campaign_on_two_workers(site: Site, command: Callable[..., Any], tmp_path: Path) -> None:
     """One worker is killed: the command ends with every seed once, in the bits of a seed that is trained here."""
     workers, out = [site.add_worker(), site.add_worker()], tmp_path / "out"
-    arguments = ("run", "perceptron", "--engine", "fused", "--epochs", 3, "--seeds", 6, "--data", "digits")
+    arguments = ("run", "perceptron", "--engine", "fused", "--epochs", 2, "--seeds", 4, "--data", "digits")
 
     def look() -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -181,7 +181,7 @@ def test_a_campaign_on_two_workers(site: Site, command: Callable[..., Any], tmp_
     assert answer.status == 3, answer.err  # not the lab's epochs
     records = {path.name: load_record(path) for path in out.glob("*.json")}
     configs = [record.config for record in records.values()]
-    assert sorted(config.seed for config in configs) == list(range(1671, 1677))
+    assert sorted(config.seed for config in configs) == list(range(1671, 1675))
     alone = {event.record.config.seed: event.record for event in train_all(configs) if isinstance(event, Finished)}
     for record in records.values():
         other = alone[record.config.seed]
