@@ -189,7 +189,9 @@ class Stepper:
         found: list[Any] = []
         for optimizer in self._optimizers:
             found += optimizer.variables() if callable(optimizer.variables) else optimizer.variables
-        return found
+            # Keras 2's Nadam keeps a product that is not among its variables.
+            found += [value for value in vars(optimizer).values() if isinstance(value, load_tensorflow().Variable)]
+        return list({id(it): it for it in found}.values())
 
     def evaluate(self, x: Any, y: Any, batch_size: int) -> dict[str, Array]:
         """Return each figure of the evaluation."""
