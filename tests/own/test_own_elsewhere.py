@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.interpreters import make_interpreter
 from mnist_bench.own import elsewhere
 from mnist_bench.own.checks import name_own_checks
 from mnist_bench.own.records import ModelFile, OwnConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.timing.ab.process import find_cores
+from mnist_bench.versions.upgrade.rounds import LostSideError, train_round
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mnist_bench.records.training import TrainingRecord
 
@@ -37,3 +42,22 @@ def test_a_known_regression_is_known_of_an_own_model(
     monkeypatch.setattr(elsewhere, "ask_child", answer)
     results = elsewhere.ask_own_checks(None, OwnConfig(model=MODEL), environment=environment)
     assert [result.verdict for result in results if result.check == "contract/new-order"] == [verdict]
+
+
+def test_a_seed_is_trained_on_both_sides(configure_model: Callable[..., OwnConfig], tmp_path: Path) -> None:
+    """Two real processes, which import nothing of ours that an environment may lack, end in the same bits."""
+    guarded = make_interpreter(tmp_path / "python", "guarded.py")
+    config = configure_model()
+    done = train_round((Path(sys.executable), guarded), elsewhere.make_own_task(config), find_cores(), limit=300)
+    first, second = done.trainings
+    assert (first.config, first.final_digest) == (config, second.final_digest)
+    assert done.times is None
+
+
+def test_a_model_that_cannot_be_trained_is_told_by_its_side(configure_model: Callable[..., OwnConfig]) -> None:
+    """The line says where in the file, and that the file is to blame."""
+    config = configure_model(rest="margins = {'mae': 1.0}\n")
+    pythons = Path(sys.executable), Path(sys.executable)
+    with pytest.raises(LostSideError, match="margins names the metric 'mae'") as caught:
+        train_round(pythons, elsewhere.make_own_task(config), find_cores(), limit=300)
+    assert (caught.value.raised, caught.value.bad_input) == (True, True)
