@@ -1,13 +1,15 @@
 """How the gate of times decides on a quiet machine and on a busy one: four benchmarks next to planted neighbours.
 
     python benchmarks/conditions.py --out tries.jsonl --part acceptance --tries 20   # continues an earlier file
-    python benchmarks/conditions.py --out tries.jsonl --part conditions --tries 2
+    setsid -w python benchmarks/conditions.py --out tries.jsonl --part conditions --tries 2
     python benchmarks/conditions.py --out tries.jsonl --minutes 0                    # only the table
 
 A run times the four benchmarks in rounds, with the controls before each round. On a quiet machine, each of the first
 three calls begins with a run of the baseline. A try is a run and its repetition, as pytest measures again what does not
 pass. More work is planted as work: the 60,000 samples of the training set instead of 48,000, and 12,500 images of the
 test set instead of 10,000. A call measures in one process; calls with a growing number of tries measure in several.
+For the condition `half the time` the process is stopped again and again: behind `setsid`, no shell takes it for stopped
+by a person.
 """
 
 from __future__ import annotations

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPUTES", "SORTS", "STOPS", "STREAMS", "keep_busy", "on_half_the_cores"]
 
-# Each program says that it has begun, and ends when its standard input does.
-_BEGIN = "print(flush=True)\n"
+# Each program says that it has begun, and ends when its standard input does: at the latest with the one who started it.
+_BEGIN = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+print(flush=True)
+"""
 
 COMPUTES = f"x = 1\n{_BEGIN}while True: x = (31 * x + 7) % 65521"
 STREAMS = f"import numpy\na = numpy.zeros(8_000_000)\nb = a.copy()\n{_BEGIN}while True: numpy.copyto(a, b)"
@@ -28,10 +32,10 @@ SORTS = f"import numpy\na = numpy.random.rand(8_000_000)\n{_BEGIN}while True: nu
 """Uses the memory as well as a core."""
 
 # It looks at its input before each stop and not between a stop and its end: who measures is never left stopped.
-STOPS = f"""
+STOPS = """
 import os, select, signal, sys, time
 parent = os.getppid()
-{_BEGIN}
+print(flush=True)
 while not select.select([sys.stdin], [], [], 0.005)[0]:
     os.kill(parent, signal.SIGSTOP)
     time.sleep(0.005)
