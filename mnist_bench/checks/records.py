@@ -158,15 +158,18 @@ def compare_probes(a: ProbeRecord, b: ProbeRecord) -> list[Difference]:
     """Return the stages that differ, in the order of training: the first one shows where to look.
 
     Raises:
-        ValueError: As `check_comparable`; or a stage has the same digest in both and other values, so that one of the
-            records was edited.
+        ValueError: As `check_comparable` and `compare_stages`.
     """
     check_comparable(a, b)
     return compare_stages(a.stages, b.stages)
 
 
 def compare_stages(a: Sequence[Stage], b: Sequence[Stage]) -> list[Difference]:
-    """Return the stages that differ, in the order of training."""
+    """Return the stages that differ, in the order of training.
+
+    Raises:
+        ValueError: A stage has the same digest in both and other values, so that one of the records was edited.
+    """
     first, second = ({stage.name: stage for stage in stages} for stages in (a, b))
     differences = []
     for name in _merge(list(first), list(second)):
@@ -174,7 +177,7 @@ def compare_stages(a: Sequence[Stage], b: Sequence[Stage]) -> list[Difference]:
             differences.append(Difference(name, None, "first" if name in first else "second"))
         elif first[name].digest == second[name].digest:
             if first[name].values != second[name].values:
-                what = f"{a.config.case}: stage {name!r} has the same digest in both probes, and other values"
+                what = f"stage {name!r} has the same digest in both probes, and other values"
                 raise ValueError(f"{what}: one of the two was edited")
         else:
             differences.append(Difference(name, _size(first[name].values, second[name].values)))

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from mnist_bench.own.records import ModelFile, OwnConfig
     from mnist_bench.records.verdicts import CheckResult
 
-__all__ = ["CONTRACTS", "name_own_checks", "run_own_checks"]
+__all__ = ["CONTRACTS", "CONTRACT_ENGINE", "name_own_checks", "run_own_checks"]
 
 CONTRACTS = (
     *("every-sample-once", "order-by-seed", "new-order", "whole-shuffle", "validation-apart"),
     *("labels-aligned", "mean-loss"),
 )
 """The contracts of Keras's `fit` that every model's training relies on; a small network of the lab's reads them."""
+
+CONTRACT_ENGINE = "graph"
+"""The engine of the lab that calls `fit` as a user's model does."""
 
 
 def name_own_checks(model: ModelFile) -> list[str]:
@@ -73,4 +76,4 @@ def run_own_checks(config: OwnConfig, *, first: int = 0) -> Iterator[CheckResult
 
 
 def _check_contract(contract: str, name: str) -> CheckResult:
-    return dataclasses.replace(check_contract(contract, "graph"), name=name)
+    return dataclasses.replace(check_contract(contract, CONTRACT_ENGINE), name=name)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mnist_bench.checks.elsewhere import ask_child, ask_in_turn
+from mnist_bench.checks.elsewhere import ask_child, ask_environment, ask_in_turn
+from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.own import serve
-from mnist_bench.own.checks import name_own_checks
+from mnist_bench.own.checks import CONTRACT_ENGINE, name_own_checks
 from mnist_bench.own.records import OwnProbe, OwnTraining
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import convert
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.own.records import ModelFile, OwnConfig
+    from mnist_bench.records.environment import EnvironmentRecord
 
 __all__ = ["ENGINE", "ask_own_checks", "ask_own_probe", "ask_own_training", "make_own_task", "name_case"]
 
@@ -43,13 +45,21 @@ def name_case(model: ModelFile) -> Case:
 
 
 def ask_own_checks(
-    python: Path | None, config: OwnConfig, *, cores: Sequence[int] | None = None, first: int = 0
+    python: Path | None,
+    config: OwnConfig,
+    *,
+    environment: EnvironmentRecord | None = None,
+    cores: Sequence[int] | None = None,
+    first: int = 0,
 ) -> Iterator[CheckResult]:
-    """Run the checks of a model in another process; a check in which the process dies did not run.
+    """Run the checks of a model in another process, with known regressions taken into account.
+
+    A check in which the process dies did not run.
 
     Args:
         python: The interpreter; None means this process's own.
         config: The model.
+        environment: The fingerprint of the interpreter; None has the interpreter asked for it.
         cores: The cores that the other process is pinned to; None leaves all.
         first: The place of the first check to run.
 
@@ -60,7 +70,9 @@ def ask_own_checks(
     def ask(place: int) -> Iterator[CheckResult]:
         return ask_child(serve.MODULE, python, CheckResult, cores, ask="checks", config=config, first=first + place)
 
-    return ask_in_turn(name_own_checks(config.model)[first:], ask)
+    environment = environment or ask_environment(python, device=config.device, cores=cores)
+    for result in ask_in_turn(name_own_checks(config.model)[first:], ask):
+        yield apply_known(result, CONTRACT_ENGINE, vars(environment), load_known())
 
 
 def ask_own_probe(python: Path | None, config: OwnConfig, *, cores: Sequence[int] | None = None) -> OwnProbe:

@@ -261,5 +261,5 @@ def test_values_that_contradict_a_digest_are_refused(mlp: TrainingRecord) -> Non
         )
         for figure in (1.0, 2.0)
     )
-    with pytest.raises(ValueError, match="mlp-epoch: stage 'forward' has the same digest in both"):
+    with pytest.raises(ValueError, match="stage 'forward' has the same digest in both"):
         judge_probes(a, b)

@@ -141,7 +141,9 @@ class _OwnRun:
         try:
             if not self.kept.records[place].checks and not self.plan.only_bits:
                 checks = []
-                for result in ask_own_checks(python, config, cores=cores):
+                for result in ask_own_checks(
+                    python, config, environment=self.kept.records[place].environment, cores=cores
+                ):
                     checks.append(result)
                     self.tell(f"{NAMES[place]}: {format_line(result).splitlines()[0]}")
                 self.kept.keep(place, checks=checks)
