@@ -4,10 +4,10 @@
     python benchmarks/conditions.py --out tries.jsonl --part conditions --tries 2
     python benchmarks/conditions.py --out tries.jsonl --minutes 0                    # only the table
 
-A run times the four benchmarks in rounds, with the controls before each round. The first three runs, on a quiet
-machine, are the baseline. A try is a run and its repetition, as pytest measures again what does not pass. More work is
-planted as work: the 60,000 samples of the training set instead of 48,000, and 12,500 images of the test set instead of
-10,000. A call measures in one process; several calls with a growing number of tries measure in several.
+A run times the four benchmarks in rounds, with the controls before each round. On a quiet machine, each of the first
+three calls begins with a run of the baseline. A try is a run and its repetition, as pytest measures again what does not
+pass. More work is planted as work: the 60,000 samples of the training set instead of 48,000, and 12,500 images of the
+test set instead of 10,000. A call measures in one process; calls with a growing number of tries measure in several.
 """
 
 from __future__ import annotations
@@ -87,19 +87,20 @@ def measure(rows: Sequence[dict[str, Any]], part: str, tries: int, data: str, ro
         return
     clock, controls = RoundClock(), {name: make() for name, make in CONTROLS.items()}
     works = {work: make_works(data, work, clock) for work in {1.0, *(work for _, work in PARTS[part])}}
-    while kind := find_next(done, part, tries):
+    baseline = (BASELINE, "none", 1.0)
+    kind = baseline if done[baseline] < BASELINE_RUNS else find_next(done, part, tries)
+    while kind:
         done[kind] += 1
         name, condition, work = kind
         with CONDITIONS[condition]():
             timed = {case: time_rounds(call, clock, controls, rounds) for case, call in works[work].items()}
         process = {"process": os.getpid(), "at": time.time()}
         yield {"part": name, "condition": condition, "work": work, **process, "benchmarks": timed}
+        kind = find_next(done, part, tries)
 
 
 def find_next(done: Counter[tuple[str, str, float]], part: str, tries: int) -> tuple[str, str, float] | None:
-    """Return which run is next: the baseline's, the second run of a try, or one of the kind with the fewest."""
-    if done[BASELINE, "none", 1.0] < BASELINE_RUNS:
-        return BASELINE, "none", 1.0
+    """Return which run is next: the second of a try, or one of the kind with the fewest; None if all are done."""
     kinds = [(part, *kind) for kind in PARTS[part] if done[(part, *kind)] < 2 * tries]
     return min(kinds, key=lambda kind: (done[kind] % 2 == 0, done[kind]), default=None)
 

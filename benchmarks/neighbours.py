@@ -1,4 +1,7 @@
-"""What runs next to a measurement on purpose: processes that compute, stream memory, sort, or stop the measured one."""
+"""What runs next to a measurement on purpose: processes that compute, stream memory, sort, or stop the measured one.
+
+python benchmarks/neighbours.py 2 pytest benchmarks -k mlp --benchmark-compare    # next to two that compute
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,15 @@ while not select.select([sys.stdin], [], [], 0.005)[0]:
 """Stops the process that started it for half of the time: a core of half the clock, as the host of a cloud may give."""
 
 
+def main() -> None:
+    """Run a command next to neighbours, and end with its exit status."""
+    if len(sys.argv) < 3 or not sys.argv[1].isdecimal():
+        raise SystemExit("usage: neighbours.py COUNT COMMAND ...: COUNT is a number of neighbours")
+    with keep_busy([COMPUTES] * int(sys.argv[1])):
+        status = subprocess.run(sys.argv[2:], check=False).returncode  # noqa: S603 - what the user asks for
+    raise SystemExit(status)
+
+
 @contextlib.contextmanager
 def keep_busy(programs: Sequence[str]) -> Iterator[None]:
     """Keep these programs running next to this process, all of them begun."""
@@ -71,3 +83,7 @@ def _move_threads(cores: set[int]) -> None:
     for thread in Path("/proc/self/task").iterdir():
         with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
             os.sched_setaffinity(int(thread.name), cores)
+
+
+if __name__ == "__main__":
+    main()

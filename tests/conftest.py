@@ -29,15 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def load_script() -> Callable[[str], Any]:
-    """A function that imports a script of benchmarks/ from where it lies."""
+    """A function that imports a script of benchmarks/ from where it lies, together with the scripts that it imports."""
 
     def load(name: str) -> Any:
-        path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(name, path)
+        folder = Path(__file__).parents[1] / "benchmarks"
+        spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(folder))
+            spec.loader.exec_module(module)
         return module
 
     return load

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,8 @@ HARDWARE_FIELDS = (
 # Safe as the name of a file, on a page, in a drawing and in a shell.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_LARGEST = sys.float_info.max
+_MOST_CORES = 1e6
 _MOST_SECONDS = 1e9  # sums and ratios of larger figures overflow
 
 
@@ -132,8 +135,8 @@ class EnvironmentRecord:
     def __post_init__(self) -> None:
         """Refuse keys that are no names, which become those of files, and cores and threads that cannot be."""
         check_names(numerics_key=self.numerics_key, hardware_key=self.hardware_key)
-        check_range("cores", self.cores, self.usable_cores, low=1)
-        check_range("threads", self.intra_op_threads, self.inter_op_threads)
+        check_range("cores", self.cores, self.usable_cores, low=1, high=_MOST_CORES)
+        check_range("threads", self.intra_op_threads, self.inter_op_threads, high=_MOST_CORES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +181,8 @@ def check_range(name: str, *figures: float | None, low: float = 0, high: float =
         ValueError: A figure is outside the range.
     """
     for figure in figures:
-        if figure is not None and not (low <= figure <= high and math.isfinite(figure)):
+        # A whole number of JSON may be too large to become a float.
+        if figure is not None and not low <= figure <= min(high, _LARGEST):
             raise ValueError(f"{name} {figure!r} is outside {low:g} to {high:g}")
 
 

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.show.choice import choose_records, describe_choice, describe_company
 from mnist_bench.training.labs import LABS
-from mnist_bench.training.workers.events import EpochEnded, Finished, Silent, Started
+from mnist_bench.training.workers.events import EpochEnded, Failed, Finished, Silent, Started
 from mnist_bench.training.workers.worker import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["make_run_table", "print_table", "show_download", "show_events", "show_events_by_config"]
 
 
+_MOST_BARS = 20  # on a terminal of usual height
 _WIDEST = 1000  # characters, more than a table needs
 _NO_TERMINAL = 120  # a pipe has no width, and rich would cut the figures to 80 columns
 
@@ -59,8 +61,14 @@ def _is_terminal(console: Console) -> bool:
 
 def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> Callable[[Event], None]:
     bars: dict[int, TaskID] = {}
+    # Of many trainings, those that run have bars, and one bar counts all.
+    every = progress.add_task("all trainings", total=len(configs), figures="") if len(configs) > _MOST_BARS else None
 
     def update(event: Event) -> None:
+        if every is not None and isinstance(event, (Finished, Failed)):
+            progress.advance(every)
+            if event.task in bars:
+                progress.remove_task(bars.pop(event.task))
         if isinstance(event, Started):
             name = _name(configs[event.task])
             bars[event.task] = progress.add_task(name, total=configs[event.task].epochs, figures="")
@@ -69,7 +77,7 @@ def _make_bar_updater(progress: Progress, configs: Sequence[TrainingConfig]) -> 
             progress.update(bars[event.task], completed=event.epoch + 1, figures=figures)
         elif isinstance(event, Silent):
             progress.console.print(_warn(event), markup=False, highlight=False)
-        elif isinstance(event, Finished):
+        elif isinstance(event, Finished) and event.task in bars:
             progress.update(bars[event.task], figures=f"[bold]test accuracy {event.record.test_accuracy:.4f}[/]")
         elif event.task in bars:
             progress.update(bars[event.task], figures="[red]failed[/]")
@@ -154,7 +162,9 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     title = f"Test set of {data}, engine {config.engine}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     there = records[0].environment
-    table.caption = f"TensorFlow {there.tensorflow}, Keras {there.keras} on {there.backend}, {there.precision}"
+    software = f"TensorFlow {there.tensorflow}, Keras {there.keras} on {there.backend}, {there.precision}"
+    notes = (describe_choice(records), describe_company(records))
+    table.caption = "\n".join([software, *(note for note in notes if note)])
     table.caption_justify = "left"
     # Narrow, to fit into 80 columns.
     table.show_edge = table.pad_edge = False
@@ -162,8 +172,9 @@ def make_run_table(records: Sequence[TrainingRecord]) -> Table:
     table.add_column("model", no_wrap=True)
     for heading in ("seed", "parameters", "accuracy", "threshold", "loss", "s/epoch"):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [_run_row(record) for record in records]
-    verdicts = [judge_threshold(record).value for record in records]
+    shown = choose_records(records)
+    rows = [_run_row(record) for record in shown]
+    verdicts = [judge_threshold(record).value for record in shown]
     table.add_column("verdict", no_wrap=True, min_width=max(map(len, [*verdicts, Verdict.REGRESSED.value])))
     for row in rows:
         table.add_row(*row)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.files import replace_own
+from mnist_bench.show.choice import choose_records, describe_choice, describe_company
 from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_svg, plot_by_epoch, save_alone
 from mnist_bench.training.labs import LABS
 
@@ -58,7 +59,17 @@ def write_run_page(
     page = folder / "index.html"
     # The curves show the epochs, and the picture the sample.
     figures = [fact for fact in facts if fact.form == "figure"]
-    html = render("run.html", records=records, groups=groups, pictures=pictures, labs=LABS, facts=figures)
+    notes = [note for note in (describe_choice(records), describe_company(records)) if note]
+    html = render(
+        "run.html",
+        records=records,
+        rows=choose_records(records),
+        notes=notes,
+        groups=groups,
+        pictures=pictures,
+        labs=LABS,
+        facts=figures,
+    )
     replace_own(page, html.encode(), RUN_MARK)
     return page
 
@@ -101,9 +112,11 @@ def plot_loss(records: Sequence[TrainingRecord], ax: Axes) -> Axes:
 
 
 def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> None:
-    style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(records) ** 0.5)}
-    for number, record in enumerate(records):
-        labels = ("training (running mean)", "validation") if not number else (None, None)
+    shown = choose_records(records)
+    style: dict[str, Any] = {"linewidth": 1.6, "alpha": max(0.35, 1 / len(shown) ** 0.5)}
+    part = f", {len(shown)} of {len(records):,} seeds" if len(shown) < len(records) else ""
+    for number, record in enumerate(shown):
+        labels = (f"training (running mean){part}", f"validation{part}") if not number else (None, None)
         plot_by_epoch(getattr(record.history, metric), ax, color=TRAINING, label=labels[0], **style)
         plot_by_epoch(getattr(record.history, f"val_{metric}"), ax, color=VALIDATION, label=labels[1], **style)
 

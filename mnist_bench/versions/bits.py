@@ -169,7 +169,7 @@ def is_rounding(case: Case, base: VersionRecord, new: VersionRecord) -> bool:
     follow the oracle step by step.
     """
     old, now = probes_by_case(base).get(case), probes_by_case(new).get(case)
-    if old is None or now is None or not share_streams(old, now):
+    if old is None or now is None or find_oddities(old) or find_oddities(now) or not share_streams(old, now):
         return False
     name = f"arithmetic/oracle[{case}]"
     followed = [

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.timing.ab.records import AbRecord
 
 _SIDE_FIELDS = (*VERSION_FIELDS, "backend", "precision", "device")
@@ -58,11 +59,24 @@ def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
     """Return the record, or refuse one whose plan names nothing: to such a plan nothing would ever be missing.
 
     Raises:
-        RecordError: The plan is empty. A record may be without a plan: then what is usual is due.
+        RecordError: The plan is empty, or the record is of another version than it says. A record may be without a
+            plan: then what is usual is due.
     """
     if record.planned == Planned():
         raise RecordError(f"{path}: $.planned: it names no lab, engine or seed")
+    if record.environment:
+        _check_named(path, record.version, record.environment)
     return record
+
+
+def _check_named(path: Path, version: VersionSpec, environment: EnvironmentRecord) -> None:
+    """Refuse a version for which another one was measured."""
+    for field in ("tensorflow", "keras", "python"):
+        named, measured = getattr(version, field), getattr(environment, field)
+        # Of Python, a version names no patch release.
+        release = measured.rpartition(".")[0] if field == "python" else measured
+        if named not in (None, measured, release):
+            raise RecordError(f"{path}: $.version.{field} is {named!r}, and {measured!r} in $.environment")
 
 
 def load_folder(folder: Path) -> dict[str, VersionRecord]:

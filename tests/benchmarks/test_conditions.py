@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,27 +13,19 @@ from mnist_bench.timing.clock import RoundClock, Times
 from mnist_bench.training.data.dataset import Prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="module")
-def load(load_script: Callable[[str], Any]) -> Iterator[Callable[[str], Any]]:
-    """A function that imports a script together with its neighbours."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-        yield load_script
-
-
-@pytest.fixture(scope="module")
-def script(load: Callable[[str], Any]) -> Any:
+def script(load_script: Callable[[str], Any]) -> Any:
     """The script that measures."""
-    return load("conditions")
+    return load_script("conditions")
 
 
 @pytest.fixture(scope="module")
-def tries(load: Callable[[str], Any]) -> Any:
+def tries(load_script: Callable[[str], Any]) -> Any:
     """The script that judges."""
-    return load("tries")
+    return load_script("tries")
 
 
 def make_row(
@@ -98,14 +89,32 @@ def test_the_others_share_is_an_excuse_of_its_own(tries: Any) -> None:
 
 
 def test_what_is_next(script: Any) -> None:
-    """First the baseline, then the kinds in turn, each try whole; what was measured earlier counts; then the end."""
-    done: Counter[tuple[str, str, float]] = Counter({("baseline", "none", 1.0): 2, ("acceptance", "none", 1.25): 1})
+    """The kinds in turn, each try whole; what was measured earlier counts; then the end."""
+    done: Counter[tuple[str, str, float]] = Counter({("acceptance", "none", 1.25): 1})
     order = []
     while kind := script.find_next(done, "acceptance", 2):
         done[kind] += 1
         order.append(kind[1:])
     busy, more = ("two neighbours", 1.0), ("none", 1.25)
-    assert order == [("none", 1.0), more, busy, busy, busy, busy, more, more]
+    assert order == [more, busy, busy, busy, busy, more, more]
+
+
+def test_each_of_the_first_calls_adds_to_the_baseline(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run in each of three processes; a part that is done measures nothing."""
+    monkeypatch.setattr(script, "CONTROLS", {})
+    monkeypatch.setattr(script, "make_works", lambda *_: {})
+    monkeypatch.setitem(script.CONDITIONS, "two neighbours", script.CONDITIONS["none"])
+    rows: list[dict[str, Any]] = []
+    for tries in (1, 1, 2, 3, 4, 4):
+        rows += script.measure(rows, "acceptance", tries, "auto", 1)
+    kinds = Counter((row["part"], row["condition"], row["work"]) for row in rows)
+    assert kinds == {
+        ("baseline", "none", 1.0): 3,
+        ("acceptance", "two neighbours", 1.0): 8,
+        ("acceptance", "none", 1.25): 8,
+    }
+    places = [place for place, row in enumerate(rows) if row["part"] == "baseline"]
+    assert places == [0, 5, 10]
 
 
 def test_more_work_is_work(script: Any) -> None:

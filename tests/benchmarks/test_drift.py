@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,14 @@ import pytest
 from mnist_bench.timing.clock import RoundClock, Times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def drift(load_script: Callable[[str], Any]) -> Iterator[Any]:
-    """The script, imported from where it lies together with its neighbours."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-        yield load_script("drift")
+def drift(load_script: Callable[[str], Any]) -> Any:
+    """The script, imported from where it lies."""
+    return load_script("drift")
 
 
 def test_what_moves_with_the_epoch_explains_it(drift: Any) -> None:

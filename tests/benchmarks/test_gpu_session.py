@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.commandline import parse
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,11 +19,15 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_session.sh"
 STEPS = (
     "environment",
     "run1",
-    "check1",
-    "check2",
+    "digests1",
+    "digests2",
+    "digests-same",
+    "check",
     "settings",
     "seeds-in-turn",
     "seeds-at-once",
+    "seeds-in-one",
+    "many-seeds",
     "same",
     "run2",
     "run3",
@@ -35,7 +41,7 @@ def session(tmp_path: Path) -> Callable[..., Any]:
     """A function that runs the script; `gpu` and `python` are what nvidia-smi prints and what Python does."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("dirname", "mkdir", "timeout", "tee", "bash", "env"):
+    for name in ("dirname", "mkdir", "rm", "timeout", "tee", "bash", "env"):
         (programs / name).symlink_to(str(shutil.which(name)))
 
     def run(*arguments: str, gpu: str = "", python: str = "exit 0", **variables: str) -> Any:
@@ -87,14 +93,26 @@ def test_what_was_done_is_not_done_again(session: Callable[..., Any], tmp_path: 
     again = session(str(out), gpu="A GPU, 1")
     assert (again.returncode, ": status" in again.stdout) == (0, False)
     assert "mnist-bench timings accept" in again.stdout
+    assert f"mnist-bench baseline accept {out}/digests1" in again.stdout
+
+
+def test_every_command_is_one_that_there_is(session: Callable[..., Any], tmp_path: Path) -> None:
+    """The arguments of `mnist-bench`, in all steps, are read by the command itself."""
+    said = tmp_path / "said"
+    session(str(tmp_path / "out"), gpu="A GPU, 1", python=f'echo "$*" >> {said}')
+    lines = [line.split() for line in said.read_text().splitlines() if line.startswith("-m mnist_bench ")]
+    assert len(lines) == len(STEPS) - 4  # three runs and the settings are none
+    for _, _, *words in lines:
+        parse(words)
+    assert "--same" in next(words for words in lines if "current" in words)
 
 
 def test_a_failed_step_is_tried_again(session: Callable[..., Any], tmp_path: Path) -> None:
     """A run in which a test failed is no run; a check that regressed is an answer."""
-    python = 'case "$*" in *-c*) exit 0 ;; *) exit 1 ;; esac'
+    python = 'case "$*" in -c*) exit 0 ;; *) exit 1 ;; esac'
     answer = session(str(tmp_path / "out"), gpu="A GPU, 1", python=python)
     assert answer.returncode == 3
-    assert sorted(path.stem for path in tmp_path.glob("out/*.done")) == ["check1", "check2", "same"]
+    assert sorted(path.stem for path in tmp_path.glob("out/*.done")) == ["check", "same"]
 
 
 def test_a_step_that_does_not_fit_waits(session: Callable[..., Any], tmp_path: Path) -> None:

@@ -352,6 +352,23 @@ def test_moved_bits_of_what_was_not_trained_are_no_answer(base: VersionRecord, r
     assert verdicts(compared) == {"bits/mlp-epoch": "INCONCLUSIVE", "bits/mlp-fused": "IDENTICAL"}
 
 
+def test_rounding_alone_is_no_regression(base: VersionRecord) -> None:
+    """Other bits that stay within rounding, where both follow the oracle, hold; of an odd probe they say nothing."""
+    name = "arithmetic/oracle[mlp-fused]"
+    others = {engine: [it for it in checks if it.name != name] for engine, checks in base.checks.items()}
+    oracle = CheckResult(name=name, verdict=Verdict.PASS, figure="1e-7", bound="2e-4")
+    followed = {**others, "fused": [*others["fused"], oracle]}
+    epoch, fused = base.probes
+    moved = [dataclasses.replace(it, digest=make_digest("x")) if it.name == "forward" else it for it in fused.stages]
+    old = dataclasses.replace(base, checks=followed)
+    new = dataclasses.replace(old, probes=[epoch, dataclasses.replace(fused, stages=moved)])
+    assert verdicts(compare_versions(old, new))["bits/mlp-fused"] == "PASS"
+    alone = dataclasses.replace(new, checks=others)
+    assert verdicts(compare_versions(old, alone))["bits/mlp-fused"] == "INCONCLUSIVE"
+    odd = dataclasses.replace(new, probes=[epoch, dataclasses.replace(fused, stages=moved[:-1])])
+    assert verdicts(compare_versions(old, odd))["bits/mlp-fused"] == "INCONCLUSIVE"
+
+
 def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:
     """The probe follows few epochs: the same stages with other final weights are not the same training."""
     other = update_record(make_version(record, GOOD, digest="b"), probes=base.probes)

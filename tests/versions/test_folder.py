@@ -67,3 +67,15 @@ def test_a_plan_that_names_nothing_is_refused(
     for read in (lambda: load_version(path), lambda: load_records([path])):
         with pytest.raises(RecordError, match=re.escape(f"{path}: $.planned: it names no lab, engine or seed")):
             read()
+
+
+@pytest.mark.parametrize(("field", "value"), [("tensorflow", "2.14.0"), ("keras", "2.14.0"), ("python", "3.1")])
+def test_a_version_that_another_was_measured_for_is_refused(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, field: str, value: str
+) -> None:
+    """The page and the comparison would name a version that nobody measured."""
+    (name,) = names = ["py311-tf215"]
+    path, record = tmp_path / f"{name}.json", make_versions(names)[name]
+    save(dataclasses.replace(record, version=dataclasses.replace(record.version, **{field: value})), path)
+    with pytest.raises(RecordError, match=re.escape(f"$.version.{field} is {value!r}, and ")):
+        load_version(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.own.elsewhere import name_case
 from mnist_bench.own.upgrade.comparison import name_trainings
 from mnist_bench.own.upgrade.metrics import name_metric
-from mnist_bench.own.upgrade.parity import find_first_stage, pair_trainings
+from mnist_bench.own.upgrade.parity import find_first_stages, pair_trainings
 from mnist_bench.records.verdicts import Verdict, conclude, worst_by_name
 from mnist_bench.versions.upgrade.answer import (
     begin_answer,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["name_side", "write_own_answer"]
 
 _CLOCKS = ("work", "time")
+_KINDS = {"forward": "forward pass", "masks": "random masks"}
 
 
 def write_own_answer(
@@ -59,8 +60,10 @@ def name_side(side: OwnSide) -> str:
 def _tell_bits(compared: OwnCompared, base: OwnSide, new: OwnSide) -> Iterator[str]:
     """Yield what moved first."""
     if compared.moved:
-        stage = find_first_stage(base, new)
-        yield f"The first stage that moved is {_name_stage(stage)}." if stage else "Trainings end in other bits."
+        first, far = find_first_stages(base, new)
+        yield f"The first stage that moved is {_name_stage(first)}." if first else "Trainings end in other bits."
+        if far and far != first:
+            yield f"From the same weights, {_name_stage(far)} is the first that moved by more than rounding."
     elif pair_trainings(base, new):
         first, second = name_side(base), name_side(new)
         yield f"{second} ends every training in the same bits{f' as {first}' if first != second else ''}."
@@ -69,7 +72,10 @@ def _tell_bits(compared: OwnCompared, base: OwnSide, new: OwnSide) -> Iterator[s
 def _name_stage(stage: str) -> str:
     """Return a stage in the reader's words, such as `the gradient of layer 2 Conv2D kernel`."""
     kind, _, where = stage.partition(": ")
-    return f"the {kind} of layer {where}" if where else f"the {kind}"
+    if kind == "evaluation":
+        return f"the {where} of the evaluation"
+    told = _KINDS.get(kind, kind)
+    return f"the {told} of layer {where}" if where else f"the {told}"
 
 
 def _tell_figures(compared: OwnCompared) -> Iterator[str]:

@@ -24,7 +24,7 @@ __all__ = [
     "compare_data",
     "compare_layers",
     "compare_own_bits",
-    "find_first_stage",
+    "find_first_stages",
     "pair_trainings",
     "share_own_streams",
 ]
@@ -132,10 +132,13 @@ def pair_trainings(base: OwnSide, new: OwnSide) -> Ends:
     return [(each, by_seed[each.config.seed]) for each in base.trainings if each.config.seed in by_seed]
 
 
-def find_first_stage(base: OwnSide, new: OwnSide) -> str:
-    """Return the name of the first stage that differs; "" if none does."""
+def find_first_stages(base: OwnSide, new: OwnSide) -> tuple[str, str]:
+    """Return the name of the first stage that differs, and of the first that moved far from given weights; "" if none.
+
+    The first stages are those of random numbers, after which every other would differ if it were not given its weights.
+    """
     differences = _compare(base, new)
-    return differences[0].stage if differences else ""
+    return (differences[0].stage if differences else ""), next((each.stage for each in _list_far(differences)), "")
 
 
 def compare_own_bits(base: OwnSide, new: OwnSide, case: Case) -> Bits:
@@ -177,12 +180,12 @@ def _judge(
     differences: list[Difference], base: OwnSide, new: OwnSide, name: str, reason: str
 ) -> tuple[CheckResult | None, list[str]]:
     """Return the verdict of the stages by themselves, if they give one, and what is said otherwise."""
-    given = [each for each in differences if _name_kind(each.stage) in _DOUBLES and not each.only]
-    far = [each for each in given if each.size is None or each.size > ROUNDING]
+    far = _list_far(differences)
     accused = next((each for each in far if _is_another(each, base, new)), None)
     bound = f"from given weights, the same to {ROUNDING:g}; or both follow float64, the same to {_OTHER_FUNCTION:g}"
     if accused:
-        figure = f"{accused.stage} {format_difference(accused)}, from given weights; {reason}"
+        told = f"{accused.stage} {format_difference(accused)}, from given weights"
+        figure = told if accused is differences[0] else f"{told}; {reason}"
         return CheckResult(name=name, verdict=Verdict.REGRESSED, figure=figure, bound=bound), []
     notes = [reason]
     if far:
@@ -200,6 +203,12 @@ def _judge(
 
 def _name_kind(stage: str) -> str:
     return stage.partition(":")[0]
+
+
+def _list_far(differences: list[Difference]) -> list[Difference]:
+    """Return the stages from given weights that moved by more than rounding moves them."""
+    given = [each for each in differences if _name_kind(each.stage) in _DOUBLES and not each.only]
+    return [each for each in given if each.size is None or each.size > ROUNDING]
 
 
 def _is_another(difference: Difference, base: OwnSide, new: OwnSide) -> bool:

@@ -97,10 +97,21 @@ def test_a_stage_that_moved_is_named_by_its_layer(
     if named:
         result = find(compared, "bits/bench_net")
         assert (result.verdict, result.figure.partition(" moved by ")[0]) == (Verdict.REGRESSED, named)
-        assert f"the {named.replace(': ', ' of layer ')}." in write_own_answer(compared, base, new)
+        told = named.replace("forward: ", "forward pass of layer ").replace(": ", " of layer ")
+        assert f"The first stage that moved is the {told}." in write_own_answer(compared, base, new)
     else:
         assert list_bad(compared) == {}
         assert any("but both sides follow the same stage in float64" in note for note in compared.notes)
+
+
+def test_the_answer_names_what_moved_behind_other_random_numbers(environment: EnvironmentRecord) -> None:
+    """Where a seed draws other numbers, everything differs: what moved from the same weights says more."""
+    moved = {"evaluation: loss": 0.1, "weights after epoch 5": 2.0}
+    probe = make_probe(environment, "a", streams="other", moved=moved)
+    base, new = make_side(environment, "a", ERRORS), make_side(environment, "b", move(ERRORS), probe=probe)
+    told = write_own_answer(compare_own(base, new), base, new)
+    assert "The first stage that moved is the initial weights of layer 1 Conv2D. " in told
+    assert "From the same weights, the loss of the evaluation is the first that moved by more than rounding." in told
 
 
 def test_weights_after_training_say_nothing_by_themselves(environment: EnvironmentRecord) -> None:

@@ -138,7 +138,9 @@ def test_nothing_is_worse(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
     assert set(find_verdicts(decided).values()) == {"PASS"}
     assert len(drawn.trained) in PAIR_LOOKS
     told = answer(decided)
-    assert told.startswith("Upgrade: nothing is worse. The first stage that moved is the forward of layer 1 Conv2D.")
+    assert told.startswith(
+        "Upgrade: nothing is worse. The first stage that moved is the forward pass of layer 1 Conv2D."
+    )
     assert f"({len(drawn.trained)} pairs)" in told
 
 
