@@ -56,7 +56,7 @@ def probe(config: OwnConfig) -> OwnProbe:
     loaded = load_model(config.model)
     model = make_model(loaded, config.seed)
     rows = list_rows(model)
-    initial = {f"initial weights: {row.name}": [it.read() for it in row.weights] for row in rows if row.weights}
+    initial = {f"initial weights: {row.name}": arrays for row in rows if (arrays := list(_read_floats(row)))}
     stepper = Stepper(make_model(loaded, FIRST_SEED))
     task = make_task(loaded, stepper.weights)
     # What a recurrent layer drops shows in its outputs, which depend on its weights.
@@ -76,6 +76,11 @@ def probe(config: OwnConfig) -> OwnProbe:
         layers=describe_rows(rows),
         stages=[Stage(name=name, digest=digest_arrays(it), values=_sample(it)) for name, it in stages.items()],
     )
+
+
+def _read_floats(row: Row) -> Iterator[Array]:
+    """Yield the weights of a layer; counters, which versions of Keras keep in different ways, compute nothing."""
+    yield from (array for weight in row.weights if (array := weight.read()).dtype.kind == "f")
 
 
 def _name_groups(groups: dict[str, dict[str, Array]]) -> Iterator[tuple[str, list[Array]]]:

@@ -56,3 +56,19 @@ def test_a_probe_is_complete_and_repeats_itself(
     moved = find_moved(clean, probe(config))
     assert moved[:2] == ["update: 2 BatchNormalization moving_mean", "update: 2 BatchNormalization moving_variance"]
     assert all(name.startswith("weights after epoch") for name in moved[2:])
+
+
+def test_a_counter_is_no_weight(configure_model: Callable[..., OwnConfig]) -> None:
+    """Keras 2 keeps the number of adapted samples, Keras 3 does not: no number of the model depends on that."""
+    build = """
+def build():
+    scale = layers.Normalization()
+    scale.adapt(np.arange(12, dtype="float32").reshape(2, 6))
+    scale.count.assign(COUNT)
+    model = keras.Sequential([layers.Input((6,)), scale, layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer="sgd", loss=loss, metrics=["accuracy"])
+    return model
+"""
+    first, second = (probe(configure_model(build=build.replace("COUNT", count))) for count in ("2", "0"))
+    assert not [name for name in find_moved(first, second) if name.startswith("initial weights")]
