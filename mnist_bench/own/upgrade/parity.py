@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _LISTED = 3  # layers in a figure
-_STREAMS = ("initial weights", "data order", "masks")
+_BEGINNING = "initial weights"  # the kind of stages that a seed begins at
 
 
 @dataclass(frozen=True)
@@ -105,23 +105,26 @@ def _find_gaps(old: list[LayerRow], now: list[LayerRow]) -> Iterator[str]:
 
 
 def share_own_streams(base: OwnSide, new: OwnSide) -> bool:
-    """Return whether both sides draw the same random numbers from a seed: initial weights, order of samples, masks.
+    """Return whether a seed begins at the same weights on both sides, so that the trainings of a seed are a pair.
 
-    This is known before any training, so that no result decides how it is judged.
+    The order of the samples and the masks may be other ones: if nothing changed, the two sides of a pair are
+    exchangeable all the same, and what they share by their first weights is much of what seeds differ in. This is known
+    before any training, so that no result decides how it is judged.
     """
     if base.probe is None or new.probe is None:
         return False
-    old, now = map(_list_streams, (base.probe, new.probe))
+    old, now = map(_list_beginnings, (base.probe, new.probe))
     return bool(old) and old == now
 
 
-def _list_streams(probe: OwnProbe) -> dict[str, str]:
-    """Return the digests of the stages of random numbers; what is not trained, such as a mean of the data, is none."""
+def _list_beginnings(probe: OwnProbe) -> dict[str, str]:
+    """Return the digests of the initial weights; what is not trained, such as a mean of the data, is not drawn."""
     fixed = {row.name for row in probe.layers if not row.trainable}
+    names = {stage.name: stage.name.partition(": ") for stage in probe.stages}
     return {
         stage.name: stage.digest
         for stage in probe.stages
-        if stage.name.partition(":")[0] in _STREAMS and stage.name.removeprefix("initial weights: ") not in fixed
+        if names[stage.name][0] == _BEGINNING and names[stage.name][2] not in fixed
     }
 
 

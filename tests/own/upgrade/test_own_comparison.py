@@ -155,10 +155,12 @@ def test_without_trainings_only_rounding_is_green(environment: EnvironmentRecord
     assert find(compare_own(base, unknown), "bits/bench_net").verdict is Verdict.INCONCLUSIVE
 
 
-def test_streams_are_shared_where_their_stages_are_the_same(environment: EnvironmentRecord) -> None:
-    """Whether seeds are pairs is known from the stages, before any training."""
+def test_seeds_are_pairs_where_they_begin_at_the_same_weights(environment: EnvironmentRecord) -> None:
+    """Whether seeds are pairs is known from the stages, before any training; another order of samples is no reason."""
     base = make_side(environment, "a", [])
     assert share_own_streams(base, make_side(environment, "b", []))
+    ordered = make_probe(environment, "b", moved={"data order": 0.6})
+    assert share_own_streams(base, make_side(environment, "b", [], probe=ordered))
     other = make_side(environment, "b", [], probe=make_probe(environment, "b", streams="other"))
     assert not share_own_streams(base, other)
 
