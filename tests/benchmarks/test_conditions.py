@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.timing import trial
 from mnist_bench.timing.clock import RoundClock, Times
+from mnist_bench.training.data import dataset
 from mnist_bench.training.data.dataset import Prepared
 
 if TYPE_CHECKING:
@@ -126,6 +128,37 @@ def test_more_work_is_work(script: Any) -> None:
     assert (len(prepared.x_train), len(more.x_train), len(more.y_train)) == (80, 100, 100)
     assert (len(more.x_test), len(more.y_test)) == (50, 50)
     assert np.array_equal(more.x_test[40:], more.x_test[:10])
+
+
+def test_planted_work_reaches_every_benchmark(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All four benchmarks train and evaluate more samples where more work is wanted, and the lab's where it is not."""
+    sizes: list[tuple[int, int]] = []
+
+    class FakeTrial:
+        def __init__(self, _: object, prepared: Prepared, __: object) -> None:
+            sizes.append((len(prepared.x_train), len(prepared.x_test)))
+
+        def train_epoch(self) -> None:
+            """Train nothing."""
+
+        evaluate = train_epoch
+
+    sides = [(np.ones((rows, 4), np.float32), np.ones((rows, 10), np.float32)) for rows in (100, 40)]
+    prepared = Prepared.split_at(80, 0.2, pixels=np.ones((100, 4), np.uint8), fit=sides[0], test=sides[1])
+    monkeypatch.setattr(trial, "Trial", FakeTrial)
+    monkeypatch.setattr(trial, "prepare_process", lambda _: None)
+    monkeypatch.setattr(dataset, "load_dataset", lambda _: None)
+    monkeypatch.setattr(dataset, "prepare", lambda _: prepared)
+    for work, size in ((1.0, (80, 40)), (1.25, (100, 50))):
+        sizes.clear()
+        works = script.make_works("auto", work, RoundClock())
+        assert sizes == [size] * 3
+        assert [*works] == [
+            "test_steady_epoch[perceptron-fused-cpu]",
+            "test_steady_epoch[mlp-fused-cpu]",
+            "test_steady_epoch[mlp-epoch-cpu]",
+            "test_evaluation[mlp-epoch-cpu]",
+        ]
 
 
 def test_a_run_has_a_figure_for_each_round(script: Any) -> None:

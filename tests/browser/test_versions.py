@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from mnist_bench.show.page import write_run_page
+from mnist_bench.timing.history import collect_history, judge_history
+from mnist_bench.timing.history_page import write_history_page
+from mnist_bench.timing.records import convert_run
 from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings
@@ -242,6 +245,28 @@ def test_the_table_of_a_run_fits(browser: Any, record: TrainingRecord, tmp_path:
     page.goto(path.as_uri())
     page.eval_on_selector("td strong", "it => { it.textContent = 'INCONCLUSIVE'; }")
     assert page.evaluate("(it => it.scrollWidth - it.clientWidth)(document.querySelector('.scroll'))") == 0
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_a_history_can_be_read(
+    browser: Any, scheme: str, make_timing_run: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """No part is wider than a phone, every text stands out, and each benchmark leads to its picture."""
+    pytest.importorskip("ruptures")
+    runs = []
+    for day in range(1, 9):
+        content = make_timing_run(*((1 + day // 5) * (1 + place / 100) for place in range(4)))
+        runs.append(convert_run({**content, "datetime": f"2026-01-0{day}T00:00:00+00:00"}, "memory"))
+    histories = collect_history(runs)
+    path = tmp_path / "history.html"
+    write_history_page(histories, [judge_history(history) for history in histories], runs[0].machine, path)
+    page = browser.new_page(viewport=NARROW, color_scheme=scheme)
+    page.goto(path.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    assert [entry for entry in page.evaluate(CONTRASTS) if entry[0] < 4.5] == []
+    page.locator("tbody a").first.click()
+    assert page.locator("section:target svg").is_visible()
     page.close()
 
 
