@@ -20,6 +20,7 @@ HAVE = {
     "frozen_shuffle": ("3.0", "9"),
     "last_batch": ("3.0", "3.2"),
     "lost_losses": ("3.0", "3.7"),
+    "repeated_rows": ("3.0", "9"),
 }
 
 
