@@ -107,7 +107,7 @@ def _tell(line: str) -> None:
 def _show(
     compared: OwnCompared, sides: tuple[OwnSide, OwnSide], answer: str, reports: Reports, *, seconds: float
 ) -> None:
-    from mnist_bench.own.upgrade.answer import name_side
+    from mnist_bench.own.upgrade.answer import name_sides
     from mnist_bench.show.text import format_junit
     from mnist_bench.versions.comparison import format_compared, format_compared_json, format_compared_markdown
     from mnist_bench.versions.upgrade.page import write_compared_page
@@ -127,7 +127,7 @@ def _show(
             compared,
             answer,
             reports.html,
-            names=(name_side(base), name_side(new)),
+            names=name_sides(base, new),
             packages=list_packages(base.packages, new.packages),
             seconds=seconds,
         )

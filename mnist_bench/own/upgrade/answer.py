@@ -11,11 +11,11 @@ from mnist_bench.own.upgrade.metrics import name_metric
 from mnist_bench.own.upgrade.movements import find_first_stages
 from mnist_bench.own.upgrade.parity import pair_trainings
 from mnist_bench.records.verdicts import Verdict, conclude, worst_by_name
+from mnist_bench.versions.report.names import name_pair
 from mnist_bench.versions.upgrade.answer import (
     begin_answer,
     describe_change,
     excludes_zero,
-    name_environment,
     tell_clocks,
 )
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mnist_bench.own.records import OwnSide
     from mnist_bench.own.upgrade.comparison import OwnCompared
 
-__all__ = ["name_side", "write_own_answer"]
+__all__ = ["name_sides", "write_own_answer"]
 
 _CLOCKS = ("work", "time")
 _KINDS = {"forward": "forward pass", "masks": "random masks"}
@@ -46,16 +46,17 @@ def write_own_answer(
     # What no further training decides has no part in how long a decision would take.
     decisions = {key: it for key, it in compared.decisions.items() if name_metric(*key) not in compared.settled}
     decidable = dataclasses.replace(compared, decisions=decisions)
-    parts = [begin_answer(verdict, decidable, name_side(new), round_seconds or {})]
+    parts = [begin_answer(verdict, decidable, name_sides(base, new)[1], round_seconds or {})]
     if any(result.name == name_trainings(name_case(new.model)) for result in compared.results):
         parts.append("The time was over before a seed was trained: give more (--budget).")
     parts += [*_tell_bits(compared, base, new), *_tell_figures(compared), *_tell_old_defects(base, new)]
     return " ".join(parts)
 
 
-def name_side(side: OwnSide) -> str:
-    """Return the products of a side in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
-    return name_environment(side.environment.tensorflow, side.environment.keras)
+def name_sides(base: OwnSide, new: OwnSide) -> tuple[str, str]:
+    """Return the products of both sides in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
+    old, now = ((side.environment.tensorflow, side.environment.keras) for side in (base, new))
+    return name_pair(old, now)
 
 
 def _tell_bits(compared: OwnCompared, base: OwnSide, new: OwnSide) -> Iterator[str]:
@@ -66,7 +67,7 @@ def _tell_bits(compared: OwnCompared, base: OwnSide, new: OwnSide) -> Iterator[s
         if far and far != first:
             yield f"From the same weights, {_name_stage(far)} is the first that moved by more than rounding."
     elif pair_trainings(base, new):
-        first, second = name_side(base), name_side(new)
+        first, second = name_sides(base, new)
         yield f"{second} ends every training in the same bits{f' as {first}' if first != second else ''}."
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["Products", "join_names", "name_products"]
+__all__ = ["Products", "join_names", "name_pair", "name_products"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,18 @@ def name_products(records: Mapping[str, VersionRecord]) -> Callable[[str], Produ
         return Products(*names, python=on_python, key=key if same[whole[key]] > 1 else "")
 
     return name
+
+
+def name_pair(old: tuple[str, str], now: tuple[str, str]) -> tuple[str, str]:
+    """Return the products of two environments in a sentence's words, such as `TensorFlow 2.19 with Keras 3.9`.
+
+    Args:
+        old: The versions of TensorFlow and Keras of one; with patches only where nothing else tells the two apart.
+        now: Those of the other.
+    """
+    minors = [(_shorten(tensorflow), _shorten(keras)) for tensorflow, keras in (old, now)]
+    first, second = (old, now) if minors[0] == minors[1] and old != now else minors
+    return Products(*first).full, Products(*second).full
 
 
 def join_names(names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from mnist_bench.stats.planning import find_needed_seeds
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import align_engines, count_same_ends
 from mnist_bench.versions.records import probes_by_case, seeds_by_case
+from mnist_bench.versions.report.names import name_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,9 +30,8 @@ __all__ = [
     "describe_change",
     "estimate_minutes",
     "excludes_zero",
-    "name_environment",
     "name_lab",
-    "name_products",
+    "name_records",
     "tell_clocks",
     "write_answer",
 ]
@@ -69,23 +69,19 @@ def write_answer(
         round_seconds: How long one more seed of each lab takes, to say how long a decision would take.
     """
     verdict = conclude(result.verdict for result in compared.results)
-    parts = [begin_answer(verdict, compared, name_products(new), round_seconds or {})]
+    parts = [begin_answer(verdict, compared, name_records(base, new)[1], round_seconds or {})]
     parts += [*_tell_cause(compared, new), *_tell_bits(compared, base, new), *_tell_figures(compared)]
     parts += _tell_old_defects(base, new)
     return " ".join(parts)
 
 
-def name_products(record: VersionRecord) -> str:
-    """Return the products of a version in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
-    spec, environment = record.version, record.environment
-    return name_environment(environment.tensorflow if environment else spec.tensorflow, record.keras)
-
-
-def name_environment(tensorflow: str, keras: str) -> str:
-    """Return the products of an environment in the reader's words; of a nightly version in full."""
-    if "dev" in tensorflow:
-        return f"TensorFlow {tensorflow} with Keras {keras}"
-    return f"TensorFlow {_shorten(tensorflow)} with Keras {_shorten(keras)}"
+def name_records(base: VersionRecord, new: VersionRecord) -> tuple[str, str]:
+    """Return the products of both versions in the reader's words, such as `TensorFlow 2.19 with Keras 3.9`."""
+    old, now = (
+        (record.environment.tensorflow if record.environment else record.version.tensorflow, record.keras)
+        for record in (base, new)
+    )
+    return name_pair(old, now)
 
 
 def estimate_minutes(compared: Compared, round_seconds: Mapping[str, float]) -> float | None:
@@ -176,14 +172,14 @@ def _tell_cause(compared: Compared, new: VersionRecord) -> Iterator[str]:
 def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> Iterator[str]:
     """Yield what moved first."""
     old, now = seeds_by_case(base), seeds_by_case(align_engines(base, new))
+    first, second = name_records(base, new)
     if old and old.keys() == now.keys() and all(count_same_ends(old[case], now[case]) for case in old):
-        first, second = name_products(base), name_products(new)
         yield f"{second} ends every training in the same bits{f' as {first}' if first != second else ''}."
         return
     if not compared.moved:
         return
     stage = _find_first_stage(base, new)
-    yield f"{name_products(new)} {MOVED.get(stage, 'ends trainings in other bits')}."
+    yield f"{second} {MOVED.get(stage, 'ends trainings in other bits')}."
 
 
 def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
@@ -274,7 +270,3 @@ def _percent(decision: Decision, more: str, less: str) -> str:
 def name_lab(case: Case) -> str:
     """Return a lab in the reader's words, such as `the MLP with dropout`; of a user's own model its name."""
     return f"the {_LAB_NAMES.get(case.lab, case.lab)}" if case.lab in LABS else case.lab
-
-
-def _shorten(version: str) -> str:
-    return ".".join(version.split(".")[:2])

@@ -9,7 +9,7 @@ from mnist_bench.records.files import replace_own
 from mnist_bench.records.verdicts import rank
 from mnist_bench.show.drawing import TRAINING, VALIDATION, draw_svg
 from mnist_bench.show.page import render
-from mnist_bench.versions.upgrade.answer import name_lab, name_products
+from mnist_bench.versions.upgrade.answer import name_lab, name_records
 from mnist_bench.versions.upgrade.sides import list_packages
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write_page(decided: Decided, answer: str, path: Path) -> None:
         decided.compared,
         answer,
         path,
-        names=(name_products(base), name_products(new)),
+        names=name_records(base, new),
         packages=list_packages(base.install.packages, new.install.packages) if base.install and new.install else [],
         seconds=decided.seconds,
         standin=standin,

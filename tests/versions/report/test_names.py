@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mnist_bench.versions.releases import MATRIX
-from mnist_bench.versions.report.names import Products, join_names, name_products
+from mnist_bench.versions.report.names import Products, join_names, name_pair, name_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,3 +69,16 @@ def test_a_sentence_names_what_differs() -> None:
 def test_names_in_a_sentence() -> None:
     """One, two or three names."""
     assert [join_names("a"), join_names("ab"), join_names("abc")] == ["a", "a and b", "a, b and c"]
+
+
+def test_two_patches_of_one_release_have_two_names() -> None:
+    """Patches are told where nothing else tells two environments apart."""
+    assert name_pair(("2.19.0", "3.9.0"), ("2.19.1", "3.9.0")) == (
+        "TensorFlow 2.19.0 with Keras 3.9.0",
+        "TensorFlow 2.19.1 with Keras 3.9.0",
+    )
+    assert name_pair(("2.18.1", "3.6.0"), ("2.19.1", "3.9.0"))[1] == "TensorFlow 2.19 with Keras 3.9"
+    assert name_pair(("2.19.1", "3.9.0"), ("2.19.1", "3.9.0"))[0] == "TensorFlow 2.19 with Keras 3.9"
+    assert name_pair(("2.21.0", "3.13.0"), ("2.22.0.dev1", "3.16.0.dev2"))[1] == (
+        "TensorFlow 2.22.0.dev1 with Keras 3.16.0.dev2"
+    )
