@@ -43,7 +43,7 @@ class Interval:
     level: float
 
 
-def change_interval(reference: ArrayLike, sample: ArrayLike, *, alpha: float) -> Interval:
+def change_interval(reference: ArrayLike, sample: ArrayLike, *, alpha: float, resolution: float = 0.0) -> Interval:
     """Return the interval of the change in the mean, each end at the one-sided level alpha.
 
     The spreads may differ, so the standard error is Welch's. The degrees of freedom are those of the smaller side,
@@ -51,12 +51,14 @@ def change_interval(reference: ArrayLike, sample: ArrayLike, *, alpha: float) ->
     seeds is a fifth higher than alpha.
 
     A sample without any variation is given the reference's spread, because equal results do not prove precision. If
-    neither side varies, or a side has fewer than two values, the ends are infinite.
+    neither side varies, both are given the spread of a rounding to the grid, whose variance is a twelfth of the squared
+    step (Sheppard, 1898); without a grid, or with fewer than two values on a side, the ends are infinite.
 
     Args:
         reference: Values of the reference seeds, shape (n,).
         sample: Values of the new seeds, shape (k,).
         alpha: Chance that the true change lies beyond one given end, above 0 and below 0.5.
+        resolution: The step of the values' grid, such as one image of 10,000; 0 if there is none.
 
     Raises:
         ValueError: An input is not a finite, non-empty vector, or alpha is out of range.
@@ -66,8 +68,9 @@ def change_interval(reference: ArrayLike, sample: ArrayLike, *, alpha: float) ->
         raise ValueError(f"alpha must be above 0 and below 0.5, not {alpha!r}")
     estimate, half = float(new.mean() - old.mean()), inf
     varied = new if np.ptp(new) > 0 else old
-    if min(old.size, new.size) >= _FEWEST_WITH_SPREAD and np.ptp(varied) > 0:
-        variance = np.var(old, ddof=1) / old.size + np.var(varied, ddof=1) / new.size
+    floor = 0.0 if np.ptp(varied) > 0 else resolution**2 / 12
+    if min(old.size, new.size) >= _FEWEST_WITH_SPREAD and (floor or np.ptp(varied) > 0):
+        variance = (np.var(old, ddof=1) + floor) / old.size + (np.var(varied, ddof=1) + floor) / new.size
         half = float(scipy.stats.t.isf(alpha, min(old.size, new.size) - 1) * np.sqrt(variance))
     return Interval(estimate, estimate - half, estimate + half, 1 - 2 * alpha)
 

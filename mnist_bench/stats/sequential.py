@@ -69,7 +69,7 @@ class Comparison:
         worse: The direction that is worse.
         margin: The largest loss that does not matter, in the unit of the values, fixed before the sample.
         paired: Whether value k of both sides is of one seed and of the same random numbers; then k = n.
-        resolution: Of pairs: the step of the values' grid.
+        resolution: The step of the values' grid; 0 if there is none.
         spread: Whether a wider spread is a regression, too.
         suspicious: Whether a gain of more than the margin is BETTER instead of PASS.
     """
@@ -206,7 +206,7 @@ def _interval(comparison: Comparison, alpha: float) -> Interval:
     old, new = comparison.reference, comparison.sample
     if comparison.paired:
         return paired_interval(old, new, alpha=alpha, resolution=comparison.resolution)
-    return change_interval(old, new, alpha=alpha)
+    return change_interval(old, new, alpha=alpha, resolution=comparison.resolution)
 
 
 def _decide(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, sqrt
 from time import perf_counter
 
 import numpy as np
@@ -58,6 +58,16 @@ def test_change_interval_without_a_spread_is_infinite(reference: list[float], sa
     interval = change_interval(reference, sample, alpha=0.05)
     assert (interval.low, interval.high) == (-inf, inf)
     assert interval.estimate == pytest.approx(np.mean(sample) - np.mean(reference))
+
+
+def test_groups_without_a_spread_are_as_sharp_as_their_grid() -> None:
+    """A class that no seed of either side gets wrong: the step of its grid says how much that proves."""
+    interval = change_interval([0.0] * 10, [0.0] * 10, alpha=0.01, resolution=0.01)
+    half = stats.t.isf(0.01, 9) * sqrt(2 * 0.01**2 / 12 / 10)
+    assert (interval.low, interval.high) == pytest.approx((-half, half))
+    # Where a side varies, its spread counts, and nothing is added.
+    varied = change_interval([0.0, 0.01, 0.02], [0.0] * 3, alpha=0.01, resolution=0.01)
+    assert varied == change_interval([0.0, 0.01, 0.02], [0.0] * 3, alpha=0.01)
 
 
 def test_change_interval_of_a_constant_sample_borrows_the_references_spread() -> None:
