@@ -65,7 +65,9 @@ def run_own_checks(config: OwnConfig, *, first: int = 0) -> Iterator[CheckResult
     """
     prepare_process(config)
     model = config.model
-    make_model(load_model(model), FIRST_SEED)  # a file that cannot be used is no result of a check
+    loaded = load_model(model)  # a file that cannot be used is no result of a check
+    make_model(loaded, FIRST_SEED)
+    loaded.fit_arguments()
     checks: list[Callable[[str], CheckResult]] = [
         *(partial(check, model) for check in (check_build, check_data, check_seeds)),
         *(partial(check_double, model, group) for group in GROUPS),

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import functools
 import hashlib
+import importlib.util
 import re
 import sys
 import types
@@ -40,7 +41,7 @@ def read_model_file(path: str | Path) -> ModelFile:
     path = Path(path)
     content = _read_bytes(path)
     try:
-        tree = ast.parse(content, filename=str(path))
+        tree = ast.parse(importlib.util.decode_source(content), filename=str(path))
     except (SyntaxError, ValueError) as error:
         raise ModelFileError(f"{path}{_find_syntax_line(error)}: {explain_error(error)}") from error
     defined = set(_list_defined(tree))

@@ -73,6 +73,10 @@ class RecordError(ValueError):
 
 T = TypeVar("T")
 _HEAD = ("kind", "schema_version")
+_HEAD_HINTS = {
+    "kind": "; this version reads another kind there",
+    "schema_version": f"; this version reads {SCHEMA_VERSION}",
+}
 
 
 class _Head(msgspec.Struct):
@@ -315,7 +319,8 @@ def _explain(read: typing.Callable[[], T], origin: str) -> T:
     except msgspec.ValidationError as error:
         message, *place = _flatten(error).rsplit(" - at ", 1)
         field = place[0].strip("`") if place else "$"
-        raise RecordError(f"{origin}: {field}: {message}") from error
+        more = _HEAD_HINTS.get(field.rpartition(".")[2], "") if message.startswith("Invalid enum") else ""
+        raise RecordError(f"{origin}: {field}: {message}{more}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RecordError(f"{origin}: not JSON: {_flatten(error)}") from error
 

@@ -177,14 +177,6 @@ class Notes:
     kind: str = "timings"
     schema_version: int = SCHEMA_VERSION
 
-    def __post_init__(self) -> None:
-        """Refuse the notes of another schema version."""
-        if (self.kind, self.schema_version) != ("timings", SCHEMA_VERSION):
-            raise ValueError(
-                f"kind and schema_version are {self.kind!r}, {self.schema_version!r}; "
-                f"this version reads 'timings', {SCHEMA_VERSION}"
-            )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:

@@ -11,6 +11,7 @@ import pytest
 from mnist_bench.own.checking.chance import check_random_layers
 from mnist_bench.own.checking.structure import check_seeds
 from mnist_bench.own.checks import name_own_checks, run_own_checks
+from mnist_bench.own.file import ModelFileError
 from mnist_bench.own.serve import MODULE
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.workers.child import Child
@@ -45,6 +46,13 @@ def test_every_check_runs_and_is_green(configure_model: Callable[..., OwnConfig]
     # Keras 3 has a known regression, which those who judge name.
     red = {result.check: result.figure for result in results if result.verdict is not Verdict.PASS}
     assert red.keys() <= {"contract/new-order"}, red
+
+
+def test_settings_that_cannot_be_are_no_result_of_a_check(configure_model: Callable[..., OwnConfig]) -> None:
+    """They are refused before the first check, in one line."""
+    config = configure_model(fit="def fit():\n    return {'epochs': 0}\n")
+    with pytest.raises(ModelFileError, match="epochs 0: a whole number of 1 or more is allowed"):
+        next(run_own_checks(config))
 
 
 def test_random_layers_hold(configure_model: Callable[..., OwnConfig]) -> None:

@@ -45,6 +45,14 @@ def test_a_text_that_is_no_model_file_is_refused(tmp_path: Path, text: str, told
     assert "\n" not in str(caught.value)
 
 
+def test_a_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    """A byte that is no UTF-8, although Python would skip it in a comment."""
+    path = tmp_path / "bench.py"
+    path.write_bytes(b"def build(): ...\ndef data(): ...\n# caf\xe9\n")
+    with pytest.raises(ModelFileError, match=r"bench\.py.*utf-8"):
+        read_model_file(path)
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [("none.py", "does not exist"), ("", "is a folder"), ("my model.py", "the file's name")],

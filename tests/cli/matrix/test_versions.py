@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,14 @@ def test_add_list_and_run(run_matrix: Callable[..., Any], stub_version: Path, tm
     """A version is added, listed as planned, measured, and then lacks nothing."""
     out = tmp_path / "versions"
     assert stub_version.is_dir()
-    added = run_matrix("add", "mine", "--tensorflow", "2.21.0", "--keras", "3.15.1", "--pin", "numpy<3", "--out", out)
+    python = ".".join(map(str, sys.version_info[:2]))  # that of the stub
+    wanted = ("--python", python, "--tensorflow", "2.21.0", "--keras", "3.15.1", "--pin", "numpy<3")
+    added = run_matrix("add", "mine", *wanted, "--out", out)
     assert added == (0, f"added: {out / 'mine.json'}\n", "")
     few = ("--layers", "install,accuracy", "--labs", "mlp", "--seeds", 1, "--out", out)
     lines = run_matrix("list", *few).out.splitlines()
     assert len(lines) == 1 + len(MATRIX) + 1
-    assert lines[-1].split() == ["mine", "3.12", "2.21.0", "3.15.1", "planned", "install,", "accuracy"]
+    assert lines[-1].split() == ["mine", python, "2.21.0", "3.15.1", "planned", "install,", "accuracy"]
     answer = run_matrix("run", "mine", *few, "--epochs", 2, "--data", "digits")
     assert (answer.status, answer.out) == (0, "mine: measured; mlp not judged: 2 of 20 epochs\n")
     assert "  accuracy: mlp-epoch, seed 1671: 0.9375\n" in answer.err
