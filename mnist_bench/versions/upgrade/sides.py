@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from mnist_bench.training.workers.interpreters import CommandError, check_python
 from mnist_bench.versions.environments import (
@@ -97,9 +98,13 @@ def check_different(base: Side, new: Side) -> None:
 
 
 def list_packages(old: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`, of two environments' versions by package."""
-    names = [name for name in sorted({*old, *now}) if old.get(name) != now.get(name)]
-    return [f"{name} {old.get(name, 'none')} -> {now.get(name, 'none')}" for name in names]
+    """Return the packages that differ, such as `keras 3.6.0 -> 3.9.0`, of two environments' versions by package.
+
+    A package's metadata may spell its name with `-` or `_`, as its build tool does.
+    """
+    a, b = ({str(canonicalize_name(name)): version for name, version in side.items()} for side in (old, now))
+    names = [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
+    return [f"{name} {a.get(name, 'none')} -> {b.get(name, 'none')}" for name in names]
 
 
 def _read_part(part: str) -> str:

@@ -128,3 +128,6 @@ def test_the_same_packages_are_nothing_to_compare() -> None:
     other = Side("b", Path("b"), Install(seconds=None, bytes=1, packages={"numpy": "2.1", "keras": "3.9"}))
     check_different(first, other)
     assert list_packages(first.install.packages, other.install.packages) == ["keras none -> 3.9", "numpy 2.0 -> 2.1"]
+    assert list_packages({"tensorflow-cpu": "2.15.1"}, {"tensorflow_cpu": "2.21.0"}) == [
+        "tensorflow-cpu 2.15.1 -> 2.21.0"
+    ]
