@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.cluster import Cluster
+    from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.measurement import MeasurementSetup
 
 __all__ = [
@@ -26,11 +29,15 @@ __all__ = [
     "echo",
     "existing_folder",
     "find_versions",
+    "kept_in",
     "list_given",
     "load_data",
     "make_setup",
     "name_source",
     "say",
+    "show_compared",
+    "tell",
+    "write_compared",
     "write_report",
 ]
 
@@ -75,6 +82,21 @@ def echo(text: str, *, err: bool = False) -> None:
     from mnist_bench.show.text import clean
 
     typer.echo(clean(text), err=err)
+
+
+def tell(line: str) -> None:
+    """Show a line of progress."""
+    echo(line, err=True)
+
+
+@contextlib.contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Say, if the user interrupts a measurement, how the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(f"what was measured is kept: the same command with --out {folder} goes on")
+        raise
 
 
 def list_given(context: typer.Context) -> list[str]:
@@ -186,6 +208,42 @@ def write_report(path: Path, text: str) -> None:
     from mnist_bench.records.files import replace_own
 
     replace_own(path, text.encode(), *_list_marks())
+
+
+def show_compared(
+    compared: Compared, answer: str, reports: Reports, *, measured: str = "", page: Callable[[Path], None]
+) -> None:
+    """Show the answer of a comparison and all verdicts, and write the reports.
+
+    Args:
+        compared: The verdicts.
+        answer: The first line.
+        reports: What is written, and whether JSON stands in place of the text.
+        measured: How long it took and where the records are, below the text.
+        page: Writes the page.
+    """
+    from mnist_bench.versions.comparison import format_compared, format_compared_json
+
+    if reports.json:
+        typer.echo(format_compared_json(compared, answer), nl=False)
+    else:
+        echo(format_compared(compared, answer))
+        if measured:
+            echo(f"\n{measured}")
+    write_compared(compared, answer, reports)
+    if reports.html is not None:
+        page(reports.html)
+
+
+def write_compared(compared: Compared, answer: str, reports: Reports) -> None:
+    """Write a comparison as JUnit XML and as Markdown, as far as they are asked for."""
+    from mnist_bench.show.text import format_junit
+    from mnist_bench.versions.comparison import format_compared_markdown
+
+    if reports.junit is not None:
+        write_report(reports.junit, format_junit(compared.results))
+    if reports.markdown is not None:
+        write_report(reports.markdown, format_compared_markdown(compared, answer))
 
 
 def _list_marks() -> list[str]:

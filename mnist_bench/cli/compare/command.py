@@ -128,7 +128,7 @@ def compare(
     if None in sides:
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
         _refuse_mixture((base, new), sides, folder)
-        records.compare_records(base, new, folder, same=same, json=json, junit=junit, markdown=markdown)
+        records.compare_records(base, new, folder, same=same, reports=reports)
         return
     measured: Any = sides
     if model is not None:

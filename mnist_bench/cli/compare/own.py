@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.shell import Reports, default_folder, echo, write_report
+from mnist_bench.cli.shell import Reports, default_folder, kept_in, show_compared, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +36,14 @@ def compare_own_environments(
     from mnist_bench.own.upgrade.answer import write_own_answer
     from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
     from mnist_bench.records.files import check_folder
+    from mnist_bench.records.verdicts import exit_status
     from mnist_bench.versions.upgrade.looks import BUDGET_SECONDS
-    from mnist_bench.versions.upgrade.sides import check_different, enter_sides, list_packages
+    from mnist_bench.versions.upgrade.sides import check_different, enter_sides, name_gap
 
     described = read_model_file(model)
     if out is not None:
         check_folder(out)
-    first, second = enter_sides(sides, python=python, tell=_tell)
+    first, second = enter_sides(sides, python=python, tell=tell)
     if not same:
         check_different(first, second)
     plan = OwnPlan(
@@ -51,19 +53,14 @@ def compare_own_environments(
         only_bits=only_bits,
         folder=out or default_folder(),
     )
-    _tell(
-        f"packages that differ: {', '.join(list_packages(first.install.packages, second.install.packages)) or 'none'}"
-    )
-    try:
-        decided = decide_own((first, second), plan, _tell)
-    except KeyboardInterrupt:
-        _tell(f"what was measured is kept: the same command with --out {plan.folder} goes on")
-        raise
+    tell(name_gap(first, second))
+    with kept_in(plan.folder):
+        decided = decide_own((first, second), plan, tell)
     answer = write_own_answer(decided.compared, *decided.records, decided.round_seconds)
-    _show(decided.compared, decided.records, answer, reports, seconds=decided.seconds)
-    if not reports.json:
-        echo(f"\n{decided.seconds:.0f} s; records: {plan.folder}")
-    _leave(decided.compared)
+    page = functools.partial(_write_page, decided.compared, decided.records, answer, seconds=decided.seconds)
+    measured = f"{decided.seconds:.0f} s; records: {plan.folder}"
+    show_compared(decided.compared, answer, reports, measured=measured, page=page)
+    raise typer.Exit(exit_status(decided.compared.results))
 
 
 def load_own_sides(base: str, new: str) -> tuple[OwnSide, OwnSide] | None:
@@ -88,46 +85,28 @@ def compare_own_records(sides: tuple[OwnSide, OwnSide], margin: float, reports: 
     """Compare two records, show the answer, and leave with its exit status."""
     from mnist_bench.own.upgrade.answer import write_own_answer
     from mnist_bench.own.upgrade.comparison import compare_own, make_own_rules
-
-    compared = compare_own(*sides, make_own_rules(margin))
-    _show(compared, sides, write_own_answer(compared, *sides), reports, seconds=0.0)
-    _leave(compared)
-
-
-def _leave(compared: OwnCompared) -> None:
     from mnist_bench.records.verdicts import exit_status
 
+    compared = compare_own(*sides, make_own_rules(margin))
+    answer = write_own_answer(compared, *sides)
+    page = functools.partial(_write_page, compared, sides, answer, seconds=0.0)
+    show_compared(compared, answer, reports, page=page)
     raise typer.Exit(exit_status(compared.results))
 
 
-def _tell(line: str) -> None:
-    echo(line, err=True)
-
-
-def _show(
-    compared: OwnCompared, sides: tuple[OwnSide, OwnSide], answer: str, reports: Reports, *, seconds: float
+def _write_page(
+    compared: OwnCompared, sides: tuple[OwnSide, OwnSide], answer: str, path: Path, *, seconds: float
 ) -> None:
     from mnist_bench.own.upgrade.answer import name_sides
-    from mnist_bench.show.text import format_junit
-    from mnist_bench.versions.comparison import format_compared, format_compared_json, format_compared_markdown
     from mnist_bench.versions.upgrade.page import write_compared_page
     from mnist_bench.versions.upgrade.sides import list_packages
 
-    if reports.json:
-        typer.echo(format_compared_json(compared, answer), nl=False)
-    else:
-        echo(format_compared(compared, answer))
-    if reports.junit is not None:
-        write_report(reports.junit, format_junit(compared.results))
-    if reports.markdown is not None:
-        write_report(reports.markdown, format_compared_markdown(compared, answer))
-    if reports.html is not None:
-        base, new = sides
-        write_compared_page(
-            compared,
-            answer,
-            reports.html,
-            names=name_sides(base, new),
-            packages=list_packages(base.packages, new.packages),
-            seconds=seconds,
-        )
+    base, new = sides
+    write_compared_page(
+        compared,
+        answer,
+        path,
+        names=name_sides(base, new),
+        packages=list_packages(base.packages, new.packages),
+        seconds=seconds,
+    )

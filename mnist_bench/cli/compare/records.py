@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.shell import echo, write_report
+from mnist_bench.cli.shell import Reports, echo, write_compared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["compare_records"]
 
 
-def compare_records(
-    base: str, new: str, versions: Path, *, same: bool, json: bool, junit: Path | None, markdown: Path | None
-) -> None:
+def compare_records(base: str, new: str, versions: Path, *, same: bool, reports: Reports) -> None:
     """Compare what the two texts name, show the answer, and leave with its exit status."""
     from mnist_bench.records.verdicts import exit_status
-    from mnist_bench.show.text import format_junit
     from mnist_bench.versions import comparison
     from mnist_bench.versions.pairs import find_pair_result
     from mnist_bench.versions.sources import check_apart, get_probe, load_sides
@@ -37,7 +34,7 @@ def compare_records(
     if len(single) == len(sides) and (timed := find_pair_result(single[0], single[1], versions)):
         compared.results.append(timed)
     answer = "" if both or len(single) < len(sides) else write_answer(compared, single[0], single[1])
-    if json:
+    if reports.json:
         typer.echo(comparison.format_compared_json(compared, answer), nl=False)
     elif both:
         _show_probes(*probes)
@@ -46,10 +43,7 @@ def compare_records(
                 echo(" ".join([f"{result.verdict.value}: {result.evidence}", result.command]).strip())
     else:
         echo(comparison.format_compared(compared, answer))
-    if junit is not None:
-        write_report(junit, format_junit(compared.results))
-    if markdown is not None:
-        write_report(markdown, comparison.format_compared_markdown(compared, answer))
+    write_compared(compared, answer, reports)
     raise typer.Exit(exit_status(compared.results))
 
 

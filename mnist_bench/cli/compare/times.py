@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.shell import default_folder, echo, load_data
+from mnist_bench.cli.shell import default_folder, load_data, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def compare_times(
         raise ValueError(f"unknown device {device!r}: choose from {', '.join(_DEVICES)}")
     if fault_b:
         parse_fault(fault_b)
-    first, second = enter_sides(sides, python=python, tell=_tell)
+    first, second = enter_sides(sides, python=python, tell=tell)
     if calibrate and first.install.packages != second.install.packages:
         raise ValueError("--calibrate compares an environment with itself: name the same one twice")
     if not (same or calibrate):
@@ -72,10 +72,6 @@ def compare_times(
         _calibrate(plan, calibrate, baselines, out, json=json)
     else:
         _compare(plan, baselines, out, json=json)
-
-
-def _tell(line: str) -> None:
-    echo(line, err=True)
 
 
 def _compare(plan: AbPlan, baselines: Path | None, out: Path | None, *, json: bool) -> None:
@@ -124,7 +120,7 @@ def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None
         if path.exists():  # noticed after the first run, not after the last
             raise FileExistsError(f"{path} exists already: remove it to calibrate this machine again")
         ratios = f"wall {format_ratio(run.wall)}, processor {format_ratio(run.cpu)}"
-        echo(f"run {number}: {run.verdict}; {ratios}", err=True)
+        tell(f"run {number}: {run.verdict}; {ratios}")
 
     check_folder(folder)
     check_folder(place / "timings")

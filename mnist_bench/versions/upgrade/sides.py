@@ -23,7 +23,7 @@ from mnist_bench.versions.records import Install
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["NIGHTLY", "Side", "check_different", "enter_sides", "list_packages", "read_requirements"]
+__all__ = ["NIGHTLY", "Side", "check_different", "enter_sides", "list_packages", "name_gap", "read_requirements"]
 
 NIGHTLY = ("tf-nightly", "keras-nightly")
 """The packages of `nightly`. tf-nightly-cpu is not taken: its builds ended on 2026-09-05, those of tf-nightly go on."""
@@ -95,6 +95,11 @@ def check_different(base: Side, new: Side) -> None:
         raise ValueError(
             f"both sides have the same {count} packages: nothing to compare; to compare them nevertheless: --same"
         )
+
+
+def name_gap(base: Side, new: Side) -> str:
+    """Return one line: the packages that differ."""
+    return f"packages that differ: {', '.join(list_packages(base.install.packages, new.install.packages)) or 'none'}"
 
 
 def list_packages(old: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
