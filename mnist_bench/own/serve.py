@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
+from mnist_bench.checks.layers.serve import tell_failure
 from mnist_bench.own.records import ModelFile, OwnConfig
 from mnist_bench.training.workers.child import open_events, pin_by_option
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mnist_bench.own.records import OwnProbe, OwnTraining
-    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.workers.child import Tell
 
@@ -48,21 +47,10 @@ def _answer(request: dict[str, Any], tell: Tell) -> None:
             tell(event="value", value=value)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
         from mnist_bench.own.file import ModelFileError
-        from mnist_bench.training.backend import DeviceError, explain_error
-        from mnist_bench.training.engines import EngineError
 
-        reason = " ".join(str(error).split()) if isinstance(error, ValueError) else explain_error(error)
-        bad_input = isinstance(error, (ModelFileError, DeviceError, EngineError))
-        tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
+        tell_failure(tell, error, ModelFileError)
     else:
         tell(event="finished")
-
-
-def _answer_environment(config: OwnConfig, _first: int) -> Iterator[EnvironmentRecord]:
-    from mnist_bench.own.trainer import prepare_process
-    from mnist_bench.training.fingerprint import collect_environment
-
-    yield collect_environment(device=prepare_process(config), xla=False)
 
 
 def _answer_checks(config: OwnConfig, first: int) -> Iterator[CheckResult]:
@@ -90,7 +78,6 @@ def _answer_train(config: OwnConfig, _first: int) -> Iterator[OwnTraining]:
 
 
 _ANSWERS: dict[str, Callable[[OwnConfig, int], Iterator[object]]] = {
-    "environment": _answer_environment,
     "checks": _answer_checks,
     "probe": _answer_probe,
     "bits": _answer_bits,

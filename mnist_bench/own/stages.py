@@ -16,10 +16,10 @@ from mnist_bench.own.file import load_model
 from mnist_bench.own.layers import describe_rows, list_rows, list_weights
 from mnist_bench.own.model import make_model
 from mnist_bench.own.records import OwnProbe
-from mnist_bench.own.trainer import fit_model, prepare_process, uses_xla
+from mnist_bench.own.trainer import fit_model, prepare_process
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import digest_arrays
-from mnist_bench.training.backend import load_keras
+from mnist_bench.training.backend import load_keras, uses_xla
 from mnist_bench.training.fingerprint import collect_environment
 
 if TYPE_CHECKING:

@@ -5,23 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from mnist_bench.own.records import OwnProbe, OwnSide
-from mnist_bench.records.serial import load
+from mnist_bench.records.serial import load, read_kind
 
 if TYPE_CHECKING:
     from mnist_bench.own.records import ModelFile
 
 __all__ = ["load_baseline", "load_own_side", "make_side"]
-
-_KINDS = ("own side", "own probe")
-
-
-class _Head(msgspec.Struct):
-    """The field that says what a record is of."""
-
-    kind: str
 
 
 def load_own_side(text: str) -> OwnSide | None:
@@ -31,15 +21,10 @@ def load_own_side(text: str) -> OwnSide | None:
         RecordError: The file is no valid record of that kind.
     """
     path = Path(text)
-    if not path.is_file() or path.suffix != ".json":
-        return None
-    try:
-        kind = msgspec.json.decode(path.read_bytes(), type=_Head).kind
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None  # who loads it says what is wrong
-    if kind not in _KINDS:
-        return None
-    return load(path, OwnSide) if kind == "own side" else make_side(load(path, OwnProbe), text)
+    kind = read_kind(path) if path.suffix == ".json" and path.is_file() else ""
+    if kind == OwnSide.kind:
+        return load(path, OwnSide)
+    return make_side(load(path, OwnProbe), text) if kind == OwnProbe.kind else None
 
 
 def make_side(probe: OwnProbe, text: str) -> OwnSide:

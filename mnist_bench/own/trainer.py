@@ -15,6 +15,7 @@ from mnist_bench.own.model import list_arrays, make_model
 from mnist_bench.own.records import OwnTraining
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.environment import digest_arrays
+from mnist_bench.records.training import finite_or_none
 from mnist_bench.timing.clock import read_peak_memory, reset_peak_memory
 from mnist_bench.training import backend
 from mnist_bench.training.engines import EngineError, loses_losses
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mnist_bench.own.file import Loaded
     from mnist_bench.own.records import OwnConfig
 
-__all__ = ["fit_model", "prepare_process", "train", "uses_xla"]
+__all__ = ["fit_model", "prepare_process", "train"]
 
 
 def train(config: OwnConfig) -> OwnTraining:
@@ -55,14 +56,14 @@ def train(config: OwnConfig) -> OwnTraining:
     peak = read_peak_memory()
     return OwnTraining(
         config=config,
-        environment=collect_environment(device=device, xla=uses_xla(model)),
+        environment=collect_environment(device=device, xla=backend.uses_xla(model)),
         data_digest=loaded.data.digest,
         parameters=sum(math.prod(weight.shape) for weight in model.weights),
         initial_digest=initial,
         final_digest=digest_arrays(model.get_weights()),
         history=_make_history(clock.logs),
         metrics=describe_metrics(list(figures), loaded),
-        figures=[_finite(figure) for figure in figures.values()],
+        figures=[finite_or_none(figure) for figure in figures.values()],
         predictions_digest=digest_arrays(predictions),
         class_sizes=sizes,
         class_errors=errors,
@@ -147,7 +148,7 @@ def _make_clock() -> Any:
 def _make_history(logs: list[dict[str, Any]]) -> dict[str, list[float | None]]:
     """Return the reported numbers by name; None in an epoch without, as where validation is not done in each."""
     names = dict.fromkeys(name for epoch in logs for name, value in epoch.items() if not np.ndim(value))
-    return {name: [_finite(float(epoch.get(name, math.nan))) for epoch in logs] for name in names}
+    return {name: [finite_or_none(float(epoch.get(name, math.nan))) for epoch in logs] for name in names}
 
 
 def _test(model: Any, loaded: Loaded) -> tuple[dict[str, float], list[Any]]:
@@ -159,14 +160,3 @@ def _test(model: Any, loaded: Loaded) -> tuple[dict[str, float], list[Any]]:
     with backend.blame_keras("predict"):
         predictions = list_arrays(model.predict(data.x_test, batch_size=size, verbose=0))
     return read_evaluation(reported, loaded), list(predictions)
-
-
-def uses_xla(model: Any) -> bool:
-    """Return whether XLA compiles the model's step."""
-    made = getattr(model, "jit_compile", None)
-    return bool(getattr(model, "_jit_compile", False) if made is None else made)
-
-
-def _finite(figure: float) -> float | None:
-    """Return the figure, or None if it is not finite: JSON has no NaN."""
-    return float(figure) if math.isfinite(figure) else None

@@ -31,6 +31,7 @@ __all__ = [
     "company_flag",
     "digest_arrays",
     "explain_keys",
+    "explain_mixture",
     "make_key",
     "refuse_fault",
 ]
@@ -56,6 +57,8 @@ NUMERICS_FIELDS = (
     "device",
     "gpu_names",
 )
+
+_DECIDED = ("xla", "op_determinism")  # by the engine and the configuration
 
 # What is one environment, and not two, has the same of these.
 VERSION_FIELDS = ("python", "tensorflow", "keras", "numpy")
@@ -221,6 +224,15 @@ def explain_keys(a: EnvironmentRecord, b: EnvironmentRecord, names: tuple[str, .
     """Return the fields of a key that differ between two environments, with both values."""
     pairs = {name: (_key_value(vars(a), name), _key_value(vars(b), name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def explain_mixture(a: EnvironmentRecord, b: EnvironmentRecord) -> dict[str, tuple[Any, Any]]:
+    """Return in which versions and numerics fields two environments differ; nothing where their bits are comparable.
+
+    What the engine and the configuration decide, not the environment, is not compared.
+    """
+    names = tuple(name for name in (*VERSION_FIELDS, *NUMERICS_FIELDS) if name not in _DECIDED)
+    return explain_keys(a, b, names)
 
 
 def _key_value(fields: Mapping[str, Any], name: str) -> Any:

@@ -40,6 +40,7 @@ __all__ = [
     "load_json",
     "load_record",
     "make_schema",
+    "read_kind",
     "save",
 ]
 
@@ -131,6 +132,14 @@ def load(path: Path, *forms: type[T]) -> T:
         RecordError: The file cannot be read, or holds no valid record of those classes.
     """
     return decode(_read(path), *forms, origin=str(path))
+
+
+def read_kind(path: Path) -> str:
+    """Return the kind of the record in a file; "" where that cannot be read: who loads the file says why."""
+    try:
+        return _decode_loosely(_read(path), _Head, str(path)).kind
+    except RecordError:
+        return ""
 
 
 def load_record(path: Path) -> TrainingRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ __all__ = [
     "check_seeds",
     "check_trainings",
     "find_collision",
+    "finite_or_none",
 ]
 
 MOST_PARAMETERS = 10**12
@@ -239,6 +241,11 @@ class ValidationRecord:
     def seconds(self) -> float:
         """Seconds of training, all epochs, validation not counted; the first may hold compilation."""
         return sum(self.history.seconds)
+
+
+def finite_or_none(figure: float) -> float | None:
+    """Return the figure, or None if it is not finite: JSON has no NaN."""
+    return float(figure) if math.isfinite(figure) else None
 
 
 def find_collision(seeds: Iterable[int], digests: Iterable[str]) -> tuple[int, int] | None:

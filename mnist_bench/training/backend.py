@@ -29,6 +29,7 @@ __all__ = [
     "seed_everything",
     "set_determinism",
     "synchronise",
+    "uses_xla",
     "without_autotuner",
     "without_tf32",
 ]
@@ -229,6 +230,13 @@ def synchronise(model: Any) -> None:
     """Wait until the device has finished its work, by reading the model's weights."""
     if model.weights:
         model.get_weights()
+
+
+def uses_xla(model: Any) -> bool:
+    """Return whether XLA compiles the training step of a compiled model, which Keras may decide for itself."""
+    made = getattr(model, "jit_compile", None)
+    # Keras 2.8 has no public name for it.
+    return bool(getattr(model, "_jit_compile", False) if made is None else made)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, company_flag, explain_keys
+from mnist_bench.records.environment import company_flag, explain_mixture
 from mnist_bench.records.files import check_folder
 from mnist_bench.records.serial import load_record, save
 from mnist_bench.records.training import TrainingRecord
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from mnist_bench.training.workers.events import Event, Executor
 
 __all__ = ["Campaign", "check_environment", "plan_campaign", "run_campaign"]
-
-# What the engine and the configuration decide, not the environment; both are compared.
-_DECIDED = ("xla", "op_determinism")
 
 
 @dataclass(frozen=True)
@@ -157,8 +154,7 @@ def check_environment(recorded: EnvironmentRecord, here: EnvironmentRecord, what
     Raises:
         ValueError: The environments differ; the message names each difference.
     """
-    names = tuple(name for name in (*VERSION_FIELDS, *NUMERICS_FIELDS) if name not in _DECIDED)
-    differ = [f"{name} {then!r}, here {now!r}" for name, (then, now) in explain_keys(recorded, here, names).items()]
+    differ = [f"{name} {then!r}, here {now!r}" for name, (then, now) in explain_mixture(recorded, here).items()]
     if differ:
         raise ValueError(f"{what} with {'; '.join(differ)}: name another folder with --out")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mnist_bench.training.backend import blame_keras, load_keras, read_keras_version, synchronise
+from mnist_bench.training.backend import blame_keras, load_keras, read_keras_version, synchronise, uses_xla
 from mnist_bench.training.fused import predict_fused
 from mnist_bench.training.fusion import Company, EpochFigures
 from mnist_bench.training.optimizers import OPTIMIZERS, UPDATES
@@ -147,8 +147,7 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
             steps_per_execution=steps,
         )
     # Where Keras 3 finds XLA unsuitable, it goes on without, with no more than a warning.
-    made = getattr(model, "jit_compile", None)
-    if bool(model._jit_compile if made is None else made) is not xla:  # noqa: SLF001 - Keras 2.8's only name for it
+    if uses_xla(model) is not xla:
         raise RuntimeError(f"engine {engine.name}: asked for jit_compile={xla}, but Keras set it to {not xla}")
 
 

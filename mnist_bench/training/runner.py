@@ -22,6 +22,7 @@ from mnist_bench.records.training import (
     Seconds,
     TrainingRecord,
     ValidationRecord,
+    finite_or_none,
 )
 from mnist_bench.training import backend, oracle
 from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
@@ -210,7 +211,7 @@ def make_record(trained: _Trained) -> TrainingRecord:
     return TrainingRecord(
         **trained.facts,
         layers=describe_layers(built.model),
-        test_loss=_finite(test_loss),
+        test_loss=finite_or_none(test_loss),
         test_accuracy=float(test_accuracy),
         initial_digest=digest_arrays(built.weights),
         seconds=Seconds(
@@ -242,7 +243,7 @@ def describe_layers(model: Any) -> list[LayerRecord]:
 def _make_history(epochs: list[EpochFigures]) -> History:
     columns = {name: [getattr(figures, name) for figures in epochs] for name in History.__dataclass_fields__}
     for name in ("loss", "val_loss"):
-        columns[name] = [_finite(loss) for loss in columns[name]]
+        columns[name] = [finite_or_none(loss) for loss in columns[name]]
     return History(**columns)
 
 
@@ -256,11 +257,6 @@ def _describe_predictions(model: Any, prepared: Prepared) -> Predictions:
         digest=digest_arrays([probabilities]),
         class_sizes=y.sum(axis=0).astype(int).tolist(),
         class_errors=y[wrong].sum(axis=0).astype(int).tolist(),
-        exact_loss=_finite(oracle.loss(weights, x, y)),
+        exact_loss=finite_or_none(oracle.loss(weights, x, y)),
         exact_accuracy=oracle.accuracy(weights, x, y),
     )
-
-
-def _finite(figure: float) -> float | None:
-    """Return the figure, or None if it is not finite: JSON has no NaN."""
-    return float(figure) if math.isfinite(figure) else None

@@ -109,7 +109,7 @@ def test_a_process_answers_requests(configure_model: Callable[..., OwnConfig]) -
     bad = configure_model(build="def build():\n    return None\n", name="bench_bad.py")
     with Child(MODULE) as child:
         events = []
-        for ask, config in (("train", good), ("train", bad), ("environment", good), ("nothing", good)):
+        for ask, config in (("train", good), ("train", bad), ("bits", good), ("nothing", good)):
             child.send({"ask": ask, "config": dataclasses.asdict(config)})
             while (event := child.read()) and event["event"] == "value":
                 events.append(event)

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.verdicts import CheckResult
+    from mnist_bench.training.workers.child import Tell
 
-__all__ = ["MODULE", "main"]
+__all__ = ["MODULE", "main", "tell_failure"]
 
 MODULE = "checks.layers.serve"  # as `Child` starts it
 
@@ -33,14 +34,25 @@ def main() -> None:
             for value in _ANSWERS[request.pop("ask")](**request):
                 tell(event="value", value=value)
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-            from mnist_bench.training.backend import DeviceError, explain_error
-            from mnist_bench.training.engines import EngineError
-
-            reason = " ".join(str(error).split()) if isinstance(error, ValueError) else explain_error(error)
-            bad_input = isinstance(error, (DeviceError, EngineError))
-            tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
+            tell_failure(tell, error)
         else:
             tell(event="finished")
+
+
+def tell_failure(tell: Tell, error: Exception, *wrong: type[Exception]) -> None:
+    """Tell why a request has no answer; from within the handler of the error.
+
+    Args:
+        tell: Writes an event.
+        error: What was raised.
+        wrong: The errors that the request is to blame for, in addition to a device or an engine that cannot be used.
+    """
+    from mnist_bench.training.backend import DeviceError, explain_error
+    from mnist_bench.training.engines import EngineError
+
+    reason = " ".join(str(error).split()) if isinstance(error, ValueError) else explain_error(error)
+    bad_input = isinstance(error, (DeviceError, EngineError, *wrong))
+    tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
 
 
 def _answer_environment(device: str) -> Iterator[EnvironmentRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -109,7 +110,7 @@ class _Judged:
     values: dict[str, list[float]] = field(default_factory=dict)
     undirected: set[str] = field(default_factory=set)
 
-    @property
+    @functools.cached_property
     def sides(self) -> tuple[list[OwnTraining], list[OwnTraining], bool]:
         """The trainings, and whether they are judged as pairs: then of the common seeds only."""
         pairs = pair_trainings(self.base, self.new)
@@ -171,7 +172,7 @@ class _Judged:
     def judge_main(self) -> None:
         if not self.main:
             return
-        share_of_alpha = 1 - CLASS_SHARE if self.list_rates() else 1.0
+        share_of_alpha = 1 - CLASS_SHARE if self.rates else 1.0
         decisions = judge_family(self.main, looks=self.rules.looks, alpha=share_of_alpha * ALPHA)
         for name in dict.fromkeys(name for name, _ in decisions):
             own = [decision for (other, _), decision in decisions.items() if other == name]
@@ -210,17 +211,18 @@ class _Judged:
 
     # Errors by class: one family of its own, as of the lab.
 
-    def list_rates(self) -> list[np.ndarray] | None:
-        """Return the share of errors of each side, shape (seeds, classes); None where that cannot be compared."""
+    @functools.cached_property
+    def rates(self) -> dict[int, tuple[list[float], list[float]]]:
+        """The shares of errors of both sides, a value a seed, by class; of no class where they cannot be compared."""
         old, now, _ = self.sides
         sizes = [training.class_sizes for training in (*old, *now)]
-        if not sizes[0] or any(each != sizes[0] for each in sizes) or len(sizes[0]) > _MOST_CLASSES:
-            return None
-        kept = [place for place, size in enumerate(sizes[0]) if size]
-        return [
-            np.array([np.divide(each.class_errors, np.maximum(each.class_sizes, 1))[kept] for each in side])
-            for side in (old, now)
-        ]
+        if any(each != sizes[0] for each in sizes) or len(sizes[0]) > _MOST_CLASSES:
+            return {}
+        return {
+            label: ([it.class_errors[label] / size for it in old], [it.class_errors[label] / size for it in now])
+            for label, size in enumerate(sizes[0])
+            if size
+        }
 
     def judge_classes(self) -> None:
         old, now, paired = self.sides
@@ -230,21 +232,19 @@ class _Judged:
             told = " and ".join(str(len(each)) for each in (old[0].class_sizes, now[0].class_sizes))
             self.changes.results.append(make_inconclusive(name, f"{told} classes", bound="the same classes"))
             self.changes.settled.add(name)
-        rates = self.list_rates()
-        if rates is None:
+        if not self.rates:
             return
-        kept = [place for place, size in enumerate(old[0].class_sizes) if size]
         family = {
             label: Comparison(
-                rates[0][:, place],
-                rates[1][:, place],
+                before,
+                after,
                 "higher",
                 CLASS_MARGIN * self.rules.margin,
                 paired=paired,
                 resolution=1 / old[0].class_sizes[label],
                 spread=False,
             )
-            for place, label in enumerate(kept)
+            for label, (before, after) in self.rates.items()
         }
         decisions = judge_family(family, looks=self.rules.looks, alpha=CLASS_SHARE * ALPHA, resamples=CLASS_RESAMPLES)
         self.changes.results.append(make_class_result(name, decisions))

@@ -19,6 +19,7 @@ from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.upgrade.kept import NAMES
 from mnist_bench.versions.upgrade.looks import (
     BUDGET_SECONDS,
+    NO_CLOCK,
     Budget,
     Looks,
     ask_environments,
@@ -112,7 +113,7 @@ def _note_times(compared: OwnCompared, run: _OwnRun) -> Iterator[str]:
     if any(clock == "time" for clock, _ in compared.decisions) or not base.trainings:
         return
     if not base.timed:
-        yield "no time is judged: that needs two cores, and a system that can pin processes to cores"
+        yield NO_CLOCK
     else:
         yield "no time is judged: that needs three seeds, and the bits needed fewer"
 

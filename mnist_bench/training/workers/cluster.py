@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench import __version__
 from mnist_bench.records.config import check_answer
-from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, EnvironmentRecord, explain_keys
+from mnist_bench.records.environment import EnvironmentRecord, explain_mixture
 from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.events import Failed, Finished, Silent
@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.workers.events import Event
 
-__all__ = ["Cluster", "explain_mixture", "open_cluster"]
+__all__ = ["Cluster", "open_cluster"]
 
 _CONNECT_SECONDS = 10.0  # an address that does not answer by then is wrong
 _WORKER_SECONDS = 60.0  # for the first worker: a job of a batch system may wait longer, and then it is called again
 _ASK_SECONDS = 180.0  # for an answer of all workers: a first import of TensorFlow from a cold disk
 _RETRIES = 2  # of a training whose child process was lost, for example for lack of memory
-_DECIDED = ("xla", "op_determinism")  # by the engine and the configuration, not by the environment
 
 
 @contextlib.contextmanager
@@ -112,7 +111,7 @@ class Cluster:
             found[worker] = convert(about["environment"], EnvironmentRecord, origin=worker)
         first = next(iter(found))
         for worker, environment in found.items():
-            if not mixed and (told := explain_mixture(found[first], environment)):
+            if not mixed and (told := _tell_mixture(found[first], environment)):
                 raise ValueError(f"the workers {first} and {worker} differ in {told}: --mixed trains on both")
         return found[first]
 
@@ -145,7 +144,7 @@ class Cluster:
             if isinstance(event, Finished) and expected is not None:
                 there = event.record.environment
                 threads = threads or {name: getattr(there, name) for name in ("usable_cores", "intra_op_threads")}
-                if told := explain_mixture(dataclasses.replace(expected, **threads), there):
+                if told := _tell_mixture(dataclasses.replace(expected, **threads), there):
                     reason = f"{config.lab}, seed {config.seed}: a worker differs in {told}: its record is not kept"
                     event = Failed(task, config, reason, bad_input=False, details="")
             yield event
@@ -202,10 +201,8 @@ class Cluster:
         return {worker: _read_future(future, _ASK_SECONDS) for worker, future in futures.items()}
 
 
-def explain_mixture(first: EnvironmentRecord, other: EnvironmentRecord) -> str:
-    """Return in which versions and numerics fields two environments differ; empty where their bits are comparable."""
-    names = tuple(name for name in (*VERSION_FIELDS, *NUMERICS_FIELDS) if name not in _DECIDED)
-    differ = explain_keys(first, other, names)
+def _tell_mixture(first: EnvironmentRecord, other: EnvironmentRecord) -> str:
+    differ = explain_mixture(first, other)
     return "; ".join(f"{name} ({ours!r}, {theirs!r})" for name, (ours, theirs) in differ.items())
 
 

@@ -24,6 +24,7 @@ from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.upgrade.kept import NAMES, Kept
 from mnist_bench.versions.upgrade.looks import (
     BUDGET_SECONDS,
+    NO_CLOCK,
     Budget,
     Looks,
     ask_environments,
@@ -135,7 +136,7 @@ def note_times(compared: Compared, rounds: Sequence[RoundTimes]) -> Iterator[str
     if any(clock == "work" for clock, _ in compared.decisions):
         return
     if not rounds:
-        yield "no time is judged: that needs two cores, and a system that can pin processes to cores"
+        yield NO_CLOCK
         return
     seconds = [sum(sum(getattr(each, side)) for each in rounds) for side in ("cpu_a", "cpu_b")]
     ratio = seconds[1] / seconds[0] if seconds[0] else 0.0

@@ -23,12 +23,25 @@ if TYPE_CHECKING:
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.upgrade.sides import Side
 
-__all__ = ["BUDGET_SECONDS", "GROUP_LOOKS", "Budget", "Looks", "Trial", "ask_environments", "check_budget", "on_both"]
+__all__ = [
+    "BUDGET_SECONDS",
+    "GROUP_LOOKS",
+    "NO_CLOCK",
+    "Budget",
+    "Looks",
+    "Trial",
+    "ask_environments",
+    "check_budget",
+    "on_both",
+]
 
 BUDGET_SECONDS = 600.0
 LEAST_SECONDS = 60.0  # the checks alone take about as long
 GROUP_LOOKS = (*LOOKS, 40)
 """The looks where the two sides draw other random numbers: as many looks as of pairs, at more seeds."""
+
+NO_CLOCK = "no time is judged: that needs two cores, and a system that can pin processes to cores"
+"""The note of a comparison whose trainings did not run on a core each."""
 
 T = TypeVar("T")
 

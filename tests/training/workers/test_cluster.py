@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import explain_mixture
 from mnist_bench.records.serial import load_record
 from mnist_bench.training.workers import cluster as module
-from mnist_bench.training.workers.cluster import Cluster, explain_mixture, open_cluster
+from mnist_bench.training.workers.cluster import Cluster, open_cluster
 from mnist_bench.training.workers.events import Failed, Finished, Silent
 from mnist_bench.training.workers.pool import train_all
 
@@ -288,7 +289,7 @@ def test_a_record_of_another_environment_is_not_kept(record: TrainingRecord, mon
 
 def test_what_is_decided_elsewhere_is_no_mixture(record: TrainingRecord) -> None:
     """The engine decides about XLA, so that is no difference between workers."""
-    assert explain_mixture(record.environment, dataclasses.replace(record.environment, xla=True)) == ""
+    assert explain_mixture(record.environment, dataclasses.replace(record.environment, xla=True)) == {}
 
 
 def test_all_workers_are_gone(site: Site, stub_workers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
