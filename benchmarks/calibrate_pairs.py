@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mnist_bench.records.config import Case
-    from mnist_bench.versions.records import SeedResults
+    from mnist_bench.versions.seeds import SeedResults
 
     Figures = dict[tuple[str, int], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_bench.records.environment import HARDWARE_FIELDS, make_key
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.gate import judge_runs
 from mnist_bench.timing.records import convert_run
@@ -83,11 +84,12 @@ def judge_try(pair: Sequence[Row], baseline: Sequence[Row], factor: float = 1.0)
 
 def make_run(row: Row, factor: float = 1.0) -> TimingRun:
     """Return a row as a run of the benchmarks; versions and data are the same in all."""
-    # Fewer cores are in the hardware key; what else happens to the machine no key can see.
-    key = "half" if row["condition"] == "half the cores" else "here"
-    benchmarks = [make_benchmark(name, timed, key, factor) for name, timed in row["benchmarks"].items()]
     machine: dict[str, Any] = dict.fromkeys(("system", "machine", "cpu", "instruction_set"), "here")
-    machine |= {"hardware_key": key, "cores": 1, "usable_cores": 1, "device": "cpu", "gpu_names": []}
+    # Fewer cores are in the hardware key; what else happens to the machine no key can see.
+    machine |= {"cores": 2, "usable_cores": 1 if row["condition"] == "half the cores" else 2, "device": "cpu"}
+    key = make_key({**machine, "gpus": []}, HARDWARE_FIELDS)
+    machine |= {"hardware_key": key, "gpu_names": []}
+    benchmarks = [make_benchmark(name, timed, key, factor) for name, timed in row["benchmarks"].items()]
     info = {"system": "here", "python_implementation": "here", "python_version": "3", "mnist_bench": machine}
     run = {"machine_info": info, "commit_info": {"id": "", "dirty": True}, "benchmarks": benchmarks, "datetime": ""}
     return convert_run({**run, "mnist_bench": {"failed": []}}, "a run")

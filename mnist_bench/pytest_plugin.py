@@ -362,6 +362,7 @@ def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
     """Return the record of a training from the session's folder; train first if there is none."""
     from filelock import FileLock
 
+    from mnist_bench.records.files import is_taken
     from mnist_bench.records.serial import load_record, save
     from mnist_bench.training.campaign import record_name
     from mnist_bench.training.runner import check_config, train
@@ -370,7 +371,7 @@ def _train_once(config: Any, dataset: Dataset, folder: Path) -> TrainingRecord:
     folder.mkdir(exist_ok=True)
     path = folder / f"{config.epochs}-{record_name(config)}"
     with FileLock(f"{path}.lock"):
-        if not path.exists():
+        if not is_taken(path):
             save(train(config, dataset=dataset), path)
         return load_record(path)
 

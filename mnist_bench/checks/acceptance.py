@@ -17,13 +17,13 @@ from mnist_bench.checks.records import ProbeRecord, describe_difference, find_od
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import refuse_fault
+from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.backend import read_versions
 from mnist_bench.training.engines import check_engine
-from mnist_bench.training.fingerprint import UNKNOWN_COMMIT
 from mnist_bench.training.labs import check_lab, find_departures
 
 if TYPE_CHECKING:

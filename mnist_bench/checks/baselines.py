@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range, refuse_fault
+from mnist_bench.records.environment import EnvironmentRecord, refuse_fault
+from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
 from mnist_bench.records.training import MOST_LOSS, check_seeds, check_trainings
@@ -146,7 +147,7 @@ def find_reference(folder: Path, dataset: str, lab: str, engine: str, *, digest:
         ValueError: The baseline is of another lab or other data than its path says.
     """
     path = accuracy_path(folder, dataset, lab)
-    if not path.exists():
+    if not files.is_taken(path):
         return None
     baseline = load(path, AccuracyBaseline)
     _check_fields(path, baseline, {"lab": lab, "dataset": dataset, "dataset_digest": digest})
@@ -162,7 +163,7 @@ def find_probe(folder: Path, record: ProbeRecord) -> ProbeRecord | None:
         ValueError: The baseline is of another training, or another numerics key, than its path says.
     """
     path = probe_path(folder, record)
-    if not path.exists():
+    if not files.is_taken(path):
         return None
     baseline = load(path, ProbeRecord)
     _check_fields(path, baseline.config, {"engine": record.config.engine})
@@ -212,7 +213,7 @@ def plan_accuracy(
     reference = _make_reference(records, acceptance)
     path = accuracy_path(folder, dataset.source, lab)
     new = AccuracyBaseline(lab=lab, dataset=dataset.source, dataset_digest=dataset.digest, references=[reference])
-    if not path.exists():
+    if not files.is_taken(path):
         return path, new
     old = load(path, AccuracyBaseline)
     _check_fields(path, old, {name: getattr(new, name) for name in ("lab", "dataset", "dataset_digest")})

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import (
-    NUMERICS_FIELDS,
-    DatasetRecord,
-    EnvironmentRecord,
-    check_digests,
-    check_names,
-    explain_keys,
-)
+from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
+from mnist_bench.records.fields import check_digests, check_names
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import check_lab, find_departures

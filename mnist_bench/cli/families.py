@@ -53,7 +53,7 @@ class Family(TyperGroup):
         """Find the command that is called.
 
         Raises:
-            ValueError: There is no command of this name.
+            ValueError: There is no command of this name, or an option is given twice.
         """
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
@@ -62,6 +62,8 @@ class Family(TyperGroup):
         found = super().resolve_command(ctx, args)
         if ctx.resilient_parsing and found[1]:
             _take_as_given(found[1], ctx)
+        elif found[1]:
+            _refuse_repeated(name, found[1], found[2], ctx)
         return found
 
 
@@ -72,6 +74,16 @@ def _take_as_given(command: Any, context: Any) -> None:
     """
     for parameter in command.get_params(context):
         parameter.process_value = lambda _context, value: value
+
+
+def _refuse_repeated(name: str, command: Any, args: list[str], parent: Any) -> None:
+    """Refuse an option that is given twice: click would take the last one, and say nothing of the others."""
+    context = command.context_class(command, info_name=name, parent=parent, **command.context_settings)
+    _, _, order = command.make_parser(context).parse_args(list(args))
+    for parameter in order:
+        if order.count(parameter) > 1 and not parameter.multiple:
+            given = [option for option in (*parameter.opts, *parameter.secondary_opts) if option in args]
+            raise ValueError(f"{' and '.join(given) or parameter.opts[0]}: given twice, and allowed once")
 
 
 def make_family(text: str) -> typer.Typer:

@@ -97,10 +97,11 @@ def _load(path: Path, engine: str, environment: EnvironmentRecord) -> SelftestRe
         ValueError: The record is of another engine or environment.
     """
     from mnist_bench.checks.selftest.records import SelftestRecord
+    from mnist_bench.records.files import is_taken
     from mnist_bench.records.serial import load
     from mnist_bench.training.campaign import check_environment
 
-    if not path.exists():
+    if not is_taken(path):
         return None
     record = load(path, SelftestRecord)
     if record.engine != engine:

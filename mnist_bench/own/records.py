@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from mnist_bench.checks.records import Stage
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.environment import EnvironmentRecord, check_digests, check_names, check_range, check_seconds
+from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.fields import check_commit, check_digests, check_names, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import MOST_LOSS
 from mnist_bench.records.verdicts import CheckResult
@@ -169,6 +170,7 @@ class OwnTraining:
 
     def __post_init__(self) -> None:
         """Refuse digests that are none, columns of different lengths, and figures that cannot be."""
+        check_time("created", self.created)
         for name in ("data_digest", "initial_digest", "final_digest", "predictions_digest"):
             check_digests(name, getattr(self, name))
         names = [metric.name for metric in self.metrics]
@@ -241,6 +243,9 @@ class OwnSide:
 
     def __post_init__(self) -> None:
         """Refuse trainings of another model file or of other data, and seeds that count twice."""
+        if self.created:
+            check_time("created", self.created)
+        check_commit("commit", self.commit)
         seeds = [training.config.seed for training in self.trainings]
         if sorted(set(seeds)) != seeds:
             raise ValueError(f"seeds {seeds!r} are not in ascending order, each once")

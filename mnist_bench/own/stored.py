@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.own.records import OwnProbe, OwnSide
+from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import load, read_kind
+from mnist_bench.versions.folder import check_installed
 
 if TYPE_CHECKING:
     from mnist_bench.own.records import ModelFile
@@ -23,7 +25,9 @@ def load_own_side(text: str) -> OwnSide | None:
     path = Path(text)
     kind = read_kind(path) if path.suffix == ".json" and path.is_file() else ""
     if kind == OwnSide.kind:
-        return load(path, OwnSide)
+        side = load(path, OwnSide)
+        check_installed(path, side.packages, side.environment)
+        return side
     return make_side(load(path, OwnProbe), text) if kind == OwnProbe.kind else None
 
 
@@ -40,7 +44,7 @@ def load_baseline(folder: Path, model: ModelFile) -> OwnProbe | None:
         ValueError: It is of another text of the model file.
     """
     path = folder / f"{model.name}.json"
-    if not path.exists():
+    if not is_taken(path):
         return None
     probe = load(path, OwnProbe)
     if probe.config.model.digest != model.digest:

@@ -8,6 +8,8 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.fields import check_time
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +24,10 @@ class Acceptance:
     when: str
     why: str
     forced: list[str]
+
+    def __post_init__(self) -> None:
+        """Refuse a time that is none."""
+        check_time("when", self.when)
 
 
 def make_acceptance(why: str, forced: Sequence[str] = ()) -> Acceptance:

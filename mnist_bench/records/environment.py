@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from mnist_bench.records.fields import check_commit, check_digests, check_names, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,26 +23,25 @@ __all__ = [
     "DatasetRecord",
     "EnvironmentRecord",
     "Gpu",
-    "check_digests",
-    "check_names",
-    "check_range",
-    "check_seconds",
+    "change_environment",
     "company_flag",
     "digest_arrays",
     "explain_keys",
     "explain_mixture",
+    "make_environment_record",
     "make_key",
     "refuse_fault",
 ]
 
-# Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
-# the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
 FAULT_VARIABLE = "MNIST_BENCH_FAULT"
 """Names the fault that is planted in a child process of the self-test; nothing else sets it."""
+
 
 COMPANY_FLAG = "company"
 """The flag of a record whose seed was trained with others in one program: how many seeds the program had."""
 
+# Two trainings can be compared bit by bit where these are equal. TensorFlow's version is not among them:
+# the bits are the same from 2.12 to 2.15 and from 2.16 to 2.21, and Keras is what moves them.
 NUMERICS_FIELDS = (
     "keras",
     "backend",
@@ -76,12 +74,9 @@ HARDWARE_FIELDS = (
 )
 
 
-# Safe as the name of a file, on a page, in a drawing and in a shell.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_LARGEST = sys.float_info.max
+_KEYS = {"numerics_key": NUMERICS_FIELDS, "hardware_key": HARDWARE_FIELDS}
+
 _MOST_CORES = 1e6
-_MOST_SECONDS = 1e9  # sums and ratios of larger figures overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +131,25 @@ class EnvironmentRecord:
     hardware_key: str
 
     def __post_init__(self) -> None:
-        """Refuse keys that are no names, which become those of files, and cores and threads that cannot be."""
-        check_names(numerics_key=self.numerics_key, hardware_key=self.hardware_key)
+        """Refuse keys that do not follow from the fields, and a commit, cores and threads that cannot be."""
+        check_commit("commit", self.commit)
         check_range("cores", self.cores, self.usable_cores, low=1, high=_MOST_CORES)
         check_range("threads", self.intra_op_threads, self.inter_op_threads, high=_MOST_CORES)
+        for name, fields in _KEYS.items():
+            key, derived = getattr(self, name), make_key(vars(self), fields)
+            if key != derived:
+                raise ValueError(f"{name} is {key!r}, but {derived!r} follows from the fields that it stands for")
+
+
+def make_environment_record(fields: Mapping[str, Any]) -> EnvironmentRecord:
+    """Return the record of an environment with these fields, and with the keys that follow from them."""
+    keys = {name: make_key(fields, names) for name, names in _KEYS.items()}
+    return EnvironmentRecord(**{**fields, **keys})
+
+
+def change_environment(environment: EnvironmentRecord, **fields: Any) -> EnvironmentRecord:
+    """Return the record of an environment that differs in these fields, and in the keys that follow from them."""
+    return make_environment_record({**vars(environment), **fields})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,49 +163,6 @@ class DatasetRecord:
         """Refuse what is no name: the source becomes that of a folder."""
         check_names(source=self.source)
         check_digests("digest", self.digest)
-
-
-def check_names(**names: str | None) -> None:
-    """Refuse names from a record that could lead out of a folder, or be more than a name on a page.
-
-    Raises:
-        ValueError: A name has other characters than names have here, or is too long.
-    """
-    for field, name in names.items():
-        if name is not None and not _NAME.fullmatch(name):
-            raise ValueError(f"{field} {name!r} is not allowed: up to 64 of a-z, A-Z, 0-9, '.', '_', '+' and '-'")
-
-
-def check_digests(field: str, *digests: str) -> None:
-    """Refuse digests that are no SHA-256: two that are empty would be equal, and say nothing.
-
-    Raises:
-        ValueError: A digest is not 64 hex digits in lower case.
-    """
-    for digest in digests:
-        if not _DIGEST.fullmatch(digest):
-            raise ValueError(f"{field} {digest[:80]!r} is no SHA-256: 64 hex digits in lower case")
-
-
-def check_range(name: str, *figures: float | None, low: float = 0, high: float = math.inf) -> None:
-    """Refuse figures outside a range, and those that are not finite; None stands for no figure.
-
-    Raises:
-        ValueError: A figure is outside the range.
-    """
-    for figure in figures:
-        # A whole number of JSON may be too large to become a float.
-        if figure is not None and not low <= figure <= min(high, _LARGEST):
-            raise ValueError(f"{name} {figure!r} is outside {low:g} to {high:g}")
-
-
-def check_seconds(name: str, *seconds: float | None, low: float = 0) -> None:
-    """Refuse seconds that cannot have been measured.
-
-    Raises:
-        ValueError: They are fewer than `low`, or more than 30 years.
-    """
-    check_range(name, *seconds, low=low, high=_MOST_SECONDS)
 
 
 def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "check_folder",
     "check_replaceable",
     "find_cache_folder",
+    "is_taken",
     "note_folders",
     "place_in",
     "remove_empty_folders",
@@ -126,12 +127,22 @@ def place_in(folder: Path, *names: str) -> Path:
     """Return the path of these names below a folder.
 
     Raises:
-        ValueError: The names, which may come from a record, lead out of the folder.
+        ValueError: The names, which may come from a record, or a link below the folder lead out of it.
     """
     path = folder.joinpath(*names)
-    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)):
-        raise ValueError(f"{path}: leads out of the folder {folder}")
+    real = os.path.realpath(path)
+    if not Path(real).is_relative_to(os.path.realpath(folder)):
+        told = "" if Path(os.path.normpath(path)) == Path(real) else f", to {real}"
+        raise ValueError(f"{path}: leads out of the folder {folder}{told}")
     return path
+
+
+def is_taken(path: Path) -> bool:
+    """Return whether something has this path: a file, a folder, or a link, wherever that leads.
+
+    A record that is not there may be made. A folder in its place, or a link that leads nowhere, is an error.
+    """
+    return os.path.lexists(path)
 
 
 def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, keep: bool = True) -> None:

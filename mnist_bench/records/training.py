@@ -8,15 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import (
-    COMPANY_FLAG,
-    DatasetRecord,
-    EnvironmentRecord,
-    check_digests,
-    check_names,
-    check_range,
-    check_seconds,
-)
+from mnist_bench.records.environment import COMPANY_FLAG, DatasetRecord, EnvironmentRecord
+from mnist_bench.records.fields import check_digests, check_names, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -166,7 +159,7 @@ class TrainingRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse names and digests that are none, and figures outside their range."""
+        """Refuse names, digests and a time that are none, and figures outside their range."""
         check_names(lab=self.config.lab, engine=self.config.engine)
         flag = self.environment.flags.get(COMPANY_FLAG, "1")
         if flag != str(self.company):
@@ -176,6 +169,7 @@ class TrainingRecord:
         check_digests("initial_digest", self.initial_digest)
         check_digests("final_digest", self.final_digest)
         check_epochs(self.config, self.history)
+        check_time("created", self.created)
 
     @property
     def parameters(self) -> int:
@@ -227,10 +221,11 @@ class ValidationRecord:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse names that are none, a digest that is none, and a history of other epochs."""
+        """Refuse names, a digest and a time that are none, and a history of other epochs."""
         check_names(lab=self.config.lab, engine=self.config.engine)
         check_digests("final_digest", self.final_digest)
         check_epochs(self.config, self.history)
+        check_time("created", self.created)
 
     @property
     def val_accuracy(self) -> float:

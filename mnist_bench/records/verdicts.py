@@ -63,6 +63,11 @@ _RANKS = (
 )
 
 
+# These checks need no baseline, and have no figure that could be better.
+_ABSOLUTE = frozenset({"structure", "arithmetic", "contract", "reproducibility"})
+_NEVER_ABSOLUTE = frozenset({Verdict.IDENTICAL, Verdict.BETTER, Verdict.MISSING, Verdict.NO_BASELINE})
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
     """One check's answer.
@@ -86,6 +91,11 @@ class CheckResult:
     command: str = ""
     value: float | None = None
     readings: list[Reading] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse a verdict that no check of this layer gives."""
+        if self.layer in _ABSOLUTE and self.verdict in _NEVER_ABSOLUTE:
+            raise ValueError(f"{self.name}: the verdict is {self.verdict.value}, which no check of {self.layer} gives")
 
     @property
     def layer(self) -> str:

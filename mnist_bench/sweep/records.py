@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import TrainingRecord, ValidationRecord
 from mnist_bench.sweep.space import Level, Space
@@ -83,3 +84,7 @@ class SweepRecord:
     created: str
     kind: str = "sweep"
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse a time that is none."""
+        check_time("created", self.created)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import MOST, TrainingConfig
 from mnist_bench.training.labs import Lab, check_lab, find_departures
 from mnist_bench.training.optimizers import DEFAULT_RATE, OPTIMIZERS, UPDATES
 
@@ -236,7 +236,7 @@ def _parse_dropout(text: str, _lab: Lab) -> float:
 
 
 def _parse_whole(text: str, _lab: Lab) -> int:
-    if int(text) < 1:
+    if not 1 <= int(text) <= MOST:
         raise ValueError
     return int(text)
 
@@ -264,10 +264,10 @@ def _read_hidden(text: str) -> tuple[int, ...]:
 
 
 FACTORS = {
-    "epochs": Factor("a whole number, 1 or more", _parse_whole),
+    "epochs": Factor(f"a whole number from 1 to {MOST:,}", _parse_whole),
     "learning_rate": Factor("a positive number", _parse_rate),
-    "hidden": Factor("a width, 1 or more, for all hidden layers; widths such as 64x32; or none", _parse_hidden),
+    "hidden": Factor(f"a width from 1 to {MOST:,} for all hidden layers; widths such as 64x32; or none", _parse_hidden),
     "dropout": Factor("a number in [0, 1)", _parse_dropout),
     "optimizer": Factor(f"choose from {', '.join(OPTIMIZERS)}", _parse_optimizer),
-    "batch_size": Factor("a whole number, 1 or more", _parse_whole),
+    "batch_size": Factor(f"a whole number from 1 to {MOST:,}", _parse_whole),
 }

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_bench.records.acceptance import now
-from mnist_bench.records.environment import check_names, check_range
-from mnist_bench.records.files import SCHEMA_VERSION, place_in
+from mnist_bench.records.fields import check_names, check_range, check_time
+from mnist_bench.records.files import SCHEMA_VERSION, is_taken, place_in
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.gate import judge_runs
@@ -77,6 +77,7 @@ class GateCalibration:
     def __post_init__(self) -> None:
         """Refuse figures that cannot be."""
         check_names(hardware_key=self.hardware_key, tensorflow=self.tensorflow)
+        check_time("created", self.created)
         check_range("runs", self.runs, low=JUDGED + BASELINE)
         check_range("checks", self.checks, self.benchmarks, low=1)
         check_range("alarms", self.alarms, high=self.checks)
@@ -128,7 +129,7 @@ def find_calibration(folder: Path, hardware_key: str) -> GateCalibration | None:
         RecordError: The calibration is damaged.
     """
     path = gate_path(folder, hardware_key)
-    if not path.exists():
+    if not is_taken(path):
         return None
     calibration = load(path, GateCalibration)
     if calibration.hardware_key != hardware_key:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from mnist_bench.records.environment import HARDWARE_FIELDS, Gpu, check_names, make_key
+from mnist_bench.records.environment import HARDWARE_FIELDS, Gpu, make_key
 from mnist_bench.training.fingerprint import collect_details, collect_machine, find_gpu_names
 
-__all__ = ["Machine", "collect_hardware", "explain_hardware"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Machine", "collect_hardware", "explain_hardware", "make_machine"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +37,11 @@ class Machine:
     details: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a key that is no name, which becomes that of a file."""
-        check_names(hardware_key=self.hardware_key)
+        """Refuse a key that does not follow from the fields; it becomes the name of a file."""
+        derived = _make_key(vars(self))
+        if self.hardware_key != derived:
+            told = f"hardware_key is {self.hardware_key!r}, but {derived!r} follows from"
+            raise ValueError(f"{told} {', '.join(HARDWARE_FIELDS)}")
 
     def is_like(self, other: Machine) -> bool:
         """Return whether times of both may be compared: the same key, and the same details where both have them."""
@@ -45,14 +52,19 @@ class Machine:
 def collect_hardware() -> Machine:
     """Collect the hardware of this process without TensorFlow; NVIDIA's driver names the GPUs."""
     names = find_gpu_names()
-    fields = {
-        **collect_machine(),
-        "device": "gpu" if names else "cpu",
-        "gpus": [Gpu(name=name, compute_capability="", driver=None) for name in names],
-    }
-    key = make_key(fields, HARDWARE_FIELDS)
-    del fields["gpus"]
-    return Machine(hardware_key=key, gpu_names=names, details=collect_details(), **fields)
+    fields = {**collect_machine(), "device": "gpu" if names else "cpu", "gpu_names": names}
+    return make_machine({**fields, "details": collect_details()})
+
+
+def make_machine(fields: Mapping[str, Any]) -> Machine:
+    """Return the hardware with these fields, and with the key that follows from them."""
+    return Machine(**{**fields, "hardware_key": _make_key(fields)})
+
+
+def _make_key(fields: Mapping[str, Any]) -> str:
+    """Return the hardware key of these fields: the same that the environment's record has."""
+    gpus = [Gpu(name=name, compute_capability="", driver=None) for name in fields["gpu_names"]]
+    return make_key({**fields, "gpus": gpus}, HARDWARE_FIELDS)
 
 
 def explain_hardware(there: Machine, here: Machine) -> str:

@@ -6,7 +6,7 @@ import statistics
 import sys
 from dataclasses import dataclass
 
-from mnist_bench.records.environment import check_digests, check_names, check_range
+from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert
 from mnist_bench.records.verdicts import CheckResult, Verdict

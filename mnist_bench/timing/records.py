@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import check_digests, check_names, check_range, check_seconds
+from mnist_bench.records.fields import check_digests, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
 from mnist_bench.timing.machine import Machine

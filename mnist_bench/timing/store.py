@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.files import SCHEMA_VERSION, place_in
 from mnist_bench.records.serial import load, save
 from mnist_bench.timing.records import LEAST_ROUNDS, load_run
 from mnist_bench.timing.runs import refuse_strangers
-from mnist_bench.training.fingerprint import UNKNOWN_COMMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import company_flag, explain_mixture
-from mnist_bench.records.files import check_folder
+from mnist_bench.records.environment import change_environment, company_flag, explain_mixture
+from mnist_bench.records.files import check_folder, is_taken
 from mnist_bench.records.serial import load_record, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.data.dataset import Dataset
@@ -80,7 +80,7 @@ def plan_campaign(
     pinned = [_pin_source(check_config(config), dataset) for config in configs]
     done = {}
     paths = {folder / record_name(config): config for config in pinned}
-    for path in (path for path in paths if path.exists()):
+    for path in (path for path in paths if is_taken(path)):
         if resume is None:
             raise FileExistsError(f"{path} exists already: continue with --resume, or name another folder with --out")
         done[path.name] = _check_same(load_record(path), paths[path], dataset, path)
@@ -91,7 +91,7 @@ def plan_campaign(
             # Where the cores cannot be divided evenly, the workers differ in their threads.
             near = record.environment.usable_cores if record.environment.usable_cores in cores else min(cores)
             flags = {**environment.flags, **company_flag(record.company)}
-            here = dataclasses.replace(environment, usable_cores=near, flags=flags)
+            here = change_environment(environment, usable_cores=near, flags=flags)
             check_environment(record.environment, here, f"{folder / name}: cannot resume: trained")
     # Checked now: otherwise the error would come only after the first training.
     check_folder(folder)

@@ -17,19 +17,17 @@ from typing import Any
 from mnist_bench import __version__
 from mnist_bench.records.environment import (
     FAULT_VARIABLE,
-    HARDWARE_FIELDS,
-    NUMERICS_FIELDS,
     EnvironmentRecord,
     Gpu,
     company_flag,
-    make_key,
+    make_environment_record,
 )
+from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.files import PACKAGE
 from mnist_bench.training.backend import is_deterministic, load_keras, load_tensorflow, read_keras_version
 
 __all__ = [
     "BUILDS",
-    "UNKNOWN_COMMIT",
     "collect_details",
     "collect_environment",
     "collect_machine",
@@ -40,8 +38,6 @@ __all__ = [
     "read_gpu_memory",
 ]
 
-UNKNOWN_COMMIT = "unknown"
-"""The commit of a checkout of which git says nothing: its working tree may have been dirty."""
 
 # Variables that change TensorFlow's arithmetic, in addition to TF_ENABLE_ONEDNN_OPTS and TF_NUM_INTRAOP_THREADS.
 _FLAGS = (
@@ -111,11 +107,7 @@ def collect_environment(*, device: str, xla: bool, company: int = 1) -> Environm
         "project": __version__,
         "commit": read_commit(PACKAGE),
     }
-    return EnvironmentRecord(
-        **fields,
-        numerics_key=make_key(fields, NUMERICS_FIELDS),
-        hardware_key=make_key(fields, HARDWARE_FIELDS),
-    )
+    return make_environment_record(fields)
 
 
 def collect_machine() -> dict[str, Any]:

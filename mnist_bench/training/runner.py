@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnist_bench.records.acceptance import now
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import MOST, TrainingConfig
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
 from mnist_bench.records.training import (
     History,
@@ -59,8 +59,8 @@ def check_config(config: TrainingConfig) -> TrainingConfig:
     epochs = lab.epochs if config.epochs is None else config.epochs
     widths = [("hidden", width) for width in config.hidden or ()]
     for name, value in [("epochs", epochs), ("batch_size", config.batch_size), *widths]:
-        if value < 1:
-            raise ValueError(f"{name} {value!r} is not allowed: it must be 1 or more")
+        if not 1 <= value <= MOST:
+            raise ValueError(f"{name} {value!r} is not allowed: it must be from 1 to {MOST:,}")
     # NumPy's legacy generator, which Keras seeds too, takes 32 bits.
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"seed {config.seed!r} is not allowed: it must be in 0 to {2**32 - 1}")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from mnist_bench.checks.records import ProbeRecord
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
 
 __all__ = [
     "FIT",

@@ -19,13 +19,15 @@ from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
 from mnist_bench.versions.plan import find_due, find_gaps, find_too_new, is_replaced
-from mnist_bench.versions.records import check_alike, find_cases, seeds_by_case
+from mnist_bench.versions.records import find_cases, seeds_by_case
+from mnist_bench.versions.seeds import check_alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mnist_bench.checks.records import ProbeRecord
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
     from mnist_bench.versions.upgrade.times import RoundTimes
 
 __all__ = [

@@ -13,7 +13,8 @@ from mnist_bench.versions.records import Planned, seeds_by_case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
 
 __all__ = ["find_doubts"]
 

@@ -21,14 +21,16 @@ from mnist_bench.stats.ratios import BOUND, round_log_ratio
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, Comparison, Decision, judge, loss_margin
 from mnist_bench.training.labs import explain_short
 from mnist_bench.versions.bits import count_same_ends, share_case_streams
-from mnist_bench.versions.records import seeds_by_case, select_seeds
+from mnist_bench.versions.records import seeds_by_case
+from mnist_bench.versions.seeds import select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
     from mnist_bench.versions.upgrade.times import RoundTimes
 
 __all__ = [

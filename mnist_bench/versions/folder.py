@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
 from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, DatasetRecord, explain_keys
+from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
+from mnist_bench.training.fingerprint import BUILDS
 from mnist_bench.training.labs import check_lab
 from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import VersionSpec
@@ -20,11 +25,14 @@ if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
 
 _TIMED_SETTINGS = ("threads", "inter_op_threads", "xla", "op_determinism", "onednn", "flags")
+# The packages that can be what `tf.keras` is: the last is Keras 2 for a TensorFlow whose own is Keras 3.
+_KERASES = ("keras", "keras-nightly", "tf-keras")
 _SIDE_FIELDS = (*VERSION_FIELDS, "backend", "precision", "device")
 
 __all__ = [
     "VersionHead",
     "check_data",
+    "check_installed",
     "check_pair",
     "check_planned",
     "check_together",
@@ -44,6 +52,11 @@ class VersionHead:
     dataset: DatasetRecord | None = None
     created: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a time that is none."""
+        if self.created:
+            check_time("created", self.created)
+
 
 def load_version(path: Path) -> VersionRecord:
     """Read a version's record.
@@ -61,13 +74,15 @@ def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
     """Return the record, or refuse one whose plan names nothing: to such a plan nothing would ever be missing.
 
     Raises:
-        RecordError: The plan is empty, or the record is of another version than it says. A record may be without a
-            plan: then what is usual is due.
+        RecordError: The plan is empty, or the record is of another version or of other packages than it says. A record
+            may be without a plan: then what is usual is due.
     """
     if record.planned == Planned():
         raise RecordError(f"{path}: $.planned: it names no lab, engine or seed")
     if record.environment:
         _check_named(path, record.version, record.environment)
+    if record.environment and record.install:
+        check_installed(path, record.install.packages, record.environment)
     return record
 
 
@@ -79,6 +94,31 @@ def _check_named(path: Path, version: VersionSpec, environment: EnvironmentRecor
         release = measured.rpartition(".")[0] if field == "python" else measured
         if named not in (None, measured, release):
             raise RecordError(f"{path}: $.version.{field} is {named!r}, and {measured!r} in $.environment")
+
+
+def check_installed(path: Path, packages: Mapping[str, str], environment: EnvironmentRecord) -> None:
+    """Refuse packages that are of other versions than those that were measured.
+
+    A module may write its version otherwise than its package, as nightlies (`2.22.0-dev20260905`) and vendors' builds
+    (`2.14.0.600`) do: the releases are compared.
+
+    Raises:
+        RecordError: A package contradicts the module that was measured.
+    """
+    installed = {str(canonicalize_name(name)): version for name, version in packages.items()}
+    for module, names in (("tensorflow", BUILDS), ("keras", _KERASES), ("numpy", ("numpy",))):
+        found, measured = {name: installed[name] for name in names if name in installed}, getattr(environment, module)
+        if found and not any(_is_of_release(version, measured) for version in found.values()):
+            told = " and ".join(f"{name} {version}" for name, version in found.items())
+            raise RecordError(f"{path}: the packages have {told}, and $.environment.{module} is {measured!r}")
+
+
+def _is_of_release(package: str, module: str) -> bool:
+    try:
+        first, second = Version(package), Version(module)
+    except InvalidVersion:
+        return package == module
+    return first.release[:3] == second.release[:3] and first.is_prerelease == second.is_prerelease
 
 
 def load_folder(folder: Path) -> dict[str, VersionRecord]:
@@ -136,7 +176,7 @@ def check_pair(pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
     check_lab(pair.workload.lab)
     if pair.fault_b is not None:
         raise RecordError(f"{where}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
-    machines = explain_keys(pair.a, pair.b, ("hardware_key", *HARDWARE_FIELDS))
+    machines = explain_keys(pair.a, pair.b, HARDWARE_FIELDS)
     if machines:
         raise RecordError(f"{where}: the two sides ran on two machines: they differ in {', '.join(sorted(machines))}")
     settings = explain_keys(pair.a, pair.b, _TIMED_SETTINGS)

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from mnist_bench.checks.elsewhere import ask_environment
 from mnist_bench.records.acceptance import now
-from mnist_bench.records.files import PACKAGE, check_folder, supersede
+from mnist_bench.records.files import PACKAGE, check_folder, is_taken, supersede
 from mnist_bench.records.serial import save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.workers.interpreters import CommandError
@@ -52,7 +52,7 @@ def find_spec(name: str, folder: Path, python: Path | None = None) -> VersionSpe
     """
     path = folder / f"{name}.json"
     # The name comes from the command line: it must not lead out of the folder.
-    if path.parent == folder and path.is_file():
+    if path.parent == folder and is_taken(path):
         return load_version(path).version
     if python is None:
         return find_version(expand_name(name))
@@ -75,7 +75,7 @@ def add_version(spec: VersionSpec, folder: Path) -> Path:
     if _is_built_in(spec.name):
         raise ValueError(f"{spec.name!r} is the name of a built-in version: choose another name")
     path = folder / f"{spec.name}.json"
-    if path.exists():
+    if is_taken(path):
         raise FileExistsError(f"{path} exists already")
     check_folder(folder)
     save(_make_record(spec), path, folded=True)
@@ -117,7 +117,7 @@ def run_version(
         with FileLock(raw.with_suffix(".lock"), timeout=0):
             if again:
                 supersede(raw, move=True)
-            record = load_version(path) if path.exists() and not again else _make_record(spec)
+            record = load_version(path) if is_taken(path) and not again else _make_record(spec)
             if retry and record.failures:
                 record = update_record(record, failures=[])
             if record.version != spec:

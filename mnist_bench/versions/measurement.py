@@ -14,6 +14,7 @@ from mnist_bench.checks.layers import structure
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import TrainingConfig, check_answer
 from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
 from mnist_bench.training.data.dataset import Dataset
@@ -188,7 +189,7 @@ def _measure_probes(
         for case in missing
         if case.engine == missing[0].engine
     }
-    todo = [path for path in configs if not path.exists()]
+    todo = [path for path in configs if not is_taken(path)]
     answers = ask_probes(_python(setup), [configs[path] for path in todo], cores=setup.cores)
     for path, config in configs.items():
         if path in todo:

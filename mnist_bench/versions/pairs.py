@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import Case
+from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import RecordError, save
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
@@ -63,7 +64,7 @@ def measure_pair(
         ValueError: The saved record is of another pair, or a side has no process that finished.
     """
     path = pair_path(folder, new.name)
-    if path.exists():
+    if is_taken(path):
         return _check_pair(load_ab(path), base, path)
     pythons = [make_environment(spec)[0] for spec in (base, new)]
     plan = AbPlan(
@@ -93,7 +94,7 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
         RecordError: The record of the times is not valid, or says nothing of these two.
     """
     path = pair_path(folder, new.version.name)
-    if not path.is_file():
+    if not is_taken(path):
         return None
     record = load_ab(path)
     if record.python_b != new.version.name:

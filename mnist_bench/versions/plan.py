@@ -132,6 +132,10 @@ def find_due(*records: VersionRecord) -> Planned | None:
 
 def find_gaps(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
     """Yield what a record lacks of what is due: the name of the check that cannot be made, and what is not there."""
+    if record.install is None or not record.install.packages:
+        yield "version/install", "no packages"
+    if due.whole and not record.imports:
+        yield "version/import", "no seconds"
     methods = {
         layer: {(case.lab, _to_method(case.engine)) for case in cases}
         for layer, cases in (("bits/probe", probes_by_case(record)), ("accuracy/trainings", seeds_by_case(record)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import find_python
@@ -30,7 +31,7 @@ def find_interpreter(text: str, versions: Path) -> Path | None:
     Returns:
         The interpreter; None if the text names records or a version, or nothing.
     """
-    names_version = text in MATRIX or (versions / f"{text}.json").is_file()
+    names_version = text in MATRIX or is_taken(versions / f"{text}.json")
     if names_version or Path(text).suffix == ".json":
         return None
     with contextlib.suppress(ValueError):
@@ -60,7 +61,7 @@ def load_sides(text: str, versions: Path) -> dict[str, VersionRecord]:
         RecordError: A file is no valid record, or the folder holds none.
         ValueError: The records of the folder do not belong together, or nothing has that name.
     """
-    if Path(text).exists():
+    if is_taken(Path(text)):
         found = gather(load_records([Path(text)]), text)
         return {"": next(iter(found.values()))} if len(found) == 1 else found
     return {"": load_version(_find_version(text, versions))}
@@ -72,7 +73,9 @@ def check_apart(base: str, new: str, versions: Path) -> None:
     Raises:
         ValueError: They do; the message says how to compare them nevertheless.
     """
-    files = [list_records(Path(text) if Path(text).exists() else _find_version(text, versions)) for text in (base, new)]
+    files = [
+        list_records(Path(text) if is_taken(Path(text)) else _find_version(text, versions)) for text in (base, new)
+    ]
     same = set(map(Path.resolve, files[0])) == set(map(Path.resolve, files[1]))
     if same or _hold_copies(*files):
         raise ValueError(
@@ -92,7 +95,7 @@ def _find_version(text: str, versions: Path) -> Path:
     """Return the file of the version that a text names, in full or shortened."""
     for name in (text, expand_name(text)):
         path = versions / f"{name}.json"
-        if path.parent == versions and path.is_file():
+        if path.parent == versions and is_taken(path):
             return path
     if name in MATRIX:
         raise ValueError(f"{text}: not measured yet, in {versions}: mnist-bench matrix run {name}")

@@ -17,7 +17,7 @@ from mnist_bench.checks.layers.contracts import CONTRACTS
 from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.environment import FAULT_VARIABLE
+from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -73,7 +73,7 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
 
 def set_commit(record: Any, commit: str | None) -> Any:
     """Return the record as a record of another commit."""
-    return dataclasses.replace(record, environment=dataclasses.replace(record.environment, commit=commit))
+    return dataclasses.replace(record, environment=change_environment(record.environment, commit=commit))
 
 
 def test_sound_records_are_accepted(source: Path, folder: Path, mlp: TrainingRecord) -> None:
@@ -252,7 +252,7 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
     [
         (lambda _: {"test_loss": None}, "mlp: the training of seed 3 diverged"),
         (
-            lambda record: {"environment": dataclasses.replace(record.environment, numerics_key="other")},
+            lambda record: {"environment": change_environment(record.environment, instruction_set="other")},
             "records of one reference differ in their numerics key",
         ),
         (
@@ -480,7 +480,7 @@ def test_no_baseline_is_made_under_a_planted_fault(
 ) -> None:
     """Neither a training nor a probe, whatever is forced; nothing is written."""
     flags = {FAULT_VARIABLE: "step-longer:1.05"}
-    environment = dataclasses.replace(mlp.environment, flags=flags)
+    environment = change_environment(mlp.environment, flags=flags)
     told = r"made under the planted fault 'step-longer:1.05' \(MNIST_BENCH_FAULT\): it is no baseline"
     trained = tmp_path / "trained"
     save(dataclasses.replace(mlp, environment=environment), trained / "mlp.json")

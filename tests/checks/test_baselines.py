@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, make_history, rekey
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
     AccuracyBaseline,
@@ -28,6 +28,7 @@ from mnist_bench.checks.baselines import (
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance, make_acceptance
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
         (lambda record: {"config": dataclasses.replace(record.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
         (lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")}, "dataset: "),
         (
-            lambda record: {"environment": dataclasses.replace(record.environment, numerics_key="other")},
-            "numerics key: '0123456789abcdef' and 'other'",
+            lambda record: {"environment": change_environment(record.environment, instruction_set="other")},
+            "numerics key: 'db3e573abd745bcc' and '4e470d21eeeeaaef'",
         ),
     ],
     ids=["lab", "engine", "dataset", "numerics"],
@@ -276,10 +277,10 @@ def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:
 def test_a_probe_lies_by_its_numerics_key(probe: ProbeRecord, tmp_path: Path) -> None:
     """A probe is found by a probe of the same key, and by no other."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
-    assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "0123456789abcdef.json"
+    assert path == tmp_path / "digests" / "digits" / "perceptron-epoch" / "db3e573abd745bcc.json"
     assert path == probe_path(tmp_path, probe)
     assert find_probe(tmp_path, probe) == dataclasses.replace(probe, acceptance=ACCEPTANCE)
-    environment = dataclasses.replace(probe.environment, numerics_key="other")
+    environment = change_environment(probe.environment, instruction_set="other")
     assert find_probe(tmp_path, dataclasses.replace(probe, environment=environment)) is None
 
 
@@ -299,7 +300,7 @@ def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path
     ("part", "field", "value", "message"),
     [
         ("config", "engine", "fused", "engine is 'fused', expected 'epoch'"),
-        ("environment", "numerics_key", "other", "numerics_key is 'other', expected '0123456789abcdef'"),
+        ("environment", "keras", "3.0.0", "numerics_key is 'addc76dd2e5afa75', expected 'db3e573abd745bcc'"),
         ("config", "lab", "mlp", "probes that differ in their lab cannot be compared: 'mlp' and 'perceptron'"),
         ("config", "seed", 7, "probes that differ in their seed cannot be compared: 7 and 1671"),
         ("config", "epochs", 5, "probes that differ in their epochs cannot be compared: 5 and 2"),
@@ -312,6 +313,7 @@ def test_a_probe_of_something_else_is_named(
     """A file that does not fit its place is an error with its name, not a difference of bits."""
     path = accept_probe(probe, tmp_path, ACCEPTANCE)
     edit(path, lambda document: document[part].update({field: value}))
+    edit(path, lambda document: document.update(environment=rekey(document["environment"])))
     with pytest.raises(ValueError, match="^" + re.escape(f"{path}: {message}")):
         find_probe(tmp_path, probe)
 

@@ -20,7 +20,7 @@ from mnist_bench.checks.records import (
     format_difference,
     judge_probes,
 )
-from mnist_bench.records.environment import NUMERICS_FIELDS, make_key
+from mnist_bench.records.environment import NUMERICS_FIELDS, change_environment, make_key
 from mnist_bench.records.serial import RecordError, dump_json, load
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
@@ -162,7 +162,7 @@ def test_probes_of_other_engines_are_compared(probe: ProbeRecord, field: str, va
 
 def test_what_may_explain_a_difference_is_named(probe: ProbeRecord) -> None:
     """Fields of the numerics key that differ follow with both values; other fields do not."""
-    environment = dataclasses.replace(
+    environment = change_environment(
         probe.environment, keras="2.15.0", flags={"XLA_FLAGS": "--x"}, python="3.10.0", numpy="1.22.0"
     )
     changed = dataclasses.replace(change(probe, data_order=[1.0, 2.0, 3.0]), environment=environment)

@@ -14,6 +14,7 @@ from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.workers.events import Failed, Finished
 from mnist_bench.training.workers.interpreters import CommandError
@@ -141,7 +142,7 @@ def test_rounding_is_judged_on_the_seeds_of_the_reference(
 ) -> None:
     """Where the probe draws what the reference's version drew, its own seeds are trained, and pairs decide."""
     stored = make_probe(record)
-    environment = dataclasses.replace(record.environment, keras=keras, numerics_key="f" * 16, instruction_set="other")
+    environment = change_environment(record.environment, keras=keras, instruction_set="other")
     baselines.accept_probe(dataclasses.replace(stored, environment=environment), plan.baselines)
     asked = train_as(record, 0.0, monkeypatch)
     results = check(plan, {"mlp": make_probe(record, **sources)})
@@ -245,7 +246,7 @@ def test_another_precision_ends_the_suite(
     ask: dict[str, Any], plan: suite.CheckPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With float16 nothing else is checked, which would give false causes."""
-    ask["environment"] = dataclasses.replace(ask["environment"], precision="float16")
+    ask["environment"] = change_environment(ask["environment"], precision="float16")
     monkeypatch.setattr(suite, "check_results", lambda *_: pytest.fail("it trained"))
     (result,) = suite.run_suite(plan, lambda _: None)
     assert (result.name, result.verdict) == ("structure/environment", Verdict.INCONCLUSIVE)

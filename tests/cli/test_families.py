@@ -55,3 +55,24 @@ def test_an_unknown_command_is_named_with_those_that_exist(
     known = [path[-1] for path in list_commands() if list(path[:-1]) == words and path]
     line = " ".join(["mnist-bench", *words, "rn"])
     check_refused(command(*words, "rn"), f"no such command: {line}: choose from {', '.join(known)}")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "mlp", "--seed", "1", "--seed", "2"), "--seed: given twice, and allowed once"),
+        (("baseline", "list", "--folder=a", "--folder", "b"), "--folder: given twice, and allowed once"),
+        (("compare", "a", "b", "--same", "--same"), "--same: given twice, and allowed once"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_option_is_given_once(
+    command: Callable[..., Any], check_refused: Callable[..., None], words: tuple[str, ...], told: str
+) -> None:
+    """The last one would be taken, and the first forgotten; those that may be given again may."""
+    check_refused(command(*words), told)
+
+
+def test_some_options_may_be_given_again(command: Callable[..., Any], check_refused: Callable[..., None]) -> None:
+    """The error is another one."""
+    check_refused(command("sweep", "--vary", "hidden=1", "--vary", "height=2"), "unknown factor 'height'")

@@ -37,7 +37,7 @@ def refused(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny: 
         ("--lab cnn", "unknown lab 'cnn': choose from perceptron, mlp, dropout"),
         ("--vary depth=1", "--vary depth=1: unknown factor 'depth': choose from epochs, learning_rate, hidden"),
         ("--vary optimizer=sdg", "--vary optimizer: 'sdg' is not allowed: choose from sgd, rmsprop, adam"),
-        ("--vary hidden=0", "--vary hidden: '0' is not allowed: a width, 1 or more"),
+        ("--vary hidden=0", "--vary hidden: '0' is not allowed: a width from 1 to 1,000,000"),
         ("--vary dropout=1", "--vary dropout: '1' is not allowed: a number in [0, 1)"),
         ("--seeds 1000000000", "Invalid value for '--seeds': "),
         (

@@ -11,6 +11,7 @@ import pytest
 
 from mnist_bench.timing import memory
 from mnist_bench.timing.calibration import find_calibration
+from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.memory import MemoryRecord
 from mnist_bench.timing.store import list_runs, write_manifest
 
@@ -74,7 +75,7 @@ def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable
     assert (strangers.status, "differ in their tensorflow: ['2.15.1', '2.21.0']" in strangers.err) == (2, True)
     lines = timings("list", "--folder", folder).out.splitlines()
     assert len(lines) == 1
-    assert "A CPU, 2 cores, key fedcba9876543210; TensorFlow 2.21.0, Keras 3.15.1; 2 benchmarks; accepted" in lines[0]
+    assert "A CPU, 2 cores, key 8fa4633540bce915; TensorFlow 2.21.0, Keras 3.15.1; 2 benchmarks; accepted" in lines[0]
     assert lines[0].endswith(": the first")
 
 
@@ -106,11 +107,11 @@ def test_a_calibration_stands_with_each_verdict(
         "calibrated here: 0 of 6 checks of unchanged runs had a false alarm (2 benchmarks each); 90% are found of +30%"
     )
     assert stored.out.startswith(words)
-    assert (folder / "calibration" / "fedcba9876543210" / "gate.json").exists()
+    assert (folder / "calibration" / "8fa4633540bce915" / "gate.json").exists()
     moved = folder / "calibration" / ("0" * 16) / "gate.json"
     moved.parent.mkdir()
-    moved.write_bytes((folder / "calibration" / "fedcba9876543210" / "gate.json").read_bytes())
-    with pytest.raises(ValueError, match="of the hardware key 'fedcba9876543210', not of '0000000000000000'"):
+    moved.write_bytes((folder / "calibration" / "8fa4633540bce915" / "gate.json").read_bytes())
+    with pytest.raises(ValueError, match="of the hardware key '8fa4633540bce915', not of '0000000000000000'"):
         find_calibration(folder, "0" * 16)
     again = timings("calibrate", *runs, "--folder", folder)
     assert (again.status, "--force replaces it" in again.err) == (2, True)
@@ -191,7 +192,10 @@ def test_a_run_forges_no_line(timings: Callable[..., Any], timing_run: dict[str,
     """What a terminal would obey in a stored run is shown as text, on the line it belongs to."""
     folder = tmp_path / "runs"
     (folder / "x").mkdir(parents=True)
-    timing_run["machine_info"]["mnist_bench"]["cpu"] = "a CPU\n::error::x\x1b[2J"
+    machine = {**timing_run["machine_info"]["mnist_bench"], "cpu": "a CPU\n::error::x\x1b[2J"}
+    timing_run["machine_info"]["mnist_bench"] = vars(make_machine(machine))
+    for timing in timing_run["benchmarks"]:
+        timing["extra_info"]["hardware_key"] = make_machine(machine).hardware_key
     (folder / "x" / "0001_a.json").write_text(json.dumps(timing_run))
     answer = timings("list", "--folder", folder)
     assert answer.status == 0
@@ -211,7 +215,7 @@ def test_a_history_needs_six_runs_and_finds_what_became_slower(
         path.write_text(json.dumps(content))
         return path
 
-    key = ("--folder", folder, "--machine", "fedcba9876543210")
+    key = ("--folder", folder, "--machine", "8fa4633540bce915")
     calm, slow = [store(day, 1.0) for day in range(1, 7)], [store(day, 1.5) for day in range(7, 10)]
     assert timings("history", *calm[:5], *key).status == 3
     passed = timings("history", *calm, *key)
@@ -223,7 +227,7 @@ def test_a_history_needs_six_runs_and_finds_what_became_slower(
     assert json.loads(timings("history", *calm, *slow, *key, "--json").out)["exit_status"] == 1
     for arguments, words in (
         (("--folder", folder), "there are no runs"),
-        ((calm[0], "--folder", folder, "--machine", "x"), "the runs are of fedcba9876543210: choose one by --machine"),
+        ((calm[0], "--folder", folder, "--machine", "x"), "the runs are of 8fa4633540bce915: choose one by --machine"),
         ((calm[0], *key, "--tensorflow", "1.0"), "there are no runs"),
         ((tmp_path / "none.json", *key), "none.json"),
     ):
@@ -242,5 +246,5 @@ def test_versions_that_alternate_are_named(
         runs.append(save(1.0, 1.0 + day / 10, name=f"{day}.json", tensorflow=version))
         content = json.loads(runs[-1].read_text()) | {"datetime": f"2026-01-{day:02}T00:00:00+00:00"}
         runs[-1].write_text(json.dumps(content))
-    told = timings("history", *runs, "--folder", folder, "--machine", "fedcba9876543210")
+    told = timings("history", *runs, "--folder", folder, "--machine", "8fa4633540bce915")
     assert (told.status, "--tensorflow 2.20.0 shows the runs of one" in told.err) == (3, True)

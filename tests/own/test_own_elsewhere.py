@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from fixtures.interpreters import make_interpreter
 from mnist_bench.own import elsewhere
 from mnist_bench.own.checks import name_own_checks
 from mnist_bench.own.records import ModelFile, OwnConfig
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.versions.upgrade.rounds import LostSideError, train_round
@@ -30,7 +30,7 @@ def test_a_known_regression_is_known_of_an_own_model(
     mlp: TrainingRecord, monkeypatch: pytest.MonkeyPatch, keras: str, verdict: Verdict
 ) -> None:
     """The frozen shuffle is Keras 3's, whichever model sees it; under Keras 2 it is new."""
-    environment = dataclasses.replace(mlp.environment, keras=keras)
+    environment = change_environment(mlp.environment, keras=keras)
     names = name_own_checks(MODEL)
 
     def answer(*_: Any, first: int, **__: Any) -> Iterator[CheckResult]:

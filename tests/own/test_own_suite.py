@@ -11,6 +11,7 @@ from fixtures.sides import LAYERS, MODEL, make_checks, make_probe
 from mnist_bench.own import suite
 from mnist_bench.own.records import OwnConfig
 from mnist_bench.own.suite import check_against, check_own
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import save
 from mnist_bench.training.workers.interpreters import CommandError
 
@@ -88,7 +89,7 @@ def test_stages_that_moved(
 ) -> None:
     """Other bits are not judged without trainings; another computation is REGRESSED, whichever Keras stored them."""
     probe = make_probe(environment, "a", **options)
-    old = dataclasses.replace(environment, keras=keras or environment.keras)
+    old = change_environment(environment, keras=keras or environment.keras)
     *_, last = check_against(make_probe(old, "a"), probe)
     assert (last.check, last.verdict.value) == ("bits/bench_net", verdict)
 

@@ -15,6 +15,7 @@ from mnist_bench.records.files import (
     check_folder,
     check_replaceable,
     find_cache_folder,
+    is_taken,
     place_in,
     replace_own,
     supersede,
@@ -247,6 +248,35 @@ def test_a_path_stays_in_its_folder(tmp_path: Path, names: tuple[str, ...]) -> N
     assert place_in(tmp_path, "a", "b.json") == tmp_path / "a" / "b.json"
     with pytest.raises(ValueError, match="leads out of the folder"):
         place_in(tmp_path, *names)
+
+
+def test_a_link_below_a_folder_leads_nowhere_else(tmp_path: Path) -> None:
+    """A link to another place is refused, where it leads is told; the folder itself may be one, and one within it."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    (folder / "inner").mkdir()
+    other.mkdir()
+    (folder / "out").symlink_to(other)
+    (folder / "in").symlink_to(folder / "inner")
+    (other / "back").symlink_to(folder)
+    with pytest.raises(ValueError, match=f"leads out of the folder {folder}, to {other / 'x.json'}"):
+        place_in(folder, "out", "x.json")
+    assert place_in(folder, "in", "x.json") == folder / "in" / "x.json"
+    assert place_in(other / "back", "x.json") == other / "back" / "x.json"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "loop", "dangling"])
+def test_a_path_is_taken_by_anything(tmp_path: Path, kind: str) -> None:
+    """A file, a folder, a link to itself and one that leads nowhere; nothing else."""
+    path = tmp_path / "path"
+    assert not is_taken(path)
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(path if kind == "loop" else tmp_path / "gone")
+    assert is_taken(path)
 
 
 def test_what_is_superseded_is_kept_under_a_numbered_name(tmp_path: Path) -> None:

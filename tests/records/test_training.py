@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -14,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_bench.records.config import Case, TrainingConfig
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, Gpu, check_range, digest_arrays
+from mnist_bench.records.environment import (
+    DatasetRecord,
+    EnvironmentRecord,
+    Gpu,
+    change_environment,
+    digest_arrays,
+    make_environment_record,
+)
+from mnist_bench.records.fields import check_range
 from mnist_bench.records.serial import RecordError, decode, dump_json, load_record, make_schema, save
 from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds, check_trainings
 
@@ -50,12 +59,11 @@ environments = st.fixed_dictionaries(
         for name, kind in EnvironmentRecord.__annotations__.items()
     }
     | {
-        "numerics_key": names,
-        "hardware_key": names,
+        "commit": st.none() | st.from_regex(r"[0-9a-f]{40}(\+dirty)?", fullmatch=True),
         "flags": st.dictionaries(texts, texts, max_size=3),
         "gpus": st.lists(st.builds(Gpu, name=texts, compute_capability=texts, driver=st.none() | texts), max_size=2),
     }
-).map(lambda fields: EnvironmentRecord(**fields))
+).map(make_environment_record)
 histories = st.fixed_dictionaries(
     {
         name: st.lists(
@@ -86,7 +94,7 @@ training_records = st.builds(
         epoch=st.none() | durations,
         evaluate=durations,
     ),
-    created=texts,
+    created=st.datetimes(timezones=st.just(dt.timezone.utc)).map(lambda time: time.isoformat(timespec="seconds")),
 )
 
 
@@ -169,11 +177,17 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
         ("history.seconds", [0.5, 1e308], "$.history: seconds 1e+308 is outside 0 to 1e+09"),
         ("layers", [{"kind": "", "units": 1, "parameters": -1, "trainable": 0}], "$.layers[0]: units, parameters, tra"),
         ("layers", [{"kind": "", "units": -1, "parameters": 1, "trainable": 0}], "$.layers[0]: units, parameters, tra"),
+        ("created", "", "$: created '' is no time in UTC such as 2026-01-31T23:59:59+00:00"),
+        ("created", "yesterday", "$: created 'yesterday' is no time in UTC"),
+        ("created", "2026-02-30T00:00:00+00:00", "$: created '2026-02-30T00:00:00+00:00' is no time in UTC"),
+        ("created", "2026-01-01T00:00:00+02:00", "$: created '2026-01-01T00:00:00+02:00' is no time in UTC"),
+        ("environment.commit", "<b>", "$.environment: commit '<b>' is no commit: 7 to 64 hex digits in lower case"),
+        ("environment.commit", "0123456+dirt", "$.environment: commit '0123456+dirt' is no commit"),
         ("environment.cores", 0, "$.environment: cores 0 is outside 1 to 1e+06"),
         ("environment.cores", 10**400, "$.environment: cores 1000000"),
         ("environment.inter_op_threads", -1, "$.environment: threads -1 is outside 0 to 1e+06"),
-        ("environment.numerics_key", "../../x", "$.environment: numerics_key '../../x' is not allowed: up to 64 of"),
-        ("environment.hardware_key", "/etc/x", "$.environment: hardware_key '/etc/x' is not allowed"),
+        ("environment.numerics_key", "../../x", "$.environment: numerics_key is '../../x', but "),
+        ("environment.hardware_key", "/etc/x", "$.environment: hardware_key is '/etc/x', but "),
         ("dataset.source", "..", "$.dataset: source '..' is not allowed"),
         ("dataset.source", "a\nb", "$.dataset: source 'a\\nb' is not allowed"),
         ("dataset.digest", "<b>", "$.dataset: digest '<b>' is no SHA-256"),
@@ -283,7 +297,7 @@ def test_a_record_shows_itself(record: TrainingRecord) -> None:
 
 def test_a_record_from_elsewhere_cannot_put_html_into_a_notebook(record: TrainingRecord) -> None:
     """Text in a record stays text."""
-    environment = dataclasses.replace(record.environment, tensorflow="<script>alert(1)</script>")
+    environment = change_environment(record.environment, tensorflow="<script>alert(1)</script>")
     html = dataclasses.replace(record, environment=environment)._repr_html_()
     assert "<script" not in html
     assert "&lt;script&gt;" in html

@@ -36,6 +36,14 @@ def test_each_verdict_has_its_exit_status(verdict: Verdict, status: int) -> None
     assert make_result(verdict).holds is (status == 0)
 
 
+@pytest.mark.parametrize("layer", ["structure", "arithmetic", "contract", "reproducibility"])
+@pytest.mark.parametrize("verdict", [Verdict.IDENTICAL, Verdict.BETTER, Verdict.MISSING, Verdict.NO_BASELINE])
+def test_a_check_without_a_baseline_has_no_verdict_of_one(layer: str, verdict: Verdict) -> None:
+    """A record that says so was edited: BETTER would be green."""
+    with pytest.raises(ValueError, match=f"{layer}/check: the verdict is {verdict.value}, which no check of {layer}"):
+        CheckResult(name=f"{layer}/check", verdict=verdict, figure="1", bound="2")
+
+
 @pytest.mark.parametrize(
     ("name", "parts"),
     [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mnist_bench.records.environment import company_flag
+from mnist_bench.records.environment import change_environment, company_flag
 from mnist_bench.show.choice import MOST_ROWS, choose_records, describe_choice, describe_company
 from mnist_bench.show.console import make_run_table
 from mnist_bench.show.page import write_run_page
@@ -48,7 +48,7 @@ def test_a_small_run_is_shown_whole(records: list[TrainingRecord]) -> None:
 
 def test_the_share_of_a_company_is_said(record: TrainingRecord) -> None:
     """The seconds of a seed in company are no seconds of a training alone."""
-    environment = dataclasses.replace(record.environment, flags=company_flag(8))
+    environment = change_environment(record.environment, flags=company_flag(8))
     inside = dataclasses.replace(record, company=8, environment=environment)
     told = "s/epoch: a seed's share, trained in one program with others (8 seeds)"
     assert describe_company([record, inside]) == told

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fixtures.pages import Page
 from fixtures.records import shorten_labs
 from mnist_bench.checks.sheet.facts import Fact
-from mnist_bench.records.environment import Gpu
+from mnist_bench.records.environment import Gpu, change_environment
 from mnist_bench.show.drawing import TRAINING, VALIDATION, draw_svg
 from mnist_bench.show.page import RUN_MARK, plot_accuracy, plot_image, plot_loss, write_run_page
 
@@ -130,7 +130,7 @@ def test_text_of_a_record_stays_text(tmp_path: Path, record: TrainingRecord) -> 
     """A processor and a GPU with the names of elements make no elements."""
     evil = "</dd><script>alert(1)</script>"
     gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
-    environment = dataclasses.replace(record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, device=evil)
+    environment = change_environment(record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, device=evil)
     page = write_page(tmp_path, dataclasses.replace(record, environment=environment))
     assert "script" not in page.tags
     assert page.text.count(evil) >= 6

@@ -83,7 +83,7 @@ def test_a_result_describes_the_comparison(make_timing_run: Any) -> None:
 
 def test_on_other_hardware_a_control_is_the_unit(make_timing_run: Any) -> None:
     """A machine half as fast passes if the control is half as fast, too; the bound is wider."""
-    before = make_timing_run(*CALM, hardware_key="f" * 16)
+    before = make_timing_run(*CALM, cpu="CPU f")
     slow_machine = judge(make_timing_run(*scale(CALM, 2), controls=1.0), before)
     assert {result.verdict for result in slow_machine.values()} == {Verdict.PASS}
     assert "1.00 of the baseline's time in units of sgemm" in slow_machine["timing/evaluation[mlp-graph-cpu]"].figure
@@ -172,7 +172,7 @@ def test_a_gpus_time_has_no_unit_on_other_hardware(make_timing_run: Any) -> None
     before, now, elsewhere = (
         make_timing_run(*CALM),
         make_timing_run(*CALM),
-        make_timing_run(*CALM, hardware_key="f" * 16),
+        make_timing_run(*CALM, cpu="CPU f"),
     )
     for run in (before, now, elsewhere):
         for timing in run["benchmarks"]:
@@ -187,7 +187,7 @@ def test_a_gpus_time_has_no_unit_on_other_hardware(make_timing_run: Any) -> None
 
 def test_a_control_that_was_not_measured_is_an_error(make_timing_run: Any) -> None:
     """On other hardware and without the control there is nothing to compare by."""
-    before, now = make_timing_run(*CALM, hardware_key="f" * 16), make_timing_run(*CALM)
+    before, now = make_timing_run(*CALM, cpu="CPU f"), make_timing_run(*CALM)
     for timing in now["benchmarks"]:
         del timing["extra_info"]["controls"]["sgemm"]
     with pytest.raises(ValueError, match="control 'sgemm' was not measured"):
@@ -216,7 +216,7 @@ def test_a_slow_or_busy_machine_is_no_regression(
 
 def test_a_neighbour_on_other_hardware_is_no_regression(make_timing_run: Any) -> None:
     """The unit says how fast the other machine is, and not how much of it was there."""
-    before = make_timing_run(*CALM, hardware_key="f" * 16)
+    before = make_timing_run(*CALM, cpu="CPU f")
     results = judge(make_timing_run(*scale(CALM, 2.2), others=0.5), before)
     assert {result.verdict for result in results.values()} == {Verdict.INCONCLUSIVE}
 

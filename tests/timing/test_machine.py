@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from typing import Any
 
 from mnist_bench.records.environment import HARDWARE_FIELDS
-from mnist_bench.timing.machine import collect_hardware, explain_hardware
+from mnist_bench.timing.machine import collect_hardware, explain_hardware, make_machine
 from mnist_bench.timing.records import convert_run
 from mnist_bench.training.fingerprint import collect_environment
 
@@ -23,6 +22,6 @@ def test_the_hardware_key_needs_no_tensorflow() -> None:
 def test_other_hardware_is_described(timing_run: dict[str, Any]) -> None:
     """The fields that differ are named, and no others."""
     here = convert_run(timing_run, "memory").machine
-    there = dataclasses.replace(here, cpu="Another", usable_cores=1)
+    there = make_machine({**vars(here), "cpu": "Another", "usable_cores": 1})
     assert explain_hardware(there, here) == "cpu 'Another' there, 'A CPU' here, usable_cores 1 there, 2 here"
     assert explain_hardware(here, copy.copy(here)) == ""

@@ -30,7 +30,7 @@ def test_the_fastest_of_several_runs(make_timing_run: Any) -> None:
 def test_runs_that_do_not_belong_together_have_no_fastest(make_timing_run: Any) -> None:
     """Runs of other versions or hardware, no run at all, and a run twice are refused."""
     run = convert_run(make_timing_run(1.0), "memory")
-    for options in ({"tensorflow": "2.15.1"}, {"hardware_key": "f" * 16}):
+    for options in ({"tensorflow": "2.15.1"}, {"cpu": "CPU f"}):
         with pytest.raises(ValueError, match="do not belong together, they differ in their"):
             pick_fastest([run, convert_run(make_timing_run(1.0, **options), "memory")])
     with pytest.raises(ValueError, match="there is no run"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import company_flag
+from mnist_bench.records.environment import change_environment, company_flag
 from mnist_bench.records.serial import RecordError, load_record, save
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.workers.events import EpochEnded, Failed, Finished
@@ -148,7 +148,7 @@ def test_a_record_of_another_environment_is_refused(
     """What another TensorFlow trained is no training of this one: the message names file, field, both and a way out."""
     path = tmp_path / record_name(record.config)
     save(record, path)
-    here = dataclasses.replace(record.environment, **change)
+    here = change_environment(record.environment, **change)
     with pytest.raises(ValueError, match=f"{path.name}: cannot resume: trained with {message}: name another folder"):
         plan_campaign([record.config], tmp_path, tiny, resume=lambda: here)
 
@@ -159,14 +159,14 @@ def test_the_threads_of_a_worker_count(
     """Workers that share the cores have fewer threads than this process: that is how their records are compared."""
     monkeypatch.setattr("mnist_bench.training.campaign.share_cores", lambda jobs: [[0, 1]] * jobs)
     save(record, tmp_path / record_name(record.config))
-    here = dataclasses.replace(record.environment, usable_cores=4)
+    here = change_environment(record.environment, usable_cores=4)
     assert plan_campaign([record.config], tmp_path, tiny, jobs=2, resume=lambda: here).todo == []
 
 
 def make_company(record: TrainingRecord, size: int) -> TrainingRecord:
     """Return the record of the same training in a company."""
     flags = {**record.environment.flags, **company_flag(size)}
-    return dataclasses.replace(record, company=size, environment=dataclasses.replace(record.environment, flags=flags))
+    return dataclasses.replace(record, company=size, environment=change_environment(record.environment, flags=flags))
 
 
 @pytest.mark.parametrize(("asked", "company"), [(None, 8), (8, 8)], ids=str)

@@ -19,6 +19,7 @@ from mnist_bench.records.environment import (
     NUMERICS_FIELDS,
     EnvironmentRecord,
     Gpu,
+    change_environment,
     explain_keys,
     make_key,
 )
@@ -145,7 +146,7 @@ def test_the_name_of_a_gpu_counts_and_its_driver_does_not(record: TrainingRecord
 def test_says_which_field_differs(record: TrainingRecord) -> None:
     """Two environments that may not be compared are told apart by the names and values that differ."""
     environment = record.environment
-    changed = dataclasses.replace(environment, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
+    changed = change_environment(environment, keras="3.0.0", python="3.13.0", cpu="Another CPU", gpus=[A_GPU])
     gpus = {"gpu_names": ([], ["H200"])}
     assert explain_keys(environment, environment, NUMERICS_FIELDS) == {}
     assert explain_keys(environment, changed, NUMERICS_FIELDS) == {"keras": ("3.15.1", "3.0.0")} | gpus

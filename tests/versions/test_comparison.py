@@ -14,6 +14,7 @@ from fixtures.versions import make_checks
 from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS, name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.versions.comparison import (
     compare_probe_records,
@@ -23,16 +24,9 @@ from mnist_bench.versions.comparison import (
     format_compared_json,
     format_compared_markdown,
 )
-from mnist_bench.versions.records import (
-    Failure,
-    Install,
-    Planned,
-    VersionRecord,
-    add_training,
-    select_seeds,
-    update_record,
-)
+from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.seeds import select_seeds
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
@@ -58,7 +52,7 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
             initial_digest=make_digest(f"{seed}{digest}"),
         )
         version = add_training(version, training)
-    install = Install(seconds=1.0, bytes=10**9, packages={})
+    install = Install(seconds=1.0, bytes=10**9, packages={"numpy": record.environment.numpy})
     planned = Planned(labs=["mlp"], seeds=list(range(len(accuracies))))
     fields: dict[str, Any] = {"probes": [probe, fused], "checks": make_checks("mlp"), "planned": planned}
     return update_record(version, imports=[2.0], install=install, **fields)
@@ -276,6 +270,9 @@ def lack(record: VersionRecord, what: str) -> VersionRecord:
         "an engine": {"planned": Planned(labs=["mlp"], checked=["xla"], probed=["xla"], seeds=[0])},
         "a seed": {"planned": Planned(labs=["mlp"], trained=["epoch"], seeds=[0, 1671])},
         "a plan": {"planned": None},
+        "an install": {"install": None},
+        "packages": {"install": Install(seconds=1.0, bytes=10**9, packages={})},
+        "imports": {"imports": []},
         "what was planned": {"planned": Planned(labs=["mlp"]), "checks": {"graph": checks["graph"]}, "probes": [fused]},
     }
     return update_record(record, **fields[what])
@@ -296,6 +293,9 @@ LACKS = {
     "an engine": {"bits/probe[mlp-xla]": "none in base", "checks/xla": "no check in base"},
     "a seed": {"accuracy/seeds[mlp-epoch]": "1 of 2 seeds are missing, such as 1671 in base"},
     "a plan": {"accuracy/trainings[dropout-fit]": "none in base; none in new", "accuracy/seeds[mlp-epoch]": "5 of"},
+    "an install": {"version/install": "no packages in base; no packages in new"},
+    "packages": {"version/install": "no packages in base; no packages in new"},
+    "imports": {"version/import": "no seconds in base; no seconds in new"},
     "what was planned": {"checks/fused": "no check in base", "bits/probe[mlp-fit]": "none in base; none in new"},
 }
 
@@ -391,14 +391,14 @@ def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
 
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
     """The ratio of import times is a hint, but not on other hardware. Known regressions of a version are named."""
-    environment = dataclasses.replace(record.environment, keras="2.15.0")
+    environment = change_environment(record.environment, keras="2.15.0")
     probes = [dataclasses.replace(probe, environment=environment) for probe in base.probes]
     older = update_record(base, environment=environment, probes=probes)
     notes = compare_versions(older, update_record(base, imports=[1.0])).notes
     assert "keras: 2.15.0 and 3.15.1" in notes
     assert "import: 0.50 times as long (2.000 s, 1.000 s); not timed together, so only a hint" in notes
     assert any(note.startswith("new has the known regression 'frozen shuffle' in epoch: https") for note in notes)
-    other = update_record(base, environment=dataclasses.replace(record.environment, cpu="Another"))
+    other = update_record(base, environment=change_environment(record.environment, cpu="Another"))
     assert "times cannot be compared: another cpu" in compare_versions(base, other).notes
 
 

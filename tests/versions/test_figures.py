@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.upgrade import draw_errors, make_mlp_version, move_errors
 from mnist_bench.records.config import Case
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import decode, dump_json
 from mnist_bench.versions import figures
 from mnist_bench.versions.bits import share_case_streams
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.records.verdicts import CheckResult
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
 
 MLP = Case("mlp", "epoch")
 
@@ -151,7 +153,7 @@ def test_times_are_read_and_refused(record: TrainingRecord) -> None:
     with pytest.raises(ValueError, match="as many on both sides"):
         dataclasses.replace(rounds[0], wall_a=[0.5])
     with pytest.raises(ValueError, match="times of two machines cannot be compared: cpu"):
-        dataclasses.replace(times, b=dataclasses.replace(record.environment, cpu="Another"))
+        dataclasses.replace(times, b=change_environment(record.environment, cpu="Another"))
 
 
 def make_lab(results: SeedResults, lab: str, engine: str) -> SeedResults:

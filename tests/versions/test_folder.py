@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, dump_folded, save
 from mnist_bench.versions.folder import check_data, check_together, load_folder, load_version
+from mnist_bench.versions.matrix import add_version, find_spec
 from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import find_version
-from mnist_bench.versions.sources import load_records
+from mnist_bench.versions.sources import load_records, load_sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,3 +81,75 @@ def test_a_version_that_another_was_measured_for_is_refused(
     save(dataclasses.replace(record, version=dataclasses.replace(record.version, **{field: value})), path)
     with pytest.raises(RecordError, match=re.escape(f"$.version.{field} is {value!r}, and ")):
         load_version(path)
+
+
+@pytest.mark.parametrize(
+    ("packages", "message"),
+    [
+        ({"tensorflow_cpu": "2.14.1"}, "tensorflow-cpu 2.14.1, and $.environment.tensorflow is '2.15.1'"),
+        (
+            {"tf-nightly": "2.15.1.dev20260101"},
+            "tf-nightly 2.15.1.dev20260101, and $.environment.tensorflow is '2.15.1'",
+        ),
+        ({"Keras": "2.14.0"}, "keras 2.14.0, and $.environment.keras is '2.15.0'"),
+        ({"keras": "3.0.5", "tf_keras": "2.14.0"}, "keras 3.0.5 and tf-keras 2.14.0, and $.environment.keras"),
+        ({"numpy": "1.26.3"}, "numpy 1.26.3, and $.environment.numpy is '1.26.4'"),
+        ({"numpy": "new"}, "numpy new, and $.environment.numpy is '1.26.4'"),
+    ],
+)
+def test_packages_that_were_not_measured_are_refused(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, packages: dict[str, str], message: str
+) -> None:
+    """The packages that differ are the first thing that a comparison tells; they must be those that were measured."""
+    path = save_installed(make_versions, tmp_path, packages)
+    for read in (lambda: load_version(path), lambda: load_records([path])):
+        with pytest.raises(RecordError, match=re.escape(f"{path}: the packages have {message}")):
+            read()
+
+
+@pytest.mark.parametrize(
+    "packages",
+    [
+        {"tensorflow-cpu": "2.15.1", "keras": "2.15.0", "numpy": "1.26.4"},
+        {"tensorflow-rocm": "2.15.1.600", "numpy": "1.26.4"},
+        {"tensorflow": "2.15.1", "keras": "3.0.5", "tf-keras": "2.15.0"},
+        {"tensorflow-io-gcs-filesystem": "0.37.1"},
+    ],
+)
+def test_packages_of_any_build_are_read(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, packages: dict[str, str]
+) -> None:
+    """A vendor's build has a fourth number; Keras 2 may be `tf-keras`, with a Keras 3 that is not used."""
+    assert load_version(save_installed(make_versions, tmp_path, packages)).install
+
+
+def save_installed(
+    make_versions: Callable[..., dict[str, VersionRecord]], folder: Path, packages: dict[str, str]
+) -> Path:
+    """Save a record of TensorFlow 2.15.1 with Keras 2.15.0 and NumPy 1.26.4, with these packages; return its path."""
+    (name,) = names = ["py311-tf215"]
+    record = make_versions(names)[name]
+    assert record.environment
+    assert record.install
+    environment = change_environment(record.environment, numpy="1.26.4")
+    probes = [dataclasses.replace(probe, environment=environment) for probe in record.probes]
+    install = dataclasses.replace(record.install, packages=packages)
+    save(dataclasses.replace(record, environment=environment, probes=probes, install=install), folder / f"{name}.json")
+    return folder / f"{name}.json"
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop", "dangling"])
+def test_a_record_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """A folder or a link that leads nowhere is not a version that was never measured."""
+    path = tmp_path / "mine.json"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "loop" else tmp_path / "gone.json")
+    for read in (lambda: load_sides("mine", tmp_path), lambda: load_sides(str(path), tmp_path)):
+        with pytest.raises(RecordError, match=re.escape(str(path))):
+            read()
+    with pytest.raises(RecordError, match=re.escape(str(path))):
+        find_spec("mine", tmp_path)
+    with pytest.raises(FileExistsError, match="exists already"):
+        add_version(dataclasses.replace(find_version("py311-tf215"), name="mine"), tmp_path)

@@ -10,7 +10,8 @@ import pytest
 from filelock import FileLock
 
 from mnist_bench.checks.names import name_fast_checks
-from mnist_bench.records.serial import RecordError, dump_folded, load
+from mnist_bench.records.environment import change_environment
+from mnist_bench.records.serial import RecordError, dump_folded, load, save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.workers.pool import train_all
 from mnist_bench.versions import matrix, measurement
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
 # The Keras and the TensorFlow of the stub's fingerprint.
@@ -288,15 +290,16 @@ def test_a_training_that_fails_leaves_the_others(
 
 
 def test_another_precision_is_no_measurement(
-    run: Callable[..., VersionRecord], stub_version: Path, edit: Callable[..., Path]
+    run: Callable[..., VersionRecord], stub_version: Path, record: TrainingRecord
 ) -> None:
     """A version is measured as the lab computes, in float32 on TensorFlow, or not at all."""
-    edit(stub_version / "record.json", '"precision": "float32"', '"precision": "float16"', name="record.json")
-    record = run()
-    assert [(failure.layer, failure.reason.partition(":")[0]) for failure in record.failures] == [
+    environment = change_environment(record.environment, precision="float16")
+    save(dataclasses.replace(record, environment=environment), stub_version / "record.json", overwrite=True)
+    measured = run()
+    assert [(failure.layer, failure.reason.partition(":")[0]) for failure in measured.failures] == [
         ("import", "TensorFlow 2.21.0, Keras 3.15.1, backend tensorflow, precision float16, data")
     ]
-    assert not record.checks
+    assert not measured.checks
 
 
 def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_version: Path) -> None:

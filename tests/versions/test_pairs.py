@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import rekey
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
@@ -218,6 +219,7 @@ def test_times_of_something_else_are_refused(
     facts = json.loads(dump_json(pair))
     *parts, last = [int(part) if part.isdecimal() else part for part in place.split(".")]
     functools.reduce(operator.getitem, parts, facts)[last] = value
+    facts["b"] = rekey(facts["b"])
     path = pair_path(tmp_path, NEW.name)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(facts))

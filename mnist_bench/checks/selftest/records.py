@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mnist_bench.records.environment import EnvironmentRecord, check_names, check_seconds
+from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.fields import check_names, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 
 __all__ = ["Outcome", "SelftestRecord"]

@@ -107,6 +107,7 @@ def compare(
     class and time are decided or the budget is spent. Nothing is installed into an environment that is given.
     Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 not decided.
     """
+    from mnist_bench.records.files import is_taken
     from mnist_bench.versions.sources import find_interpreter
     from mnist_bench.versions.upgrade.page import UPGRADE_MARK
     from mnist_bench.versions.upgrade.sides import read_requirements
@@ -119,7 +120,7 @@ def compare(
     sides: list[str | Path | None] = []
     for text in (base, new):
         known = text == "current" or read_requirements(text) is not None
-        sides.append(text if known and not Path(text).exists() else find_interpreter(text, folder))
+        sides.append(text if known and not is_taken(Path(text)) else find_interpreter(text, folder))
     reports = Reports(json=json, junit=junit, markdown=markdown, html=html)
     if own_sides := own.load_own_sides(base, new):
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")

@@ -106,7 +106,7 @@ def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None
 
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.records.config import Case
-    from mnist_bench.records.files import check_folder
+    from mnist_bench.records.files import check_folder, is_taken
     from mnist_bench.records.serial import dump_json, save
     from mnist_bench.timing.ab.calibration import calibrate, calibration_path, format_sharpness
     from mnist_bench.timing.ab.records import format_ratio
@@ -117,7 +117,7 @@ def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None
 
     def show(number: int, run: AbRecord) -> None:
         path = calibration_path(place, run.a, run.workload)
-        if path.exists():  # noticed after the first run, not after the last
+        if is_taken(path):  # noticed after the first run, not after the last
             raise FileExistsError(f"{path} exists already: remove it to calibrate this machine again")
         ratios = f"wall {format_ratio(run.wall)}, processor {format_ratio(run.cpu)}"
         tell(f"run {number}: {run.verdict}; {ratios}")

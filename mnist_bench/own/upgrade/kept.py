@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.own.records import ModelFile, OwnSide
 from mnist_bench.records.acceptance import now
-from mnist_bench.records.files import PACKAGE, check_folder
+from mnist_bench.records.files import PACKAGE, check_folder, is_taken
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.versions.upgrade.kept import NAMES
@@ -52,7 +52,7 @@ class OwnKept:
         for name, side, environment in zip(NAMES, sides, environments, strict=True):
             path = self.folder / f"{name}.json"
             packages = side.install.packages
-            if path.exists():
+            if is_taken(path):
                 record = load(path, OwnSide)
                 self._check(path, record, packages)
                 # What failed is tried again: a package that was missing may be there now.

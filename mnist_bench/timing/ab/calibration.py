@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import EnvironmentRecord, check_range
-from mnist_bench.records.files import SCHEMA_VERSION, place_in
+from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.fields import check_range, check_time
+from mnist_bench.records.files import SCHEMA_VERSION, is_taken, place_in
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.stats.ratios import ALPHA_END, judge_looks, smallest_slowdown
 from mnist_bench.timing.ab.records import Look, Sharpness, Workload, collect_looks, collect_rounds, judge_record
@@ -47,6 +48,7 @@ class CalibrationRun:
         """Refuse rounds that lack a clock, and ratios that cannot be."""
         if not self.wall or len(self.wall) != len(self.cpu):
             raise ValueError(f"{len(self.wall)} rounds in wall time, {len(self.cpu)} in processor time")
+        check_time("created", self.created)
         check_range("log ratios:", *self.wall, *self.cpu, low=-_MOST, high=_MOST)
 
 
@@ -75,6 +77,7 @@ class CalibrationRecord:
 
     def __post_init__(self) -> None:
         """Refuse figures that do not agree with the runs."""
+        check_time("created", self.created)
         alarms = sum(run.verdict in ("faster", "slower") for run in self.runs)
         if (self.sharpness.runs, self.sharpness.alarms) != (len(self.runs), alarms):
             stated = f"{self.sharpness.alarms} alarms in {self.sharpness.runs} runs"
@@ -139,7 +142,7 @@ def find_sharpness(folder: Path, record: AbRecord) -> Sharpness | None:
         RecordError: The calibration is damaged.
     """
     path = calibration_path(folder, record.a, record.workload)
-    if not path.exists():
+    if not is_taken(path):
         return None
     calibration = load(path, CalibrationRecord)
     _check_derived(calibration, path)

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord, check_names, check_range, check_seconds
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.fields import check_names, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.stats.ratios import Speed, judge_looks, round_log_ratio
+from mnist_bench.stats.ratios import ALPHA, ALPHA_END, ALPHA_HALF, Speed, judge_looks, round_log_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -228,13 +229,27 @@ class AbRecord:
         counts = [look.rounds for look in self.looks]
         if sorted(set(counts)) != counts or not all(0 < count <= len(self.processes) // 2 for count in counts):
             raise ValueError(f"looks after {counts!r} rounds of {len(self.processes) // 2}")
-        spent = [look.alpha for look in self.looks]
-        if not all(alpha > 0 for alpha in spent) or sum(spent) > self.alpha * (1 + _ROUNDING):
-            raise ValueError(f"looks that spend {spent!r} of alpha {self.alpha!r}")
+        _check_spent([look.alpha for look in self.looks], self.alpha)
+        check_time("created", self.created)
         check_seconds("seconds", self.seconds, self.budget_seconds)
         check_range("load", self.load)
+        if self.looks and self.seconds < self.budget_seconds / 2:
+            raise ValueError(f"a look after {self.seconds!r} s, before half of the {self.budget_seconds!r} s were over")
         if not (0 < self.bound < 1 and 0 < self.alpha < 1):
             raise ValueError(f"bound {self.bound!r} and alpha {self.alpha!r} must be above 0 and below 1")
+
+
+def _check_spent(spent: Sequence[float], alpha: float) -> None:
+    """Refuse looks other than one at half the budget, one at the end, or both, each with its share of alpha."""
+    half, end = (share / ALPHA * alpha for share in (ALPHA_HALF, ALPHA_END))
+    for allowed in ((), (half,), (end,), (half, end)):
+        if len(spent) == len(allowed) and all(map(_is_close, spent, allowed)):
+            return
+    raise ValueError(f"looks that spend {spent!r} of alpha {alpha!r}: half the budget has {half:g}, its end {end:g}")
+
+
+def _is_close(value: float, expected: float) -> bool:
+    return math.isclose(value, expected, rel_tol=_ROUNDING)
 
 
 def load_ab(path: Path) -> AbRecord:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.environment import HARDWARE_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
+from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import save
 from mnist_bench.stats.ratios import (
     ALPHA,
@@ -167,7 +168,7 @@ def run_series(
     records = []
     for number in range(1, runs + 1):
         path = folder / f"run-{number:03}.json"
-        if path.exists():
+        if is_taken(path):
             record = _check_same(load_ab(path), plan, path)
         else:
             record = compare(plan)

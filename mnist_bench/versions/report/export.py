@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from mnist_bench.records.config import Case
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
+    from mnist_bench.versions.seeds import SeedResults
 
 __all__ = [
     "FORMATS",

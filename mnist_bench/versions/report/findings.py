@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from mnist_bench.show.text import format_spread
 from mnist_bench.stats.intervals import mean_interval
 from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups, find_groups
-from mnist_bench.versions.records import SeedResults
 from mnist_bench.versions.report.collection import Collection
 from mnist_bench.versions.report.headline import Headline, make_headline
 from mnist_bench.versions.report.names import Products, name_products
 from mnist_bench.versions.report.regressions import Cost, Regression, find_regressions, list_trained, measure_costs
 from mnist_bench.versions.report.sharing import Sharing, share_trainings
 from mnist_bench.versions.report.table import VersionRow, list_groups, make_rows
+from mnist_bench.versions.seeds import SeedResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

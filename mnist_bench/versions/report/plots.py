@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mnist_bench.timing.ab.records import AbRecord
-    from mnist_bench.versions.records import SeedResults
+    from mnist_bench.versions.seeds import SeedResults
 
     _Rows: TypeAlias = Sequence[tuple[int, Sequence[float]]]
 

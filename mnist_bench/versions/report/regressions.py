@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mnist_bench.records.verdicts import CheckResult
-    from mnist_bench.versions.records import SeedResults, VersionRecord
+    from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
 
 __all__ = ["LEVEL", "Cost", "Regression", "find_regressions", "list_trained", "measure_costs"]
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups
-from mnist_bench.versions.records import SeedResults, VersionRecord, extend_seeds
+from mnist_bench.versions.records import VersionRecord
+from mnist_bench.versions.seeds import SeedResults, extend_seeds
 
 __all__ = ["Sharing", "share_trainings"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.config import FIRST_SEED, Case
-from mnist_bench.records.files import PACKAGE, check_folder
+from mnist_bench.records.files import PACKAGE, check_folder, is_taken
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment
 from mnist_bench.training.fingerprint import read_commit
@@ -69,14 +69,14 @@ class Kept:
             path = self.folder / f"{name}.json"
             version = describe_version(name, environment)
             begun = VersionRecord(version=version, install=install, created=now(), commit=read_commit(PACKAGE))
-            record = load(path, VersionRecord) if path.exists() else begun
+            record = load(path, VersionRecord) if is_taken(path) else begun
             if record.install is None or record.install.packages != install.packages:
                 raise ValueError(f"{path} is of an environment with other packages: choose another folder with --out")
             if record.environment:
                 check_environment(record.environment, environment, f"{path}: measured")
             self.records.append(record)
         path = self.folder / "times.json"
-        self.times = load(path, TimesRecord) if path.exists() else None
+        self.times = load(path, TimesRecord) if is_taken(path) else None
         if self.times:
             self._check_times(self.times, path)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mnist_bench.records.config import Case
-from mnist_bench.records.environment import HARDWARE_FIELDS, EnvironmentRecord, check_names, check_seconds, explain_keys
+from mnist_bench.records.environment import HARDWARE_FIELDS, EnvironmentRecord, explain_keys
+from mnist_bench.records.fields import check_names, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 
 __all__ = ["RoundTimes", "TimesRecord"]

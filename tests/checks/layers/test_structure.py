@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mnist_bench.checks.layers import structure
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS, build_model
 
@@ -38,7 +38,7 @@ def test_another_initializer_is_found(initializer: str, monkeypatch: pytest.Monk
 )
 def test_backend_and_precision_are_the_labs(name: str | None, value: str | None, record: TrainingRecord) -> None:
     """Another backend or precision is named, and no regression; what is under test is named in any case."""
-    environment = dataclasses.replace(record.environment, **{name: value} if name else {})
+    environment = change_environment(record.environment, **{name: value} if name else {})
     result = structure.check_environment(environment, "MNIST")
     assert result.verdict is (Verdict.INCONCLUSIVE if name else Verdict.PASS)
     assert name is None or f"{name} {value}" in result.figure

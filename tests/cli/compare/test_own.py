@@ -98,7 +98,8 @@ def test_bad_usage_measures_nothing(
     message: str,
 ) -> None:
     """One line says what is wrong and what is allowed; exit status 2."""
-    check_refused(command("current", "current", "--model", "bench_net.py", *arguments), message)
+    model = [] if "--model" in arguments else ["--model", "bench_net.py"]
+    check_refused(command("current", "current", *model, *arguments), message)
     assert plans == []
 
 
@@ -153,3 +154,13 @@ def test_records_that_cannot_be_compared(
     save(empty, Path("other.json"))
     Path("broken.json").write_text('{"kind": "own side", "schema_version": 1}')
     check_refused(command("base.json", other, *options), message)
+
+
+def test_packages_that_were_not_measured_are_refused(
+    command: Callable[..., Any], check_refused: Callable[..., None], pair: tuple[OwnSide, OwnSide]
+) -> None:
+    """The packages that differ are told first: they must be those of the environment that was measured."""
+    save(pair[0], Path("a.json"))
+    save(dataclasses.replace(pair[1], packages={"tensorflow-cpu": "2.20.0"}), Path("b.json"))
+    told = "b.json: the packages have tensorflow-cpu 2.20.0, and $.environment.tensorflow is '2.21.0'"
+    check_refused(command("a.json", "b.json"), told)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest
+from fixtures.records import make_digest, rekey
 from mnist_bench.records.serial import save
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any
     """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
     other = edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))
     other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
+    facts = json.loads(other.read_text())
+    other.write_text(json.dumps(facts | {"environment": rekey(facts["environment"])}))
     answer = command("compare", probe_file, other)
     odd = "not judged, because this is not the lab's own probe"
     only = "only in the second probe"
@@ -129,8 +131,8 @@ def test_compare_refuses_what_is_not_there(
 
 def test_compare_two_trainings(command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path) -> None:
     """The same weights are IDENTICAL; of others one seed says nothing, and that is 3."""
-    for name, digest in (("a", "1"), ("b", "1"), ("c", "2")):
-        made = dataclasses.replace(mlp, final_digest=digest * 64, created=f"2026-01-01T00:00:00+00:00 {name}")
+    for second, (name, digest) in enumerate((("a", "1"), ("b", "1"), ("c", "2"))):
+        made = dataclasses.replace(mlp, final_digest=digest * 64, created=f"2026-01-01T00:00:0{second}+00:00")
         save(made, tmp_path / f"{name}.json")
     answer = command("compare", tmp_path / "a.json", tmp_path / "b.json")
     assert (answer.status, answer.err) == (0, "")

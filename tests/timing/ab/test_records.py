@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.timing.ab.records import (
@@ -68,6 +69,13 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
         (lambda it: it["looks"].reverse(), r"looks after \[6, 3\]"),
         (lambda it: it["looks"][0].update(alpha=0.05), r"looks that spend \[0\.05, 0\.04\] of alpha"),
         (lambda it: it["looks"][0].update(alpha=0), r"looks that spend \[0\.0, 0\.04\] of alpha"),
+        (
+            lambda it: it["looks"][0].update(alpha=0.02),
+            r"looks that spend \[0\.02, 0\.04\] of alpha 0\.05: half the budget",
+        ),
+        (lambda it: it.update(alpha=0.1), r"looks that spend \[0\.01, 0\.04\] of alpha 0\.1"),
+        (lambda it: it["looks"].pop(0) and it["looks"][0].update(alpha=0.05), r"looks that spend \[0\.05\] of alpha"),
+        (lambda it: it.update(seconds=0.1), r"a look after 0\.1 s, before half of the .* s were over"),
         (lambda it: it.update(bound=0), r"bound 0\.0 and alpha"),
         (lambda it: it.update(verdict="fine"), "Invalid enum value 'fine'"),
         (lambda it: it.update(extra=1), "unknown field `extra`"),
@@ -137,7 +145,7 @@ def test_more_epochs_are_timed_than_not(make_ab: Callable[..., AbRecord], warm_u
 def test_the_device_is_that_of_both_sides(make_ab: Callable[..., AbRecord], tmp_path: Path, side: str) -> None:
     """A side that ran on another device than was asked for is refused."""
     record = make_ab()
-    other = dataclasses.replace(getattr(record, side), device="gpu")
+    other = change_environment(getattr(record, side), device="gpu")
     save(dataclasses.replace(record, **{side: other}), tmp_path / "ab.json")
     with pytest.raises(RecordError, match=rf"ab\.json: workload\.device is 'cpu', and {side}\.device is 'gpu'"):
         load_ab(tmp_path / "ab.json")

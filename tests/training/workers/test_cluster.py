@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import explain_mixture
+from mnist_bench.records.environment import change_environment, explain_mixture
 from mnist_bench.records.serial import load_record
 from mnist_bench.training.workers import cluster as module
 from mnist_bench.training.workers.cluster import Cluster, open_cluster
@@ -268,9 +268,7 @@ def test_a_record_of_another_environment_is_not_kept(record: TrainingRecord, mon
     results = [
         {
             "record": dataclasses.asdict(
-                dataclasses.replace(
-                    record, config=config, environment=dataclasses.replace(record.environment, **change)
-                )
+                dataclasses.replace(record, config=config, environment=change_environment(record.environment, **change))
             )
         }
         for config, change in zip(configs, changes, strict=True)
@@ -289,7 +287,7 @@ def test_a_record_of_another_environment_is_not_kept(record: TrainingRecord, mon
 
 def test_what_is_decided_elsewhere_is_no_mixture(record: TrainingRecord) -> None:
     """The engine decides about XLA, so that is no difference between workers."""
-    assert explain_mixture(record.environment, dataclasses.replace(record.environment, xla=True)) == {}
+    assert explain_mixture(record.environment, change_environment(record.environment, xla=True)) == {}
 
 
 def test_all_workers_are_gone(site: Site, stub_workers: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_the_epochs_of_a_training_have_times(measured: VersionRecord, record: Tr
         ("perceptron-epoch/digits", "steady-epoch"): (0.25, 0.125, 0.375),
         ("perceptron-graph/digits", "first-epoch"): (0.75, None, None),
     }
-    process = "of one process on hardware fedcba9876543210; TensorFlow 2.21.0, Keras 3.15.1"
+    process = "of one process on hardware 8fa4633540bce915; TensorFlow 2.21.0, Keras 3.15.1"
     assert [metric.about for metric in times.values()][:2] == [
         f"epoch 1 {process}",
         f"median of epochs 2 to 4 {process}",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.versions.records import select_seeds
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings, describe_versions, format_mean
+from mnist_bench.versions.seeds import select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

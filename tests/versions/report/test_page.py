@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.pages import Page
 from fixtures.records import make_digest
-from mnist_bench.records.environment import DatasetRecord, Gpu
+from mnist_bench.records.environment import DatasetRecord, Gpu, change_environment
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import VersionSpec, find_version
@@ -176,9 +176,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
     records = make_versions([OLD, NEW], seeds=2)
     record = records[NEW]
     gpu = Gpu(name=evil, compute_capability=evil, driver=evil)
-    environment = dataclasses.replace(
-        record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil
-    )
+    environment = change_environment(record.environment, cpu=evil, gpus=[gpu], tensorflow=evil, keras=evil, onednn=evil)
     bad = CheckResult(name=f"contract/{evil}", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
     records[NEW] = update_record(
         record,
@@ -187,8 +185,6 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
         checks={evil: [bad]},
         failures=[Failure(layer="probes", what=evil, reason=evil, lines=[evil])],
         install=dataclasses.replace(record.install, packages={evil: evil}),
-        commit=evil,
-        created=evil,
     )
     page = read(records)
     assert page.tags.count("script") == 2

@@ -11,8 +11,8 @@ from fixtures.records import make_history
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.versions.bits import find_groups
 from mnist_bench.versions.comparison import compare_versions
-from mnist_bench.versions.records import select_seeds
 from mnist_bench.versions.report.sharing import Sharing, share_trainings
+from mnist_bench.versions.seeds import select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

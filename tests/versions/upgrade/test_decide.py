@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.records import rekey
 from fixtures.upgrade import draw_errors, make_mlp_probe, make_mlp_training, move_errors
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.serial import load
@@ -298,6 +299,13 @@ def test_what_is_kept_is_held_against_what_is_asked(
         if name != "times.json" and "environment" in place:  # the whole record is of that environment
             for probe in facts["probes"]:
                 probe["environment"][last] = value
+    for holder, key in [
+        (facts, "environment"),
+        *((probe, "environment") for probe in facts.get("probes", ())),
+        (facts, "b"),
+    ]:
+        if key in holder:
+            holder[key] = rekey(holder[key])
     path.write_text(json.dumps(facts))
     with pytest.raises(ValueError, match=message):
         run()
