@@ -1,0 +1,234 @@
+"""How often a verdict on accuracy is wrong, and how sharp it is, on real trainings: groups of their seeds are compared.
+
+    mnist-bench run mlp --engine fused --seed 10101 --seeds 300 --jobs 2 --out base
+    mnist-bench check mlp --engine fused --save-digests base
+    TF_NUM_INTRAOP_THREADS=2 mnist-bench run mlp --engine fused --seed 10101 --seeds 300 --jobs 2 --out other
+    TF_NUM_INTRAOP_THREADS=2 mnist-bench check mlp --engine fused --save-digests other
+    python benchmarks/real_seeds.py base            # the gate of `check`: groups against the stored reference
+    python benchmarks/real_seeds.py base other      # the statistics of `compare`: groups of both folders
+
+A group is judged as the command would judge it: at its looks, until something is REGRESSED or nothing is open. A group
+of one folder is drawn from all seeds that the reference does not have; groups of two folders share no seed. Where both
+folders have a probe that says so, the seeds are compared as pairs. For the sharpness, the figures of the second side
+are made worse: the smallest loss that is REGRESSED in 90% of the groups is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import scipy
+
+from mnist_bench.checks.accuracy import compare_values, plan_looks
+from mnist_bench.checks.baselines import find_folder, find_reference
+from mnist_bench.records.verdicts import Verdict, conclude
+from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, judge
+from mnist_bench.versions.bits import share_case_streams
+from mnist_bench.versions.figures import FigureRules, compare_figures
+from mnist_bench.versions.records import VersionRecord, seeds_by_case
+from mnist_bench.versions.seeds import select_seeds
+from mnist_bench.versions.sources import gather, load_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mnist_bench.records.training import Predictions
+    from mnist_bench.versions.seeds import SeedResults
+
+_RUNS = 300
+_POWER = 0.9
+_IMAGES = 10_000
+
+
+class Ended(NamedTuple):
+    """How a group was judged: the worst verdict, and the seeds at the look that decided."""
+
+    verdict: Verdict
+    seeds: int
+
+
+def main() -> None:
+    """Print the tables, in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("base", type=Path, help="a folder of trainings of one lab by one engine")
+    parser.add_argument("other", type=Path, nargs="?", help="the same seeds, trained in another environment")
+    parser.add_argument("--size", type=int, default=LOOKS[-1], help="seeds of a group")
+    parser.add_argument("--runs", type=int, default=_RUNS, help="groups that are drawn of one folder")
+    parser.add_argument("--sharpness", action="store_true", help="print the smallest losses that are found, too")
+    options = parser.parse_args()
+    base = load_folder(options.base)
+    if options.other is None:
+        (results,) = base.accuracy
+        ended = [*judge_draws(base, results, options.size, options.runs)]
+        print_ended(f"{results.case}, {len(results.seeds)} seeds, against the reference", ended)
+        return
+    new = load_folder(options.other)
+    groups = [*cut_groups(base, new, options.size)]
+    paired = share_case_streams(base, new, base.accuracy[0].case)
+    told = f"{base.accuracy[0].case}, {'pairs' if paired else 'two samples'}"
+    print_ended(told, [judge_group(*group) for group in groups])
+    if options.sharpness:
+        print_sharpness(base, new, told)
+
+
+def load_folder(folder: Path) -> VersionRecord:
+    """Return the trainings of a folder as one record, with its probe if there is one."""
+    record = gather(load_records([folder]), str(folder))[""]
+    if len(record.accuracy) != 1:
+        raise SystemExit(f"{folder}: trainings of {len(record.accuracy)} labs or engines, and not of one")
+    return record
+
+
+def print_ended(what: str, ended: Sequence[Ended]) -> None:
+    """Print how many groups ended with each verdict, and the bound of 95% on the rate of REGRESSED."""
+    counts, seeds = Counter(each.verdict.value for each in ended), [each.seeds for each in ended]
+    bad, total = counts[Verdict.REGRESSED.value], len(ended)
+    most = scipy.stats.beta.ppf(0.95, bad + 1, total - bad) if bad < total else 1.0
+    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    print(f"{what}: {total} groups: {words}; {np.mean(seeds):.1f} seeds in the mean; REGRESSED in at most {most:.1%}")
+
+
+def judge_draws(base: VersionRecord, results: SeedResults, size: int, runs: int) -> Iterator[Ended]:
+    """Yield how the gate of `check` judges groups of seeds that the reference does not have."""
+    assert base.dataset
+    case, dataset = results.case, base.dataset
+    reference = find_reference(find_folder(), dataset.source, case.lab, case.engine, digest=dataset.digest)
+    if reference is None:
+        raise SystemExit(f"there is no reference of {case} on {dataset.source}")
+    places = [place for place, seed in enumerate(results.seeds) if seed not in reference.seeds]
+    rng, looks = np.random.default_rng(0), plan_looks(size)
+    accuracies, losses = np.array(results.test_accuracy), np.array(results.test_loss, dtype=float)
+    for _ in range(runs):
+        drawn = rng.choice(places, size, replace=False)
+        for look in looks:
+            first = drawn[:look]
+            compared = compare_values(reference, accuracies[first].tolist(), losses[first].tolist())
+            decisions = judge(compared, rng=rng, looks=len(looks)).values()
+            verdict = conclude(Verdict(decision.verdict) for decision in decisions)
+            if is_over(Verdict(decision.verdict) for decision in decisions):
+                break
+        yield Ended(verdict, look)
+
+
+def is_over(verdicts: Iterator[Verdict]) -> bool:
+    """Return whether a look is the last: something is REGRESSED, or nothing is open."""
+    found = set(verdicts)
+    return Verdict.REGRESSED in found or Verdict.INCONCLUSIVE not in found
+
+
+def cut_groups(base: VersionRecord, new: VersionRecord, size: int) -> Iterator[tuple[VersionRecord, VersionRecord]]:
+    """Yield groups of the seeds that both have, none in two groups."""
+    (old,), (now,) = base.accuracy, new.accuracy
+    common = [seed for seed in old.seeds if seed in set(now.seeds)]
+    for start in range(0, len(common) - size + 1, size):
+        chosen = common[start : start + size]
+        yield take(base, old, chosen), take(new, now, chosen)
+
+
+def take(record: VersionRecord, results: SeedResults, seeds: Sequence[int]) -> VersionRecord:
+    """Return the record with these seeds alone."""
+    return dataclasses.replace(record, accuracy=[select_seeds(results, seeds)])
+
+
+def judge_group(base: VersionRecord, new: VersionRecord, only: str = "") -> Ended:
+    """Return how `compare` judges two sides with the same seeds, by all its figures or by one."""
+    case, (results,) = base.accuracy[0].case, base.accuracy
+    paired = share_case_streams(base, new, case)
+    planned = PAIR_LOOKS if paired else LOOKS
+    looks = [*(look for look in planned if look < len(results.seeds)), len(results.seeds)]
+    for look in looks:
+        sides = [take(side, seeds_by_case(side)[case], results.seeds[:look]) for side in (base, new)]
+        judged = compare_figures(sides[0], sides[1], {case: ""}, FigureRules(looks=len(planned)))
+        verdicts = [result.verdict for result in judged.results if only in result.name]
+        if is_over(iter(verdicts)):
+            break
+    return Ended(conclude(verdicts), look)
+
+
+def lose_accuracy(results: SeedResults, images: int) -> SeedResults:
+    """Return the results with so many more images wrong in each training, of no class in particular."""
+    return dataclasses.replace(results, test_accuracy=[value - images / _IMAGES for value in results.test_accuracy])
+
+
+def lose_class(results: SeedResults, images: int) -> SeedResults:
+    """Return the results with so many more images of class 3 wrong in each training."""
+    return dataclasses.replace(results, predictions=[_spoil(each, images) for each in results.predictions])
+
+
+def _spoil(predictions: Predictions | None, images: int) -> Predictions | None:
+    if predictions is None:
+        return None
+    errors = [count + images * (digit == 3) for digit, count in enumerate(predictions.class_errors)]
+    return dataclasses.replace(predictions, class_errors=errors)
+
+
+def lose_loss(results: SeedResults, hundredths: int) -> SeedResults:
+    """Return the results with so many hundredths of the losses' standard deviation more in each training."""
+    losses = [loss or 0.0 for loss in results.test_loss]
+    return dataclasses.replace(results, test_loss=[loss + hundredths / 100 * _find_sd(losses) for loss in losses])
+
+
+def _find_sd(losses: Sequence[float]) -> float:
+    return float(np.std(losses, ddof=1))
+
+
+# What is made worse, in which result it is seen, the unit of a step in words, and the most steps.
+_EFFECTS: dict[str, tuple[Callable[[SeedResults, int], SeedResults], str, str, int]] = {
+    "accuracy": (lose_accuracy, "accuracy/accuracy", "{:.2f} points", 100),
+    "loss": (lose_loss, "accuracy/loss", "{:.2f} sd", 600),
+    "errors of class 3": (lose_class, "accuracy/classes", "{:.2f} points of the class", 60),
+}
+
+
+def print_sharpness(base: VersionRecord, new: VersionRecord, told: str) -> None:
+    """Print the smallest loss that 90% of the groups find, for groups of 3, 5, 10 and 20 seeds."""
+    sizes = [size for size in (3, 5, 10, 20) if size in PAIR_LOOKS]
+    print(f"\n| smallest loss found in {_POWER:.0%}: {told} | {' | '.join(f'{size} seeds' for size in sizes)} |")
+    print(f"| --- |{' --- |' * len(sizes)}")
+    for name, (spoil, seen, unit, most) in _EFFECTS.items():
+        cells = []
+        for size in sizes:
+            step = find_smallest([*cut_groups(base, new, size)], spoil, seen, most)
+            scale = 0.01 if name == "loss" else 100 / count_images(new, name)
+            cells.append(unit.format(scale * step) if step else f"more than {unit.format(scale * most)}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def count_images(record: VersionRecord, name: str) -> int:
+    """Return of how many images a step is one: of the test set, or of its class 3."""
+    predictions = record.accuracy[0].predictions
+    return predictions[0].class_sizes[3] if "class" in name and predictions and predictions[0] else _IMAGES
+
+
+def find_smallest(
+    groups: Sequence[tuple[VersionRecord, VersionRecord]],
+    spoil: Callable[[SeedResults, int], SeedResults],
+    seen: str,
+    most: int,
+) -> int:
+    """Return the fewest steps that 90% of the groups find, by bisection; 0 if that is more than the most."""
+
+    def finds(steps: int) -> bool:
+        worse = [
+            (base, dataclasses.replace(new, accuracy=[spoil(results, steps) for results in new.accuracy]))
+            for base, new in groups
+        ]
+        found = sum(judge_group(*group, only=seen).verdict is Verdict.REGRESSED for group in worse)
+        return found >= _POWER * len(groups)
+
+    if not finds(most):
+        return 0
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if finds(middle) else (middle, high)
+    return high
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The script that judges groups of real trainings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from fixtures.records import make_digest, make_history
+from mnist_bench.records.serial import save
+from mnist_bench.records.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_bench.records.training import TrainingRecord
+
+
+@pytest.fixture(scope="module")
+def script(load_script: Callable[[str], Any]) -> Any:
+    """The script, imported from where it lies."""
+    return load_script("real_seeds")
+
+
+@pytest.fixture
+def folders(record: TrainingRecord, tmp_path: Path) -> dict[str, Path]:
+    """Forty trainings of the mlp by each of three environments, of which the third loses 0.5 points."""
+    config, rng = dataclasses.replace(record.config, lab="mlp", epochs=20), np.random.default_rng(0)
+    for name, lost in (("base", 0.0), ("other", 0.0), ("worse", 0.005)):
+        (tmp_path / name).mkdir()
+        for seed in range(40):
+            drawn = rng.normal()
+            training = dataclasses.replace(
+                record,
+                config=dataclasses.replace(config, seed=seed),
+                history=make_history(20),
+                test_accuracy=round(0.977 + 0.001 * drawn - lost, 4),
+                test_loss=0.077 - 0.003 * drawn + 3 * lost,
+                final_digest=make_digest(f"{name} {seed}"),
+                initial_digest=make_digest(f"{seed}"),
+            )
+            save(training, tmp_path / name / f"{seed}.json")
+    return {path.name: path for path in tmp_path.iterdir()}
+
+
+def test_groups_share_no_seed(script: Any, folders: dict[str, Path]) -> None:
+    """Each group has the same seeds on both sides; seeds that are left over make no group."""
+    base, other = (script.load_folder(folders[name]) for name in ("base", "other"))
+    groups = [*script.cut_groups(base, other, 15)]
+    seeds = [[side.accuracy[0].seeds for side in group] for group in groups]
+    assert seeds == [[[*range(15)]] * 2, [[*range(15, 30)]] * 2]
+
+
+def test_a_loss_is_found_and_none_is_invented(script: Any, folders: dict[str, Path]) -> None:
+    """As `compare` would judge: a loss of 0.5 points is found by ten seeds."""
+    base, other, worse = (script.load_folder(folders[name]) for name in ("base", "other", "worse"))
+    equal = [script.judge_group(*group) for group in script.cut_groups(base, other, 20)]
+    assert {ended.verdict for ended in equal} <= {Verdict.PASS, Verdict.INCONCLUSIVE}
+    found = [script.judge_group(*group) for group in script.cut_groups(base, worse, 20)]
+    assert [(ended.verdict, ended.seeds <= 10) for ended in found] == [(Verdict.REGRESSED, True)] * 2
+
+
+def test_the_smallest_loss_that_is_found_is_between_two_steps(script: Any, folders: dict[str, Path]) -> None:
+    """One step less is missed in more than a tenth of the groups; what no step finds is 0."""
+    base, other = (script.load_folder(folders[name]) for name in ("base", "other"))
+    groups, lose = [*script.cut_groups(base, other, 10)], script.lose_accuracy
+    steps = script.find_smallest(groups, lose, "accuracy/accuracy", 100)
+    assert 15 <= steps <= 60
+
+    def count(lost: int) -> int:
+        worse = [(old, dataclasses.replace(new, accuracy=[lose(new.accuracy[0], lost)])) for old, new in groups]
+        return sum(script.judge_group(*group, only="accuracy/accuracy").verdict is Verdict.REGRESSED for group in worse)
+
+    assert count(steps) >= 0.9 * len(groups) > count(steps - 1)
+    assert script.find_smallest(groups, lose, "accuracy/accuracy", 2) == 0
+
+
+def test_a_group_that_alarms_is_counted(script: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the upper end of the rate, by Clopper and Pearson."""
+    script.print_ended("these", [script.Ended(Verdict.PASS, 5)] * 299 + [script.Ended(Verdict.REGRESSED, 10)])
+    assert capsys.readouterr().out == (
+        "these: 300 groups: 299 PASS, 1 REGRESSED; 5.0 seeds in the mean; REGRESSED in at most 1.6%\n"
+    )
