@@ -39,6 +39,7 @@ __all__ = [
     "compare_values",
     "format_metric",
     "is_decided",
+    "judge_level",
     "judge_threshold",
     "make_comparisons",
     "make_metric_result",
@@ -65,26 +66,48 @@ def judge_threshold(record: TrainingRecord) -> Verdict:
         return Verdict.NO_BASELINE
     if explain_short(record.config.lab, len(record.history.loss)) and record.test_loss is not None:
         return Verdict.INCONCLUSIVE
-    # Keras's figure, and that of the same weights in float64: neither alone is believed.
-    accuracies = [record.test_accuracy, *([record.predictions.exact_accuracy] if record.predictions else [])]
-    holds = record.test_loss is not None and min(accuracies) >= check_lab(record.config.lab).threshold
+    holds = record.test_loss is not None and _find_accuracy(record) >= check_lab(record.config.lab).threshold
     return Verdict.PASS if holds else Verdict.REGRESSED
 
 
+def _find_accuracy(record: TrainingRecord) -> float:
+    """Return the lower of Keras's figure and that of the same weights in float64: neither alone is believed."""
+    return min([record.test_accuracy, *([record.predictions.exact_accuracy] if record.predictions else [])])
+
+
+def judge_level(lab: str, accuracies: Sequence[float]) -> tuple[bool, str]:
+    """Return whether seeds of a lab reach its threshold in the mean, and the figure in words.
+
+    The mean, because a few sound trainings of a thousand end below the threshold (docs/statistics.md, "Real seeds"):
+    with the lowest of twenty seeds, one check in 25 would be a false alarm.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    mean = statistics.fmean(accuracies)
+    words = f"{mean:.4f}, the mean of {len(accuracies)} seeds" if len(accuracies) > 1 else f"{mean:.4f}, of one seed"
+    return mean >= check_lab(lab).threshold, words
+
+
 def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
-    """Check that all trainings of a lab reach the lab's threshold.
+    """Check that the trainings of a lab reach the lab's threshold, in the mean of their seeds.
 
     Raises:
         ValueError: The lab is unknown.
     """
     config = records[0].config
-    lowest = min(records, key=lambda record: record.test_accuracy)
+    lowest = min(records, key=_find_accuracy)
     short = next(filter(None, (explain_short(config.lab, len(record.history.loss)) for record in records)), "")
-    verdict = conclude(map(judge_threshold, records))
+    reached, figure = judge_level(config.lab, list(map(_find_accuracy, records)))
+    verdicts = set(map(judge_threshold, records))
+    finite = all(record.test_loss is not None for record in records)
+    verdict = conclude(
+        {Verdict.PASS} if reached and finite and verdicts <= {Verdict.PASS, Verdict.REGRESSED} else verdicts
+    )
     return CheckResult(
         name=f"accuracy/threshold[{config.case}]",
         verdict=verdict,
-        figure=f"{lowest.test_accuracy:.4f}, the lowest of {len(records)}{short and f', {short}'}",
+        figure=f"{figure}{short and f', {short}'}",
         bound=f"≥ {check_lab(config.lab).threshold:.2f}",
         command=f"mnist-bench run {config.lab} --engine {config.engine} --seed {lowest.config.seed}",
     )

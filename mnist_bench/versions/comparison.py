@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.accuracy import judge_level
 from mnist_bench.checks.records import compare_probes, format_difference
 from mnist_bench.records.config import Case
 from mnist_bench.records.serial import dump_json
@@ -182,14 +183,13 @@ def format_compared_markdown(compared: Compared, answer: str = "") -> str:
 
 
 def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
-    """Yield a regression if a training diverged or is below the lab's threshold; no verdict if it was cut short."""
+    """Yield a regression if a training diverged or the seeds miss the lab's threshold; no verdict if cut short."""
     lab, short = check_lab(results.lab), explain_short(results.lab, results.epochs)
     diverged = results.test_loss.count(None)
     if diverged:
         figure = f"not finite in {diverged} of {len(results.seeds)} trainings"
         name = f"accuracy/loss[{results.case}]"
         yield CheckResult(name=name, verdict=Verdict.REGRESSED, figure=figure, bound="finite")
-    lowest = min(results.test_accuracy)
     if results.departures:
         return  # the lab's threshold says nothing of another training
     if short:
@@ -203,11 +203,12 @@ def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
             figure=f"a loss of {worst:.4g}, the highest of {len(results.seeds)}",
             bound=f"≤ {_GUESSING:.2f}, as of an even guess",
         )
-    if results.epochs == lab.epochs and lowest < lab.threshold:
+    reached, figure = judge_level(results.lab, results.test_accuracy)
+    if results.epochs == lab.epochs and not reached:
         yield CheckResult(
             name=f"accuracy/threshold[{results.case}]",
             verdict=Verdict.REGRESSED,
-            figure=f"{lowest:.4f}, the lowest of {len(results.seeds)}",
+            figure=figure,
             bound=f"≥ {lab.threshold:.2f}",
         )
 

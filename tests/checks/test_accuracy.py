@@ -308,12 +308,14 @@ def test_a_figure_that_its_weights_do_not_have_reaches_nothing(record: TrainingR
     assert judge_threshold(dataclasses.replace(told, predictions=better)) is Verdict.PASS
 
 
-def test_the_lowest_training_decides(record: TrainingRecord) -> None:
-    """One training below the threshold is a regression of all, with the command that repeats it."""
-    assert check_threshold(train_to(record, "mlp", 0.977, 0.9699, 0.978)) == CheckResult(
+def test_the_mean_of_the_seeds_decides(record: TrainingRecord) -> None:
+    """One sound seed in 500 ends below the threshold: that is no regression of several; a mean below it is."""
+    assert check_threshold(train_to(record, "mlp", 0.977, 0.9689, 0.978)).verdict is Verdict.PASS
+    assert check_threshold(train_to(record, "mlp", 0.9689)).verdict is Verdict.REGRESSED
+    assert check_threshold(train_to(record, "mlp", 0.977, 0.9499, 0.978)) == CheckResult(
         name="accuracy/threshold[mlp-epoch]",
         verdict=Verdict.REGRESSED,
-        figure="0.9699, the lowest of 3",
+        figure="0.9683, the mean of 3 seeds",
         bound="≥ 0.97",
         command="mnist-bench run mlp --engine epoch --seed 1672",
     )
@@ -327,14 +329,16 @@ def test_a_training_cut_short_is_not_judged(record: TrainingRecord, accuracy: fl
     short = dataclasses.replace(training, config=config, history=make_history(2))
     assert judge_threshold(short) is Verdict.INCONCLUSIVE
     result = check_threshold([training, short])
-    assert result.figure.endswith("the lowest of 2, not judged: 2 of 20 epochs")
+    assert result.figure.endswith("of 2 seeds, not judged: 2 of 20 epochs")
     assert result.verdict is (Verdict.INCONCLUSIVE if accuracy > 0.97 else Verdict.REGRESSED)
 
 
 def test_a_training_that_diverged_passes_no_threshold(record: TrainingRecord) -> None:
     """However good the accuracy: a loss that is not finite is no sound training."""
     (training,) = train_to(record, "mlp", 0.977)
-    assert judge_threshold(dataclasses.replace(training, test_loss=None)) is Verdict.REGRESSED
+    diverged = dataclasses.replace(training, test_loss=None)
+    assert judge_threshold(diverged) is Verdict.REGRESSED
+    assert check_threshold([training, diverged]).verdict is Verdict.REGRESSED
 
 
 def test_trainings_above_the_threshold_pass(record: TrainingRecord) -> None:

@@ -313,6 +313,13 @@ def test_less_than_what_was_due_is_never_green(base: VersionRecord, what: str) -
         assert figure in figures[name]
 
 
+def test_a_threshold_is_missed_by_the_mean(record: TrainingRecord) -> None:
+    """One sound seed in 500 ends below the threshold; where the mean does, a disaster is told."""
+    base, tail, bad = (make_version(record, [*GOOD[1:], lowest]) for lowest in (GOOD[0], 0.969, 0.9))
+    assert "accuracy/threshold[mlp-epoch]" not in verdicts(compare_versions(base, tail))
+    assert verdicts(compare_versions(base, bad))["accuracy/threshold[mlp-epoch]"] == "REGRESSED"
+
+
 def test_a_younger_check_is_told(base: VersionRecord) -> None:
     """Records that are older than a check lack it on both sides: what to do is said."""
     old = lack(base, "a contract")
