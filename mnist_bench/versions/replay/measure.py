@@ -1,0 +1,142 @@
+"""The sides of real regressions made and asked: by the machinery of `compare`, with the variables of each side."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, did_not_run
+from mnist_bench.checks.layers.structure import check_environment
+from mnist_bench.checks.records import compare_probes, describe_difference
+from mnist_bench.records.config import Case, TrainingConfig
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.timing.ab.records import VERDICTS, format_ratio
+from mnist_bench.timing.ab.rounds import AbPlan, compare
+from mnist_bench.timing.memory import judge_memory, measure_memory
+from mnist_bench.training.data.dataset import load_dataset
+from mnist_bench.training.workers.interpreters import CommandError
+from mnist_bench.versions.replay.judge import ENVIRONMENT
+from mnist_bench.versions.replay.records import Answer
+from mnist_bench.versions.upgrade.sides import enter_sides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from mnist_bench.checks.records import ProbeRecord
+    from mnist_bench.timing.memory import MemoryRecord
+    from mnist_bench.versions.replay.regression import Question, RealSide
+    from mnist_bench.versions.upgrade.sides import Side
+
+__all__ = ["ask_side"]
+
+
+def ask_side(question: Question, *, source: str, tell: Callable[[str], None]) -> Answer:
+    """Make the environments of a question, if they are not in the cache, and ask.
+
+    Args:
+        question: The question.
+        source: The data.
+        tell: Called with each line of progress.
+
+    Raises:
+        CommandError: A side that is compared with another gives no answer.
+        ValueError: A side cannot be installed.
+    """
+    side = _enter(question.side, tell)
+    base = side if question.base in (None, question.side) else _enter(question.base, tell)
+    begin = time.perf_counter()
+    results = _MEASURES[question.by](question, base.python, side.python, source)
+    seconds = round(time.perf_counter() - begin, 2)
+    return Answer(question=question, packages=side.install.packages, results=results, seconds=seconds)
+
+
+def _enter(side: RealSide | None, tell: Callable[[str], None]) -> Side:
+    assert side is not None  # noqa: S101 - the caller has looked
+    (entered,) = enter_sides((side.requirements,), python=side.python, tell=tell)
+    return entered
+
+
+@contextlib.contextmanager
+def _set_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have the processes that are started meanwhile see these variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _run_checks(question: Question, _base: Path, python: Path, source: str) -> list[CheckResult]:
+    """Run what `mnist-bench check --fast` runs."""
+    with _set_variables(question.side.variables):
+        try:
+            environment = ask_environment(python)
+        except CommandError as error:
+            return [did_not_run(ENVIRONMENT, str(error))]
+        checks = ask_checks(python, [question.lab], engine=question.engine, source=source, environment=environment)
+        return [check_environment(environment, source), *checks]
+
+
+def _compare_bits(question: Question, base: Path, python: Path, source: str) -> list[CheckResult]:
+    """Compare the stages of one training: the same bits were to be expected."""
+    config = TrainingConfig(lab=question.lab, engine=question.engine, data=source, device="cpu")
+
+    def probe(side: RealSide | None, interpreter: Path) -> ProbeRecord:
+        with _set_variables(side.variables if side else {}):
+            (found,) = ask_probes(interpreter, [config])
+        return found
+
+    before, now = probe(question.base, base), probe(question.side, python)
+    differ = bool(compare_probes(before, now))
+    return [
+        CheckResult(
+            name=f"bits/{config.case}",
+            verdict=Verdict.REGRESSED if differ else Verdict.IDENTICAL,
+            figure=describe_difference(before, now),
+            bound="all stages alike",
+        )
+    ]
+
+
+def _compare_times(question: Question, base: Path, python: Path, source: str) -> list[CheckResult]:
+    """Time both sides against each other, as `compare --only time` does; their variables must be the same."""
+    plan = AbPlan(
+        python_a=base, python_b=python, lab=question.lab, engine=question.engine, dataset=load_dataset(source)
+    )
+    with _set_variables(question.side.variables):
+        record = compare(plan)
+    return [
+        CheckResult(
+            name=f"time/{Case(question.lab, question.engine)}",
+            verdict=VERDICTS[record.verdict],
+            figure=f"{record.verdict}: wall {format_ratio(record.wall)}, processor {format_ratio(record.cpu)}",
+            bound=f"within {record.bound:.0%}",
+            evidence=record.finding,
+        )
+    ]
+
+
+def _compare_memory(question: Question, base: Path, python: Path, source: str) -> list[CheckResult]:
+    """Compare the memory of one training."""
+
+    def measure(side: RealSide | None, interpreter: Path) -> MemoryRecord:
+        with _set_variables(side.variables if side else {}):
+            return measure_memory(question.lab, question.engine, data=source, python=interpreter)
+
+    before = measure(question.base, base)
+    return judge_memory(measure(question.side, python), before)
+
+
+_MEASURES: dict[str, Callable[[Question, Path, Path, str], list[CheckResult]]] = {
+    "checks": _run_checks,
+    "bits": _compare_bits,
+    "time": _compare_times,
+    "memory": _compare_memory,
+}
