@@ -10,6 +10,7 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.shell import echo, load_data, tell
+from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,6 +58,10 @@ def selftest(
             help="Folder for selftest.json, replay.json, which are continued, and the page of both, selftest.md.",
         ),
     ] = Path("docs"),
+    notebook: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.ipynb", help="Write a notebook for a class instead: which test sees the bug?"),
+    ] = None,
 ) -> None:
     """Plant faults in Keras, or replay real regressions, and write which check sees each first.
 
@@ -64,6 +69,12 @@ def selftest(
     status: 0 every fault was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an
     alarm, 2 bad usage or bad input, 3 the checks do not run without any fault.
     """
+    if notebook is not None:
+        from mnist_bench.show.notebook import CLASS, write_notebook
+
+        write_notebook(notebook, seed=FIRST_SEED, source=CLASS)
+        echo(f"Notebook: {notebook}")
+        return
     path = out / "selftest.md"
     _check_page(path)
     if real:

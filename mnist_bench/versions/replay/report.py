@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_bench.versions.replay.judge import find_outcome
-from mnist_bench.versions.replay.regressions import REGRESSIONS
+from mnist_bench.versions.replay.regressions import ABSENT, REGRESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,7 @@ def format_replays(record: ReplayRecord) -> str:
     outcomes = find_outcomes(record)
     lines = ["## Real regressions, replayed", "", *_summarise(record, outcomes), "", *_tabulate(outcomes)]
     lines += ["", "### Not seen, seen by another check, and alarms", "", *_list_others(outcomes)]
+    lines += ["", "### Tried, and not brought about", "", *(f"- <{link}>: {why}." for link, why in ABSENT.items())]
     return "\n".join(lines) + "\n"
 
 
