@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.workers.cluster import Cluster
+    from mnist_bench.versions.replay.measure import Compare
+    from mnist_bench.versions.replay.regression import Measure
 
 __all__ = ["selftest"]
 
@@ -127,6 +129,7 @@ def _plant_all(
 
 def _replay(names: Sequence[str], data: str, out: Path) -> list[str]:
     """Replay real regressions, and return a line for each outcome that nothing explains."""
+    from mnist_bench.own.upgrade.replay import compare_model
     from mnist_bench.versions.replay.report import find_unexplained, format_outcome
     from mnist_bench.versions.replay.run import choose, open_record, replay
 
@@ -134,7 +137,8 @@ def _replay(names: Sequence[str], data: str, out: Path) -> list[str]:
     path = out / _REPLAYED
     record = open_record(path, load_data(data).name if data == "auto" else data)
     outcomes = []
-    for outcome in replay(chosen, record, path, again="all" not in names, tell=tell):
+    further: dict[Measure, Compare] = {"model": compare_model}
+    for outcome in replay(chosen, record, path, again="all" not in names, tell=tell, further=further):
         echo(format_outcome(outcome))
         outcomes.append(outcome)
     return [format_outcome(outcome) for outcome in find_unexplained(outcomes)]

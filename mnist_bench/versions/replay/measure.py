@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, did_not_run
 from mnist_bench.checks.layers.structure import check_environment
@@ -27,19 +27,29 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.records import ProbeRecord
     from mnist_bench.timing.memory import MemoryRecord
-    from mnist_bench.versions.replay.regression import Question, RealSide
+    from mnist_bench.versions.replay.regression import Measure, Question, RealSide
     from mnist_bench.versions.upgrade.sides import Side
 
-__all__ = ["ask_side"]
+__all__ = ["Compare", "ask_side"]
+
+Compare: TypeAlias = "Callable[[Question, Path, Path, str], list[CheckResult]]"
+"""Asks a side: (question, the good side's interpreter, the interpreter, the data) to results."""
 
 
-def ask_side(question: Question, *, source: str, tell: Callable[[str], None]) -> Answer:
+def ask_side(
+    question: Question,
+    *,
+    source: str,
+    tell: Callable[[str], None],
+    further: Mapping[Measure, Compare] | None = None,
+) -> Answer:
     """Make the environments of a question, if they are not in the cache, and ask.
 
     Args:
         question: The question.
         source: The data.
         tell: Called with each line of progress.
+        further: Ways of asking that later wings have.
 
     Raises:
         CommandError: A side that is compared with another gives no answer.
@@ -48,7 +58,8 @@ def ask_side(question: Question, *, source: str, tell: Callable[[str], None]) ->
     side = _enter(question.side, tell)
     base = side if question.base in (None, question.side) else _enter(question.base, tell)
     begin = time.perf_counter()
-    results = _MEASURES[question.by](question, base.python, side.python, source)
+    ask = {**_MEASURES, **(further or {})}[question.by]
+    results = ask(question, base.python, side.python, source)
     seconds = round(time.perf_counter() - begin, 2)
     return Answer(question=question, packages=side.install.packages, results=results, seconds=seconds)
 
@@ -134,7 +145,7 @@ def _compare_memory(question: Question, base: Path, python: Path, source: str) -
     return judge_memory(measure(question.side, python), before)
 
 
-_MEASURES: dict[str, Callable[[Question, Path, Path, str], list[CheckResult]]] = {
+_MEASURES: dict[Measure, Compare] = {
     "checks": _run_checks,
     "bits": _compare_bits,
     "time": _compare_times,

@@ -9,8 +9,9 @@ from mnist_bench.records.fields import check_names
 
 __all__ = ["Measure", "Question", "RealSide", "Regression"]
 
-Measure: TypeAlias = Literal["checks", "bits", "time", "memory"]
-"""How a side is asked: the fast checks in it alone; or the bits, the time or the memory, against the good side."""
+Measure: TypeAlias = Literal["checks", "bits", "time", "memory", "model"]
+"""How a side is asked: the fast checks in it alone; or bits, time or memory of a lab, or the stages of a model of the
+docs, against the good side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Question:
 
     Attributes:
         by: How.
-        lab: A key of `LABS`.
+        lab: A key of `LABS`, or the name of a model.
         engine: A key of `ENGINES`.
         side: The side.
         base: The side that it is compared with; None where it is asked alone.
@@ -65,7 +66,7 @@ class Regression:
         began: The version that has it first.
         mended: The version that has it no more; empty if there is none yet.
         by: How the sides are asked.
-        lab: A key of `LABS`.
+        lab: A key of `LABS`, or the name of a model.
         engine: A key of `ENGINES`.
         unseen: Why the suite does not see it; empty if it should.
     """

@@ -86,7 +86,7 @@ _ALL = (
         source=f"{_KERAS}/issues/20344",
         bad=_keras("3.6.0", **_UNREFUSED),
         good=_keras("3.7.0", **_UNREFUSED),
-        check="contract/full-epoch",
+        check="reproducibility/bits",
         began="Keras 3.0",
         mended="Keras 3.7",
         engine="epoch",
@@ -189,6 +189,18 @@ _ALL = (
         began="always",
         by="bits",
         engine="xla",
+    ),
+    Regression(
+        name="repeated-rows",
+        what="optimizers square each use of an embedding's row apart; no public thread tells of it, and the address is "
+        "that of a report on the speed of the same gradients",
+        source=f"{_KERAS}/issues/19992",
+        bad=_keras("3.7.0"),
+        good=_side("tensorflow-cpu==2.15.1", "3.11"),
+        check="bits/lstm",
+        began="Keras 3.0",
+        by="model",
+        lab="lstm",
     ),
     Regression(
         name="leak-of-models",

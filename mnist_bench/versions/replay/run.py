@@ -13,12 +13,13 @@ from mnist_bench.versions.replay.records import ReplayRecord
 from mnist_bench.versions.replay.regressions import REGRESSIONS, find_regression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mnist_bench.versions.replay.judge import Outcome
+    from mnist_bench.versions.replay.measure import Compare
     from mnist_bench.versions.replay.records import Answer
-    from mnist_bench.versions.replay.regression import Regression
+    from mnist_bench.versions.replay.regression import Measure, Regression
 
 __all__ = ["choose", "open_record", "replay"]
 
@@ -61,6 +62,7 @@ def replay(
     *,
     again: bool,
     tell: Callable[[str], None],
+    further: Mapping[Measure, Compare] | None = None,
 ) -> Iterator[Outcome]:
     """Ask both sides of each regression, keep the answers, and yield what the suite says.
 
@@ -70,6 +72,7 @@ def replay(
         path: Its file, which is written after each answer.
         again: Whether sides that have answered are asked again.
         tell: Called with each line of progress.
+        further: As for `ask_side`.
 
     Raises:
         CommandError: A side gives no answer.
@@ -79,7 +82,7 @@ def replay(
         for question in regression.questions:
             if again or record.find(question) is None:
                 tell(f"{regression.name}: {question.side.describe()}")
-                record = _keep(record, ask_side(question, source=record.source, tell=tell))
+                record = _keep(record, ask_side(question, source=record.source, tell=tell, further=further))
                 save(record, path, overwrite=True)
         outcome = find_outcome(regression, record)
         assert outcome is not None  # noqa: S101 - both sides have been asked
