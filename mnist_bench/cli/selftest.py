@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["selftest"]
 
 _PLANTED, _REPLAYED = "selftest.json", "replay.json"
+_NOT_PLANTED = "No planted faults are on record in this folder: `mnist-bench selftest` plants them."
 
 
 def _complete_real(begun: str) -> list[str]:
@@ -161,7 +162,7 @@ def _write_page(path: Path, out: Path) -> None:
     from mnist_bench.versions.replay.report import format_replays
 
     planted, replayed = out / _PLANTED, out / _REPLAYED
-    parts = [format_report(load(planted, SelftestRecord))] if planted.exists() else [f"{MARK}\n"]
+    parts = [format_report(load(planted, SelftestRecord)) if planted.exists() else f"{MARK}\n\n{_NOT_PLANTED}\n"]
     parts += [format_replays(load(replayed, ReplayRecord))] if replayed.exists() else []
     replace_own(path, "\n".join(parts).encode(), MARK)
     echo(f"written: {path}")
