@@ -63,7 +63,9 @@ def _summarise(record: ReplayRecord, outcomes: Sequence[Outcome]) -> Iterator[st
         "A regression is seen where a check says so of the bad side and not of the good one. Sides that are judged by "
         "`bits`, `time` or `memory` are compared with the good side, and the good side with itself. A check of the "
         "reviewed list of known regressions counts as one that says so. Where TensorFlow cannot be imported, "
-        "`structure/environment` does not run, and the command ends with status 3. "
+        "`structure/environment` does not run, and the command ends with status 3. The engine `epoch` refuses Keras "
+        "3.0 to 3.6, whose losses are known to be wrong; with `MNIST_BENCH_FAULT=nothing-refused` it trains with "
+        "them here. "
         "Made by `mnist-bench selftest --real all`, which continues where it was interrupted."
     )
 
