@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
@@ -14,9 +13,6 @@ from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing import memory_child
 from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["EPOCHS", "MemoryRecord", "judge_memory", "judge_size", "measure_memory"]
 
@@ -81,14 +77,7 @@ class MemoryRecord:
 
 
 def measure_memory(
-    lab: str,
-    engine: str,
-    *,
-    device: str = "cpu",
-    data: str = "auto",
-    leak_mb: float = 0,
-    extra_mb: float = 0,
-    python: Path | None = None,
+    lab: str, engine: str, *, device: str = "cpu", data: str = "auto", leak_mb: float = 0, extra_mb: float = 0
 ) -> MemoryRecord:
     """Train 20 epochs in a fresh process, and return what the process used.
 
@@ -99,21 +88,20 @@ def measure_memory(
         data: As for `load_dataset`.
         leak_mb: A fault to plant: what each epoch leaves behind.
         extra_mb: A fault to plant: what the training uses in addition.
-        python: The interpreter; None means this process's own.
 
     Raises:
         CommandError: The training failed, or the process ended without an answer.
         RecordError: What the process answered is no record.
     """
     options = {"lab": lab, "engine": engine, "device": device, "data": data, "leak_mb": leak_mb, "extra_mb": extra_mb}
-    with Child(memory_child.MODULE, python=python) as child:
+    with Child(memory_child.MODULE) as child:
         child.send({**options, "epochs": EPOCHS})
         event = child.read()
         if event is None:
             raise CommandError(f"the process whose memory is measured {child.explain_end()}", [])
     if event["event"] == "failed":
         raise CommandError(f"the training whose memory is measured failed: {event['reason']}", [])
-    record: MemoryRecord = convert(event.get("value"), MemoryRecord, origin=str(python or sys.executable))
+    record: MemoryRecord = convert(event.get("value"), MemoryRecord, origin=sys.executable)
     return record
 
 

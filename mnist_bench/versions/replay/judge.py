@@ -24,13 +24,15 @@ class Outcome:
     Attributes:
         regression: The regression.
         seen_by: The results on the bad side that tell of it, in the order of the checks.
-        alarms: The results on the good side that do not hold.
+        alarms: The results on the good side that say that something is wrong.
+        unanswered: The results on either side that say nothing, such as times that are not decided.
         both: Regressions that are on a reviewed list, and that both sides have.
     """
 
     regression: Regression
     seen_by: list[CheckResult]
     alarms: list[CheckResult]
+    unanswered: list[CheckResult]
     both: list[str]
 
     @property
@@ -56,7 +58,8 @@ def _judge(regression: Regression, bad: Answer, good: Answer) -> Outcome:
     return Outcome(
         regression=regression,
         seen_by=[result for result in told_here if result.name not in told_there],
-        alarms=[result for result in good.results if not result.holds],
+        alarms=[result for result in good.results if _tells(result) and not result.holds],
+        unanswered=[it for it in (*bad.results, *good.results) if not it.holds and not _tells(it)],
         both=[result.check for result in told_here if result.name in told_there],
     )
 

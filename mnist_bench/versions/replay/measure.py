@@ -14,7 +14,6 @@ from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.records import VERDICTS, format_ratio
 from mnist_bench.timing.ab.rounds import AbPlan, compare
-from mnist_bench.timing.memory import judge_memory, measure_memory
 from mnist_bench.training.data.dataset import load_dataset
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.replay.judge import ENVIRONMENT
@@ -26,11 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.checks.records import ProbeRecord
-    from mnist_bench.timing.memory import MemoryRecord
     from mnist_bench.versions.replay.regression import Measure, Question, RealSide
     from mnist_bench.versions.upgrade.sides import Side
 
 __all__ = ["Compare", "ask_side"]
+
+_BUDGET_SECONDS = 240.0  # of a comparison of times, which ends as soon as it is decided: machines that replay are busy
 
 Compare: TypeAlias = "Callable[[Question, Path, Path, str], list[CheckResult]]"
 """Asks a side: (question, the good side's interpreter, the interpreter, the data) to results."""
@@ -119,7 +119,12 @@ def _compare_bits(question: Question, base: Path, python: Path, source: str) -> 
 def _compare_times(question: Question, base: Path, python: Path, source: str) -> list[CheckResult]:
     """Time both sides against each other, as `compare --only time` does; their variables must be the same."""
     plan = AbPlan(
-        python_a=base, python_b=python, lab=question.lab, engine=question.engine, dataset=load_dataset(source)
+        python_a=base,
+        python_b=python,
+        lab=question.lab,
+        engine=question.engine,
+        dataset=load_dataset(source),
+        budget_seconds=_BUDGET_SECONDS,
     )
     with _set_variables(question.side.variables):
         record = compare(plan)
@@ -134,20 +139,8 @@ def _compare_times(question: Question, base: Path, python: Path, source: str) ->
     ]
 
 
-def _compare_memory(question: Question, base: Path, python: Path, source: str) -> list[CheckResult]:
-    """Compare the memory of one training."""
-
-    def measure(side: RealSide | None, interpreter: Path) -> MemoryRecord:
-        with _set_variables(side.variables if side else {}):
-            return measure_memory(question.lab, question.engine, data=source, python=interpreter)
-
-    before = measure(question.base, base)
-    return judge_memory(measure(question.side, python), before)
-
-
 _MEASURES: dict[Measure, Compare] = {
     "checks": _run_checks,
     "bits": _compare_bits,
     "time": _compare_times,
-    "memory": _compare_memory,
 }

@@ -9,9 +9,9 @@ from mnist_bench.records.fields import check_names
 
 __all__ = ["Measure", "Question", "RealSide", "Regression"]
 
-Measure: TypeAlias = Literal["checks", "bits", "time", "memory", "model"]
-"""How a side is asked: the fast checks in it alone; or bits, time or memory of a lab, or the stages of a model of the
-docs, against the good side."""
+Measure: TypeAlias = Literal["checks", "bits", "time", "model"]
+"""How a side is asked: the fast checks in it alone; or the bits or the time of a lab, or the stages of a model of
+the docs, against the good side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ class Regression:
         lab: A key of `LABS`, or the name of a model.
         engine: A key of `ENGINES`.
         unseen: Why the suite does not see it; empty if it should.
+        note: What else a reader of the outcome should know.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Regression:
     lab: str = "mlp"
     engine: str = "graph"
     unseen: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         """Refuse an empty name, and a source that is no address."""

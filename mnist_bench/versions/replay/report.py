@@ -42,8 +42,8 @@ def format_replays(record: ReplayRecord) -> str:
     """Return the part of the page."""
     outcomes = find_outcomes(record)
     lines = ["## Real regressions, replayed", "", *_summarise(record, outcomes), "", *_tabulate(outcomes)]
-    lines += ["", "### Not seen, seen by another check, and alarms", "", *_list_others(outcomes)]
-    lines += ["", "### Tried, and not brought about", "", *(f"- <{link}>: {why}." for link, why in ABSENT.items())]
+    lines += ["", "### Notes: not seen, seen by another check, without an answer, alarms", "", *_list_others(outcomes)]
+    lines += ["", "### Not replayed", "", *(f"- <{link}>: {why}." for link, why in ABSENT.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -56,12 +56,14 @@ def _summarise(record: ReplayRecord, outcomes: Sequence[Outcome]) -> Iterator[st
         f"{len(outcomes)} regressions that public trackers tell of were replayed on {record.machine.cpu}: each has a "
         f"bad and a good side among the packages that can be installed today. {len(seen)} ({share}) are seen, "
         f"{len(expected)} of them by the check that should see it; {len(alarms) or 'no'} good "
-        f"{'side has' if len(alarms) == 1 else 'sides have'} an alarm."
+        f"{'side has' if len(alarms) == 1 else 'sides have'} an alarm. {len(ABSENT)} more were looked at and are not "
+        "replayed, most because they could not be brought about here: they are listed at the end, and are in no share."
     )
     yield ""
     yield (
         "A regression is seen where a check says so of the bad side and not of the good one. Sides that are judged by "
-        "`bits`, `time` or `memory` are compared with the good side, and the good side with itself. A check of the "
+        "`bits` or `time` are compared with the good side, and the good side with itself; "
+        "other bits say that the results are others, not that they are worse. A check of the "
         "reviewed list of known regressions counts as one that says so. Where TensorFlow cannot be imported, "
         "`structure/environment` does not run, and the command ends with status 3. The engine `epoch` refuses Keras "
         "3.0 to 3.6, whose losses are known to be wrong; with `MNIST_BENCH_FAULT=nothing-refused` it trains with "
@@ -94,5 +96,9 @@ def _explain(outcome: Outcome) -> Iterator[str]:
         yield f"- {told.name}, not seen: {told.unseen or 'not explained'}."
     elif not outcome.expected:
         yield f"- {told.name}, seen by `{outcome.first.check}` and not by `{told.check}`: {outcome.first.figure}."
+    if told.note:
+        yield f"- {told.name}: {told.note}."
+    for result in outcome.unanswered:
+        yield f"- {told.name}, without an answer: `{result.name}`: {result.figure}."
     for result in outcome.alarms:
         yield f"- {told.name}, alarm on the good side: `{result.name}` is {result.verdict.value}: {result.figure}."

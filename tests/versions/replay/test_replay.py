@@ -22,7 +22,7 @@ from mnist_bench.versions.replay.measure import ask_side
 from mnist_bench.versions.replay.records import Answer, ReplayRecord
 from mnist_bench.versions.replay.regression import RealSide, Regression
 from mnist_bench.versions.replay.regressions import REGRESSIONS
-from mnist_bench.versions.replay.report import find_unexplained, format_outcome, format_replays
+from mnist_bench.versions.replay.report import find_outcomes, find_unexplained, format_outcome, format_replays
 from mnist_bench.versions.replay.run import choose, open_record, replay
 from mnist_bench.versions.upgrade.sides import Side, read_requirements
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.versions.replay.regression import Question
 
+KEPT = Path(__file__).parents[3] / "docs" / "replay.json"
 REGRESSION = REGRESSIONS["last-batch"]
 FIGURES, ORDER = "arithmetic/figures[mlp-graph]", "contract/new-order[graph]"
 
@@ -102,7 +103,7 @@ def test_a_regression_without_an_address_is_refused() -> None:
         ),
         pytest.param(
             [make("structure/environment", Verdict.INCONCLUSIVE)],
-            [make("structure/environment"), make(FIGURES, Verdict.UNREADABLE)],
+            [make("structure/environment"), make(FIGURES, Verdict.REGRESSED)],
             *("structure/environment", False, [FIGURES]),
             "OTHER CHECK  last-batch               by structure/environment: a figure; "
             f"alarm on the good side: {FIGURES}: a figure",
@@ -130,15 +131,18 @@ def test_what_counts_as_seen(
 
 def test_the_page_says_what_is_seen() -> None:
     """The figures, a row for each regression with its address, and each that was not seen with the reason."""
-    page = format_replays(make_record([make(FIGURES, Verdict.REGRESSED)], [make(FIGURES, Verdict.INCONCLUSIVE)]))
+    page = format_replays(make_record([make(FIGURES, Verdict.REGRESSED)], [make(ORDER, Verdict.REGRESSED)]))
     assert "1 regressions that public trackers tell of were replayed" in page
     assert "1 (100%) are seen, 1 of them by the check that should see it; 1 good side has an alarm." in page
     assert f"| [last-batch]({REGRESSION.source}) |" in page
-    assert "| `arithmetic/figures` | `arithmetic/figures` | Keras 3.0 | Keras 3.2 |" in page
-    assert f"- last-batch, alarm on the good side: `{FIGURES}` is INCONCLUSIVE: a figure." in page
+    assert "| `arithmetic/figures` | `contract/new-order` | Keras 3.0 | Keras 3.2 |" in page
+    assert f"- last-batch, alarm on the good side: `{ORDER}` is REGRESSED: a figure." in page
     page = format_replays(make_record([make(FIGURES)], [make(FIGURES)]))
     assert "| not seen | none |" in page
     assert "- last-batch, not seen: not explained." in page
+    page = format_replays(make_record([make(FIGURES, Verdict.REGRESSED)], [make(FIGURES, Verdict.INCONCLUSIVE)]))
+    assert "no good sides have an alarm" in page
+    assert f"- last-batch, without an answer: `{FIGURES}`: a figure." in page
 
 
 def test_sides_are_asked_once_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -251,3 +255,12 @@ def test_bits_are_compared_with_the_good_side(record: TrainingRecord, monkeypatc
     assert [(it.name, it.verdict) for it in bad.results] == [("bits/mlp-graph", Verdict.REGRESSED)]
     assert bad.results[0].figure.startswith("first stage that differs: forward")
     assert [(it.name, it.verdict) for it in good.results] == [("bits/mlp-graph", Verdict.IDENTICAL)]
+
+
+def test_the_kept_replays_are_explained() -> None:
+    """In the record of the page every regression was replayed, and is seen by its check or known to stay unseen."""
+    outcomes = find_outcomes(load(KEPT, ReplayRecord))
+    assert {it.regression.name for it in outcomes} == set(REGRESSIONS)
+    assert [format_outcome(it) for it in find_unexplained(outcomes)] == []
+    assert sum(it.expected for it in outcomes) >= 0.9 * len(outcomes)
+    assert format_replays(load(KEPT, ReplayRecord)) in (KEPT.parent / "selftest.md").read_text(encoding="utf-8")
