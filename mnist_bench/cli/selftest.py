@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, load_data
+from mnist_bench.cli.shell import echo, load_data, tell
+from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +18,19 @@ if TYPE_CHECKING:
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.workers.cluster import Cluster
+    from mnist_bench.versions.replay.measure import Compare
+    from mnist_bench.versions.replay.regression import Measure
 
 __all__ = ["selftest"]
+
+_PLANTED, _REPLAYED = "selftest.json", "replay.json"
+_NOT_PLANTED = "No planted faults are on record in this folder: `mnist-bench selftest` plants them."
+
+
+def _complete_real(begun: str) -> list[str]:
+    from mnist_bench.versions.replay.regressions import REGRESSIONS
+
+    return [name for name in ("all", *REGRESSIONS) if name.startswith(begun)]
 
 
 def selftest(
@@ -27,33 +39,71 @@ def selftest(
         list[str] | None,
         typer.Option("--fault", metavar="NAME", help="A fault to plant, again if it was; all that were not, if none."),
     ] = None,
+    real: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--real",
+            metavar="NAME",
+            help="A real regression to replay instead, again if it was; 'all' for all that were not. "
+            "Its environments are made by uv.",
+            autocompletion=_complete_real,
+        ),
+    ] = None,
     engine: options.Engine = "graph",
     jobs: options.Jobs = 1,
     cluster: options.Cluster = None,
     data: options.Data = "digits",
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Folder for selftest.json, which is continued, and selftest.md."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder for selftest.json, replay.json, which are continued, and the page of both, selftest.md.",
+        ),
     ] = Path("docs"),
+    notebook: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.ipynb", help="Write a notebook for a class instead: which test sees the bug?"),
+    ] = None,
 ) -> None:
-    """Plant faults in Keras, and write which check sees each first.
+    """Plant faults in Keras, or replay real regressions, and write which check sees each first.
 
     Outcomes of the same versions, engine and machine are kept; without --fault only what is missing is planted. Exit
-    status: 0 every fault was seen, or is known to stay unseen, 1 another fault was not seen, 2 bad usage or bad input,
-    3 the checks do not run without any fault.
+    status: 0 every fault was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an
+    alarm, 2 bad usage or bad input, 3 the checks do not run without any fault.
     """
+    if notebook is not None:
+        from mnist_bench.show.notebook import CLASS, write_notebook
+
+        write_notebook(notebook, seed=FIRST_SEED, source=CLASS)
+        echo(f"Notebook: {notebook}")
+        return
+    path = out / "selftest.md"
+    _check_page(path)
+    if real:
+        missed = _replay(real, data, out)
+    else:
+        missed = _plant_all(faults or (), engine=engine, jobs=jobs, cluster=cluster, data=data, out=out)
+    _write_page(path, out)
+    for line in missed:
+        echo(line, err=True)
+    raise typer.Exit(1 if missed else 0)
+
+
+def _plant_all(
+    faults: Sequence[str], *, engine: str, jobs: int, cluster: str | None, data: str, out: Path
+) -> list[str]:
+    """Plant the faults, and return a line for each that was not seen without a reason."""
     from mnist_bench.checks.elsewhere import ask_own_environment
     from mnist_bench.checks.selftest.records import SelftestRecord
-    from mnist_bench.checks.selftest.report import MARK, find_missed, format_report
+    from mnist_bench.checks.selftest.report import find_missed
     from mnist_bench.checks.selftest.run import find_failing, list_faults
-    from mnist_bench.records.files import check_replaceable, replace_own
     from mnist_bench.records.serial import save
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.workers.cluster import open_cluster
 
-    chosen = list_faults(check_engine(engine).name, faults or ())
-    path, page = out / "selftest.json", out / "selftest.md"
-    check_replaceable(page, MARK)
+    chosen = list_faults(check_engine(engine).name, faults)
+    path = out / _PLANTED
     source = load_data(data).name if data == "auto" else data
     if cluster and jobs > 1:
         raise ValueError("--cluster: each fault is a task; not with --jobs")
@@ -74,12 +124,48 @@ def selftest(
             record = _replace(record, list(known.values()))
             save(record, path, overwrite=True)
             echo(_format(outcome))
-    replace_own(page, format_report(record).encode(), MARK)
-    echo(f"{page}: {len(record.outcomes)} outcomes")
-    missed = find_missed(record)
-    for outcome in missed:
-        echo(f"not seen, and not explained: {outcome.key}", err=True)
-    raise typer.Exit(1 if missed else 0)
+        save(record, path, overwrite=True)
+    return [f"not seen, and not explained: {outcome.key}" for outcome in find_missed(record)]
+
+
+def _replay(names: Sequence[str], data: str, out: Path) -> list[str]:
+    """Replay real regressions, and return a line for each outcome that nothing explains."""
+    from mnist_bench.own.upgrade.replay import compare_model
+    from mnist_bench.versions.replay.report import find_unexplained, format_outcome
+    from mnist_bench.versions.replay.run import choose, open_record, replay
+
+    chosen = choose(names)
+    path = out / _REPLAYED
+    record = open_record(path, load_data(data).name if data == "auto" else data)
+    outcomes = []
+    further: dict[Measure, Compare] = {"model": compare_model}
+    for outcome in replay(chosen, record, path, again="all" not in names, tell=tell, further=further):
+        echo(format_outcome(outcome))
+        outcomes.append(outcome)
+    return [format_outcome(outcome) for outcome in find_unexplained(outcomes)]
+
+
+def _check_page(path: Path) -> None:
+    from mnist_bench.checks.selftest.report import MARK
+    from mnist_bench.records.files import check_replaceable
+
+    check_replaceable(path, MARK)
+
+
+def _write_page(path: Path, out: Path) -> None:
+    """Write the page of what both records in the folder say."""
+    from mnist_bench.checks.selftest.records import SelftestRecord
+    from mnist_bench.checks.selftest.report import MARK, format_report
+    from mnist_bench.records.files import replace_own
+    from mnist_bench.records.serial import load
+    from mnist_bench.versions.replay.records import ReplayRecord
+    from mnist_bench.versions.replay.report import format_replays
+
+    planted, replayed = out / _PLANTED, out / _REPLAYED
+    parts = [format_report(load(planted, SelftestRecord)) if planted.exists() else f"{MARK}\n\n{_NOT_PLANTED}\n"]
+    parts += [format_replays(load(replayed, ReplayRecord))] if replayed.exists() else []
+    replace_own(path, "\n".join(parts).encode(), MARK)
+    echo(f"written: {path}")
 
 
 def _plant(todo: Sequence[str], cluster: Cluster | None, jobs: int, **named: Any) -> Iterator[Outcome]:

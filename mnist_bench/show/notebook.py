@@ -1,4 +1,4 @@
-"""The lab as a notebook: the sheet's steps as a student would write them today, without this project."""
+"""Notebooks: the lab, as a student would write it today without this project; and a class on planted bugs, with it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from mnist_bench.records.files import PACKAGE, write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PARAMETERS", "make_notebook", "write_notebook"]
+__all__ = ["CLASS", "PARAMETERS", "make_notebook", "write_notebook"]
 
 PARAMETERS = "parameters"
 """The tag of the cell with the parameters, which tools such as papermill look for."""
+
+CLASS = PACKAGE / "templates" / "class.md"
+"""The text of the notebook for a class."""
 
 _TEXT = PACKAGE / "templates" / "notebook.md"
 _CODE = re.compile(r"^```python\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 _SEED = re.compile(r"^SEED = \d+$", re.MULTILINE)
 
 
-def make_notebook(*, seed: int) -> Any:
-    """Return the lab as a notebook, an `nbformat.NotebookNode` without outputs; the cells are the same every time.
+def make_notebook(*, seed: int, source: Path | None = None) -> Any:
+    """Return a text as a notebook, an `nbformat.NotebookNode` without outputs; the cells are the same every time.
 
     Args:
         seed: The value of the notebook's parameter `SEED`.
+        source: The text; None for the lab.
 
     Raises:
         ModuleNotFoundError: nbformat is not installed.
     """
     v4 = _load_nbformat().v4
-    text, found = _SEED.subn(f"SEED = {seed}", _TEXT.read_text(encoding="utf-8"))
+    text, found = _SEED.subn(f"SEED = {seed}", (source or _TEXT).read_text(encoding="utf-8"))
     assert found == 1  # noqa: S101 - the template is our own
     cells: list[Any] = []
     # Splitting at a pattern with a group gives in turn the text between the matches and the text of the group.
@@ -46,12 +50,13 @@ def make_notebook(*, seed: int) -> Any:
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
-def write_notebook(path: Path, *, seed: int) -> None:
-    """Write the lab as a notebook to a new file.
+def write_notebook(path: Path, *, seed: int, source: Path | None = None) -> None:
+    """Write a text as a notebook to a new file.
 
     Args:
         path: The file, whose name ends in `.ipynb`.
         seed: The value of the notebook's parameter `SEED`.
+        source: As for `make_notebook`.
 
     Raises:
         FileExistsError: The file exists: nothing is overwritten.
@@ -64,7 +69,9 @@ def write_notebook(path: Path, *, seed: int) -> None:
         raise ValueError(f"seed {seed!r} is not allowed: it must be in 0 to {2**32 - 1}")
     if path.exists():
         raise FileExistsError(f"{path} exists already: choose another name")
-    text = _load_nbformat().writes(make_notebook(seed=seed))  # also checks the notebook against nbformat's schema
+    text = _load_nbformat().writes(
+        make_notebook(seed=seed, source=source)
+    )  # also checks the notebook against nbformat's schema
     write_atomically(path, f"{text}\n".encode())
 
 

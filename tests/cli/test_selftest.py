@@ -9,6 +9,9 @@ import pytest
 from mnist_bench.checks.selftest.records import SelftestRecord
 from mnist_bench.checks.selftest.report import MARK
 from mnist_bench.records.serial import load
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions.replay.records import Answer
+from mnist_bench.versions.replay.regressions import REGRESSIONS
 from tests.checks.selftest.test_selftest import make
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.selftest.records import Outcome
     from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.versions.replay.regression import Question
 
 
 @pytest.fixture
@@ -74,3 +78,48 @@ def test_another_page_is_left_alone(command: Callable[..., Any], planted: list[s
 def test_an_unknown_fault_is_bad_input(command: Callable[..., Any], check_refused: Callable[..., None]) -> None:
     """The message lists the faults."""
     check_refused(command("selftest", "--fault", "x"), "unknown fault 'x': choose from labels-shifted, ")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+    """Have sides asked nowhere; return what was to be asked. Each bad side is seen by the check that should see it."""
+    questions: list[Question] = []
+    bad = {repr(it.questions[0]): it.check for it in REGRESSIONS.values() if not it.unseen}
+
+    def ask(question: Question, **_: object) -> Answer:
+        questions.append(question)
+        verdict = Verdict.REGRESSED if repr(question) in bad else Verdict.PASS
+        names = {it.check for it in REGRESSIONS.values() if question in it.questions}
+        results = [CheckResult(name=name, verdict=verdict, figure="x", bound="y") for name in sorted(names)]
+        return Answer(question=question, packages={}, results=results, seconds=1)
+
+    monkeypatch.setattr("mnist_bench.versions.replay.run.ask_side", ask)
+    return questions
+
+
+def test_real_regressions_are_replayed_and_kept(
+    command: Callable[..., Any], asked: list[Question], planted: list[str], tmp_path: Path
+) -> None:
+    """A named regression is replayed, the next call replays the others, and the page has both halves."""
+    answer = command("selftest", "--real", "last-batch", "--data", "digits", "--out", tmp_path)
+    assert answer.status == 0
+    assert "SEEN         last-batch               by arithmetic/figures: x" in answer.out
+    assert asked == list(REGRESSIONS["last-batch"].questions)
+    command("selftest", "--fault", "step-longer", "--out", tmp_path)
+    asked.clear()
+    answer = command("selftest", "--real", "all", "--data", "digits", "--out", tmp_path)
+    assert answer.status == 0
+    assert not set(map(repr, asked)) & set(map(repr, REGRESSIONS["last-batch"].questions))
+    assert len(asked) == len(set(map(repr, asked)))
+    page = (tmp_path / "selftest.md").read_text()
+    assert page.startswith(f"{MARK}\n\n1 faults were planted")
+    assert f"{len(REGRESSIONS)} regressions that public trackers tell of" in page
+    assert len(planted) == 3
+
+
+def test_an_unknown_regression_is_bad_input(
+    command: Callable[..., Any], check_refused: Callable[..., None], tmp_path: Path
+) -> None:
+    """The message lists the regressions."""
+    answer = command("selftest", "--real", "x", "--out", tmp_path)
+    check_refused(answer, "unknown regression 'x': choose from all, frozen-shuffle, ")

@@ -42,14 +42,15 @@ class FreshProcess:
         """Return the digest of the weights after a training there; the process may use this process's cores.
 
         Raises:
-            RuntimeError: The training failed.
+            KerasError: Keras's own `compile`, `fit` or `evaluate` raised an error there.
+            RuntimeError: The training failed otherwise.
         """
         if self._child is None:
             self._child = Child(serve.MODULE)
         self._child.send(config)
         while message := self._child.read():
             if message["event"] == "failed":
-                raise RuntimeError(message["reason"])
+                raise (backend.KerasError if message.get("by_keras") else RuntimeError)(message["reason"])
             if message["event"] == "finished":
                 return str(message["record"]["final_digest"])
         reason = f"the fresh process {self._child.explain_end()}"
@@ -69,7 +70,7 @@ def check_bits(config: TrainingConfig, dataset: Dataset, fresh: FreshProcess) ->
         fresh: The fresh process.
 
     Raises:
-        RuntimeError: The training in the fresh process failed.
+        RuntimeError: The training in the fresh process failed; a `KerasError` if Keras raised an error there.
     """
     digests = {
         "a fresh process": fresh.train(config),

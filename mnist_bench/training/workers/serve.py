@@ -125,7 +125,7 @@ def _prepare(requests: list[dict[str, Any]], tell: Tell) -> tuple[list[TrainingC
 @contextlib.contextmanager
 def _tell_failure(tell: Tell) -> Iterator[None]:
     """Tell of any error why the training failed."""
-    from mnist_bench.training.backend import DeviceError, explain_error
+    from mnist_bench.training.backend import DeviceError, KerasError, explain_error
 
     try:
         yield
@@ -133,7 +133,8 @@ def _tell_failure(tell: Tell) -> Iterator[None]:
         bad_input = isinstance(error, DeviceError)
         # TensorFlow and Keras that cannot be imported are an environment that cannot be measured, not a bad request.
         reason = str(error) if isinstance(error, (DeviceError, ImportError)) else explain_error(error)
-        tell(event="failed", reason=reason, bad_input=bad_input, details=traceback.format_exc())
+        by_keras = isinstance(error, KerasError)
+        tell(event="failed", reason=reason, bad_input=bad_input, by_keras=by_keras, details=traceback.format_exc())
 
 
 def _tell_epoch(tell: Tell, epoch: int, figures: EpochFigures, **further: float) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mnist_bench.checks.diagnosis import _STAGES
+from mnist_bench.checks.faults.planting import UNREFUSED
 from mnist_bench.checks.faults.registry import FAULTS, parse_fault
 from mnist_bench.records.environment import FAULT_VARIABLE
-from mnist_bench.training.engines import ENGINES
+from mnist_bench.training.engines import ENGINES, loses_losses
 from mnist_bench.training.workers import boot
 from mnist_bench.training.workers.child import Child
 
@@ -92,6 +93,16 @@ def test_a_record_says_that_a_fault_is_planted(planted: Child) -> None:
     event = planted.read()
     assert event is not None
     assert event["value"]["flags"][FAULT_VARIABLE] == "step-longer:1.05"
+
+
+def test_a_process_may_refuse_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that refuses versions of Keras trains with them where a regression is replayed, and nowhere else."""
+    assert loses_losses("3.6.0")
+    code = "from mnist_bench.checks.faults import planting as p; from mnist_bench.training import engines as e"
+    monkeypatch.setenv(FAULT_VARIABLE, UNREFUSED)
+    ask = f"{code}; p.plant_from_environment(); print(e.loses_losses('3.6.0'))"
+    answer = subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True, text=True)
+    assert answer.stdout == "False\n"
 
 
 def test_an_unknown_fault_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
