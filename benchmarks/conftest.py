@@ -7,6 +7,7 @@ imported before the first case runs.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import functools
 import itertools
 from pathlib import Path
@@ -223,6 +224,8 @@ def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared
             f"--benchmark-compare: the stored run is from other hardware: {explain_hardware(there, here)}; "
             "mnist-bench timings check RUN.json compares by the controls"
         )
+    if failed := compared_benchmark.get("mnist_bench", {}).get("failed"):
+        raise pytest.UsageError(f"--benchmark-compare: in the stored run {failed[0]} failed: it is no baseline")
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
@@ -339,7 +342,7 @@ def judge(config: pytest.Config) -> list[CheckResult]:
                 "machine_info": run.get_machine_info(),
                 "commit_info": {"id": "", "dirty": True},
                 "benchmarks": benchmarks,
-                "datetime": "",
+                "datetime": dt.datetime.now(dt.timezone.utc).isoformat(),
                 "mnist_bench": {"failed": config.stash.get(FAILED, [])},
             },
             "this run",

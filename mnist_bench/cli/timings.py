@@ -60,6 +60,7 @@ def check(
     from mnist_bench.timing.calibration import find_calibration, format_calibration
     from mnist_bench.timing.gate import judge_runs
     from mnist_bench.timing.records import load_run
+    from mnist_bench.timing.runs import refuse_bad_references
     from mnist_bench.timing.store import expected_names, find_references, load_manifest
 
     runs = [load_run(path) for path in paths]
@@ -68,6 +69,7 @@ def check(
     else:
         folder = _find(against)
         references = find_references(folder, runs[0])
+    refuse_bad_references(runs, references)
     expected = expected_names(load_manifest(folder), runs[0].machine)
     # The resamples' seed is fixed: the same two files give the same verdict.
     results = judge_runs(runs, references, expected, rng=np.random.default_rng(0))

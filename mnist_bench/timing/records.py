@@ -6,6 +6,7 @@ pytest-benchmark reads the same files and ignores the additions: `machine_info.m
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import statistics
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.fields import check_digests, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
-from mnist_bench.timing.machine import Machine
+from mnist_bench.timing.machine import Machine, make_machine
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -38,6 +39,14 @@ LEAST_ROUNDS = 3
 _ROUNDING = 1e-9
 _LEAST_SECONDS = 1e-12  # far below what a clock can tell
 _MOST_RATE = 1e18  # far above what a computer can do
+_LONG = 0.1  # seconds of a round in which any clock of the processor time moves
+_HALF, _NEAR = 0.5, 1e-6  # of a number of samples that is whole, but for rounding
+_GROUPS = {
+    "test_steady_epoch": "steady epoch",
+    "test_first_epoch": "first epoch",
+    "test_evaluation": "evaluation",
+    **dict.fromkeys(("test_import", "test_build"), "start-up"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +136,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One benchmark of a run; `group` is the mark of the benchmark's kind, such as `steady epoch`."""
+    """One benchmark of a run; `group` is the mark of its kind, such as `steady epoch`, which its name has, too."""
 
     HAS_FURTHER_FIELDS: ClassVar[bool] = True
 
@@ -148,6 +157,21 @@ class Timing:
         for name, length in lengths.items():
             if length != self.stats.rounds:
                 raise ValueError(f"{name} has {length} figures for {self.stats.rounds} rounds")
+        named = _GROUPS.get(self.fullname.rpartition("::")[2].partition("[")[0], self.group)
+        if self.group != named:
+            raise ValueError(f"{self.fullname}: group is {self.group!r}, not {named!r}")
+        _check_work(self.fullname, self.stats, info)
+
+
+def _check_work(fullname: str, stats: Stats, info: BenchmarkInfo) -> None:
+    """Refuse a rate that is not one of whole samples, and rounds of a tenth of a second without processor time."""
+    samples = stats.median * (info.samples_per_second or 0)
+    whole = samples > _HALF and abs(samples - round(samples)) < _NEAR * samples
+    if info.samples_per_second is not None and not whole:
+        rate = info.samples_per_second
+        raise ValueError(f"{fullname}: samples_per_second {rate!r} makes {samples:g} samples in {stats.median!r} s")
+    if stats.min > _LONG and not any(info.cpu_seconds):
+        raise ValueError(f"{fullname}: cpu_seconds are all 0, in rounds of {stats.min!r} s and more")
 
 
 def _check_case(fullname: str, params: dict[str, Any], info: BenchmarkInfo) -> None:
@@ -203,6 +227,8 @@ class MachineInfo:
         """Refuse what is no name: the three become that of a folder."""
         names = ("system", "python_implementation", "python_version")
         check_names(**{name: getattr(self, name) for name in names})
+        if self.system != self.mnist_bench.system:
+            raise ValueError(f"system is {self.system!r}, and {self.mnist_bench.system!r} in mnist_bench")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +244,11 @@ class TimingRun:
     mnist_bench: Notes
 
     def __post_init__(self) -> None:
-        """Refuse a run without benchmarks, with a benchmark twice, or with several versions or data sets."""
+        """Refuse a run without benchmarks or with one twice, at no time, and of several versions, data or machines."""
+        try:
+            dt.datetime.fromisoformat(self.datetime)
+        except ValueError:
+            raise ValueError(f"datetime: {self.datetime[:80]!r} is no time") from None
         if not self.benchmarks:
             raise ValueError("benchmarks: the list is empty")
         names = [timing.fullname for timing in self.benchmarks]
@@ -238,6 +268,18 @@ class TimingRun:
                 raise ValueError(
                     f"hardware_key of benchmarks[{other}] is {keys[0]!r}, of benchmarks[{place}] {keys[1]!r}"
                 )
+        self._check_machine()
+
+    def _check_machine(self) -> None:
+        """Refuse benchmarks of another machine than the run's. A GPU may have another name in TensorFlow."""
+        key = make_machine({**vars(self.machine), "device": "cpu", "gpu_names": []}).hardware_key
+        for timing in self.benchmarks:
+            info = timing.extra_info
+            if info.device == "cpu" and info.hardware_key != key:
+                told = f"hardware_key is {info.hardware_key!r}, and {key!r} in machine_info"
+                raise ValueError(f"{timing.fullname}: {told}")
+            if info.device == "gpu" and not self.machine.gpu_names:
+                raise ValueError(f"{timing.fullname}: timed on a GPU, and machine_info has none")
 
     @property
     def machine(self) -> Machine:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.timing.records import Timing, TimingRun
 
-__all__ = ["find_copies", "pick_fastest", "refuse_strangers"]
+__all__ = ["find_copies", "pick_fastest", "refuse_bad_references", "refuse_strangers"]
 
 
 def refuse_strangers(runs: Sequence[TimingRun]) -> None:
@@ -37,6 +37,20 @@ def refuse_strangers(runs: Sequence[TimingRun]) -> None:
         if same := find_copies(a, b):
             dates = f", with the dates {a.datetime} and {b.datetime}" if a.datetime != b.datetime else ""
             raise ValueError(f"the same run was given twice{dates}: {same[0]} has the same rounds in both")
+
+
+def refuse_bad_references(runs: Sequence[TimingRun], references: Sequence[TimingRun]) -> None:
+    """Refuse, as a baseline, a run in which a test failed, and one of the very runs that are to be judged.
+
+    Raises:
+        ValueError: There is such a run; the message names a benchmark.
+    """
+    for reference in references:
+        if reference.mnist_bench.failed:
+            raise ValueError(f"a run in which {reference.mnist_bench.failed[0]} failed is no baseline")
+        for run in runs:
+            if same := find_copies(run, reference):
+                raise ValueError(f"a run is its own baseline: {same[0]} has the same rounds in both")
 
 
 def find_copies(a: TimingRun, b: TimingRun) -> list[str]:

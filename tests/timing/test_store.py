@@ -216,16 +216,11 @@ def test_a_gpus_benchmarks_may_be_stored_alone(
     tmp_path: Path, store: Callable[..., Path], make_timing_run: Callable[..., dict[str, Any]]
 ) -> None:
     """On a machine with a GPU its benchmarks suffice, and all of them are needed; without a GPU the CPU's are due."""
-    run = make_timing_run()
-    for timing in run["benchmarks"]:
-        timing["fullname"] = timing["fullname"].replace("-cpu]", "-gpu]")
-        timing["extra_info"]["device"] = "gpu"
+    run, alone = make_timing_run(gpu="A GPU"), make_timing_run()
     names = [timing["fullname"] for timing in run["benchmarks"]]
     write_manifest([*names, "b.py::test_it[mlp-graph-cpu]"], tmp_path)
     with pytest.raises(ValueError, match="1 benchmarks of the manifest are missing"):
-        accept_runs([store(run)], tmp_path, why="no GPU is there")
-    machine = {**run["machine_info"]["mnist_bench"], "gpu_names": ["A GPU"]}
-    run["machine_info"]["mnist_bench"] = vars(make_machine(machine))
+        accept_runs([store(alone)], tmp_path, why="no GPU is there")
     assert len(accept_runs([store(run)], tmp_path, why="the GPU's")) == 1
     write_manifest([*names, "b.py::test_it[mlp-graph-cpu]", "b.py::test_new[mlp-graph-gpu]"], tmp_path)
     with pytest.raises(ValueError, match=r"the first b\.py::test_new"):
