@@ -131,8 +131,8 @@ def format_junit(results: Sequence[CheckResult]) -> str:
         )
         message = _clean_xml(f"{result.verdict.value}: {result.figure} ({result.bound})")
         if element:
-            more = "\n".join(text for text in (result.evidence, result.command) if text)
-            ET.SubElement(case, element, message=message).text = _clean_xml(more)
+            more = "\n".join(_clean_xml(text) for text in (result.evidence, result.command) if text)
+            ET.SubElement(case, element, message=message).text = more
         else:
             ET.SubElement(case, "system-out").text = message
     ET.indent(suite)
@@ -141,7 +141,8 @@ def format_junit(results: Sequence[CheckResult]) -> str:
 
 
 def _clean_xml(text: str) -> str:
-    return _NO_XML.sub("\ufffd", text)
+    """Return text as one line that neither XML nor the log in which a CI job repeats the report takes for more."""
+    return _NO_XML.sub("\ufffd", clean_line(text))
 
 
 def format_code(text: str) -> str:

@@ -42,7 +42,7 @@ results_of_any_text = st.lists(
 )
 
 
-def make(verdict: Verdict, name: str = "contract/new-order[epoch]", **changes: str) -> CheckResult:
+def make(verdict: Verdict, name: str = "layer/new-order[epoch]", **changes: str) -> CheckResult:
     """Return a result with this verdict."""
     fields = {"figure": "12%", "bound": "< 50%", "evidence": "why", "command": "mnist-bench check"} | changes
     return CheckResult(name=name, verdict=verdict, **fields)
@@ -67,7 +67,7 @@ def split_row(line: str) -> list[str]:
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.IDENTICAL])
 def test_a_green_check_is_one_line(verdict: Verdict) -> None:
     """The line has verdict, check, figure and bound."""
-    assert format_line(make(verdict)).split() == [verdict.value, "contract/new-order[epoch]", "12%", "(<", "50%)"]
+    assert format_line(make(verdict)).split() == [verdict.value, "layer/new-order[epoch]", "12%", "(<", "50%)"]
 
 
 @pytest.mark.parametrize("verdict", ["KNOWN", "REGRESSED", "MISSING", "INCONCLUSIVE", "NO_BASELINE"])
@@ -167,9 +167,18 @@ def test_junit_holds_any_text() -> None:
     text = format_junit([result])
     assert text.startswith("<?xml version='1.0' encoding='utf-8'?>")
     case = ET.fromstring(text)[0]  # noqa: S314 - our own
-    clean = NASTY.replace("\x1b", "\ufffd").replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
-    assert case.get("name") == clean
-    assert case[0].text == clean.replace("\r\n", "\n") + "\nmnist-bench check"
+    shown = clean_line(NASTY)
+    assert case.get("name") == shown
+    assert case[0].text == f"{shown}\nmnist-bench check"
+    assert not {"\x1b", "\x00", "\ud800"} & set(text)
+
+
+@pytest.mark.parametrize("text", ["a\u202ebc", "a\x9b31mb", "##[error]x", "::error::x"])
+def test_junit_obeys_nothing(text: str) -> None:
+    """A CI system repeats the report in its log: no bidi mark, no control character and no command goes through."""
+    said = format_junit([make(Verdict.INCONCLUSIVE, evidence=text)])
+    assert clean_line(text) != text
+    assert text not in said
 
 
 @given(results=results_of_any_text)
