@@ -7,6 +7,7 @@ import datetime as dt
 import errno
 import itertools
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,8 +111,10 @@ def load_data(source: str) -> Dataset:
     from mnist_bench.show.console import show_download
     from mnist_bench.training.data.dataset import load_dataset
 
-    with show_download() as progress:
+    with show_download() as progress, warnings.catch_warnings(record=True) as warned:
         dataset = load_dataset(source, progress=progress)
+    for warning in warned:
+        say(str(warning.message))
     if dataset.is_standin and source == "auto":
         say(f"using {dataset.label}: {dataset.missing}")
     return dataset
@@ -127,16 +130,21 @@ def default_folder() -> Path:
     """Make the folder where results go if no folder is given: results/TIME.
 
     The folder is new: two runs that begin in the same second get two.
-    """
-    from mnist_bench.records.files import note_folders
 
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    from mnist_bench.records.files import check_folder, note_folders
+
+    results = Path("results")
+    check_folder(results)  # first: what is wrong with it is wrong with every folder below it
     name = dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
-        folder = Path("results", name + suffix)
+        folder = results / f"{name}{suffix}"
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            folder.mkdir()
             break
-    note_folders(folder.parent, folder)
+    note_folders(folder)
     return folder
 
 

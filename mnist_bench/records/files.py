@@ -111,8 +111,11 @@ def check_folder(folder: Path) -> None:
     Raises:
         OSError: The folder cannot be made or written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
+    for place in (folder, *folder.parents):
+        if is_taken(place) and not place.is_dir():
+            link = f"is a link to {place.readlink()}, where there is no folder" if place.is_symlink() else ""
+            what = "is a file, not a folder" if place.exists() else link
+            raise NotADirectoryError(errno.ENOTDIR, what, str(place))
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     note_folders(*reversed(missing))

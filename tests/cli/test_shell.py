@@ -54,6 +54,16 @@ def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(set(folders)) == len(list((tmp_path / "results").iterdir())) == 3
 
 
+@pytest.mark.parametrize("way", ["link", "file"])
+def test_results_may_be_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Then there is no place for a new folder, whatever its name: that is said, and nothing is tried again."""
+    monkeypatch.chdir(tmp_path)
+    place = Path("results")
+    place.symlink_to("/nonexistent/x") if way == "link" else place.touch()
+    with pytest.raises(NotADirectoryError, match="where there is no folder" if way == "link" else "is a file"):
+        default_folder()
+
+
 def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it made and left empty is removed when it ends; what was there and what has results stays."""
     monkeypatch.chdir(tmp_path)
