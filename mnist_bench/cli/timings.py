@@ -157,7 +157,7 @@ def history(
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import list_runs
 
-    check_reports(page=out, mark=HISTORY_MARK)
+    check_reports((out, HISTORY_MARK))
     places = [_find(folder), *(paths or [])]
     files = [path for place in places for path in (list_runs(place) if place.is_dir() else [place])]
     loaded = list(map(load_run, files))

@@ -174,6 +174,18 @@ def test_a_pipe_is_written_to(tmp_path: Path, way: str) -> None:
     assert pipe.is_fifo()
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader may come a little later; without one, the content is kept elsewhere, and the pipe is named."""
+    monkeypatch.setattr("mnist_bench.records.files._READER_SECONDS", 0.1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"nobody reads this pipe \(its content was kept in") as caught:
+        write_atomically(tmp_path / "pipe", b"content", overwrite=True)
+    assert caught.value.filename == str(tmp_path / "pipe")
+    (kept,) = tmp_path.glob("mnist-bench-*")
+    assert kept.read_bytes() == b"content"
+
+
 def test_a_device_is_written_to(tmp_path: Path) -> None:
     """/dev/null stays a device; what stands before it in /dev/stdout's file stays, too."""
     write_atomically(Path("/dev/null"), b"content")

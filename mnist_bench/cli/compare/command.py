@@ -108,6 +108,7 @@ def compare(
     Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 not decided.
     """
     from mnist_bench.records.files import is_taken
+    from mnist_bench.show.text import JUNIT_MARK, MARKDOWN_MARK
     from mnist_bench.versions.sources import find_interpreter
     from mnist_bench.versions.upgrade.page import UPGRADE_MARK
     from mnist_bench.versions.upgrade.sides import read_requirements
@@ -115,7 +116,7 @@ def compare(
     if only not in _PARTS:
         raise ValueError(f"--only {only!r}: choose from {', '.join(_PARTS)}")
     given = set(list_given(context))
-    check_reports(junit, markdown, page=html, mark=UPGRADE_MARK)
+    check_reports((junit, JUNIT_MARK), (markdown, MARKDOWN_MARK), (html, UPGRADE_MARK))
     folder = find_versions(versions)
     sides: list[str | Path | None] = []
     for text in (base, new):
