@@ -17,6 +17,7 @@ from mnist_bench import __version__
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
 from mnist_bench.cli.compare.command import compare
+from mnist_bench.cli.completion import check_start_files, refuse_shell
 from mnist_bench.cli.families import Family, Heading, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_COMPLETION = {"--install-completion", "--show-completion"}
 _INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt, as shells do: 128 + SIGINT
 
 app = typer.Typer(
@@ -90,8 +90,9 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         _refuse_empty(words)
+        check_start_files(words)
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
-        _refuse_shell(status, words)
+        refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         message, status = _explain(error)
         _say_at_last(message, words)
@@ -142,16 +143,6 @@ def _refuse_empty(arguments: list[str]) -> None:
             before = arguments[place - 1] if place else ""
             name = option or (before if before.startswith("-") else f"argument {place + 1}")
             raise ValueError(f"{name}: the value is empty: give one, or leave the option out")
-
-
-def _refuse_shell(status: object, arguments: list[str]) -> None:
-    """Refuse a shell for which typer has no completion: typer says so, too, with status 1, which here means regressed.
-
-    Raises:
-        ValueError: Completion was asked for, in such a shell.
-    """
-    if status == 1 and not _COMPLETION.isdisjoint(arguments):
-        raise ValueError("there is no completion for this shell: use bash, zsh, fish or PowerShell")
 
 
 def _has_folder() -> bool:

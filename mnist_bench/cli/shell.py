@@ -182,7 +182,7 @@ def existing_folder(folder: Path | None) -> Path | None:
         ValueError: There is no such folder.
     """
     if folder is not None and not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
+        raise ValueError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
     return folder
 
 

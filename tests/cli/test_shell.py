@@ -49,6 +49,9 @@ def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
     assert existing_folder(tmp_path) == tmp_path
     with pytest.raises(ValueError, match="none: no such folder"):
         existing_folder(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file: is a file, not a folder"):
+        existing_folder(tmp_path / "file")
 
 
 def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
