@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +17,7 @@ from mnist_bench import __version__
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
 from mnist_bench.cli.compare.command import compare
+from mnist_bench.cli.completion import check_start_files, refuse_shell
 from mnist_bench.cli.families import Family, Heading, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-_COMPLETION = {"--install-completion", "--show-completion"}
 _INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt, as shells do: 128 + SIGINT
 
 app = typer.Typer(
@@ -79,6 +81,7 @@ add_former(app)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
     guard_streams()
+    _watch_children()
     Debug.on = False  # until the option is read: another call in this process may have set it
     os.environ.pop("MPLBACKEND", None)  # a notebook's: no window is shown here, and an unknown backend is an error
     for stream in (sys.stdout, sys.stderr):
@@ -87,19 +90,34 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         _refuse_empty(words)
+        check_start_files(words)
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
-        _refuse_shell(status, words)
+        refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
-        if Debug.on:
-            sys.stderr.write(_format_traceback(words))
         message, status = _explain(error)
-        say(message)
+        _say_at_last(message, words)
     finally:
         remove_empty_folders()
     if status == _INTERRUPTED:
         say("interrupted")
     flush_streams()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _watch_children() -> None:
+    """Have the system keep the exit codes of children, which is off where the parent ignores SIGCHLD."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _say_at_last(message: str, arguments: list[str]) -> None:
+    """Say why a command ends, also where nothing can be imported any more, as without a free descriptor."""
+    try:
+        if Debug.on:
+            sys.stderr.write(_format_traceback(arguments))
+        say(message)
+    except Exception:  # noqa: BLE001 - the first error is the one to tell
+        sys.stderr.write(f"mnist-bench: {' '.join(message.split())}\n")
 
 
 def _format_traceback(arguments: list[str]) -> str:
@@ -127,16 +145,6 @@ def _refuse_empty(arguments: list[str]) -> None:
             raise ValueError(f"{name}: the value is empty: give one, or leave the option out")
 
 
-def _refuse_shell(status: object, arguments: list[str]) -> None:
-    """Refuse a shell for which typer has no completion: typer says so, too, with status 1, which here means regressed.
-
-    Raises:
-        ValueError: Completion was asked for, in such a shell.
-    """
-    if status == 1 and not _COMPLETION.isdisjoint(arguments):
-        raise ValueError("there is no completion for this shell: use bash, zsh, fish or PowerShell")
-
-
 def _has_folder() -> bool:
     try:
         Path.cwd()
@@ -157,5 +165,6 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, (ValueError, OSError, ImportError)):
         return str(error), 2
     if isinstance(error, (CommandError, MemoryError)):  # such as a process that measures and gave no answer
-        return str(error) or "out of memory: there is no answer", 2 if getattr(error, "bad_input", False) else 3
+        told = f"out of memory: {str(error) or 'there is no answer'}" if isinstance(error, MemoryError) else str(error)
+        return told, 2 if getattr(error, "bad_input", False) else 3
     return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70

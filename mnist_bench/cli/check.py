@@ -117,7 +117,7 @@ def check(
         number = FIRST_SEED if seed is None else seed
         _save_digests([followed(lab=lab, epochs=epochs or PROBE_EPOCHS, seed=number) for lab in names], save_digests)
         return
-    check_reports(junit, markdown)
+    _check_reports(Reports(json=json, junit=junit, markdown=markdown))
     dataset = load_data(data)
     plan = CheckPlan(
         labs=names,
@@ -135,10 +135,24 @@ def check(
     _report(results, diagnose(results), Reports(json=json, junit=junit, markdown=markdown))
 
 
+def _check_reports(reports: Reports) -> None:
+    from mnist_bench.show.text import JUNIT_MARK, MARKDOWN_MARK
+
+    check_reports((reports.junit, JUNIT_MARK), (reports.markdown, MARKDOWN_MARK))
+
+
 def _report(results: list[CheckResult], cause: Cause | None, reports: Reports) -> None:
     """Show what all checks come to, write the reports, and leave with the exit status."""
     from mnist_bench.records.verdicts import exit_status
-    from mnist_bench.show.text import clean_line, format_json, format_junit, format_markdown, format_summary
+    from mnist_bench.show.text import (
+        JUNIT_MARK,
+        MARKDOWN_MARK,
+        clean_line,
+        format_json,
+        format_junit,
+        format_markdown,
+        format_summary,
+    )
 
     if reports.json:
         typer.echo(format_json(results, cause), nl=False)
@@ -146,9 +160,10 @@ def _report(results: list[CheckResult], cause: Cause | None, reports: Reports) -
         echo(format_summary(results))
         if cause:
             echo(f"likeliest cause: {clean_line(cause.sentence)}")
-    for path, write in ((reports.junit, format_junit), (reports.markdown, format_markdown)):
-        if path is not None:
-            write_report(path, write(results))
+    if reports.junit is not None:
+        write_report(reports.junit, format_junit(results), JUNIT_MARK)
+    if reports.markdown is not None:
+        write_report(reports.markdown, format_markdown(results), MARKDOWN_MARK)
     raise typer.Exit(exit_status(results))
 
 
@@ -180,7 +195,7 @@ def _check_model(
     if digests is not None:
         _save_model_digests(config, digests)
         return
-    check_reports(reports.junit, reports.markdown)
+    _check_reports(reports)
     results = []
     for result in check_own(config, existing_folder(against)):
         results.append(result)

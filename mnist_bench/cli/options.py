@@ -47,6 +47,7 @@ __all__ = [
     "complete_version",
     "count",
     "duration",
+    "points",
     "whole_number",
 ]
 
@@ -86,6 +87,17 @@ def duration(text: float | str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError(f"{text!r} is no time: seconds, such as 90, or 90s, 10m, 1h")
     return seconds
+
+
+def points(text: float | str) -> float:
+    """Return the share of a text in percentage points, such as `0.15`.
+
+    Raises:
+        ValueError: The text has another form, or is not within its bounds.
+    """
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,6})?", str(text)) or float(text) == 0:
+        raise ValueError(f"{text!r} is not allowed: percentage points above 0 and below 100, such as 0.15")
+    return float(text) / 100
 
 
 def count(text: str) -> typer.models.OptionInfo:

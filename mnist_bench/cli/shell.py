@@ -7,6 +7,7 @@ import datetime as dt
 import errno
 import itertools
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mnist_bench.records.files import Mark
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.cluster import Cluster
     from mnist_bench.versions.comparison import Compared
@@ -110,8 +112,10 @@ def load_data(source: str) -> Dataset:
     from mnist_bench.show.console import show_download
     from mnist_bench.training.data.dataset import load_dataset
 
-    with show_download() as progress:
+    with show_download() as progress, warnings.catch_warnings(record=True) as warned:
         dataset = load_dataset(source, progress=progress)
+    for warning in warned:
+        say(str(warning.message))
     if dataset.is_standin and source == "auto":
         say(f"using {dataset.label}: {dataset.missing}")
     return dataset
@@ -127,16 +131,21 @@ def default_folder() -> Path:
     """Make the folder where results go if no folder is given: results/TIME.
 
     The folder is new: two runs that begin in the same second get two.
-    """
-    from mnist_bench.records.files import note_folders
 
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    from mnist_bench.records.files import check_folder, note_folders
+
+    results = Path("results")
+    check_folder(results)  # first: what is wrong with it is wrong with every folder below it
     name = dt.datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))):
-        folder = Path("results", name + suffix)
+        folder = results / f"{name}{suffix}"
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            folder.mkdir()
             break
-    note_folders(folder.parent, folder)
+    note_folders(folder)
     return folder
 
 
@@ -173,41 +182,37 @@ def existing_folder(folder: Path | None) -> Path | None:
         ValueError: There is no such folder.
     """
     if folder is not None and not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
+        raise ValueError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
     return folder
 
 
-def check_reports(*paths: Path | None, page: Path | None = None, mark: str = "") -> None:
+def check_reports(*reports: tuple[Path | None, Mark]) -> None:
     """Find out, before the work, whether reports can be written to these files after the work.
 
     Args:
-        paths: The files of reports.
-        page: The file of a page.
-        mark: By which an earlier page is known.
+        reports: The file of each report, if it is asked for, and the mark of an earlier one: a CI job writes the report
+            of its last run to the same place each time.
 
     Raises:
-        FileExistsError: A file that is no report is there.
+        FileExistsError: A file that is no such report is there.
         OSError: A file cannot be written.
         ValueError: Two reports have the same file.
     """
     from mnist_bench.records.files import check_replaceable
 
-    given = [path for path in paths if path is not None]
-    for path in given:
-        check_replaceable(path, *_list_marks())
-    if page is not None:
-        check_replaceable(page, mark)
-        given.append(page)
-    files = [path.resolve() for path in given if path.is_file() or not path.exists()]
+    given = [(path, mark) for path, mark in reports if path is not None]
+    for path, mark in given:
+        check_replaceable(path, mark)
+    files = [path.resolve() for path, _ in given if path.is_file() or not path.exists()]
     if len(set(files)) < len(files):
-        raise ValueError(f"{given[0]}: two reports cannot be written to one file")
+        raise ValueError(f"{given[0][0]}: two reports cannot be written to one file")
 
 
-def write_report(path: Path, text: str) -> None:
-    """Write a report to a file; an earlier report there is replaced, any other file is left alone."""
+def write_report(path: Path, text: str, mark: Mark) -> None:
+    """Write a report to a file; an earlier report of its kind is replaced, any other file is left alone."""
     from mnist_bench.records.files import replace_own
 
-    replace_own(path, text.encode(), *_list_marks())
+    replace_own(path, text.encode(), mark)
 
 
 def show_compared(
@@ -237,22 +242,13 @@ def show_compared(
 
 def write_compared(compared: Compared, answer: str, reports: Reports) -> None:
     """Write a comparison as JUnit XML and as Markdown, as far as they are asked for."""
-    from mnist_bench.show.text import format_junit
+    from mnist_bench.show.text import JUNIT_MARK, MARKDOWN_MARK, format_junit
     from mnist_bench.versions.comparison import format_compared_markdown
 
     if reports.junit is not None:
-        write_report(reports.junit, format_junit(compared.results))
+        write_report(reports.junit, format_junit(compared.results), JUNIT_MARK)
     if reports.markdown is not None:
-        write_report(reports.markdown, format_compared_markdown(compared, answer))
-
-
-def _list_marks() -> list[str]:
-    """Return how an earlier report is known: a CI job writes the report of its last run to the same place each time."""
-    from mnist_bench.show.text import MARKDOWN_MARK
-    from mnist_bench.versions.report.export import UNITS
-
-    # Those of JUnit XML, of Markdown and of both formats for trackers.
-    return ['<testsuite name="mnist-bench"', MARKDOWN_MARK, "; TensorFlow ", *(f'"{name}": {{' for name in UNITS)]
+        write_report(reports.markdown, format_compared_markdown(compared, answer), MARKDOWN_MARK)
 
 
 def make_setup(

@@ -153,16 +153,18 @@ def history(
     """
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_json, format_line, format_summary
-    from mnist_bench.timing.history import collect_history, judge_history, pick_machine
+    from mnist_bench.timing.history import collect_history, judge_history, pick_machine, pick_version
     from mnist_bench.timing.history_page import HISTORY_MARK, write_history_page
     from mnist_bench.timing.machine import collect_hardware
     from mnist_bench.timing.records import load_run
     from mnist_bench.timing.store import list_runs
 
-    check_reports(page=out, mark=HISTORY_MARK)
+    check_reports((out, HISTORY_MARK))
     places = [_find(folder), *(paths or [])]
     files = [path for place in places for path in (list_runs(place) if place.is_dir() else [place])]
-    loaded = [run for run in map(load_run, files) if tensorflow in (None, run.tensorflow)]
+    loaded = list(map(load_run, files))
+    if tensorflow is not None:
+        loaded = pick_version(loaded, tensorflow)
     runs = pick_machine(loaded, machine or collect_hardware().hardware_key)
     versions = [version for version, _ in itertools.groupby(run.tensorflow for run in runs)]
     if back := [version for version in versions if versions.count(version) > 1]:

@@ -9,11 +9,14 @@ import re
 import secrets
 import stat
 import tempfile
+import time
 from pathlib import Path
+from typing import TypeAlias
 
 __all__ = [
     "PACKAGE",
     "SCHEMA_VERSION",
+    "Mark",
     "check_folder",
     "check_replaceable",
     "find_cache_folder",
@@ -29,20 +32,24 @@ __all__ = [
 SCHEMA_VERSION = 1  # of every record
 PACKAGE = Path(__file__).resolve().parents[1]  # the folder of mnist_bench, in a checkout or where it is installed
 
+Mark: TypeAlias = "str | re.Pattern[bytes]"
+
 _HEAD = 2000  # bytes of a file in which its mark stands
 _NOTHING = (b"", b"[]", b"{}")  # files that contain nothing to lose, such as the summary that a CI job begins with
 _STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))  # /dev/stdout may lead to a regular file
+_READER_SECONDS = 10.0  # as long as a program that reads a pipe may take to start
 _made: list[Path] = []
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that cannot flush to the disk
 
 
-def replace_own(path: Path, content: bytes, *marks: str) -> None:
+def replace_own(path: Path, content: bytes, *marks: Mark) -> None:
     """Write `content` to `path`, over what the same command wrote there before, and over nothing else.
 
     Args:
         path: Where to write.
-        content: The bytes, near whose beginning one of the marks stands.
-        marks: By which the command knows its own files.
+        content: The bytes, which have one of the marks.
+        marks: By which the command knows its own files: a text that stands near the beginning, or a pattern of the
+            beginning itself, where the text alone could stand in anybody's file.
 
     Raises:
         FileExistsError: Another file is there.
@@ -63,7 +70,7 @@ def _refuse_loop(path: Path) -> None:
         return  # a null character: what opens the file says so
 
 
-def check_replaceable(path: Path, *marks: str, option: str = "--out") -> None:
+def check_replaceable(path: Path, *marks: Mark, option: str = "--out") -> None:
     """Find out, before the work, whether `replace_own` can write to `path` after the work; makes the folder.
 
     Args:
@@ -111,8 +118,11 @@ def check_folder(folder: Path) -> None:
     Raises:
         OSError: The folder cannot be made or written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
+    for place in (folder, *folder.parents):
+        if is_taken(place) and not place.is_dir():
+            link = f"is a link to {place.readlink()}, where there is no folder" if place.is_symlink() else ""
+            what = "is a file, not a folder" if place.exists() else link
+            raise NotADirectoryError(errno.ENOTDIR, what, str(place))
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     note_folders(*reversed(missing))
@@ -162,10 +172,11 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, kee
     """
     if _is_stream(path):
         try:
-            with path.open("ab") as stream:
+            with os.fdopen(_open_stream(path), "ab") as stream:
                 stream.write(content)
         except OSError as error:  # the error of a write names no file
-            raise type(error)(error.errno, error.strerror, str(path)) from error
+            why = f"{error.strerror}{_keep(content, path) if keep and path.is_fifo() else ''}"
+            raise OSError(error.errno, why, str(path)) from error
         return
     _refuse_loop(path)
     target = Path(os.path.realpath(path))
@@ -176,6 +187,27 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, kee
         if not keep or (isinstance(error, FileExistsError) and target.exists()):
             raise
         raise OSError(error.errno, f"{error.strerror}{_keep(content, path)}", str(path)) from error
+
+
+def _open_stream(path: Path) -> int:
+    """Open a device or a pipe; a pipe's reader may come a little later, and is not waited for without end."""
+    end = time.monotonic() + _READER_SECONDS
+    while (handle := _open_read(path)) is None:
+        if time.monotonic() > end:
+            raise OSError(errno.ENXIO, "nobody reads this pipe")
+        time.sleep(0.05)
+    os.set_blocking(handle, True)
+    return handle
+
+
+def _open_read(path: Path) -> int | None:
+    """Open a device or a pipe; None where nobody reads a pipe."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO or not path.is_fifo():
+            raise
+        return None
 
 
 def _put(path: Path, content: bytes, *, overwrite: bool) -> None:
@@ -254,14 +286,18 @@ def _is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or (path.parent in _STREAMS and not stat.S_ISDIR(mode))
 
 
-def _refuse_foreign(path: Path, marks: tuple[str, ...]) -> None:
+def _refuse_foreign(path: Path, marks: tuple[Mark, ...]) -> None:
     if not path.is_file() or _is_stream(path):
         return
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
         empty = not stream.read(1) and head.strip() in _NOTHING
-    if not empty and not any(mark.encode() in head for mark in marks):
+    if not empty and not any(_has_mark(head, mark) for mark in marks):
         raise FileExistsError(f"{path} exists already, and was not written by this command: it is left alone")
+
+
+def _has_mark(head: bytes, mark: Mark) -> bool:
+    return mark.encode() in head if isinstance(mark, str) else mark.match(head) is not None
 
 
 def supersede(path: Path, *, move: bool = False) -> None:

@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import typing
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
@@ -205,8 +206,8 @@ def _refuse_twins(text: str | bytes, origin: str) -> None:
 
     def check(pairs: list[tuple[str, Any]]) -> None:
         if len(dict(pairs)) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
+            counts = Counter(key for key, _ in pairs)
+            twice = next(key for key, count in counts.items() if count > 1)
             raise RecordError(f"{origin}: the key {_flatten(twice)!r} stands twice in one object")
 
     try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mnist_bench.checks.causes import Cause
 
 __all__ = [
+    "JUNIT_MARK",
     "MARKDOWN_MARK",
     "clean",
     "clean_line",
@@ -29,8 +30,10 @@ __all__ = [
     "format_summary",
 ]
 
-MARKDOWN_MARK = "| verdict | check | figure | bound |"
-"""The head of the table, by which a report in Markdown is known, which may be replaced."""
+_TABLE = "| verdict | check | figure | bound |"
+MARKDOWN_MARK = re.compile(rb"([^\n]+\n\n)?\*\*[A-Z_]+: [^\n]*\*\*\n\n" + re.escape(_TABLE.encode()))
+JUNIT_MARK = re.compile(rb"<\?xml [^>\n]*>\s*<testsuite name=\"mnist-bench\"")
+"""How our reports begin, by which they are known, and may be replaced: an answer, the verdict of all and a table."""
 
 # For CI systems: a failure is a regression, an error is a check without an answer.
 _JUNIT_ELEMENTS = {
@@ -100,7 +103,7 @@ def format_markdown(results: Sequence[CheckResult]) -> str:
     lines = [
         f"**{format_summary(results)}**",
         "",
-        MARKDOWN_MARK,
+        _TABLE,
         "| --- | --- | --- | --- |",
     ]
     for result in results:

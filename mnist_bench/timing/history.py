@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from mnist_bench.timing.records import Timing, TimingRun
 
-__all__ = ["LEAST_RUNS", "Change", "History", "Point", "collect_history", "judge_history", "pick_machine", "read_time"]
+__all__ = [
+    "LEAST_RUNS",
+    "Change",
+    "History",
+    "Point",
+    "collect_history",
+    "judge_history",
+    "pick_machine",
+    "pick_version",
+    "read_time",
+]
 
 LEAST_RUNS = 2 * LEAST_SEGMENT
 """A history of fewer runs has no answer: no change can be found in it."""
@@ -98,6 +108,19 @@ def pick_machine(runs: Sequence[TimingRun], key: str) -> list[TimingRun]:
         # A run that was accepted is often given once more as the file that was saved.
         if alike and not any(find_copies(run, other) for other in kept):
             kept.append(run)
+    return kept
+
+
+def pick_version(runs: Sequence[TimingRun], version: str) -> list[TimingRun]:
+    """Return the runs of one version of TensorFlow.
+
+    Raises:
+        ValueError: There is none.
+    """
+    kept = [run for run in runs if run.tensorflow == version]
+    if runs and not kept:
+        known = sorted({run.tensorflow for run in runs})
+        raise ValueError(f"--tensorflow {version}: no run is of this version: the runs are of {', '.join(known)}")
     return kept
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
+import subprocess
 import sys
+import warnings
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,8 @@ from mnist_bench.cli.app import main
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mnist_bench.training.data.dataset import Dataset
 
 
 def test_debug_shows_the_traceback(command: Callable[..., Any]) -> None:
@@ -49,6 +54,43 @@ def test_no_memory_is_no_answer(command: Callable[..., Any], monkeypatch: pytest
 
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", fail)
     assert command("data") == (3, "", "mnist-bench: out of memory: there is no answer\n")
+
+
+@pytest.mark.filterwarnings("always:made again")
+def test_a_warning_is_one_line(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny: Dataset) -> None:
+    """No line of ours shows where in the code the warning arose."""
+
+    def warn(*_: object, **__: object) -> Dataset:
+        warnings.warn("made again", RuntimeWarning, stacklevel=1)
+        return tiny
+
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", warn)
+    assert command("data", "--json").err.splitlines()[0] == "mnist-bench: made again"
+
+
+@pytest.mark.parametrize("options", [[], ["--debug"]], ids=str)
+def test_an_error_is_told_where_nothing_can_be_imported(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    """Such as without a free descriptor: the first error is told, by one line."""
+
+    def fail(*_: object, **__: object) -> None:
+        monkeypatch.setitem(sys.modules, "mnist_bench.show.text", None)
+        monkeypatch.setitem(sys.modules, "mnist_bench.sweep.storage", None)
+        raise OSError(24, "Too many open files", "a.py")
+
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", fail)
+    assert command(*options, "data") == (2, "", "mnist-bench: a.py: Too many open files\n")
+
+
+def test_exit_codes_of_children_are_read(command: Callable[..., Any]) -> None:
+    """A parent may ignore SIGCHLD: then the system would keep no exit code, and each would be read as 0."""
+    former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        command("--version")
+        assert subprocess.run([sys.executable, "-c", "raise SystemExit(7)"], check=False).returncode == 7
+    finally:
+        signal.signal(signal.SIGCHLD, former)
 
 
 def test_an_interrupt_is_exit_130(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,38 @@ def test_bash_completes_what_was_installed(tmp_path: Path) -> None:
     assert shown.stdout.strip() in (tmp_path / ".bash_completions" / "mnist-bench.sh").read_text()
 
 
+@pytest.mark.parametrize("name", [".bashrc", ".zshrc"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(os.mkfifo, "rc: is no regular file, and --install-completion would add a line to it", id="pipe"),
+        pytest.param(lambda path: path.write_bytes(b"\xff"), "cannot read byte 0, so nothing is added", id="not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_added_to_is_named(
+    check_refused: Callable[..., Any],
+    command: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    make: Callable[[Path], object],
+    words: str,
+) -> None:
+    """Nothing is waited for, and nothing is installed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make(tmp_path / name)
+    check_refused(command("--install-completion"), words)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_completion_needs_a_home(
+    check_refused: Callable[..., Any], command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty HOME would be the root of all folders."""
+    monkeypatch.setenv("HOME", "")
+    check_refused(command("--install-completion"), "--install-completion: HOME names no folder")
+
+
 @pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
 def test_an_unknown_shell_is_bad_input(
     command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.cli.matrix.export import make_mark
 from mnist_bench.cli.shell import (
     check_reports,
     default_folder,
@@ -17,7 +19,10 @@ from mnist_bench.cli.shell import (
     write_report,
 )
 from mnist_bench.records.files import check_folder, remove_empty_folders
-from mnist_bench.show.text import MARKDOWN_MARK
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.show.text import JUNIT_MARK, MARKDOWN_MARK, format_junit, format_markdown
+from mnist_bench.versions.comparison import Compared, format_compared_markdown
+from mnist_bench.versions.report.export import Metric, format_bencher, format_github_action_benchmark
 
 if TYPE_CHECKING:
     from mnist_bench.training.data.dataset import Dataset
@@ -44,6 +49,9 @@ def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
     assert existing_folder(tmp_path) == tmp_path
     with pytest.raises(ValueError, match="none: no such folder"):
         existing_folder(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file: is a file, not a folder"):
+        existing_folder(tmp_path / "file")
 
 
 def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +60,16 @@ def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folders = [default_folder() for _ in range(3)]
     assert re.fullmatch(r"results/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(-[23])?", folders[-1].as_posix())
     assert len(set(folders)) == len(list((tmp_path / "results").iterdir())) == 3
+
+
+@pytest.mark.parametrize("way", ["link", "file"])
+def test_results_may_be_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Then there is no place for a new folder, whatever its name: that is said, and nothing is tried again."""
+    monkeypatch.chdir(tmp_path)
+    place = Path("results")
+    place.symlink_to("/nonexistent/x") if way == "link" else place.touch()
+    with pytest.raises(NotADirectoryError, match="where there is no folder" if way == "link" else "is a file"):
+        default_folder()
 
 
 def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,29 +86,66 @@ def test_a_command_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pyte
     assert len(list(Path("results").rglob("file"))) == 1
 
 
-def test_a_report_replaces_the_last(tmp_path: Path) -> None:
+RESULTS = [CheckResult(name="bits/digest[mlp-epoch]", verdict=Verdict.PASS, figure="1", bound="0")]
+COMPARED = Compared(results=RESULTS, notes=[])
+METRIC = Metric(
+    benchmark="a", measure="import-time", value=1.0, low=None, high=None, about="1; TensorFlow 2.9, Keras 2.9"
+)
+WIDE = dataclasses.replace(METRIC, low=0.5, high=2.0)
+REPORTS = {
+    "junit": (format_junit(RESULTS), JUNIT_MARK),
+    "markdown": (format_markdown(RESULTS), MARKDOWN_MARK),
+    "compared": (format_compared_markdown(COMPARED, "Nothing is worse: a | b"), MARKDOWN_MARK),
+    "bencher": (format_bencher([METRIC]), make_mark("bencher")),
+    "bencher-wide": (format_bencher([WIDE]), make_mark("bencher")),
+    "action": (format_github_action_benchmark([METRIC]), make_mark("github-action-benchmark")),
+    "action-wide": (format_github_action_benchmark([WIDE]), make_mark("github-action-benchmark")),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_replaces_the_last(tmp_path: Path, name: str) -> None:
     """A job writes its report to the same place each time."""
-    report = tmp_path / "new" / "report.md"
-    for text in ("first", "second"):
-        check_reports(report, None)
-        write_report(report, f"{MARKDOWN_MARK} {text}")
-    assert report.read_text() == f"{MARKDOWN_MARK} second"
+    report = tmp_path / "new" / "report"
+    text, mark = REPORTS[name]
+    for content in (text, text + " "):
+        check_reports((report, mark), (None, mark))
+        write_report(report, content, mark)
+    assert report.read_text() == text + " "
 
 
-def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:
-    """A file that is no report is refused, before the work and after; so are two reports in one file."""
-    record = tmp_path / "record.json"
-    record.write_text('{"kind": "version"}')
-    with pytest.raises(FileExistsError, match=r"record\.json exists already, and was not written by this command"):
-        check_reports(None, record)
+FOREIGN = {
+    "record": '{"kind": "version"}',
+    "page": f"# Ours\n\nA report begins so:\n\n{REPORTS['markdown'][0]}",
+    "readme": "# Ours\n\n| environment | answer |\n| 2.13; TensorFlow 2.13 | worse |\n",
+    "pytest": '<?xml version="1.0"?><testsuites><testsuite name="pytest"><testsuite name="mnist-bench"/></testsuite>',
+    "another tracker": '{"import-time": {"value": 1}, "a": {"import-time": {"value": 1}}}',
+    "a list": '[{"name": "a/import-time", "extra": "; TensorFlow 2.9", "value": 1}]',
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("content", [*FOREIGN.values(), *(text for text, _ in REPORTS.values())])
+def test_a_report_replaces_nothing_else(tmp_path: Path, name: str, content: str) -> None:
+    """A file that is no report, or another report, is refused, before the work and after."""
+    report = tmp_path / "report"
+    report.write_text(content)
+    text, mark = REPORTS[name]
+    if mark in [own for other, own in REPORTS.values() if other == content]:
+        return  # one of the same kind
+    with pytest.raises(FileExistsError, match="report exists already, and was not written by this command"):
+        check_reports((None, mark), (report, mark))
     with pytest.raises(FileExistsError, match="left alone"):
-        write_report(record, "text")
-    assert record.read_text() == '{"kind": "version"}'
+        write_report(report, text, mark)
+    assert report.read_text() == content
+
+
+@pytest.mark.parametrize("other", ["report", "folder/../report"])
+def test_two_reports_in_one_file_are_refused(tmp_path: Path, other: str) -> None:
+    """A device takes both."""
     with pytest.raises(ValueError, match="two reports cannot be written to one file"):
-        check_reports(tmp_path / "report", tmp_path / "folder" / ".." / "report")
-    with pytest.raises(ValueError, match="two reports cannot be written to one file"):
-        check_reports(tmp_path / "report", page=tmp_path / "report", mark="<title>")
-    check_reports(Path("/dev/null"), Path("/dev/null"))
+        check_reports((tmp_path / "report", "<title>"), (tmp_path / other, MARKDOWN_MARK))
+    check_reports((Path("/dev/null"), JUNIT_MARK), (Path("/dev/null"), MARKDOWN_MARK))
 
 
 @pytest.mark.parametrize("data", ["~/mnist.npz", "mnist.npz"])

@@ -232,7 +232,7 @@ def test_a_history_needs_six_runs_and_finds_what_became_slower(
     for arguments, words in (
         (("--folder", folder), "there are no runs"),
         ((calm[0], "--folder", folder, "--machine", "x"), "the runs are of 8fa4633540bce915: choose one by --machine"),
-        ((calm[0], *key, "--tensorflow", "1.0"), "there are no runs"),
+        ((calm[0], *key, "--tensorflow", "1.0"), "the runs are of 2.21.0"),
         ((tmp_path / "none.json", *key), "none.json"),
     ):
         bad = timings("history", *arguments)

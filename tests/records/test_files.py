@@ -143,11 +143,16 @@ def test_a_link_to_itself_is_refused(tmp_path: Path, loop: list[str]) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(loop)
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    """One line says so, instead of that a file exists."""
-    (tmp_path / "a").touch()
-    with pytest.raises(NotADirectoryError, match="is a file, not a folder"):
-        check_folder(tmp_path / "a")
+@pytest.mark.parametrize("inside", ["", "new"])
+@pytest.mark.parametrize("link", [False, True], ids=["file", "link"])
+def test_a_file_is_no_folder(tmp_path: Path, inside: str, link: bool) -> None:  # noqa: FBT001 - pytest gives it by name
+    """One line says so, instead of that a file exists; a link that leads nowhere is named."""
+    place = tmp_path / "a"
+    place.symlink_to("nowhere") if link else place.touch()
+    words = "is a link to nowhere, where there is no folder" if link else "is a file, not a folder"
+    with pytest.raises(NotADirectoryError, match=words) as caught:
+        check_folder(place / inside)
+    assert caught.value.filename == str(place)
 
 
 @pytest.mark.parametrize("way", ["itself", "link"])
@@ -167,6 +172,18 @@ def test_a_pipe_is_written_to(tmp_path: Path, way: str) -> None:
     reader.join()
     assert read == [b"content"]
     assert pipe.is_fifo()
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader may come a little later; without one, the content is kept elsewhere, and the pipe is named."""
+    monkeypatch.setattr("mnist_bench.records.files._READER_SECONDS", 0.1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"nobody reads this pipe \(its content was kept in") as caught:
+        write_atomically(tmp_path / "pipe", b"content", overwrite=True)
+    assert caught.value.filename == str(tmp_path / "pipe")
+    (kept,) = tmp_path.glob("mnist-bench-*")
+    assert kept.read_bytes() == b"content"
 
 
 def test_a_device_is_written_to(tmp_path: Path) -> None:

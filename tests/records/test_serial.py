@@ -303,6 +303,14 @@ def test_a_key_that_stands_twice_is_refused(record: TrainingRecord, tmp_path: Pa
         load(path, TrainingRecord)
 
 
+def test_a_key_of_very_many_that_stands_twice_is_refused_at_once(tmp_path: Path) -> None:
+    """The keys are counted once: a minute passed while each was looked for among all."""
+    path, fields = tmp_path / "a.json", ",".join(f'"k{number}": 1' for number in range(120_000))
+    path.write_text(f'{{"schema_version": 1, "kind": "training", "x": {{{fields}, "k119999": 1}}}}')
+    with pytest.raises(RecordError, match="the key 'k119999' stands twice"):
+        load(path, TrainingRecord)
+
+
 @pytest.mark.parametrize("place", ["value", "key"])
 def test_half_a_surrogate_pair_is_named(record: TrainingRecord, tmp_path: Path, place: str) -> None:
     """It is no character, and the file is not cut off."""

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.timing.history import collect_history, judge_history, pick_machine
+from mnist_bench.timing.history import collect_history, judge_history, pick_machine, pick_version
 from mnist_bench.timing.history_page import HISTORY_MARK, plot_history, write_history_page
 from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.records import TimingRun, convert_run
@@ -105,6 +105,15 @@ def test_runs_of_one_machine_once_and_in_order(make_runs: Callable[..., list[Tim
         pick_machine([], "here")
     with pytest.raises(ValueError, match="datetime: 'soon' is no time"):
         pick_machine([dataclasses.replace(runs[0], datetime="soon")], "8fa4633540bce915")
+
+
+def test_runs_of_one_version(make_runs: Callable[..., list[TimingRun]]) -> None:
+    """Where there are none, it is said which versions there are."""
+    runs = [*make_runs([1.0]), *make_runs([1.0], tensorflow="2.22.0")]
+    assert pick_version(runs, "2.22.0") == runs[1:]
+    assert pick_version([], "9.9") == []
+    with pytest.raises(ValueError, match=r"--tensorflow 9\.9: no run .*: the runs are of 2\.21\.0, 2\.22\.0$"):
+        pick_version(runs, "9.9")
 
 
 def test_a_failed_benchmark_has_no_point(make_runs: Callable[..., list[TimingRun]]) -> None:

@@ -13,12 +13,13 @@ from mnist_bench.cli.shell import Reports, check_reports, find_versions, list_gi
 
 __all__ = ["compare"]
 
-_LAB_MARGIN, _OWN_MARGIN = 0.15, 1.0  # points; a user's own test data have hundreds of samples, not ten thousand
+_LAB_MARGIN, _OWN_MARGIN = 0.0015, 0.01  # shares; a user's own test data have hundreds of samples, not ten thousand
 _PARTS = ("all", "bits", "time")
 # The options that only one part reads: the measurement of environments, and the clock alone.
 _MEASURING = ("only", "budget", "labs", "engine", "margin", "python", "same", "data", "out", "html", "model")
 _LAB_ONLY = ("labs", "engine", "data")
-_TIME_ONLY = ("device", "in_turn", "without_tuner", "calibrate", "baselines")
+_TIME_ONLY = ("device", "in_turn", "without_tuner", "calibrate", "baselines", "fault_b")
+_TRAINING = ("margin", "budget")  # what the bits alone need none of
 
 
 def compare(
@@ -64,6 +65,7 @@ def compare(
     margin: Annotated[
         float | None,
         typer.Option(
+            parser=options.points,
             metavar="POINTS",
             help="The largest loss of accuracy that does not matter, in percentage points; 0.15 if not given, 1 for a"
             " model of your own.",
@@ -108,6 +110,7 @@ def compare(
     Exit status: 0 nothing is worse, 1 something is worse, 2 the two cannot be compared, 3 not decided.
     """
     from mnist_bench.records.files import is_taken
+    from mnist_bench.show.text import JUNIT_MARK, MARKDOWN_MARK
     from mnist_bench.versions.sources import find_interpreter
     from mnist_bench.versions.upgrade.page import UPGRADE_MARK
     from mnist_bench.versions.upgrade.sides import read_requirements
@@ -115,7 +118,7 @@ def compare(
     if only not in _PARTS:
         raise ValueError(f"--only {only!r}: choose from {', '.join(_PARTS)}")
     given = set(list_given(context))
-    check_reports(junit, markdown, page=html, mark=UPGRADE_MARK)
+    check_reports((junit, JUNIT_MARK), (markdown, MARKDOWN_MARK), (html, UPGRADE_MARK))
     folder = find_versions(versions)
     sides: list[str | Path | None] = []
     for text in (base, new):
@@ -124,7 +127,7 @@ def compare(
     reports = Reports(json=json, junit=junit, markdown=markdown, html=html)
     if own_sides := own.load_own_sides(base, new):
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")
-        own.compare_own_records(own_sides, _read_margin(margin, _OWN_MARGIN), reports)
+        own.compare_own_records(own_sides, margin or _OWN_MARGIN, reports)
         return
     if None in sides:
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
@@ -135,11 +138,12 @@ def compare(
     if model is not None:
         if only == "time":
             raise ValueError("--only time is for the labs: leave it out, and the time of your model is compared, too")
+        _refuse(given & set(_TRAINING if only == "bits" else ()), "--only all")
         _refuse(given & {*_LAB_ONLY, *_TIME_ONLY}, "the labs, not for --model")
         own.compare_own_environments(
             measured,
             model,
-            margin=_read_margin(margin, _OWN_MARGIN),
+            margin=margin or _OWN_MARGIN,
             budget=budget,
             only_bits=only == "bits",
             python=python,
@@ -171,10 +175,11 @@ def compare(
         )
         return
     _refuse(given & set(_TIME_ONLY), "--only time")
+    _refuse(given & set(_TRAINING if only == "bits" else ()), "--only all")
     request = environments.Request(
         labs=labs or [],
         engine=engine,
-        margin=_read_margin(margin, _LAB_MARGIN),
+        margin=margin or _LAB_MARGIN,
         budget=budget,
         only_bits=only == "bits",
         python=python,
@@ -183,14 +188,6 @@ def compare(
         out=out,
     )
     environments.compare_environments(measured, request, reports)
-
-
-def _read_margin(points: float | None, default: float) -> float:
-    """Return a margin, given in percentage points, as a share."""
-    margin = default if points is None else points
-    if not 0 < margin < 100:  # noqa: PLR2004 - percent
-        raise ValueError(f"margin {margin:g} is not allowed: it must be above 0 and below 100 points")
-    return margin / 100
 
 
 def _refuse(given: set[str], what: str) -> None:

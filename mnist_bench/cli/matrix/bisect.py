@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, find_versions, make_setup
+from mnist_bench.cli.shell import echo, find_versions, list_given, make_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ __all__ = ["bisect"]
 
 
 def bisect(
+    context: typer.Context,
     good: Annotated[
         str,
         typer.Argument(
@@ -70,6 +71,7 @@ def bisect(
     from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.releases import find_between
 
+    _refuse_untrained(list_given(context), check)
     question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
     known = find_versions(versions)
     specs = {spec.name: spec for spec in find_between(find_spec(good, known), find_spec(bad, known))}
@@ -90,6 +92,18 @@ def bisect(
     turn = bisection.bisect(question, list(specs), records, _make_fetch(specs, plan, versions, jobs=jobs, data=data))
     _show_turn(turn, question, specs)
     raise typer.Exit(3 if turn.skipped or turn.odd else 0)
+
+
+def _refuse_untrained(given: list[str], check: str) -> None:
+    """Refuse the options of trainings for a check that trains nothing.
+
+    Raises:
+        ValueError: Such options are given.
+    """
+    readers = {"seeds": ("accuracy",), "jobs": ("accuracy",), "epochs": ("accuracy", "bits")}
+    for name, checks in readers.items():
+        if name in given and check not in checks:
+            raise ValueError(f"--{name} is for --check {' and '.join(checks)}: leave it out")
 
 
 def _make_fetch(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnist_bench.cli.shell import check_reports, say, write_report
 
-__all__ = ["export"]
+if TYPE_CHECKING:
+    from mnist_bench.records.files import Mark
+
+__all__ = ["export", "make_mark"]
 
 
 def export(
@@ -32,7 +36,8 @@ def export(
     from mnist_bench.versions.sources import gather, load_records
 
     write = FORMATS[check_format(form)]
-    check_reports(out)
+    mark = make_mark(form)
+    check_reports((out, mark))
     loaded = load_records(records)
     versions = gather(loaded, ", ".join(map(str, records[:3])))
     text = write(collect_metrics(versions, [record for record in loaded if isinstance(record, TrainingRecord)]))
@@ -41,4 +46,17 @@ def export(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        write_report(out, text)
+        write_report(out, text, mark)
+
+
+def make_mark(form: str) -> Mark:
+    """Return how a file of this format begins, by which an earlier one is known."""
+    from mnist_bench.versions.report.export import UNITS
+
+    measures = "|".join(UNITS)
+    about = r'"extra": "[^"\n]*; TensorFlow [^"\n]*"'
+    forms = {
+        "github-action-benchmark": rf'\[\s+{{\s+{about},\s+"name": "[^"\n]*/({measures})"',
+        "bencher": rf'{{\s+"[^"\n]+": {{\s+"({measures})": {{\s+"(lower_)?value": ',
+    }
+    return re.compile(forms[form].encode())

@@ -36,7 +36,7 @@ def report(
     what `compare` says of the two. A page that this command made is replaced; any other file is left alone. Exit
     status: 0 written, whatever the page says, 2 bad usage or bad input.
     """
-    from mnist_bench.records.files import check_folder, check_replaceable
+    from mnist_bench.records.files import check_folder, check_replaceable, place_in
     from mnist_bench.records.serial import list_json
     from mnist_bench.versions.report.collection import load_collection, make_collection
     from mnist_bench.versions.report.findings import collect_findings
@@ -44,6 +44,9 @@ def report(
 
     if docs is not None:
         check_folder(docs)
+        images = place_in(docs, "images")
+        if out is not None and out.resolve() in ((docs / "results.md").resolve(), (images / "versions.svg").resolve()):
+            raise ValueError(f"{out}: --docs writes to this file: choose another one with --out")
     page = Path("report.html") if out is None and docs is None else out
     if page is not None:
         check_replaceable(page, *PAGE_MARKS)

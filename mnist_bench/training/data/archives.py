@@ -111,7 +111,7 @@ def read_npz(file: Path | BinaryIO, label: str) -> Arrays:
     try:
         with zipfile.ZipFile(file) as archive:
             return Arrays(*(_read_member(archive, name, shape, label) for name, shape in SHAPES.items()))
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise nearly any error where an archive is damaged
         if form := _name_form(file):
@@ -183,7 +183,7 @@ def _read_idx(folder: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[np
             # By content and not by name: browsers unpack a .gz while they download, and keep the name.
             packed = file.peek(2)[:2] == b"\x1f\x8b"
             content = _read_idx_stream(gzip.GzipFile(fileobj=file) if packed else file, shape, label)
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # as in read_npz
         raise DataError(f"{label}: damaged or unreadable IDX file ({_format_reason(error)})") from error

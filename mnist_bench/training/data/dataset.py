@@ -57,7 +57,17 @@ class Dataset:
     missing: str = ""
 
     def __post_init__(self) -> None:
-        """Lock the arrays: a training that changed an array would change all later trainings."""
+        """Lock the arrays: a training that changed an array would change all later trainings.
+
+        Raises:
+            DataError: The origin is a path that no record could hold.
+        """
+        try:
+            self.origin.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self.origin!r}: the path is not UTF-8, and no record could name it: rename it"
+            ) from error
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             array.flags.writeable = False
 

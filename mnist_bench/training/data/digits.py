@@ -66,6 +66,8 @@ def load_digits() -> tuple[Arrays, str]:
     content = io.BytesIO()
     np.savez(content, **arrays._asdict())  # not compressed: unpacking would take as long as making the stand-in
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path} is no regular file")  # noqa: TRY301 - to write to a pipe would wait for ever
         write_atomically(path, content.getvalue(), overwrite=True, keep=False)
     except OSError:
         return arrays, "made in memory (the cache cannot be written)"

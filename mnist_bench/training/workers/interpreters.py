@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -130,9 +131,11 @@ def run_command(
 
 def shorten_lines(text: str) -> list[str]:
     """Return the last lines of a text, without this user's folders: they go into a record."""
-    for folder, name in ((files.find_cache_folder(), "CACHE"), (files.PACKAGE.parent, "PROJECT"), (_find_home(), "~")):
-        if folder != folder.parent:  # the home of a container's user may be the root of all folders
-            text = text.replace(str(folder), name)
+    cache = files.find_cache_folder().absolute()  # a relative path such as `e` is a part of many words
+    for folder, name in ((cache, "CACHE"), (files.PACKAGE.parent, "PROJECT"), (_find_home(), "~")):
+        # The home of a container's user may be the root of all folders, or no folder.
+        if folder != folder.parent and folder.is_absolute():
+            text = re.sub(rf"(?<!\w){re.escape(str(folder))}(?![\w-])", name, text)
     lines = [line.rstrip()[:_WIDTH] for line in text.splitlines() if line.strip()]
     return lines[-_LINES:]
 

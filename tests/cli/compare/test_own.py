@@ -69,10 +69,10 @@ def test_every_form_of_report(command: Callable[..., Any], plans: list[OwnPlan])
 
 def test_the_margin_is_that_of_the_user(command: Callable[..., Any], plans: list[OwnPlan]) -> None:
     """Two points are 0.02."""
-    answer = command("current", "current", "--same", "--model", "bench_net.py", "--margin", "2", "--only", "bits")
+    answer = command("current", "current", "--same", "--model", "bench_net.py", "--margin", "2")
     assert answer.out.splitlines()[0].startswith("Do not upgrade unseen")
     assert answer.out.splitlines()[-1].startswith("61 s; records: results/")
-    assert (plans[0].margin, plans[0].only_bits) == (0.02, True)
+    assert (plans[0].margin, plans[0].only_bits) == (0.02, False)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,8 @@ def test_the_margin_is_that_of_the_user(command: Callable[..., Any], plans: list
         (["--data", "digits"], "--data is for the labs, not for --model: leave it out"),
         (["--in-turn"], "--in-turn is for the labs, not for --model: leave it out"),
         (["--only", "time"], "--only time is for the labs: leave it out"),
-        (["--margin", "0"], "margin 0 is not allowed: it must be above 0 and below 100 points"),
+        (["--only", "bits", "--margin", "3"], "--margin is for --only all: leave it out"),
+        (["--margin", "0"], "'0' is not allowed: percentage points above 0 and below 100"),
         (["--model", "nowhere.py"], "nowhere.py does not exist"),
         (["--model", "."], "is a folder"),
         ([], "both sides have the same"),

@@ -54,6 +54,22 @@ def test_bisect_measures_what_is_missing(
     assert "py312-tf216              does not hold, measured now\n" in answer.out
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--seeds", "3"), "--seeds is for --check accuracy: leave it out"),
+        (("--jobs", "2"), "--jobs is for --check accuracy: leave it out"),
+        (("--epochs", "3"), "--epochs is for --check accuracy and bits: leave it out"),
+        (("--epochs", "3", "--check", "bits", "--seeds", "3"), "--seeds is for --check accuracy: leave it out"),
+    ],
+)
+def test_a_check_that_trains_nothing_has_no_options_of_trainings(
+    check_refused: Callable[..., Any], command: Callable[..., Any], options: tuple[str, ...], message: str
+) -> None:
+    """They would be taken without a word, and change nothing."""
+    check_refused(command("matrix", "bisect", "py311-tf214", "py312-tf216", *options), message)
+
+
 def test_bisect_refuses(check_refused: Callable[..., Any], command: Callable[..., Any], versions: Path) -> None:
     """Ends that are not good and bad, and unknown names."""
     arguments = ("--versions", versions)

@@ -89,6 +89,28 @@ def test_places_are_tried_before_the_work(
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["results.md", "images/versions.svg", "../docs/results.md"])
+def test_a_page_in_the_place_of_a_document_is_refused(
+    check_refused: Callable[..., Any], command: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    """Before the document is written."""
+    check_refused(command("matrix", "report", "--docs", "docs", "--out", f"docs/{name}"), "--docs writes to this file")
+    assert not list(tmp_path.glob("docs/*"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_pictures_stay_in_the_folder_of_the_documents(
+    check_refused: Callable[..., Any], command: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A link that leads out of the folder is refused."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "docs" / "images").symlink_to(tmp_path / "mine")
+    check_refused(command("matrix", "report", "--docs", "docs"), "docs/images: leads out of the folder docs")
+    assert not list((tmp_path / "mine").iterdir())
+
+
+@pytest.mark.usefixtures("folder")
 def test_of_the_documents_none_is_written_if_one_is_another_s(command: Callable[..., Any], tmp_path: Path) -> None:
     """A picture that this command did not draw stays, and no text is written that shows it."""
     (tmp_path / "docs" / "images").mkdir(parents=True)

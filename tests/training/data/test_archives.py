@@ -240,6 +240,20 @@ def test_refuses_bad_archive(toy: Arrays, tmp_path: Path, name: str) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("form", ["npz", "idx"])
+def test_no_memory_is_no_damage(toy: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """The file may be sound, so nothing is said of the file."""
+    write_folder(tmp_path, toy)
+    np.savez(tmp_path / "a.npz", **toy._asdict())
+
+    def fail(*_: object) -> None:
+        raise MemoryError("Unable to allocate")
+
+    monkeypatch.setattr("mnist_bench.training.data.archives._read_exactly", fail)
+    with pytest.raises(MemoryError, match="Unable to allocate"):
+        read_arrays(tmp_path / "a.npz" if form == "npz" else tmp_path)
+
+
 def test_refuses_flipped_bit(toy: Arrays) -> None:
     """A bit that flipped inside an array is found by the archive's own checksum."""
     content = bytearray(pack_npz(toy._asdict()))

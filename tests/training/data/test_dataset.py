@@ -150,6 +150,13 @@ def test_standin_never_passes_for_mnist(dataset: Dataset, name: str, label: str,
     assert (named.label, named.is_standin) == (label, standin)
 
 
+def test_a_path_that_no_record_can_hold_is_refused(sources: list[Any]) -> None:
+    """Before the training, whose record could not be written."""
+    with pytest.raises(DataError, match=r"^'n.+udcff/mnist.npz': the path is not UTF-8, and no record could name it"):
+        load_dataset("n\udcff/mnist.npz")
+    assert len(sources) == 1
+
+
 def test_repr_is_short(dataset: Dataset) -> None:
     """The repr is one line without the arrays."""
     assert repr(dataset) == f"<Dataset digits {dataset.digest[:12]}, 50 + 10 images, from nowhere>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,19 @@ def test_cache_that_cannot_be_written_breaks_nothing(makings: list[str], cache: 
         arrays, origin = load_digits()
         assert origin == "made in memory (the cache cannot be written)"
         assert digest_arrays(arrays) == DIGEST
+    assert makings == ["made", "made"]
+
+
+def test_a_pipe_in_the_cache_is_not_waited_for(makings: list[str], cache: Path) -> None:
+    """What is no file is left alone."""
+    load_digits()
+    (path,) = cache.iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.warns(RuntimeWarning, match="neither a regular file nor a folder"):
+        _, origin = load_digits()
+    assert origin == "made in memory (the cache cannot be written)"
+    assert path.is_fifo()
     assert makings == ["made", "made"]
 
 

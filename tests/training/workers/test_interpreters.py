@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from fixtures.interpreters import make_program
-from mnist_bench.training.workers.interpreters import CommandError, check_python, find_python, run_command
+from mnist_bench.training.workers.interpreters import (
+    CommandError,
+    check_python,
+    find_python,
+    run_command,
+    shorten_lines,
+)
 from mnist_bench.versions.environments import describe_environment
 
 
@@ -86,6 +92,19 @@ def test_a_command_that_fails_leaves_its_last_lines() -> None:
     assert len(caught.value.lines) == 12
     assert caught.value.lines[-1].startswith("~/ayyy")
     assert len(caught.value.lines[-1]) == 300
+
+
+@pytest.mark.parametrize(
+    ("cache", "text", "told"),
+    [
+        pytest.param("e", "here: every tree", "here: every tree", id="relative"),
+        pytest.param("/tmp/c", "/tmp/c/x, /tmp/cat, /a/tmp/c", "CACHE/x, /tmp/cat, /a/tmp/c", id="whole names"),  # noqa: S108
+    ],
+)
+def test_only_a_folder_is_shortened(monkeypatch: pytest.MonkeyPatch, cache: str, text: str, told: str) -> None:
+    """Letters that are a folder's name, too, stay as they are."""
+    monkeypatch.setenv("MNIST_BENCH_CACHE", cache)
+    assert shorten_lines(text) == [told]
 
 
 def test_a_command_that_is_killed_or_not_there() -> None:
