@@ -16,6 +16,7 @@ from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
+from mnist_bench.versions import comparison
 from mnist_bench.versions.comparison import (
     compare_probe_records,
     compare_sides,
@@ -27,6 +28,7 @@ from mnist_bench.versions.comparison import (
 from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.seeds import select_seeds
+from mnist_bench.versions.sources import get_probe
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
@@ -311,6 +313,22 @@ def test_less_than_what_was_due_is_never_green(base: VersionRecord, what: str) -
     figures = {result.name: result.figure for result in compare_versions(lack(base, what), lack(base, what)).results}
     for name, figure in LACKS[what].items():
         assert figure in figures[name]
+
+
+def test_what_is_green_hides_no_gap(base: VersionRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is told, whatever name a result that holds has."""
+    green = CheckResult(name="accuracy/trainings[mlp-fit]", verdict=Verdict.PASS, figure="1", bound="0")
+    monkeypatch.setattr(comparison, "_compare_checks", lambda *_: iter([green]))
+    bare = update_record(base, accuracy=[])
+    assert exit_status(compare_versions(bare, bare).results) == 3
+
+
+def test_a_version_with_one_probe_is_no_bare_probe(base: VersionRecord) -> None:
+    """A record of which one probe is left lacks all the rest of what is due."""
+    left = update_record(base, accuracy=[], checks={}, imports=[], probes=base.probes[:1])
+    assert get_probe({"": left}) is None
+    assert get_probe({"": dataclasses.replace(left, planned=Planned())}) == base.probes[0]
+    assert exit_status(compare_versions(left, left).results) == 3
 
 
 def test_a_threshold_is_missed_by_the_mean(record: TrainingRecord) -> None:

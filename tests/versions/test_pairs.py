@@ -169,7 +169,10 @@ def test_the_command_goes_on_past_what_fails(
     ("fields", "figure"),
     [
         ({}, "an epoch takes 1.00 times as long"),
-        ({"environment": None}, "the record of py312-tf216 has no environment: nothing says what was timed"),
+        (
+            {"environment": None, "imports": [], "checks": {}, "probes": [], "accuracy": []},
+            "the record of py312-tf216 has no environment: nothing says what was timed",
+        ),
     ],
 )
 def test_times_are_judged_only_of_what_the_records_name(
