@@ -69,6 +69,7 @@ def set_verdict(checks: dict[str, list[CheckResult]], name: str, verdict: Verdic
 
 
 MLP = Case("mlp", "epoch")
+MOVED = ("forward", "gradient")
 ORDER = "contract/new-order[graph]"
 HOLD = {"checks/others": "PASS", "bits/mlp-fused": "IDENTICAL"}
 GOOD = [0.976, 0.977, 0.978, 0.9775, 0.9765, 0.9772, 0.9768]
@@ -221,6 +222,34 @@ def test_an_old_defect_in_both_is_nothing_worse(base: VersionRecord) -> None:
     assert verdicts(compared)[ORDER] == "PASS"
     assert compared.results[0].figure == "an old defect in both: so much"
     assert exit_status(compared.results) == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [(0.51, 1.0, "REGRESSED"), (0.98, 1.0, "PASS"), (1.0, 0.5, "PASS"), (None, 1.0, "PASS"), (0.5, None, "PASS")],
+)
+def test_an_old_defect_that_grew_is_worse(before: float | None, now: float | None, verdict: str) -> None:
+    """Where both have a figure, that of the new side decides, beyond a tenth."""
+    old, new = (
+        CheckResult(name=ORDER, verdict=Verdict.KNOWN, figure=f"{value}", bound="0.5", value=value)
+        for value in (before, now)
+    )
+    judged = comparison.judge_known(new, old)
+    assert judged.verdict.value == verdict
+    assert ("no worse than base" in judged.bound) == (verdict == "PASS" and None not in (before, now))
+
+
+def test_a_check_that_one_side_is_too_old_for_is_noted(base: VersionRecord) -> None:
+    """A younger check of one side gives no verdict, and is not lost without a word."""
+    checks = {
+        engine: [result for result in results if result.check != "structure/seeds"]
+        for engine, results in base.checks.items()
+    }
+    old = update_record(base, checks=checks)
+    for sides, side in (((base, old), "new"), ((old, base), "base")):
+        compared = compare_versions(*sides)
+        assert exit_status(compared.results) == 0
+        assert f"structure/seeds: not compared, as {side} has no such check" in compared.notes
 
 
 def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
@@ -392,6 +421,21 @@ def test_rounding_alone_is_no_regression(base: VersionRecord) -> None:
     assert verdicts(compare_versions(old, alone))["bits/mlp-fused"] == "INCONCLUSIVE"
     odd = dataclasses.replace(new, probes=[epoch, dataclasses.replace(fused, stages=moved[:-1])])
     assert verdicts(compare_versions(old, odd))["bits/mlp-fused"] == "INCONCLUSIVE"
+
+
+def test_stages_without_values_are_no_rounding(base: VersionRecord) -> None:
+    """Nothing says how far such a stage moved."""
+    bare = [
+        dataclasses.replace(probe, stages=[dataclasses.replace(stage, values=[]) for stage in probe.stages])
+        for probe in base.probes
+    ]
+    moved = [
+        dataclasses.replace(
+            bare[1], stages=[dataclasses.replace(s, values=[]) for s in make_stages("mlp", moved=MOVED)]
+        )
+    ]
+    sides = [update_record(base, probes=[bare[0], fused]) for fused in (bare[1], *moved)]
+    assert verdicts(compare_versions(*sides))["bits/mlp-fused"] == "INCONCLUSIVE"
 
 
 def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:

@@ -13,10 +13,12 @@ from fixtures.records import ENVIRONMENT, make_digest, make_history, make_stages
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, convert, dump_folded
+from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
 from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.seeds import check_alike
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 def empty() -> VersionRecord:
     """The record of a version of which nothing but the environment is known."""
     return VersionRecord(version=find_version("py311-tf221-keras315"), environment=ENVIRONMENT)
+
+
+def make_predictions(sizes: list[int], *, digest: str = "a" * 64) -> Predictions:
+    """Return predictions without errors of a test set with so many images of each class."""
+    return Predictions(
+        digest=digest, class_sizes=sizes, class_errors=[0] * len(sizes), exact_loss=0.1, exact_accuracy=1.0
+    )
 
 
 def reseed(record: TrainingRecord, seed: int, **fields: Any) -> TrainingRecord:
@@ -99,6 +108,10 @@ def test_a_training_that_does_not_belong(
         ({"lab": "<b>"}, "lab '<b>' is not allowed"),
         ({"engine": "../x"}, "engine '../x' is not allowed"),
         ({"numerics_key": "$x$"}, "numerics_key '$x$' is not allowed"),
+        ({"numerics_key": "zzz"}, "numerics_key 'zzz' is no key: 16 hex digits in lower case"),
+        ({"predictions": [make_predictions([10_000])]}, "the class_sizes of seed 1671 are not those of 10 classes"),
+        ({"predictions": [make_predictions([0] + [1111] * 9)]}, "are not those of 10 classes, each of 1 to 1000000"),
+        ({"predictions": [make_predictions([10**300] * 10)]}, "are not those of 10 classes, each of 1 to 1000000"),
     ],
 )
 def test_results_that_cannot_be(
@@ -108,6 +121,27 @@ def test_results_that_cannot_be(
     (results,) = add_training(empty, record).accuracy
     with pytest.raises(ValueError, match=re.escape(message)):
         dataclasses.replace(results, **fields)
+
+
+def test_predictions_of_several_seeds(empty: VersionRecord, record: TrainingRecord) -> None:
+    """All seeds are tested on one test set, and no two have the same predictions, as their weights differ."""
+    second = reseed(record, 1672, final_digest="2" * 64)
+    (results,) = add_training(add_training(empty, record), second).accuracy
+    made = make_predictions([1000] * 10)
+    other = dataclasses.replace(made, digest="b" * 64)
+    whole = dataclasses.replace(results, predictions=[made, other])
+    assert whole.predictions[1] == other
+    with pytest.raises(ValueError, match="the seeds 1671 and 1672 have other weights and the same predictions"):
+        dataclasses.replace(results, predictions=[made, made])
+    sizes = make_predictions([1001] * 10, digest="b" * 64)
+    with pytest.raises(ValueError, match="the class_sizes of the seeds 1671 and 1672 differ: not one test set"):
+        dataclasses.replace(results, predictions=[made, sizes])
+    moved = dataclasses.replace(results, predictions=[None, sizes])
+    with pytest.raises(
+        ValueError, match=r"perceptron-epoch: tested on class_sizes \[1000, .* and \[1001, .*\]: cannot"
+    ):
+        check_alike(whole, moved)
+    check_alike(results, moved)
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e308], ids=str)
