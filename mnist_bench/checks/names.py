@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 __all__ = [
     "ADDED_LATER",
     "CONTRACT_NAMES",
+    "ENGINE_NAMES",
     "FAST_CHECKS",
     "PROBED_EPOCHS",
     "PROBE_EPOCHS",
     "list_stages",
     "name_fast_checks",
 ]
+
+ENGINE_NAMES = ("eager", "graph", "xla", "epoch", "fused")
+"""The keys of `engines.ENGINES`, in their order: who judges a record reaches no engine."""
 
 PROBE_EPOCHS = 5
 """The epochs that a probe follows if nobody says otherwise."""

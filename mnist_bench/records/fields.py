@@ -26,6 +26,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(rf"{UNKNOWN_COMMIT}|[0-9a-f]{{7,64}}(\+dirty)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
 _LARGEST = sys.float_info.max
+_LONGEST = 40  # characters of a figure in a message: a whole number may have thousands of digits
 _MOST_SECONDS = 1e9  # sums and ratios of larger figures overflow
 
 
@@ -88,7 +89,9 @@ def check_range(name: str, *figures: float | None, low: float = 0, high: float =
     for figure in figures:
         # A whole number of JSON may be too large to become a float.
         if figure is not None and not low <= figure <= min(high, _LARGEST):
-            raise ValueError(f"{name} {figure!r} is outside {low:g} to {high:g}")
+            told = repr(figure)
+            short = told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."
+            raise ValueError(f"{name} {short} is outside {low:g} to {min(high, _LARGEST):g}")
 
 
 def check_seconds(name: str, *seconds: float | None, low: float = 0) -> None:

@@ -93,9 +93,11 @@ class CheckResult:
     readings: list[Reading] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse a verdict that no check of this layer gives."""
+        """Refuse a verdict that no check of this layer gives, and a check that raised and holds."""
         if self.layer in _ABSOLUTE and self.verdict in _NEVER_ABSOLUTE:
             raise ValueError(f"{self.name}: the verdict is {self.verdict.value}, which no check of {self.layer} gives")
+        if self.figure == RAISED and self.holds:
+            raise ValueError(f"{self.name}: the verdict is {self.verdict.value}, and the figure {RAISED!r}")
 
     @property
     def layer(self) -> str:

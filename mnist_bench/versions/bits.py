@@ -167,10 +167,12 @@ def is_rounding(case: Case, base: VersionRecord, new: VersionRecord) -> bool:
     """Return whether other bits of a case are rounding and nothing else, without a training that says so.
 
     Both versions draw the same random numbers, each stage from given weights is the same to within rounding, and both
-    follow the oracle step by step.
+    follow the oracle step by step. Of a stage without values nothing says how far it moved.
     """
     old, now = probes_by_case(base).get(case), probes_by_case(new).get(case)
     if old is None or now is None or find_oddities(old) or find_oddities(now) or not share_streams(old, now):
+        return False
+    if not all(stage.values for probe in (old, now) for stage in probe.stages):
         return False
     name = f"arithmetic/oracle[{case}]"
     followed = [

@@ -18,7 +18,7 @@ from mnist_bench.training.labs import CLASSES, check_lab, explain_short
 from mnist_bench.versions.bits import align_engines, compare_bits, is_rounding, make_probe_result
 from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.figures import FigureRules, compare_figures
-from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known
+from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known, note_younger
 from mnist_bench.versions.plan import find_due, find_gaps, find_too_new, is_replaced
 from mnist_bench.versions.records import find_cases, seeds_by_case
 from mnist_bench.versions.seeds import check_alike
@@ -47,6 +47,7 @@ __all__ = [
 _LONGER = "the time was over first: the same command with a longer --budget and the same --out goes on"
 _AGAIN = "due in every record; one that is older than a check lacks it: matrix run NAME --again measures all"
 _GUESSING = math.log(CLASSES)
+_FURTHER = 1.1  # the figure of a defect, over that of base, from which the defect is another one
 _GREEN = (Verdict.PASS, Verdict.IDENTICAL)
 
 
@@ -150,12 +151,14 @@ def compare_versions(
     results += [result for side in new.accuracy for result in check_disaster(side)]
     figures = compare_figures(base, new, judged, rules or FigureRules(), rounds)
     results += [*figures.results, *find_doubts(base, new)]
-    told = {result.name for result in results}
+    # What is green says nothing of what is missing, whatever its name.
+    told = {result.name for result in results if not result.holds}
     results += [result for result in _report_gaps(base, new) if result.name not in told]
     if not results:
         results = [make_inconclusive("comparison", "the two records have nothing in common")]
     basis = note_basis(base.dataset or new.dataset, [base.environment, new.environment])
-    notes = [*basis, *note_environments(base, new), *note_imports(base, new), *note_known(base, new)]
+    notes = [*basis, *note_environments(base, new), *note_younger(base, new), *note_imports(base, new)]
+    notes += note_known(base, new)
     return Compared(results, notes, moved, figures.decisions)
 
 
@@ -274,8 +277,10 @@ def judge_known(result: CheckResult, old: CheckResult | None) -> CheckResult:
         result: A regression of the new side.
         old: The same check of the base, if it was checked.
     """
-    if old and old.verdict in (Verdict.KNOWN, Verdict.REGRESSED):
-        bound = f"no worse than base: {old.figure}"
+    values = (old.value if old else None), result.value
+    further = values[0] is not None and values[1] is not None and values[1] > _FURTHER * values[0]
+    if old and old.verdict in (Verdict.KNOWN, Verdict.REGRESSED) and not further:
+        bound = f"{'a defect of base' if None in values else 'no worse than base'}: {old.figure}"
         return dataclasses.replace(
             result, verdict=Verdict.PASS, figure=f"an old defect in both: {result.figure}", bound=bound
         )

@@ -152,9 +152,11 @@ def _add_figures(
     # A loss has no grid but that of float32.
     step = float(np.finfo(np.float32).eps) * float(np.mean(losses[0]))
     judged.main["loss", case] = Comparison(losses[0], losses[1], "higher", margin, paired=paired, resolution=step)
+    if lacking := _explain_unpredicted(old, now):
+        judged.results.append(_make_inconclusive(f"accuracy/classes[{case}]", lacking))
     rates = [_list_rates(side) for side in (old, now)]
     if rates[0] is None or rates[1] is None:
-        return  # of an earlier version of this package
+        return
     for place in range(rates[0].shape[1]):
         judged.classes[place, case] = Comparison(
             rates[0][:, place],
@@ -173,6 +175,18 @@ def _list_rates(side: SeedResults) -> npt.NDArray[np.float64] | None:
     if not predictions or len(predictions) < len(side.seeds):
         return None
     return np.array([np.divide(each.class_errors, each.class_sizes) for each in predictions])
+
+
+def _explain_unpredicted(old: SeedResults, now: SeedResults) -> str:
+    """Return of which seeds the errors by class are missing; "" if of none.
+
+    A base without any is of an earlier version of this package, which had none: `notes.note_younger` says so.
+    """
+    if not any(old.predictions):
+        return ""
+    counts = {side: (sum(map(bool, each.predictions)), len(each.seeds)) for side, each in (("base", old), ("new", now))}
+    told = [f"those of {made} of {seeds} seeds in {side}" for side, (made, seeds) in counts.items() if made < seeds]
+    return f"errors by class are not on record of all seeds: {' and '.join(told)}" if told else ""
 
 
 def _add_times(judged: JudgedFigures, rounds: Sequence[RoundTimes], rules: FigureRules) -> None:
@@ -286,11 +300,15 @@ def make_class_result(name: str, decisions: Mapping[int, Decision]) -> CheckResu
 
 def _compare_evaluation(case: Case, old: SeedResults, now: SeedResults) -> Iterator[CheckResult]:
     """Yield whether the figures that Keras reports are those of its weights, if the records tell."""
+    name, bound = f"accuracy/evaluation[{case}]", f"within {_EVALUATION:.0e} of the loss in float64"
+    if endless := [side for side, each in (("base", old), ("new", now)) if _lacks_exact(each)]:
+        figure = f"reports a finite loss of weights whose loss in float64 is not, in {' and in '.join(endless)}"
+        yield CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound=bound)
+        return
     gaps = [_find_gap(side) for side in (old, now)]
     if None in gaps:
         return
     before, after = ((gap or 0.0) for gap in gaps)
-    name, bound = f"accuracy/evaluation[{case}]", f"within {_EVALUATION:.0e} of the loss in float64"
     if abs(after) <= _EVALUATION:
         was = "" if abs(before) <= _EVALUATION else f"; base reports {before:+.5f} too much: the new version is right"
         figure = f"the loss of the weights, within {abs(after):.1g}{was}"
@@ -303,6 +321,14 @@ def _compare_evaluation(case: Case, old: SeedResults, now: SeedResults) -> Itera
         verdict=Verdict.PASS if same else Verdict.REGRESSED,
         figure=f"{figure}; an old defect: base differs by {before:+.5f}" if same else f"{figure}; base is right",
         bound=bound,
+    )
+
+
+def _lacks_exact(side: SeedResults) -> bool:
+    """Return whether a seed has a finite loss by Keras, and none that is finite of the same weights in float64."""
+    return any(
+        reported is not None and predicted is not None and predicted.exact_loss is None
+        for reported, predicted in zip(side.test_loss, side.predictions, strict=False)
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, DatasetRecord, explain_keys
+from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, DatasetRecord, explain_keys, refuse_fault
 from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
@@ -79,11 +79,23 @@ def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
     """
     if record.planned == Planned():
         raise RecordError(f"{path}: $.planned: it names no lab, engine or seed")
+    environments = {"record": record.environment}
+    environments |= {f"probe of {probe.config.case}": probe.environment for probe in record.probes}
+    for where, environment in environments.items():
+        if environment:
+            _refuse_planted(path, where, environment)
     if record.environment:
         _check_named(path, record.version, record.environment)
     if record.environment and record.install:
         check_installed(path, record.install.packages, record.environment)
     return record
+
+
+def _refuse_planted(path: Path, where: str, environment: EnvironmentRecord) -> None:
+    try:
+        refuse_fault(environment, f"the {where}")
+    except ValueError as error:
+        raise RecordError(f"{path}: {error}") from error
 
 
 def _check_named(path: Path, version: VersionSpec, environment: EnvironmentRecord) -> None:
@@ -106,6 +118,9 @@ def check_installed(path: Path, packages: Mapping[str, str], environment: Enviro
         RecordError: A package contradicts the module that was measured.
     """
     installed = {str(canonicalize_name(name)): version for name, version in packages.items()}
+    if installed and not any(name.startswith(("tensorflow", "tf-", "intel-tensorflow")) for name in installed):
+        told = f"the packages have no TensorFlow, and $.environment.tensorflow is {environment.tensorflow!r}"
+        raise RecordError(f"{path}: {told}")
     for module, names in (("tensorflow", BUILDS), ("keras", _KERASES), ("numpy", ("numpy",))):
         found, measured = {name: installed[name] for name in names if name in installed}, getattr(environment, module)
         if found and not any(_is_of_release(version, measured) for version in found.values()):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.known import find_known, load_known
 from mnist_bench.records.environment import HARDWARE_FIELDS, NUMERICS_FIELDS, explain_keys
-from mnist_bench.versions.records import find_cases
+from mnist_bench.versions.plan import find_too_new
+from mnist_bench.versions.records import find_cases, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
     from mnist_bench.versions.records import VersionRecord
 
-__all__ = ["note_basis", "note_environments", "note_imports", "note_known"]
+__all__ = ["note_basis", "note_environments", "note_imports", "note_known", "note_younger"]
 
 
 def note_basis(dataset: DatasetRecord | None, environments: Sequence[EnvironmentRecord | None]) -> Iterator[str]:
@@ -53,6 +54,18 @@ def note_imports(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
     elif base.imports and new.imports:
         old, now = statistics.median(base.imports), statistics.median(new.imports)
         yield f"import: {now / old:.2f} times as long ({old:.3f} s, {now:.3f} s); not timed together, so only a hint"
+
+
+def note_younger(base: VersionRecord, new: VersionRecord) -> Iterator[str]:
+    """Yield what one of the two records is too old to have, so that it cannot be compared."""
+    for side, record, other in (("base", base, new), ("new", new, base)):
+        lacking = find_too_new(record) - find_too_new(other) if record.checks and other.checks else ()
+        if lacking:
+            yield f"{', '.join(sorted(lacking))}: not compared, as {side} has no such check"
+    for case, old in seeds_by_case(base).items():
+        now = seeds_by_case(new).get(case)
+        if now and any(now.predictions) and not any(old.predictions):
+            yield f"errors by class of {case}: not compared, as base has none on record"
 
 
 def note_known(base: VersionRecord, new: VersionRecord) -> Iterator[str]:

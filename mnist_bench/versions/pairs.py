@@ -94,6 +94,8 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
         RecordError: The record of the times is not valid, or says nothing of these two.
     """
     path = pair_path(folder, new.version.name)
+    if is_taken(path.parent) and not path.parent.is_dir():
+        raise RecordError(f"{path.parent}: no folder, and it has the name of that of the comparisons of times")
     if not is_taken(path):
         return None
     record = load_ab(path)

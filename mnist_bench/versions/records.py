@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.checks.known import KNOWN_PATH, find_known, load_known
+from mnist_bench.checks.names import ENGINE_NAMES
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import VERSION_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
 from mnist_bench.records.fields import check_commit, check_range, check_seconds, check_time
@@ -35,6 +36,10 @@ __all__ = [
 NEEDED = ("install", "import")  # a version that fails in one of these layers cannot be measured at all
 _LEAST_SECONDS = 1e-9  # of an import: there is no ratio with 0
 _MOST_BYTES = 10**15
+# What a comparison of two records finds, or misses: a check of such a name would stand for its answer.
+_COMPARED = frozenset({"accuracy", "bits", "checks", "comparison", "time", "version"})
+# A machine of another name may go on with a record, one with other arithmetic may not.
+_MACHINE_FIELDS = ("system", "machine", "instruction_set", "onednn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,13 @@ class Planned:
     epochs: int | None = None
     whole: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse a plan to which next to nothing is missing: of two environments, at least the probes are due."""
+        if not self.whole and not (self.labs and self.probed and self.seeds):
+            raise ValueError("planned: of two environments measured together, it names labs, probed and seeds")
+        if not self.whole and bool(self.checked) != bool(self.trained):
+            raise ValueError("planned: two environments are checked and trained by the same engines, or by none")
+
 
 @dataclass(frozen=True, kw_only=True)
 class VersionRecord:
@@ -141,6 +153,7 @@ class VersionRecord:
         if self.created:
             check_time("created", self.created)
         check_commit("commit", self.commit)
+        _refuse_unsaid(self)
         _refuse_twins("accuracy", [str(results.case) for results in self.accuracy])
         _refuse_twins("probes", [str(probe.config.case) for probe in self.probes])
         for engine, results in self.checks.items():
@@ -154,7 +167,8 @@ class VersionRecord:
             if probe.dataset != self.dataset:
                 raise ValueError(f"the probe of {probe.config.lab} is of other data than the record")
             if self.environment:
-                _check_versions(self.environment, probe.environment, f"{probe.config.case}: probed")
+                where = f"{probe.config.case}: probed"
+                _check_versions(self.environment, probe.environment, where, further=_MACHINE_FIELDS)
 
     @property
     def keras(self) -> str:
@@ -169,12 +183,27 @@ def _refuse_twins(where: str, names: list[str]) -> None:
             raise ValueError(f"{where}[{first[name]}] and {where}[{place}] are both {name}")
 
 
+def _refuse_unsaid(record: VersionRecord) -> None:
+    """Refuse what was measured nobody says where, and a record that is planned and holds what was measured."""
+    measured = {name: getattr(record, name) for name in ("imports", "checks", "probes", "accuracy")}
+    there = next((name for name, pieces in measured.items() if pieces), None)
+    if there and record.environment is None:
+        raise ValueError(f"environment: there is none, and {there} were measured in one")
+    if there and record.status == "planned":
+        raise ValueError(f"status is 'planned', with {there} that were measured")
+
+
 def _refuse_strangers(engine: str, results: list[CheckResult]) -> None:
-    """Refuse a check of one engine that stands among those of another."""
+    """Refuse an unknown engine, what a comparison finds, and a check of one engine among those of another."""
+    if engine not in ENGINE_NAMES:
+        raise ValueError(f"checks.{engine}: an unknown engine: choose from {', '.join(ENGINE_NAMES)}")
     for place, result in enumerate(results):
         # A check of the structure is of a lab, whichever engine trains it.
-        if result.case and result.layer != "structure" and result.case.rpartition("-")[2] != engine:
+        strange = result.case and result.layer != "structure" and result.case.rpartition("-")[2] != engine
+        if strange or result.layer in _COMPARED:
             raise ValueError(f"checks.{engine}[{place}]: {result.name} is no check of {engine}")
+        if not result.figure.strip() or not result.bound.strip():
+            raise ValueError(f"checks.{engine}[{place}]: {result.name} has no figure, or no bound")
 
 
 def _refuse_unlisted(engine: str, results: list[CheckResult], environment: EnvironmentRecord) -> None:
@@ -226,8 +255,10 @@ def probes_by_case(record: VersionRecord) -> dict[Case, ProbeRecord]:
     return {probe.config.case: probe for probe in record.probes}
 
 
-def _check_versions(recorded: EnvironmentRecord, other: EnvironmentRecord, what: str) -> None:
-    differ = explain_keys(recorded, other, (*VERSION_FIELDS, "backend", "precision", "device"))
+def _check_versions(
+    recorded: EnvironmentRecord, other: EnvironmentRecord, what: str, *, further: tuple[str, ...] = ()
+) -> None:
+    differ = explain_keys(recorded, other, (*VERSION_FIELDS, "backend", "precision", "device", *further))
     if differ:
         words = ", ".join(f"{name} {now!r}, the record's is {then!r}" for name, (then, now) in differ.items())
         raise ValueError(f"{what} with {words}")

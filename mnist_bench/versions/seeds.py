@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.records.config import Case
+from mnist_bench.records.config import MOST, Case
 from mnist_bench.records.fields import check_digests, check_names, check_range
-from mnist_bench.records.training import MOST_LOSS, History, Predictions, check_seeds
-from mnist_bench.training.labs import find_departures
+from mnist_bench.records.training import MOST_LOSS, History, Predictions, check_seeds, find_collision
+from mnist_bench.training.labs import CLASSES, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SeedResults", "check_alike", "extend_seeds", "make_results", "merge_results", "select_seeds"]
 
 _COLUMNS = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests", "predictions")
+_KEY = re.compile(r"[0-9a-f]{16}")
 _DIGITS = 5  # of the points of a curve: a hundredth of the spread over seeds
 
 
@@ -58,6 +60,8 @@ class SeedResults:
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds out of order, and figures out of range."""
         check_names(lab=self.lab, engine=self.engine, numerics_key=self.numerics_key)
+        if not _KEY.fullmatch(self.numerics_key):
+            raise ValueError(f"{self.lab}: numerics_key {self.numerics_key!r} is no key: 16 hex digits in lower case")
         lengths = {len(self.seeds), len(self.test_accuracy), len(self.test_loss), len(self.final_digests)}
         if len(lengths) != 1 or not self.seeds:
             raise ValueError(f"{self.lab}: columns of different lengths, or empty ones")
@@ -65,6 +69,7 @@ class SeedResults:
             raise ValueError(f"{self.lab}: seeds {self.seeds!r} are not in ascending order, each once")
         if self.predictions and len(self.predictions) != len(self.seeds):
             raise ValueError(f"{self.lab}: predictions of {len(self.predictions)} of {len(self.seeds)} seeds")
+        _check_predictions(str(self.case), self.seeds, self.predictions)
         check_digests(f"{self.lab}: final_digests", *self.final_digests)
         if len(self.initial_digests) not in (0, len(self.seeds)):
             raise ValueError(f"{self.lab}: {len(self.initial_digests)} initial_digests of {len(self.seeds)} seeds")
@@ -79,6 +84,27 @@ class SeedResults:
     def case(self) -> Case:
         """The lab and the engine."""
         return Case(self.lab, self.engine)
+
+
+def _check_predictions(what: str, seeds: list[int], predictions: list[Predictions | None]) -> None:
+    """Refuse predictions of other classes than the lab's, of several test sets, and those that two seeds share."""
+    made = {seed: each for seed, each in zip(seeds, predictions, strict=False) if each}
+    for seed, each in made.items():
+        if len(each.class_sizes) != CLASSES or not all(0 < size <= MOST for size in each.class_sizes):
+            told = f"{CLASSES} classes, each of 1 to {MOST} images"
+            raise ValueError(f"{what}: the class_sizes of seed {seed} are not those of {told}")
+    first = next(iter(made), None)
+    for seed, each in made.items():
+        if first is not None and each.class_sizes != made[first].class_sizes:
+            raise ValueError(f"{what}: the class_sizes of the seeds {first} and {seed} differ: not one test set")
+    found = find_collision(made, [each.digest for each in made.values()])
+    if found:
+        raise ValueError(f"{what}: the seeds {found[0]} and {found[1]} have other weights and the same predictions")
+
+
+def _find_sizes(results: SeedResults) -> list[int] | None:
+    """Return the images of each class of the test set; None where no predictions are recorded."""
+    return next((each.class_sizes for each in results.predictions if each), None)
 
 
 def check_alike(old: SeedResults, new: SeedResults) -> None:
@@ -96,6 +122,9 @@ def check_alike(old: SeedResults, new: SeedResults) -> None:
             for side in (old, new)
         )
         raise ValueError(f"{old.case}: trained with {first} and with {second}: cannot be compared")
+    sizes = _find_sizes(old), _find_sizes(new)
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise ValueError(f"{old.case}: tested on class_sizes {sizes[0]} and {sizes[1]}: cannot be compared")
     known = old.initial_digests and new.initial_digests
     check_seeds(
         str(old.case),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,7 +12,7 @@ from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import find_python
 from mnist_bench.versions.folder import check_planned, check_together, load_version
-from mnist_bench.versions.records import Planned, VersionRecord, add_training, probes_by_case
+from mnist_bench.versions.records import Planned, VersionRecord, add_training, probes_by_case, update_record
 from mnist_bench.versions.releases import MATRIX, describe_version, expand_name, suggest_names
 
 if TYPE_CHECKING:
@@ -40,9 +39,12 @@ def find_interpreter(text: str, versions: Path) -> Path | None:
 
 
 def get_probe(sides: Mapping[str, VersionRecord]) -> ProbeRecord | None:
-    """Return the probe if a single probe is all that was loaded, else None."""
+    """Return the probe if a single probe's own file is all that was loaded, else None.
+
+    A version's record that holds one probe and nothing else is no bare probe: what is due and is not there is told.
+    """
     record = sides.get("")
-    if record is None or record.accuracy or record.checks or len(record.probes) != 1:
+    if record is None or record.planned != Planned() or record.accuracy or record.checks or len(record.probes) != 1:
         return None
     return record.probes[0]
 
@@ -150,4 +152,4 @@ def _add(gathered: VersionRecord, record: TrainingRecord | ProbeRecord) -> Versi
         return add_training(gathered, record)
     if record.config.case in probes_by_case(gathered):
         raise ValueError(f"two probes of {record.config.case}")
-    return dataclasses.replace(gathered, dataset=record.dataset, probes=[*gathered.probes, record])
+    return update_record(gathered, dataset=record.dataset, probes=[*gathered.probes, record])

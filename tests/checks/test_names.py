@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.checks.names import CONTRACT_NAMES, FAST_CHECKS, list_stages, name_fast_checks
+from mnist_bench.checks.names import CONTRACT_NAMES, ENGINE_NAMES, FAST_CHECKS, list_stages, name_fast_checks
+from mnist_bench.training.engines import ENGINES
 from mnist_bench.training.labs import LABS
 
 
 def test_every_contract_has_its_name() -> None:
     """A contract that is not in the list would run nowhere, and be due nowhere."""
     assert tuple(CONTRACTS) == CONTRACT_NAMES
+
+
+def test_every_engine_has_its_name() -> None:
+    """The checks of an engine that is not in the list would be refused in every record."""
+    assert tuple(ENGINES) == ENGINE_NAMES
 
 
 def test_every_check_has_its_cases() -> None:

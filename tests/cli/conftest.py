@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.versions import begin_version
 from mnist_bench.records.serial import dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.versions.records import VersionRecord, update_record
+from mnist_bench.versions.records import update_record
 from mnist_bench.versions.releases import find_version
 
 if TYPE_CHECKING:
@@ -24,6 +25,6 @@ def versions(tmp_path: Path) -> Path:
     for place, name in enumerate(names):
         verdict = Verdict.PASS if place < 2 else Verdict.KNOWN
         check = CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="1", bound="0")
-        version = update_record(VersionRecord(version=find_version(name)), checks={"epoch": [check]})
+        version = update_record(begin_version(find_version(name)), checks={"epoch": [check]})
         (folder / f"{name}.json").write_text(dump_folded(version))
     return folder

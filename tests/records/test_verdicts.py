@@ -6,7 +6,7 @@ from itertools import chain, combinations
 
 import pytest
 
-from mnist_bench.records.verdicts import EXIT_STATUS, CheckResult, Verdict, conclude, exit_status
+from mnist_bench.records.verdicts import EXIT_STATUS, RAISED, CheckResult, Verdict, conclude, exit_status
 
 GREEN = {Verdict.IDENTICAL, Verdict.PASS, Verdict.BETTER, Verdict.KNOWN}
 
@@ -42,6 +42,13 @@ def test_a_check_without_a_baseline_has_no_verdict_of_one(layer: str, verdict: V
     """A record that says so was edited: BETTER would be green."""
     with pytest.raises(ValueError, match=f"{layer}/check: the verdict is {verdict.value}, which no check of {layer}"):
         CheckResult(name=f"{layer}/check", verdict=verdict, figure="1", bound="2")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.KNOWN])
+def test_a_check_that_raised_does_not_hold(verdict: Verdict) -> None:
+    """No list of known regressions has an error that Keras raises."""
+    with pytest.raises(ValueError, match=f"contract/x: the verdict is {verdict.value}, and the figure 'raised an err"):
+        CheckResult(name="contract/x", verdict=verdict, figure=RAISED, bound="2")
 
 
 @pytest.mark.parametrize(

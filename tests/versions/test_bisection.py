@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.records import make_digest, make_history, make_stages
+from fixtures.records import ENVIRONMENT, make_digest, make_history, make_stages
 from mnist_bench.checks.baselines import find_folder
 from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord
@@ -35,7 +35,8 @@ def make_record(name: str, verdict: Verdict | None) -> VersionRecord:
         ]
     )
     others = [CheckResult(name="contract/new-order[fused]", verdict=Verdict.PASS, figure="1", bound="0")]
-    return update_record(VersionRecord(version=find_version(name)), checks={"epoch": checks, "fused": others})
+    begun = VersionRecord(version=find_version(name), environment=ENVIRONMENT)
+    return update_record(begun, checks={"epoch": checks, "fused": others})
 
 
 def make_truth(first_bad: int, *, silent: tuple[int, ...] = ()) -> dict[str, VersionRecord]:

@@ -65,7 +65,8 @@ def test_a_stand_in_is_the_same_method(records: dict[str, VersionRecord]) -> Non
 def test_another_machine_is_a_group_of_its_own(records: dict[str, VersionRecord]) -> None:
     """The bits of another machine say nothing of the version."""
     other = change_environment(records[NAMES[1]].environment, instruction_set="avx512")
-    records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], environment=other)
+    probes = [dataclasses.replace(probe, environment=other) for probe in records[NAMES[1]].probes]
+    records[NAMES[1]] = dataclasses.replace(records[NAMES[1]], environment=other, probes=probes)
     assert group_records(records, "mlp", "fit") == [NAMES[:1], NAMES[1:2], NAMES[2:]]
 
 

@@ -16,6 +16,7 @@ from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
+from mnist_bench.versions import comparison
 from mnist_bench.versions.comparison import (
     compare_probe_records,
     compare_sides,
@@ -27,6 +28,7 @@ from mnist_bench.versions.comparison import (
 from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.seeds import select_seeds
+from mnist_bench.versions.sources import get_probe
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
@@ -67,6 +69,7 @@ def set_verdict(checks: dict[str, list[CheckResult]], name: str, verdict: Verdic
 
 
 MLP = Case("mlp", "epoch")
+MOVED = ("forward", "gradient")
 ORDER = "contract/new-order[graph]"
 HOLD = {"checks/others": "PASS", "bits/mlp-fused": "IDENTICAL"}
 GOOD = [0.976, 0.977, 0.978, 0.9775, 0.9765, 0.9772, 0.9768]
@@ -221,6 +224,34 @@ def test_an_old_defect_in_both_is_nothing_worse(base: VersionRecord) -> None:
     assert exit_status(compared.results) == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [(0.51, 1.0, "REGRESSED"), (0.98, 1.0, "PASS"), (1.0, 0.5, "PASS"), (None, 1.0, "PASS"), (0.5, None, "PASS")],
+)
+def test_an_old_defect_that_grew_is_worse(before: float | None, now: float | None, verdict: str) -> None:
+    """Where both have a figure, that of the new side decides, beyond a tenth."""
+    old, new = (
+        CheckResult(name=ORDER, verdict=Verdict.KNOWN, figure=f"{value}", bound="0.5", value=value)
+        for value in (before, now)
+    )
+    judged = comparison.judge_known(new, old)
+    assert judged.verdict.value == verdict
+    assert ("no worse than base" in judged.bound) == (verdict == "PASS" and None not in (before, now))
+
+
+def test_a_check_that_one_side_is_too_old_for_is_noted(base: VersionRecord) -> None:
+    """A younger check of one side gives no verdict, and is not lost without a word."""
+    checks = {
+        engine: [result for result in results if result.check != "structure/seeds"]
+        for engine, results in base.checks.items()
+    }
+    old = update_record(base, checks=checks)
+    for sides, side in (((base, old), "new"), ((old, base), "base")):
+        compared = compare_versions(*sides)
+        assert exit_status(compared.results) == 0
+        assert f"structure/seeds: not compared, as {side} has no such check" in compared.notes
+
+
 def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
     """A check of one name that holds by one engine and fails by another has failed, in whichever order they stand."""
     bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="2", bound="1")
@@ -313,6 +344,22 @@ def test_less_than_what_was_due_is_never_green(base: VersionRecord, what: str) -
         assert figure in figures[name]
 
 
+def test_what_is_green_hides_no_gap(base: VersionRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is told, whatever name a result that holds has."""
+    green = CheckResult(name="accuracy/trainings[mlp-fit]", verdict=Verdict.PASS, figure="1", bound="0")
+    monkeypatch.setattr(comparison, "_compare_checks", lambda *_: iter([green]))
+    bare = update_record(base, accuracy=[])
+    assert exit_status(compare_versions(bare, bare).results) == 3
+
+
+def test_a_version_with_one_probe_is_no_bare_probe(base: VersionRecord) -> None:
+    """A record of which one probe is left lacks all the rest of what is due."""
+    left = update_record(base, accuracy=[], checks={}, imports=[], probes=base.probes[:1])
+    assert get_probe({"": left}) is None
+    assert get_probe({"": dataclasses.replace(left, planned=Planned())}) == base.probes[0]
+    assert exit_status(compare_versions(left, left).results) == 3
+
+
 def test_a_threshold_is_missed_by_the_mean(record: TrainingRecord) -> None:
     """One sound seed in 500 ends below the threshold; where the mean does, a disaster is told."""
     base, tail, bad = (make_version(record, [*GOOD[1:], lowest]) for lowest in (GOOD[0], 0.969, 0.9))
@@ -374,6 +421,21 @@ def test_rounding_alone_is_no_regression(base: VersionRecord) -> None:
     assert verdicts(compare_versions(old, alone))["bits/mlp-fused"] == "INCONCLUSIVE"
     odd = dataclasses.replace(new, probes=[epoch, dataclasses.replace(fused, stages=moved[:-1])])
     assert verdicts(compare_versions(old, odd))["bits/mlp-fused"] == "INCONCLUSIVE"
+
+
+def test_stages_without_values_are_no_rounding(base: VersionRecord) -> None:
+    """Nothing says how far such a stage moved."""
+    bare = [
+        dataclasses.replace(probe, stages=[dataclasses.replace(stage, values=[]) for stage in probe.stages])
+        for probe in base.probes
+    ]
+    moved = [
+        dataclasses.replace(
+            bare[1], stages=[dataclasses.replace(s, values=[]) for s in make_stages("mlp", moved=MOVED)]
+        )
+    ]
+    sides = [update_record(base, probes=[bare[0], fused]) for fused in (bare[1], *moved)]
+    assert verdicts(compare_versions(*sides))["bits/mlp-fused"] == "INCONCLUSIVE"
 
 
 def test_final_weights_that_differ_are_other_bits(base: VersionRecord, record: TrainingRecord) -> None:

@@ -99,12 +99,18 @@ def test_a_longer_probe_is_judged(whole: VersionRecord) -> None:
     assert compare_probe_records(longer, longer).results[0].verdict is Verdict.IDENTICAL
 
 
-def make_predictions(*, errors: int, exact: float) -> Predictions:
-    """Return the predictions of a test set of 1000 images."""
-    sizes, digest = [100] * 10, make_digest("predictions")
-    return Predictions(
-        digest=digest, class_sizes=sizes, class_errors=[errors // 10] * 10, exact_loss=0.1, exact_accuracy=exact
-    )
+def make_predictions(*, errors: int, exact: float) -> list[Predictions | None]:
+    """Return the predictions of seven seeds, of a test set of 1000 images."""
+    return [
+        Predictions(
+            digest=make_digest(f"predictions {seed}"),
+            class_sizes=[100] * 10,
+            class_errors=[errors // 10] * 10,
+            exact_loss=0.1,
+            exact_accuracy=exact,
+        )
+        for seed in range(7)
+    ]
 
 
 def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
@@ -115,8 +121,8 @@ def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
         "a loss below the wrong answers'": {"test_loss": [0.01] * 7},
         "a loss beyond reason": {"test_loss": [1e30] * 7},
         "another learning rate": {"departures": {"learning_rate": "9.0"}},
-        "an accuracy of other predictions": {"predictions": [make_predictions(errors=100, exact=0.9)] * 7},
-        "an accuracy of other weights": {"predictions": [make_predictions(errors=30, exact=0.9)] * 7},
+        "an accuracy of other predictions": {"predictions": make_predictions(errors=100, exact=0.9)},
+        "an accuracy of other weights": {"predictions": make_predictions(errors=30, exact=0.9)},
     }
     if how == "one end of two labs":
         other = dataclasses.replace(results, lab="dropout")
@@ -174,12 +180,11 @@ def test_curves_of_the_same_weights_are_the_same(whole: VersionRecord) -> None:
         ({}, ""),
         ({"digest": "b" * 64, "class_errors": [3] * 10}, ""),
         ({"class_errors": [3] * 10}, "the errors by class of seed 1671 differ"),
-        ({"class_sizes": [101] * 10}, "the errors by class of seed 1671 differ"),
         ({"exact_loss": 0.2}, "exact_loss of seed 1671 is 0.1 and 0.2"),
         ({"exact_loss": None}, "exact_loss of seed 1671 is 0.1 and None"),
         ({"exact_accuracy": 0.9}, "exact_accuracy of seed 1671 is 0.98 and 0.9"),
     ],
-    ids=["same", "rounding", "errors", "sizes", "loss", "no loss", "accuracy"],
+    ids=["same", "rounding", "errors", "loss", "no loss", "accuracy"],
 )
 def test_predictions_of_the_same_weights_are_the_same(whole: VersionRecord, change: dict[str, Any], told: str) -> None:
     """Beyond rounding, the same weights predict the same: one of the two records was edited."""
@@ -187,9 +192,9 @@ def test_predictions_of_the_same_weights_are_the_same(whole: VersionRecord, chan
     made = Predictions(
         digest="a" * 64, class_sizes=[100] * 10, class_errors=[2] * 10, exact_loss=0.1, exact_accuracy=0.98
     )
-    count = len(results.seeds)
+    others = [dataclasses.replace(made, digest=make_digest(f"{seed}")) for seed in results.seeds[1:]]
     base, new = (
-        update_record(whole, accuracy=[dataclasses.replace(results, predictions=[first, *[made] * (count - 1)])])
+        update_record(whole, accuracy=[dataclasses.replace(results, predictions=[first, *others])])
         for first in (made, dataclasses.replace(made, **change))
     )
     figures = {result.name: result.figure for result in find_doubts(base, new)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from mnist_bench.records.serial import decode, dump_json
 from mnist_bench.versions import figures
 from mnist_bench.versions.bits import share_case_streams
 from mnist_bench.versions.figures import FigureRules, compare_figures
+from mnist_bench.versions.notes import note_younger
 from mnist_bench.versions.records import update_record
 from mnist_bench.versions.upgrade.times import RoundTimes, TimesRecord
 
@@ -102,6 +103,40 @@ def test_the_oracle_says_which_evaluation_is_right(
     result = compare(base, new)["accuracy/evaluation[mlp-epoch]"]
     assert result.verdict.value == verdict
     assert words in result.figure
+
+
+def change_predictions(version: VersionRecord, seed: int, **fields: Any) -> VersionRecord:
+    """Return the version with other predictions of a seed; without any if no field is given."""
+    (results,) = version.accuracy
+    made = list(results.predictions)
+    first = made[seed]
+    made[seed] = dataclasses.replace(first, **fields) if first and fields else None
+    return update_record(version, accuracy=[dataclasses.replace(results, predictions=made)])
+
+
+def test_predictions_that_are_missing_are_told(record: TrainingRecord) -> None:
+    """A class that is worse is not hidden by one seed whose predictions are not on record."""
+    errors = draw_errors(10)
+    base, new = make_mlp_version(record, "a", errors), make_mlp_version(record, "b", move_errors(errors, {8: 14}))
+    result = compare(base, change_predictions(new, 4))["accuracy/classes[mlp-epoch]"]
+    assert result.verdict.value == "INCONCLUSIVE"
+    assert result.figure == "errors by class are not on record of all seeds: those of 9 of 10 seeds in new"
+    (bare,) = (dataclasses.replace(results, predictions=[]) for results in new.accuracy)
+    old = update_record(new, accuracy=[bare])
+    assert "0 of 10 seeds in new" in compare(base, old)["accuracy/classes[mlp-epoch]"].figure
+    # A base that is older than the field says so in a note.
+    assert "accuracy/classes[mlp-epoch]" not in compare(old, base)
+    told = "errors by class of mlp-epoch: not compared, as base has none on record"
+    assert told in list(note_younger(old, base))
+    assert not list(note_younger(base, base))
+
+
+def test_a_loss_that_is_finite_by_keras_alone_is_no_answer(record: TrainingRecord) -> None:
+    """The loss of the weights in float64 says nothing of the one that Keras reports, and this is told."""
+    errors = draw_errors(3)
+    base, new = make_mlp_version(record, "a", errors), make_mlp_version(record, "b", move_errors(errors))
+    result = compare(base, change_predictions(new, 1, exact_loss=None))["accuracy/evaluation[mlp-epoch]"]
+    assert (result.verdict.value, result.figure[-6:]) == ("INCONCLUSIVE", "in new")
 
 
 def make_rounds(ratio: float, count: int) -> list[RoundTimes]:

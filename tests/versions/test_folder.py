@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.records.environment import change_environment
+from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
 from mnist_bench.records.serial import RecordError, dump_folded, save
 from mnist_bench.versions.folder import check_data, check_together, load_folder, load_version
 from mnist_bench.versions.matrix import add_version, find_spec
@@ -71,6 +71,24 @@ def test_a_plan_that_names_nothing_is_refused(
             read()
 
 
+@pytest.mark.parametrize("place", ["the record", "the probe of mlp-fused"])
+def test_a_record_under_a_planted_fault_is_refused(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, place: str
+) -> None:
+    """What the self-test has measured is of no version."""
+    (name,) = names = ["py311-tf215"]
+    path, record = tmp_path / f"{name}.json", make_versions(names)[name]
+    assert record.environment
+    planted = change_environment(record.environment, flags={FAULT_VARIABLE: "frozen"})
+    *others, last = record.probes
+    probes = [*others, dataclasses.replace(last, environment=planted)]
+    whole = dataclasses.replace(record, **({"environment": planted} if place == "the record" else {"probes": probes}))
+    save(whole, path)
+    for read in (lambda: load_version(path), lambda: load_records([path])):
+        with pytest.raises(RecordError, match=re.escape(f"{path}: {place} was made under the planted fault 'frozen'")):
+            read()
+
+
 @pytest.mark.parametrize(("field", "value"), [("tensorflow", "2.14.0"), ("keras", "2.14.0"), ("python", "3.1")])
 def test_a_version_that_another_was_measured_for_is_refused(
     make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, field: str, value: str
@@ -91,10 +109,14 @@ def test_a_version_that_another_was_measured_for_is_refused(
             {"tf-nightly": "2.15.1.dev20260101"},
             "tf-nightly 2.15.1.dev20260101, and $.environment.tensorflow is '2.15.1'",
         ),
-        ({"Keras": "2.14.0"}, "keras 2.14.0, and $.environment.keras is '2.15.0'"),
-        ({"keras": "3.0.5", "tf_keras": "2.14.0"}, "keras 3.0.5 and tf-keras 2.14.0, and $.environment.keras"),
-        ({"numpy": "1.26.3"}, "numpy 1.26.3, and $.environment.numpy is '1.26.4'"),
-        ({"numpy": "new"}, "numpy new, and $.environment.numpy is '1.26.4'"),
+        ({"Keras": "2.14.0", "tensorflow": "2.15.1"}, "keras 2.14.0, and $.environment.keras is '2.15.0'"),
+        (
+            {"keras": "3.0.5", "tf_keras": "2.14.0", "tensorflow": "2.15.1"},
+            "keras 3.0.5 and tf-keras 2.14.0, and $.environment.keras",
+        ),
+        ({"absl-py": "1"}, "no TensorFlow, and $.environment.tensorflow is '2.15.1'"),
+        ({"numpy": "1.26.3", "tensorflow": "2.15.1"}, "numpy 1.26.3, and $.environment.numpy is '1.26.4'"),
+        ({"numpy": "new", "tf-nightly": "2.15.1"}, "numpy new, and $.environment.numpy is '1.26.4'"),
     ],
 )
 def test_packages_that_were_not_measured_are_refused(

@@ -169,7 +169,10 @@ def test_the_command_goes_on_past_what_fails(
     ("fields", "figure"),
     [
         ({}, "an epoch takes 1.00 times as long"),
-        ({"environment": None}, "the record of py312-tf216 has no environment: nothing says what was timed"),
+        (
+            {"environment": None, "imports": [], "checks": {}, "probes": [], "accuracy": []},
+            "the record of py312-tf216 has no environment: nothing says what was timed",
+        ),
     ],
 )
 def test_times_are_judged_only_of_what_the_records_name(
@@ -189,6 +192,16 @@ def test_times_are_judged_only_of_what_the_records_name(
     assert result is not None
     assert result.figure.startswith(figure)
     assert result.holds is not bool(fields)
+
+
+def test_a_file_in_place_of_the_folder_of_times_is_refused(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path
+) -> None:
+    """The times would otherwise be missing without a word."""
+    versions = make_versions([BASE.name, NEW.name])
+    (tmp_path / "pairs").write_text("")
+    with pytest.raises(RecordError, match="pairs: no folder, and it has the name"):
+        find_pair_result(versions[BASE.name], versions[NEW.name], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history, make_stages
+from fixtures.records import ENVIRONMENT, make_digest, make_history, make_stages
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, convert, dump_folded
+from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
-from mnist_bench.versions.records import Failure, Install, VersionRecord, add_training, update_record
+from mnist_bench.versions.records import Failure, Install, Planned, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.seeds import check_alike
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +28,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def empty() -> VersionRecord:
-    """The record of a version of which nothing was measured."""
-    return VersionRecord(version=find_version("py312-tf219"))
+    """The record of a version of which nothing but the environment is known."""
+    return VersionRecord(version=find_version("py311-tf221-keras315"), environment=ENVIRONMENT)
+
+
+def make_predictions(sizes: list[int], *, digest: str = "a" * 64) -> Predictions:
+    """Return predictions without errors of a test set with so many images of each class."""
+    return Predictions(
+        digest=digest, class_sizes=sizes, class_errors=[0] * len(sizes), exact_loss=0.1, exact_accuracy=1.0
+    )
 
 
 def reseed(record: TrainingRecord, seed: int, **fields: Any) -> TrainingRecord:
@@ -99,6 +108,10 @@ def test_a_training_that_does_not_belong(
         ({"lab": "<b>"}, "lab '<b>' is not allowed"),
         ({"engine": "../x"}, "engine '../x' is not allowed"),
         ({"numerics_key": "$x$"}, "numerics_key '$x$' is not allowed"),
+        ({"numerics_key": "zzz"}, "numerics_key 'zzz' is no key: 16 hex digits in lower case"),
+        ({"predictions": [make_predictions([10_000])]}, "the class_sizes of seed 1671 are not those of 10 classes"),
+        ({"predictions": [make_predictions([0] + [1111] * 9)]}, "are not those of 10 classes, each of 1 to 1000000"),
+        ({"predictions": [make_predictions([10**300] * 10)]}, "are not those of 10 classes, each of 1 to 1000000"),
     ],
 )
 def test_results_that_cannot_be(
@@ -108,6 +121,27 @@ def test_results_that_cannot_be(
     (results,) = add_training(empty, record).accuracy
     with pytest.raises(ValueError, match=re.escape(message)):
         dataclasses.replace(results, **fields)
+
+
+def test_predictions_of_several_seeds(empty: VersionRecord, record: TrainingRecord) -> None:
+    """All seeds are tested on one test set, and no two have the same predictions, as their weights differ."""
+    second = reseed(record, 1672, final_digest="2" * 64)
+    (results,) = add_training(add_training(empty, record), second).accuracy
+    made = make_predictions([1000] * 10)
+    other = dataclasses.replace(made, digest="b" * 64)
+    whole = dataclasses.replace(results, predictions=[made, other])
+    assert whole.predictions[1] == other
+    with pytest.raises(ValueError, match="the seeds 1671 and 1672 have other weights and the same predictions"):
+        dataclasses.replace(results, predictions=[made, made])
+    sizes = make_predictions([1001] * 10, digest="b" * 64)
+    with pytest.raises(ValueError, match="the class_sizes of the seeds 1671 and 1672 differ: not one test set"):
+        dataclasses.replace(results, predictions=[made, sizes])
+    moved = dataclasses.replace(results, predictions=[None, sizes])
+    with pytest.raises(
+        ValueError, match=r"perceptron-epoch: tested on class_sizes \[1000, .* and \[1001, .*\]: cannot"
+    ):
+        check_alike(whole, moved)
+    check_alike(results, moved)
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e308], ids=str)
@@ -144,10 +178,10 @@ def test_the_file_is_read_back_and_is_small(empty: VersionRecord, record: Traini
         imports=[1.5, 2e-7, 3.0],
         failures=[Failure(layer="probes", what="mlp-epoch", reason="no", lines=lines)],
     )
-    path = tmp_path / "py312-tf219.json"
+    path = tmp_path / "py311-tf221-keras315.json"
     path.write_text(dump_folded(whole))
     assert load_version(path) == whole
-    assert load_folder(tmp_path) == {"py312-tf219": whole}
+    assert load_folder(tmp_path) == {"py311-tf221-keras315": whole}
     assert '"imports": [1.5, 2e-7, 3.0],' in path.read_text()
     assert '"seconds": [0.5, 0.25],' in path.read_text()
 
@@ -173,6 +207,13 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
         ("backend", "perceptron-epoch: probed with backend 'jax', the record's is 'tensorflow'"),
         ("device", "perceptron-epoch: probed with device 'gpu', the record's is 'cpu'"),
         ("precision", "perceptron-epoch: probed with precision 'float16', the record's is 'float32'"),
+        ("instruction_set", "perceptron-epoch: probed with instruction_set 'avx512', the record's is 'avx2'"),
+        ("system", "perceptron-epoch: probed with system 'Windows', the record's is 'Linux'"),
+        ("nowhere", "environment: there is none, and accuracy were measured in one"),
+        ("planned", "status is 'planned', with imports that were measured"),
+        ("engine", "checks.foo: an unknown engine: choose from eager, graph, xla, epoch, fused"),
+        ("invented", "checks.epoch[0]: accuracy/seeds[mlp-epoch] is no check of epoch"),
+        ("hollow", "checks.epoch[0]: contract/new-order[epoch] has no figure, or no bound"),
         ("strange", "checks.graph[0]: contract/new-order[epoch] is no check of graph"),
         ("known", "checks.fused[0]: contract/new-order is KNOWN, and known_regressions.json does not list it"),
     ],
@@ -185,19 +226,41 @@ def test_what_contradicts_itself_is_refused(
     fields: dict[str, dict[str, Any]] = {
         "accuracy": {"accuracy": add_training(empty, record).accuracy * 2},
         "checks": {"checks": {"epoch": [dataclasses.replace(check, verdict=Verdict.REGRESSED), check]}},
+        "nowhere": {"accuracy": add_training(empty, record).accuracy, "environment": None},
+        "planned": {"imports": [1.0], "status": "planned"},
+        "engine": {"checks": {"foo": [check]}},
+        "invented": {"checks": {"epoch": [dataclasses.replace(check, name="accuracy/seeds[mlp-epoch]")]}},
+        "hollow": {"checks": {"epoch": [dataclasses.replace(check, figure=" ")]}},
         "strange": {"checks": {"graph": [check]}},
         "known": {
             "checks": {"fused": [dataclasses.replace(check, name="contract/new-order[fused]", verdict=Verdict.KNOWN)]}
         },
     }
-    if place in ("backend", "device", "precision"):
-        value = {"backend": "jax", "device": "gpu", "precision": "float16"}[place]
+    others = {"backend": "jax", "device": "gpu", "precision": "float16"}
+    others |= {"instruction_set": "avx512", "system": "Windows"}
+    if value := others.get(place):
         environment = change_environment(record.environment, **{place: value})
         stages = make_stages("perceptron", 2)
         probe = ProbeRecord(config=record.config, environment=environment, dataset=record.dataset, stages=stages)
         fields[place] = {"probes": [probe], "dataset": record.dataset}
     with pytest.raises(ValueError, match=re.escape(message)):
-        update_record(empty, environment=record.environment, **fields[place])
+        update_record(empty, **{"environment": record.environment, **fields[place]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seeds": []}, "it names labs, probed and seeds"),
+        ({"labs": []}, "it names labs, probed and seeds"),
+        ({"probed": []}, "it names labs, probed and seeds"),
+        ({"checked": ["graph"]}, "checked and trained by the same engines, or by none"),
+    ],
+)
+def test_a_plan_to_which_nothing_is_missing(fields: dict[str, list[Any]], message: str) -> None:
+    """Two environments that are measured together are at least probed: a plan without that was edited."""
+    planned = Planned(labs=["mlp"], probed=["epoch"], seeds=[1671], whole=False)
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(planned, **fields)
 
 
 def test_initial_weights_are_kept_where_all_are_known(empty: VersionRecord, record: TrainingRecord) -> None:

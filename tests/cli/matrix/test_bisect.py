@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.versions import begin_version
 from mnist_bench.records.serial import dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions import matrix
-from mnist_bench.versions.records import VersionRecord, update_record
+from mnist_bench.versions.records import update_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def test_bisect_measures_what_is_missing(
         del wanted, bench
         asked.append(spec.name)
         check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.KNOWN, figure="1", bound="0")
-        version = update_record(VersionRecord(version=spec), checks={"epoch": [check]})
+        version = update_record(begin_version(spec), checks={"epoch": [check]})
         (folder / f"{spec.name}.json").write_text(dump_folded(version))
         return [version]
 

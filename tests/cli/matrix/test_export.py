@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.records import make_digest, make_history
+from fixtures.versions import begin_version
 from mnist_bench.records.serial import dump_folded, load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
@@ -28,7 +29,8 @@ def trained(record: TrainingRecord, tmp_path: Path) -> Path:
     config = dataclasses.replace(record.config, epochs=200)
     record = dataclasses.replace(record, config=config, history=make_history(200))
     for name in ("py311-tf215", "py312-tf219"):
-        version = add_training(VersionRecord(version=find_version(name)), record)
+        version = begin_version(find_version(name))
+        version = add_training(version, dataclasses.replace(record, environment=version.environment))
         (tmp_path / f"{name}.json").write_text(dump_folded(version))
     return tmp_path
 

@@ -97,7 +97,7 @@ def test_a_users_own_version_is_added_first() -> None:
     assert second == "mnist-bench matrix run mine --again"
 
 
-@pytest.mark.parametrize("empty", ["checks", "probes", "accuracy", "imports", "install", "environment", "all"])
+@pytest.mark.parametrize("empty", ["checks", "probes", "accuracy", "imports", "install", "all"])
 def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: str) -> None:
     """The page is complete, and says what is not measured."""
     fields = {"checks": {}, "install": None, "environment": None}
@@ -105,7 +105,7 @@ def test_a_layer_that_is_missing_is_no_gap(make_versions: MakeVersions, empty: s
     changes = {name: fields.get(name, []) for name in names}
     records = make_versions([OLD, NEW], seeds=2)
     page = read({name: dataclasses.replace(record, **changes) for name, record in records.items()})
-    if empty in ("probes", "imports", "install", "environment"):
+    if empty in ("probes", "imports", "install"):
         assert "Every version, every check" in page.text
     else:
         assert "NOT MEASURED" in page.text or "not measured" in page.text
@@ -182,7 +182,7 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
         record,
         environment=environment,
         probes=[dataclasses.replace(probe, environment=environment) for probe in record.probes],
-        checks={evil: [bad]},
+        checks={"graph": [bad]},
         failures=[Failure(layer="probes", what=evil, reason=evil, lines=[evil])],
         install=dataclasses.replace(record.install, packages={evil: evil}),
     )

@@ -136,7 +136,8 @@ def test_bits_of_two_machines_cannot_be_compared(records: dict[str, VersionRecor
     """Other bits on another machine say nothing of the version."""
     other = change_environment(records[NEW].environment, instruction_set="avx512")
     assert explain_machines(records[OLD], records[NEW]) == ""
-    row = make_row(records, environment=other)
+    probes = [dataclasses.replace(probe, environment=other) for probe in records[NEW].probes]
+    row = make_row(records, environment=other, probes=probes)
     assert (row.cells["bits"].word, row.cells["bits"].tone) == ("INCONCLUSIVE", "open")
     assert "instruction_set 'avx2' and 'avx512'" in row.cells["bits"].figure
 
