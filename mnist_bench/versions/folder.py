@@ -118,7 +118,8 @@ def check_installed(path: Path, packages: Mapping[str, str], environment: Enviro
         RecordError: A package contradicts the module that was measured.
     """
     installed = {str(canonicalize_name(name)): version for name, version in packages.items()}
-    if installed and not any(name.startswith(("tensorflow", "tf-", "intel-tensorflow")) for name in installed):
+    # A vendor may name its build as it likes, but for this.
+    if installed and not any("tensorflow" in name or name.startswith("tf-") for name in installed):
         told = f"the packages have no TensorFlow, and $.environment.tensorflow is {environment.tensorflow!r}"
         raise RecordError(f"{path}: {told}")
     for module, names in (("tensorflow", BUILDS), ("keras", _KERASES), ("numpy", ("numpy",))):

@@ -105,9 +105,9 @@ class Planned:
     def __post_init__(self) -> None:
         """Refuse a plan to which next to nothing is missing: of two environments, at least the probes are due."""
         if not self.whole and not (self.labs and self.probed and self.seeds):
-            raise ValueError("planned: of two environments measured together, it names labs, probed and seeds")
+            raise ValueError("of two environments measured together, a plan names labs, probed and seeds")
         if not self.whole and bool(self.checked) != bool(self.trained):
-            raise ValueError("planned: two environments are checked and trained by the same engines, or by none")
+            raise ValueError("two environments are checked and trained by the same engines, or by none")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,9 +250,9 @@ def test_what_contradicts_itself_is_refused(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"seeds": []}, "it names labs, probed and seeds"),
-        ({"labs": []}, "it names labs, probed and seeds"),
-        ({"probed": []}, "it names labs, probed and seeds"),
+        ({"seeds": []}, "a plan names labs, probed and seeds"),
+        ({"labs": []}, "a plan names labs, probed and seeds"),
+        ({"probed": []}, "a plan names labs, probed and seeds"),
         ({"checked": ["graph"]}, "checked and trained by the same engines, or by none"),
     ],
 )
