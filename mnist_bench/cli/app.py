@@ -97,6 +97,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         message, status = _explain(error)
         _say_at_last(message, words)
+    except KeyboardInterrupt:  # typer sees those of the command itself only
+        status = _INTERRUPTED
     except SystemExit as error:
         if error.code in _ENDED:  # said here: a signal's handler may interrupt a line that is being written
             say(f"ended by {_ENDED[error.code]}")

@@ -155,6 +155,16 @@ def test_the_command_is_installed() -> None:
     assert script.load() is program
 
 
+def test_an_interrupt_of_the_reading_is_exit_130(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come while the options are read."""
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnist_bench.cli.app.check_start_files", interrupt)
+    assert command("data") == (130, "", "mnist-bench: interrupted\n")
+
+
 def test_an_interrupt_of_the_imports_is_exit_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
