@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_ENDED: dict[Any, str] = {128 + number: number.name for number in (signal.SIGTERM, signal.SIGHUP)}
 _INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt, as shells do: 128 + SIGINT
 
 app = typer.Typer(
@@ -81,7 +82,7 @@ add_former(app)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
     guard_streams()
-    _watch_children()
+    former = _take_signals()
     Debug.on = False  # until the option is read: another call in this process may have set it
     os.environ.pop("MPLBACKEND", None)  # a notebook's: no window is shown here, and an unknown backend is an error
     for stream in (sys.stdout, sys.stderr):
@@ -96,18 +97,39 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
         message, status = _explain(error)
         _say_at_last(message, words)
+    except KeyboardInterrupt:  # typer sees those of the command itself only
+        status = _INTERRUPTED
+    except SystemExit as error:
+        if error.code in _ENDED:  # said here: a signal's handler may interrupt a line that is being written
+            say(f"ended by {_ENDED[error.code]}")
+        raise
     finally:
         remove_empty_folders()
+        for number, handler in former.items():
+            signal.signal(number, handler)
     if status == _INTERRUPTED:
         say("interrupted")
     flush_streams()
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _watch_children() -> None:
-    """Have the system keep the exit codes of children, which is off where the parent ignores SIGCHLD."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+def _take_signals() -> dict[signal.Signals, Any]:
+    """Have the signals that end a command leave nothing behind, and have the system keep the exit codes of children.
+
+    Returns:
+        The former handlers of the signals that end a command; a signal that is ignored, as by nohup, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # the parent's: each exit code would be read as 0
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ending = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    return {number: signal.signal(number, _end) for number in ending}
+
+
+def _end(number: int, _: object) -> None:
+    """End the command by the way of an error: what it started ends, and what it made and left empty is removed."""
+    raise SystemExit(128 + number)
 
 
 def _say_at_last(message: str, arguments: list[str]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from fixtures.commandline import list_commands
 from mnist_bench import __version__
+from mnist_bench.__main__ import main as program
 from mnist_bench.cli.app import main
 
 if TYPE_CHECKING:
@@ -149,9 +150,53 @@ def test_an_empty_argument_is_refused(
 
 
 def test_the_command_is_installed() -> None:
-    """`mnist-bench` is this module's `main`."""
+    """`mnist-bench` is what `python -m mnist_bench` is."""
     (script,) = entry_points(group="console_scripts", name="mnist-bench")
-    assert script.load() is main
+    assert script.load() is program
+
+
+def test_an_interrupt_of_the_reading_is_exit_130(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come while the options are read."""
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnist_bench.cli.app.check_start_files", interrupt)
+    assert command("data") == (130, "", "mnist-bench: interrupted\n")
+
+
+def test_an_interrupt_of_the_imports_is_exit_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, too."""
+
+    class Interrupting:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "mnist_bench.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "mnist_bench.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        program()
+    assert capsys.readouterr() == ("", "mnist-bench: interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_leaves_no_empty_folder(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The status is that of a shell; the signal's handler is the former one afterwards."""
+    monkeypatch.chdir(tmp_path)
+
+    def end(*_: object, **__: object) -> None:
+        assert list(tmp_path.glob("results/*"))
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", end)
+    assert command("run", "perceptron") == (128 + number, "", f"mnist-bench: ended by {number.name}\n")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is signal.SIG_DFL
 
 
 def test_a_terminal_without_the_sign_gets_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
