@@ -66,7 +66,7 @@ def selftest(
         typer.Option(metavar="FILE.ipynb", help="Write a notebook for a class instead: which test sees the bug?"),
     ] = None,
 ) -> None:
-    """Plant faults in Keras, or replay real regressions, and write which check sees each first.
+    """Plant faults, or replay real regressions: which check sees them?
 
     Outcomes of the same versions, engine and machine are kept; without --fault only what is missing is planted. Exit
     status: 0 every fault was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an
