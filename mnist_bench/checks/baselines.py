@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.environment import EnvironmentRecord, refuse_fault
+from mnist_bench.records.environment import VERSION_FIELDS, EnvironmentRecord, refuse_fault
 from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
@@ -274,6 +274,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
             ("epochs", first.config.epochs, record.config.epochs),
             ("dataset", first.dataset, record.dataset),
             ("numerics key", first.environment.numerics_key, record.environment.numerics_key),
+            *((name, getattr(first.environment, name), getattr(record.environment, name)) for name in VERSION_FIELDS),
         ):
             if value != expected:
                 raise ValueError(f"records of one reference differ in their {name}: {expected!r} and {value!r}")

@@ -133,8 +133,12 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
             lambda record: {"environment": change_environment(record.environment, instruction_set="other")},
             "numerics key: 'db3e573abd745bcc' and '4e470d21eeeeaaef'",
         ),
+        (
+            lambda record: {"environment": change_environment(record.environment, tensorflow="2.12.0")},
+            "tensorflow: '2.21.0' and '2.12.0'",
+        ),
     ],
-    ids=["lab", "engine", "dataset", "numerics"],
+    ids=["lab", "engine", "dataset", "numerics", "tensorflow"],
 )
 def test_records_that_do_not_belong_together_are_refused(
     record: TrainingRecord, tmp_path: Path, change: Callable[[TrainingRecord], dict[str, Any]], message: str
