@@ -89,6 +89,7 @@ def find_objections(trainings: Sequence[TrainingRecord], commits: Sequence[str |
         *(["git does not say whether the working tree was clean"] if UNKNOWN_COMMIT in everywhere else []),
         # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
+        *dict.fromkeys(objection for record in trainings for objection in _find_idle(record)),
         *_find_low(trainings),
     ]
 
@@ -171,6 +172,15 @@ def _find_other_probes(probes: Sequence[ProbeRecord]) -> Iterator[str]:
             told = f"{probe.config.epochs} epochs of seed {probe.config.seed}"
             yield f"{what} follows {told}, not {PROBE_EPOCHS} of {FIRST_SEED}"
         yield from (f"{what} is not the lab's own: {odd}" for odd in find_oddities(probe))
+
+
+def _find_idle(record: TrainingRecord) -> Iterator[str]:
+    """Yield that a training moved no weight, or lost its loss on the way although the test set has one."""
+    what = f"{record.config.case}, seed {record.config.seed}"
+    if record.initial_digest == record.final_digest:
+        yield f"{what} ends in its initial weights: nothing was trained"
+    if record.test_loss is not None and None in (record.history.loss[-1], record.history.val_loss[-1]):
+        yield f"{what} has a finite test loss, and none after the last epoch"
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:

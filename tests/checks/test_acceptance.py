@@ -121,6 +121,12 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
             "mlp is below its threshold in 1 of 3 trainings, such as seed 3",
         ),
         (
+            lambda record: dataclasses.replace(
+                record, history=dataclasses.replace(record.history, loss=[None] * 20, val_loss=[None] * 20)
+            ),
+            "mlp-epoch, seed 3 has a finite test loss, and none after the last epoch",
+        ),
+        (
             lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, learning_rate=0.2)),
             "mlp was trained with learning_rate 0.2, not the lab's 0.1",
         ),
@@ -137,7 +143,7 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
     ],
-    ids=["dirty", "unknown", "threshold", "learning-rate", "batch-size", "hidden", "optimizer"],
+    ids=["dirty", "unknown", "threshold", "lost-loss", "learning-rate", "batch-size", "hidden", "optimizer"],
 )
 def test_a_broken_rule_is_refused_or_written_down(
     source: Path,
@@ -491,3 +497,10 @@ def test_no_baseline_is_made_under_a_planted_fault(
     with pytest.raises(ValueError, match=told):
         accept_folder(probe_file.parent, tmp_path / "baselines", why="a test", force=bool(force))
     assert not (tmp_path / "baselines").exists()
+
+
+def test_a_training_that_moved_nothing_is_no_reference(mlp: TrainingRecord) -> None:
+    """Such a training is an objection, which --force writes down."""
+    idle = dataclasses.replace(mlp, final_digest=mlp.initial_digest)
+    told = "mlp-epoch, seed 1671 ends in its initial weights: nothing was trained"
+    assert acceptance.find_objections([idle], []) == [told]
