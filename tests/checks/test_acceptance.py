@@ -60,7 +60,7 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
         record = dataclasses.replace(
             record,
             final_digest=make_digest(str(record.config.seed)),
-            initial_digest=make_digest(str(record.config.seed)),
+            initial_digest=make_digest(f"initial {record.config.seed}"),
         )
     path = source / f"{record.config.lab}-{record.config.engine}-{record.config.seed}-{record.kind}.json"
     if isinstance(record, TrainingRecord):
@@ -371,7 +371,7 @@ def write_baseline(
             test_accuracy=accuracy,
             test_loss=loss,
             final_digest=make_digest(str(seed)),
-            initial_digest=make_digest(str(seed)),
+            initial_digest=make_digest(f"initial {seed}"),
         )
         for seed, (accuracy, loss) in enumerate(figures)
     ]

@@ -36,7 +36,7 @@ def records(mlp: TrainingRecord, tmp_path: Path) -> Path:
             config=config,
             test_accuracy=accuracy,
             final_digest=make_digest(str(seed)),
-            initial_digest=make_digest(str(seed)),
+            initial_digest=make_digest(f"initial {seed}"),
         )
         save(record, tmp_path / "records" / f"{seed}.json")
     return tmp_path / "records"
