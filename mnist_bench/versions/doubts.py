@@ -24,6 +24,7 @@ _SAME_CURVE = 1e-2
 _ROUNDING = 1e-6
 _SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
 _LEAST_LOSS = math.log(2)  # of a wrong answer: another class has more, so that the right one has half at most
+_NEAR_TEST = 0.1  # of the accuracies of training, validation and test after a whole training: 0.03 at most
 _COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -90,6 +91,21 @@ def _find_impossible(results: SeedResults) -> str:
         if made and max(abs(accuracy - made.accuracy), abs(made.exact_accuracy - made.accuracy)) > _SAME_ACCURACY:
             counted = f"{made.accuracy:.4f} by its own errors and {made.exact_accuracy:.4f} by NumPy"
             return f"an accuracy of {accuracy:.4f} by evaluate, {counted}, seed {seed}"
+    for seed, initial, final in zip(results.seeds, results.initial_digests, results.final_digests, strict=False):
+        if initial == final:
+            return f"seed {seed} ends in its initial weights: nothing was trained"
+    return _find_broken_curve(results)
+
+
+def _find_broken_curve(results: SeedResults) -> str:
+    """Return where the first seed's curves end elsewhere than its test; "" if nowhere."""
+    seed, loss, accuracy = results.seeds[0], results.test_loss[0], results.test_accuracy[0]
+    for name in _COLUMNS:
+        last = getattr(results.history, name)[-1]
+        if last is None and loss is not None:
+            return f"{name} is not finite after the last epoch, and the test loss is {loss:g}, seed {seed}"
+        if last is not None and name.endswith("accuracy") and abs(last - accuracy) > _NEAR_TEST:
+            return f"{name} is {last:.4f} after the last epoch, and {accuracy:.4f} on the test set, seed {seed}"
     return ""
 
 

@@ -134,7 +134,7 @@ def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRe
         for seed in range(seeds):
             fields = {
                 "final_digest": make_digest(f"{digest}{seed}"),
-                "initial_digest": make_digest(f"{digest}{seed}"),
+                "initial_digest": make_digest(f"initial {digest}{seed}"),
                 "test_accuracy": accuracy + seed * 1e-4,
             }
             training = dataclasses.replace(record, config=dataclasses.replace(config, seed=seed), **fields)

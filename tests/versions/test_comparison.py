@@ -51,7 +51,7 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
             test_accuracy=accuracy,
             test_loss=1.05 - accuracy,
             final_digest=make_digest(f"{seed}{digest}"),
-            initial_digest=make_digest(f"{seed}{digest}"),
+            initial_digest=make_digest(f"initial {seed}{digest}"),
         )
         version = add_training(version, training)
     install = Install(seconds=1.0, bytes=10**9, packages={"numpy": record.environment.numpy})

@@ -123,6 +123,9 @@ def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
         "another learning rate": {"departures": {"learning_rate": "9.0"}},
         "an accuracy of other predictions": {"predictions": make_predictions(errors=100, exact=0.9)},
         "an accuracy of other weights": {"predictions": make_predictions(errors=30, exact=0.9)},
+        "weights that never moved": {"initial_digests": results.final_digests},
+        "a curve without a loss": {"history": dataclasses.replace(make_history(20), val_loss=[None] * 20)},
+        "a curve of guesses": {"history": dataclasses.replace(make_history(20), val_accuracy=[0.098] * 20)},
     }
     if how == "one end of two labs":
         other = dataclasses.replace(results, lab="dropout")
@@ -136,6 +139,9 @@ TRAININGS = {
     "a loss beyond reason": ("accuracy/guessing[mlp-epoch]", "a loss of 1e+30, the highest of 7", 1),
     "an accuracy of other predictions": ("accuracy/possible[mlp-epoch]", "0.9000 by its own errors", 3),
     "an accuracy of other weights": ("accuracy/possible[mlp-epoch]", "0.9700 by its own errors and 0.9000 by NumPy", 3),
+    "weights that never moved": ("accuracy/possible[mlp-epoch]", "ends in its initial weights: nothing was tr", 3),
+    "a curve without a loss": ("accuracy/possible[mlp-epoch]", "val_loss is not finite after the last epoch", 3),
+    "a curve of guesses": ("accuracy/possible[mlp-epoch]", "val_accuracy is 0.0980 after the last epoch, and 0.97", 3),
     "another learning rate": ("accuracy/training[mlp-epoch]", "trained with learning_rate 9.0, not as the lab", 3),
     "one end of two labs": ("bits/labs[dropout]", "mlp and dropout end in the same weights", 3),
 }

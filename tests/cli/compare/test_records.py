@@ -154,7 +154,7 @@ def test_compare_folders_of_trainings(command: Callable[..., Any], mlp: Training
             fields = {
                 "test_accuracy": 0.977 - lost + seed * 1e-4,
                 "final_digest": make_digest(f"{side}{seed}"),
-                "initial_digest": make_digest(f"{side}{seed}"),
+                "initial_digest": make_digest(f"initial {side}{seed}"),
             }
             save(dataclasses.replace(mlp, config=config, **fields), tmp_path / side / f"{seed}.json")
     table = tmp_path / "table.md"
