@@ -13,6 +13,7 @@ from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.names import PROBE_EPOCHS
+from mnist_bench.checks.possible import explain_impossible
 from mnist_bench.checks.records import ProbeRecord, describe_difference, find_oddities, judge_probes
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
@@ -89,7 +90,7 @@ def find_objections(trainings: Sequence[TrainingRecord], commits: Sequence[str |
         *(["git does not say whether the working tree was clean"] if UNKNOWN_COMMIT in everywhere else []),
         # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
-        *dict.fromkeys(objection for record in trainings for objection in _find_idle(record)),
+        *dict.fromkeys(objection for record in trainings for objection in _find_impossible(record)),
         *_find_low(trainings),
     ]
 
@@ -174,11 +175,12 @@ def _find_other_probes(probes: Sequence[ProbeRecord]) -> Iterator[str]:
         yield from (f"{what} is not the lab's own: {odd}" for odd in find_oddities(probe))
 
 
-def _find_idle(record: TrainingRecord) -> Iterator[str]:
-    """Yield that a training moved no weight, or lost its loss on the way although the test set has one."""
+def _find_impossible(record: TrainingRecord) -> Iterator[str]:
+    """Yield that a training cannot have been, or lost its loss on the way although the test set has one."""
     what = f"{record.config.case}, seed {record.config.seed}"
-    if record.initial_digest == record.final_digest:
-        yield f"{what} ends in its initial weights: nothing was trained"
+    ends = {"initial": record.initial_digest, "final": record.final_digest}
+    if told := explain_impossible(record.test_accuracy, record.test_loss, record.predictions, **ends):
+        yield f"{what}: {told}"
     if record.test_loss is not None and None in (record.history.loss[-1], record.history.val_loss[-1]):
         yield f"{what} has a finite test loss, and none after the last epoch"
 

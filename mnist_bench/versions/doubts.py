@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.possible import explain_impossible
 from mnist_bench.checks.records import find_oddities
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.labs import explain_short
@@ -23,7 +24,6 @@ __all__ = ["find_doubts"]
 _SAME_CURVE = 1e-2
 _ROUNDING = 1e-6
 _SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
-_LEAST_LOSS = math.log(2)  # of a wrong answer: another class has more, so that the right one has half at most
 _NEAR_TEST = 0.1  # of the accuracies of training, validation and test after a whole training: 0.03 at most
 _COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -82,18 +82,13 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
 
 
 def _find_impossible(results: SeedResults) -> str:
-    """Return a loss that its accuracy rules out, or accuracies of the same weights that differ; "" if none."""
-    for seed, accuracy, loss in zip(results.seeds, results.test_accuracy, results.test_loss, strict=True):
-        least = (1 - accuracy) * _LEAST_LOSS
-        if loss is not None and (loss == 0 or loss < least - _ROUNDING):
-            return f"a loss of {loss:g} and an accuracy of {accuracy:.4f}, seed {seed}, which cannot be"
-    for seed, accuracy, made in zip(results.seeds, results.test_accuracy, results.predictions, strict=False):
-        if made and max(abs(accuracy - made.accuracy), abs(made.exact_accuracy - made.accuracy)) > _SAME_ACCURACY:
-            counted = f"{made.accuracy:.4f} by its own errors and {made.exact_accuracy:.4f} by NumPy"
-            return f"an accuracy of {accuracy:.4f} by evaluate, {counted}, seed {seed}"
-    for seed, initial, final in zip(results.seeds, results.initial_digests, results.final_digests, strict=False):
-        if initial == final:
-            return f"seed {seed} ends in its initial weights: nothing was trained"
+    """Return what cannot have been of a seed's training; "" if all can."""
+    initial = results.initial_digests or [""] * len(results.seeds)
+    made = results.predictions or [None] * len(results.seeds)
+    columns = (results.test_accuracy, results.test_loss, made, initial, results.final_digests)
+    for seed, accuracy, loss, predictions, first, last in zip(results.seeds, *columns, strict=True):
+        if told := explain_impossible(accuracy, loss, predictions, initial=first, final=last):
+            return f"seed {seed}: {told}"
     return _find_broken_curve(results)
 
 

@@ -19,7 +19,7 @@ from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load, save
-from mnist_bench.records.training import TrainingRecord
+from mnist_bench.records.training import Predictions, TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -502,5 +502,28 @@ def test_no_baseline_is_made_under_a_planted_fault(
 def test_a_training_that_moved_nothing_is_no_reference(mlp: TrainingRecord) -> None:
     """Such a training is an objection, which --force writes down."""
     idle = dataclasses.replace(mlp, final_digest=mlp.initial_digest)
-    told = "mlp-epoch, seed 1671 ends in its initial weights: nothing was trained"
+    told = "mlp-epoch, seed 1671: it ends in its initial weights: nothing was trained"
     assert acceptance.find_objections([idle], []) == [told]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"test_loss": 0.0}, "a loss of 0 and an accuracy of 0.9770 cannot be"),
+        ({"test_loss": 0.001}, "a loss of 0.001 and an accuracy of 0.9770 cannot be"),
+    ],
+)
+def test_figures_that_rule_each_other_out_are_no_reference(
+    mlp: TrainingRecord, fields: dict[str, Any], told: str
+) -> None:
+    """2.3% of the images are wrong, and each wrong answer has a loss of log 2 or more."""
+    assert acceptance.find_objections([dataclasses.replace(mlp, **fields)], []) == [f"mlp-epoch, seed 1671: {told}"]
+
+
+def test_other_predictions_are_no_reference(mlp: TrainingRecord) -> None:
+    """The errors by class have to add up to the accuracy."""
+    wrong = Predictions(
+        digest="a" * 64, class_sizes=[1000] * 10, class_errors=[1000] * 10, exact_loss=0.0768, exact_accuracy=0.977
+    )
+    (told,) = acceptance.find_objections([dataclasses.replace(mlp, predictions=wrong)], [])
+    assert "an accuracy of 0.9770 by evaluate, 0.0000 by its own errors and 0.9770 by NumPy" in told
