@@ -196,5 +196,7 @@ def slow_down(run: TimingRun, factor: float) -> TimingRun:
         shortest, longest, middle = (factor * seconds for seconds in (stats.min, stats.max, stats.median))
         data = [factor * seconds for seconds in stats.data]
         slower = dataclasses.replace(stats, min=shortest, max=longest, median=middle, data=data)
-        benchmarks.append(dataclasses.replace(timing, stats=slower))
+        # The rates are those of the times as they were.
+        info = dataclasses.replace(timing.extra_info, samples_per_second=None)
+        benchmarks.append(dataclasses.replace(timing, stats=slower, extra_info=info))
     return dataclasses.replace(run, benchmarks=benchmarks)

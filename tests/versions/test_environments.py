@@ -23,7 +23,7 @@ def test_an_environment_is_made_once(stub_version: Path) -> None:
     made, installed = (stub_version / "uv.log").read_text().splitlines()
     assert made.startswith("venv --quiet --clear --no-python-downloads --python 3.12 ")
     assert installed.endswith("/python tensorflow-cpu==2.19.1 keras==3.9.0")
-    assert (python.name, install.packages) == ("python", {"numpy": "2.4.6"})
+    assert (python.name, install.packages) == ("python", {"numpy": "2.4.6", "tensorflow": "2.21.0"})
     assert install.seconds is not None
     assert install.bytes > 0
     assert make_environment(SPEC) == (python, install)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_model"]
 
-_MODELS = PACKAGE.parent / "docs" / "models"
+_CHECKOUT = PACKAGE.parent / "docs" / "models"
+_MODELS = _CHECKOUT if _CHECKOUT.is_dir() else PACKAGE / "shipped_models"
 
 
 def compare_model(question: Question, base: Path, python: Path, _source: str) -> list[CheckResult]:
@@ -32,7 +33,7 @@ def compare_model(question: Question, base: Path, python: Path, _source: str) ->
 
     Raises:
         CommandError: A side gives no answer.
-        ModelFileError: There is no such model file, as without a checkout.
+        ModelFileError: There is no such model file.
     """
     config = OwnConfig(model=read_model_file(_MODELS / f"{question.lab}.py"), device="cpu")
     before, now = (make_side(ask_own_probe(it, config), str(it)) for it in (base, python))

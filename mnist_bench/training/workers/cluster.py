@@ -7,7 +7,6 @@ machine of the cluster is `station.py`. docs/scale.md says how a cluster is star
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import importlib.metadata
 import logging
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench import __version__
 from mnist_bench.records.config import check_answer
-from mnist_bench.records.environment import EnvironmentRecord, explain_mixture
+from mnist_bench.records.environment import EnvironmentRecord, change_environment, explain_mixture
 from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.events import Failed, Finished, Silent
@@ -144,7 +143,7 @@ class Cluster:
             if isinstance(event, Finished) and expected is not None:
                 there = event.record.environment
                 threads = threads or {name: getattr(there, name) for name in ("usable_cores", "intra_op_threads")}
-                if told := _tell_mixture(dataclasses.replace(expected, **threads), there):
+                if told := _tell_mixture(change_environment(expected, **threads), there):
                     reason = f"{config.lab}, seed {config.seed}: a worker differs in {told}: its record is not kept"
                     event = Failed(task, config, reason, bad_input=False, details="")
             yield event

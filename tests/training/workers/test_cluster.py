@@ -253,7 +253,8 @@ def test_a_worker_of_another_version(record: TrainingRecord) -> None:
     with pytest.raises(ValueError, match="worker w1 cannot train: TimeoutError: no answer"):
         Told(w1=TimeoutError("no answer")).ask_environment("cpu")
     here = dataclasses.asdict(record.environment)
-    answers = {"w1": {"environment": here}, "w2": {"environment": {**here, "keras": "2.15.0", "usable_cores": 4}}}
+    there = dataclasses.asdict(change_environment(record.environment, keras="2.15.0", usable_cores=4))
+    answers = {"w1": {"environment": here}, "w2": {"environment": there}}
     with pytest.raises(
         ValueError, match=r"w1 and w2 differ in keras \('3.15.1', '2.15.0'\); threads \(2, 4\): --mixed"
     ):
