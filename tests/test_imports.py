@@ -51,8 +51,12 @@ TRAINERS = {
 
 
 def list_modules(folder: Path = PACKAGE) -> dict[str, Path]:
-    """Return the path of every module below a package's folder by its name there; of a package, its `__init__`."""
-    paths = {path.relative_to(folder).with_suffix(""): path for path in folder.rglob("*.py")}
+    """Return the path of every module below a package's folder by its name there; of a package, its `__init__`.
+
+    The models of the docs that the wheel ships are no modules: they are read as files.
+    """
+    found = (path for path in folder.rglob("*.py") if not path.parent.name.startswith("shipped_"))
+    paths = {path.relative_to(folder).with_suffix(""): path for path in found}
     return {".".join(name.parts).removesuffix(".__init__"): path for name, path in sorted(paths.items())}
 
 
