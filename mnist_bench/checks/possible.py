@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mnist_bench.records.training import Predictions
 
-__all__ = ["explain_impossible"]
+__all__ = ["SAME_ACCURACY", "explain_impossible"]
 
 _ROUNDING = 1e-6
-_SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
+SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
 _LEAST_LOSS = math.log(2)  # of a wrong answer: another class has more, so that the right one has half at most
 
 
@@ -34,6 +34,6 @@ def explain_impossible(
     if predictions is None:
         return ""
     counted, exact = predictions.accuracy, predictions.exact_accuracy
-    if max(abs(accuracy - counted), abs(exact - counted)) > _SAME_ACCURACY:
+    if max(abs(accuracy - counted), abs(exact - counted)) > SAME_ACCURACY:
         return f"an accuracy of {accuracy:.4f} by evaluate, {counted:.4f} by its own errors and {exact:.4f} by NumPy"
     return ""

@@ -14,6 +14,7 @@ from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.stats.changes import LEAST_SEGMENT, find_changes
 from mnist_bench.stats.intervals import Interval, change_interval
 from mnist_bench.timing.gate import BOUNDS, CONTROL, name_check
+from mnist_bench.timing.records import read_time
 from mnist_bench.timing.runs import find_copies
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = [
     "judge_history",
     "pick_machine",
     "pick_version",
-    "read_time",
 ]
 
 LEAST_RUNS = 2 * LEAST_SEGMENT
@@ -122,19 +122,6 @@ def pick_version(runs: Sequence[TimingRun], version: str) -> list[TimingRun]:
         known = sorted({run.tensorflow for run in runs})
         raise ValueError(f"--tensorflow {version}: no run is of this version: the runs are of {', '.join(known)}")
     return kept
-
-
-def read_time(text: str) -> dt.datetime:
-    """Return the time that pytest-benchmark wrote; without a zone it is UTC.
-
-    Raises:
-        ValueError: The text is no time.
-    """
-    try:
-        when = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"datetime: {text!r} is no time, such as 2026-01-31T12:00:00+00:00") from error
-    return when if when.tzinfo else when.replace(tzinfo=dt.timezone.utc)
 
 
 def collect_history(runs: Sequence[TimingRun]) -> list[History]:

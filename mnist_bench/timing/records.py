@@ -30,6 +30,7 @@ __all__ = [
     "TimingRun",
     "convert_run",
     "load_run",
+    "read_time",
 ]
 
 LEAST_ROUNDS = 3
@@ -245,10 +246,7 @@ class TimingRun:
 
     def __post_init__(self) -> None:
         """Refuse a run without benchmarks or with one twice, at no time, and of several versions, data or machines."""
-        try:
-            dt.datetime.fromisoformat(self.datetime)
-        except ValueError:
-            raise ValueError(f"datetime: {self.datetime[:80]!r} is no time") from None
+        read_time(self.datetime)
         if not self.benchmarks:
             raise ValueError("benchmarks: the list is empty")
         names = [timing.fullname for timing in self.benchmarks]
@@ -300,6 +298,19 @@ class TimingRun:
     def dataset_digest(self) -> str:
         """The digest of the data set."""
         return self.benchmarks[0].extra_info.dataset_digest
+
+
+def read_time(text: str) -> dt.datetime:
+    """Return the time that pytest-benchmark wrote; without a zone it is UTC.
+
+    Raises:
+        ValueError: The text is no time.
+    """
+    try:
+        when = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"datetime: {text[:80]!r} is no time, such as 2026-01-31T12:00:00+00:00") from error
+    return when if when.tzinfo else when.replace(tzinfo=dt.timezone.utc)
 
 
 def load_run(path: Path) -> TimingRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.possible import explain_impossible
+from mnist_bench.checks.possible import SAME_ACCURACY, explain_impossible
 from mnist_bench.checks.records import find_oddities
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.labs import explain_short
@@ -23,7 +23,6 @@ __all__ = ["find_doubts"]
 # validation loss.
 _SAME_CURVE = 1e-2
 _ROUNDING = 1e-6
-_SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
 _NEAR_TEST = 0.1  # of the accuracies of training, validation and test after a whole training: 0.03 at most
 _COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -124,7 +123,7 @@ def _compare_predictions(old: SeedResults, now: SeedResults) -> str:
             continue
         if x.digest == y.digest and x.class_errors != y.class_errors:
             return f"the errors by class of seed {seed} differ"
-        for name, allowed in (("exact_loss", _ROUNDING), ("exact_accuracy", _SAME_ACCURACY)):
+        for name, allowed in (("exact_loss", _ROUNDING), ("exact_accuracy", SAME_ACCURACY)):
             first, second = getattr(x, name), getattr(y, name)
             if (first is None) != (second is None) or abs((first or 0) - (second or 0)) > allowed:
                 return f"{name} of seed {seed} is {first} and {second}"
