@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, load_data, tell
+from mnist_bench.cli.options import count
+from mnist_bench.cli.shell import echo, load_data, name_source, tell
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
+    from mnist_bench.checks.selftest.records import Outcome, SelftestRecord, SelftestTrainings, Training
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.workers.cluster import Cluster
     from mnist_bench.versions.replay.measure import Compare
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["selftest"]
 
-_PLANTED, _REPLAYED = "selftest.json", "replay.json"
+_Record = TypeVar("_Record", "SelftestRecord", "SelftestTrainings")
+
+_PLANTED, _REPLAYED, _TRAINED = "selftest.json", "replay.json", "selftest-trainings.json"
 _NOT_PLANTED = "No planted faults are on record in this folder: `mnist-bench selftest` plants them."
 
 
@@ -49,6 +53,10 @@ def selftest(
             autocompletion=_complete_real,
         ),
     ] = None,
+    seeds: Annotated[
+        int | None,
+        count("Train the faults' labs in full instead, with each fault and with none, on so many seeds of --data."),
+    ] = None,
     engine: options.Engine = "graph",
     jobs: options.Jobs = 1,
     cluster: options.Cluster = None,
@@ -58,7 +66,7 @@ def selftest(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Folder for selftest.json, replay.json, which are continued, and the page of both, selftest.md.",
+            help="Folder for the records, which are continued, and for selftest.md, the page of all of them.",
         ),
     ] = Path("docs"),
     notebook: Annotated[
@@ -68,9 +76,10 @@ def selftest(
 ) -> None:
     """Plant faults, or replay real regressions: which check sees them?
 
-    Outcomes of the same versions, engine and machine are kept; without --fault only what is missing is planted. Exit
-    status: 0 every fault was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an
-    alarm, 2 bad usage or bad input, 3 the checks do not run without any fault.
+    With --seeds: what do accuracy and loss alone see of the faults, and with how many seeds? Outcomes of the same
+    versions, engine and machine are kept; without --fault only what is missing is planted. Exit status: 0 every fault
+    was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an alarm, 2 bad usage or bad
+    input, 3 the checks do not run without any fault.
     """
     if notebook is not None:
         from mnist_bench.show.notebook import CLASS, write_notebook
@@ -82,6 +91,8 @@ def selftest(
     _check_page(path)
     if real:
         missed = _replay(real, data, out)
+    elif seeds:
+        missed = _train_all(faults or (), seeds=seeds, engine=engine, jobs=jobs, cluster=cluster, data=data, out=out)
     else:
         missed = _plant_all(faults or (), engine=engine, jobs=jobs, cluster=cluster, data=data, out=out)
     _write_page(path, out)
@@ -94,38 +105,76 @@ def _plant_all(
     faults: Sequence[str], *, engine: str, jobs: int, cluster: str | None, data: str, out: Path
 ) -> list[str]:
     """Plant the faults, and return a line for each that was not seen without a reason."""
-    from mnist_bench.checks.elsewhere import ask_own_environment
     from mnist_bench.checks.selftest.records import SelftestRecord
     from mnist_bench.checks.selftest.report import find_missed
-    from mnist_bench.checks.selftest.run import find_failing, list_faults
+    from mnist_bench.checks.selftest.run import find_failing, list_faults, run_faults, run_faults_there
     from mnist_bench.records.serial import save
     from mnist_bench.training.engines import check_engine
-    from mnist_bench.training.workers.cluster import open_cluster
 
     chosen = list_faults(check_engine(engine).name, faults)
     path = out / _PLANTED
     source = load_data(data).name if data == "auto" else data
-    if cluster and jobs > 1:
-        raise ValueError("--cluster: each fault is a task; not with --jobs")
-    with open_cluster(cluster) if cluster else contextlib.nullcontext() as found:
-        environment = found.ask_environment("cpu") if found else ask_own_environment("cpu")
-        kept = _load(path, engine, environment)
-        known = {outcome.key: outcome for outcome in kept.outcomes} if kept else {}
-        todo = chosen if faults else [fault for fault in chosen if fault not in known]
+    with _open_workers(cluster, jobs) as (found, environment):
+        kept = _load(path, SelftestRecord, engine, environment)
         failing = kept.failing if kept else find_failing(engine, source, found)
-        record = SelftestRecord(
-            environment=kept.environment if kept else environment,
-            engine=engine,
-            failing=failing,
-            outcomes=[*known.values()],
-        )
-        for outcome in _plant(todo, found, jobs, engine=engine, source=source, failing=failing):
+        record = kept or SelftestRecord(environment=environment, engine=engine, failing=failing, outcomes=[])
+        known = {outcome.key: outcome for outcome in record.outcomes}
+        todo = chosen if faults else [fault for fault in chosen if fault not in known]
+        asked: dict[str, Any] = {"engine": engine, "source": source, "failing": failing}
+        for outcome in run_faults_there(todo, found, **asked) if found else run_faults(todo, jobs=jobs, **asked):
             known[outcome.key] = outcome
-            record = _replace(record, list(known.values()))
+            record = dataclasses.replace(record, outcomes=[*known.values()])
             save(record, path, overwrite=True)
             echo(_format(outcome))
         save(record, path, overwrite=True)
     return [f"not seen, and not explained: {outcome.key}" for outcome in find_missed(record)]
+
+
+def _train_all(
+    faults: Sequence[str], *, seeds: int, engine: str, jobs: int, cluster: str | None, data: str, out: Path
+) -> list[str]:
+    """Train with the faults, and return a line for each training that did not end without any fault."""
+    from mnist_bench.checks.selftest.records import SelftestTrainings
+    from mnist_bench.checks.selftest.run import list_faults
+    from mnist_bench.checks.selftest.trainings import list_trainings, train_faults, train_faults_there
+    from mnist_bench.records.environment import DatasetRecord
+    from mnist_bench.records.serial import save
+    from mnist_bench.training.engines import check_engine
+
+    chosen = list_faults(check_engine(engine).name, faults)
+    path = out / _TRAINED
+    dataset = load_data(data)
+    source = name_source(data, dataset)
+    data_record = DatasetRecord(source=dataset.name, digest=dataset.digest)
+    with _open_workers(cluster, jobs) as (found, environment):
+        record = _load(path, SelftestTrainings, engine, environment) or SelftestTrainings(
+            environment=environment, engine=engine, dataset=data_record, trainings=[]
+        )
+        if record.dataset != data_record:
+            raise ValueError(f"{path}: data are {record.dataset.source}, not {dataset.name}: another --out, or --data")
+        known = {(it.fault, it.lab, it.seed): it for it in record.trainings}
+        tasks = list_trainings(chosen, range(FIRST_SEED, FIRST_SEED + seeds))
+        todo = [task for task in tasks if tuple(task) not in known]
+        asked: dict[str, Any] = {"engine": engine, "source": source}
+        for training in train_faults_there(todo, found, **asked) if found else train_faults(todo, jobs=jobs, **asked):
+            known[training.fault, training.lab, training.seed] = training
+            record = dataclasses.replace(record, trainings=[*known.values()])
+            save(record, path, overwrite=True)
+            echo(_format_training(training))
+        save(record, path, overwrite=True)
+    return [f"{it.key}: {it.problem}" for it in record.trainings if not it.fault and it.problem]
+
+
+@contextlib.contextmanager
+def _open_workers(address: str | None, jobs: int) -> Iterator[tuple[Cluster | None, EnvironmentRecord]]:
+    """Give the cluster, or None, and the environment of the processes that will work."""
+    from mnist_bench.checks.elsewhere import ask_own_environment
+    from mnist_bench.training.workers.cluster import open_cluster
+
+    if address and jobs > 1:
+        raise ValueError("--cluster: each fault is a task; not with --jobs")
+    with open_cluster(address) if address else contextlib.nullcontext() as found:
+        yield found, found.ask_environment("cpu") if found else ask_own_environment("cpu")
 
 
 def _replay(names: Sequence[str], data: str, out: Path) -> list[str]:
@@ -168,38 +217,24 @@ def _write_page(path: Path, out: Path) -> None:
     echo(f"written: {path}")
 
 
-def _plant(todo: Sequence[str], cluster: Cluster | None, jobs: int, **named: Any) -> Iterator[Outcome]:
-    """Yield the outcomes of these faults, planted in processes here or on a cluster."""
-    from mnist_bench.checks.selftest.run import run_faults, run_faults_there
-
-    return run_faults_there(todo, cluster, **named) if cluster else run_faults(todo, jobs=jobs, **named)
-
-
-def _load(path: Path, engine: str, environment: EnvironmentRecord) -> SelftestRecord | None:
+def _load(path: Path, form: type[_Record], engine: str, environment: EnvironmentRecord) -> _Record | None:
     """Return the record to continue, if there is one.
 
     Raises:
         RecordError: The record is invalid.
         ValueError: The record is of another engine or environment.
     """
-    from mnist_bench.checks.selftest.records import SelftestRecord
     from mnist_bench.records.files import is_taken
     from mnist_bench.records.serial import load
     from mnist_bench.training.campaign import check_environment
 
     if not is_taken(path):
         return None
-    record = load(path, SelftestRecord)
+    record = load(path, form)
     if record.engine != engine:
         raise ValueError(f"{path}: engine is {record.engine!r}, not {engine!r}: name another folder with --out")
     check_environment(record.environment, environment, f"{path}: cannot continue: made")
     return record
-
-
-def _replace(record: SelftestRecord, outcomes: list[Outcome]) -> SelftestRecord:
-    import dataclasses
-
-    return dataclasses.replace(record, outcomes=outcomes)
 
 
 def _format(outcome: Outcome) -> str:
@@ -209,3 +244,10 @@ def _format(outcome: Outcome) -> str:
         return f"{'UNSEEN':<12} {outcome.key:<28} {outcome.seconds:.1f} s"
     word = "SEEN" if is_right(outcome) else "OTHER CAUSE"
     return f"{word:<12} {outcome.key:<28} {outcome.first_seconds:.1f} s by {outcome.first}: {outcome.sentence}"
+
+
+def _format_training(training: Training) -> str:
+    found = training.figures
+    loss = "not finite" if found is None or found.loss is None else f"{found.loss:.4f}"
+    told = f"accuracy {found.accuracy:.4f}, loss {loss}" if found else training.problem
+    return f"{training.key:<48} {told}"

@@ -28,6 +28,7 @@ class Fault:
         plant: Called with a strength, before anything is built.
         engines: Engines in which it shows.
         unseen: Why the fast checks cannot see it, at some strength; empty if they should.
+        lab: The lab whose trainings it harms.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fault:
     plant: Callable[[float], None]
     engines: tuple[str, ...] = FIT
     unseen: str = ""
+    lab: str = "mlp"
 
 
 def collect(
@@ -51,11 +53,12 @@ def collect(
     source: str = "",
     engines: tuple[str, ...] = FIT,
     unseen: str = "",
+    lab: str = "mlp",
 ) -> Callable[[Callable[[float], None]], Callable[[float], None]]:
     """Return a decorator that puts the function, which plants a fault, into a family's registry."""
 
     def register(plant: Callable[[float], None]) -> Callable[[float], None]:
-        registry[name] = Fault(name, family, imitates, source, causes, strengths, plant, engines, unseen)
+        registry[name] = Fault(name, family, imitates, source, causes, strengths, plant, engines, unseen, lab)
         return plant
 
     return register

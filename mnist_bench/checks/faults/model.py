@@ -158,7 +158,9 @@ def _freeze(_on: float) -> None:
     change_dense(trainable=lambda _it: False)
 
 
-@_fault("dropout-rate", "dropout drops another share", 0.2, 0.05, 0.02, causes=("dropout",), source=_CRIME)
+@_fault(
+    "dropout-rate", "dropout drops another share", 0.2, 0.05, 0.02, causes=("dropout",), source=_CRIME, lab="dropout"
+)
 def _change_rate(more: float) -> None:
     def call(layer: Any, inputs: Any, _original: Any, named: Any) -> Any:
         tf = load_tensorflow()
@@ -167,7 +169,7 @@ def _change_rate(more: float) -> None:
     change_calls("Dropout", call)
 
 
-@_fault("dropout-scale", "kept units have another scale", 0.7, 0.99, 0.999, causes=("dropout",))
+@_fault("dropout-scale", "kept units have another scale", 0.7, 0.99, 0.999, causes=("dropout",), lab="dropout")
 def _scale_kept(factor: float) -> None:
     def call(_layer: Any, inputs: Any, original: Any, named: Any) -> Any:
         outputs = original(inputs, **named)
@@ -176,17 +178,17 @@ def _scale_kept(factor: float) -> None:
     change_calls("Dropout", call)
 
 
-@_fault("dropout-off", "dropout is off in training", 1, causes=("dropout",))
+@_fault("dropout-off", "dropout is off in training", 1, causes=("dropout",), lab="dropout")
 def _turn_off(_on: float) -> None:
     change_calls("Dropout", lambda _layer, inputs, _original, _named: inputs * 1.0)
 
 
-@_fault("dropout-in-evaluation", "dropout is on in evaluation", 1, causes=("dropout",))
+@_fault("dropout-in-evaluation", "dropout is on in evaluation", 1, causes=("dropout",), lab="dropout")
 def _turn_on(_on: float) -> None:
     change_calls("Dropout", lambda _layer, inputs, original, _named: original(inputs, training=True))
 
 
-@_fault("dropout-same-mask", "each step has the same mask", 1, causes=("dropout",))
+@_fault("dropout-same-mask", "each step has the same mask", 1, causes=("dropout",), lab="dropout")
 def _fix_mask(_on: float) -> None:
     def call(layer: Any, inputs: Any, _original: Any, named: Any) -> Any:
         tf = load_tensorflow()
@@ -198,7 +200,13 @@ def _fix_mask(_on: float) -> None:
     change_calls("Dropout", call)
 
 
-@_fault("dropout-by-column", "a unit is dropped for the whole batch at once", 1, causes=("dropout", "unknown"))
+@_fault(
+    "dropout-by-column",
+    "a unit is dropped for the whole batch at once",
+    1,
+    causes=("dropout", "unknown"),
+    lab="dropout",
+)
 def _drop_columns(_on: float) -> None:
     def call(layer: Any, inputs: Any, _original: Any, named: Any) -> Any:
         tf = load_tensorflow()

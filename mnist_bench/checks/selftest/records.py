@@ -1,14 +1,16 @@
-"""The record of a self-test: what saw each planted fault, after how long, and which cause was named."""
+"""The records of a self-test: what saw each planted fault, and what trainings with it end in."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
-from mnist_bench.records.environment import EnvironmentRecord
-from mnist_bench.records.fields import check_names, check_seconds
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+from mnist_bench.records.fields import check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.training import MOST_LOSS
 
-__all__ = ["Outcome", "SelftestRecord"]
+__all__ = ["Figures", "Outcome", "SelftestRecord", "SelftestTrainings", "Training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,94 @@ class SelftestRecord:
     def __post_init__(self) -> None:
         """Refuse names that are none, and a fault that is there twice."""
         check_names(engine=self.engine)
-        keys = [outcome.key for outcome in self.outcomes]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise ValueError(f"outcomes: {twice[0]} is there twice")
+        _refuse_twins("outcomes", [outcome.key for outcome in self.outcomes])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a training reports.
+
+    Attributes:
+        accuracy: Test accuracy.
+        loss: Test loss; None if it is not finite.
+        losses: Training loss after each epoch; None where it is not finite.
+        val_losses: Validation loss after each epoch, likewise.
+        class_errors: Test images of each class that are put into another.
+        initial_digest: SHA-256 of the initial weights.
+    """
+
+    accuracy: float
+    loss: float | None
+    losses: list[float | None]
+    val_losses: list[float | None]
+    class_errors: list[int]
+    initial_digest: str
+
+    def __post_init__(self) -> None:
+        """Refuse figures that are none."""
+        check_range("accuracy", self.accuracy, high=1)
+        check_range("loss", self.loss, *self.losses, *self.val_losses, high=MOST_LOSS)
+        check_range("class_errors", *self.class_errors)
+        if not self.losses or len(self.losses) != len(self.val_losses):
+            raise ValueError(f"losses of {len(self.losses)} epochs, val_losses of {len(self.val_losses)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A lab trained in full with a fault planted, or with none.
+
+    Attributes:
+        fault: The fault and its strength, as they are planted; empty if none was.
+        lab: A key of `LABS`.
+        seed: The seed.
+        figures: What the training reports; None if it did not end.
+        problem: Why it did not end; empty if it did.
+    """
+
+    fault: str
+    lab: str
+    seed: int
+    figures: Figures | None
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a lab that is none, and a training that neither ended nor has a reason."""
+        check_names(lab=self.lab)
+        if (self.figures is None) != bool(self.problem):
+            raise ValueError(f"{self.key}: either figures or a problem")
+
+    @property
+    def key(self) -> str:
+        """The fault, the lab and the seed."""
+        return f"{self.fault or 'no fault'}, {self.lab}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelftestTrainings:
+    """Trainings by one engine in one environment, with faults planted and with none.
+
+    Attributes:
+        environment: Where they ran.
+        engine: The engine.
+        dataset: The data.
+        trainings: One for each fault, strength, lab and seed.
+    """
+
+    environment: EnvironmentRecord
+    engine: str
+    dataset: DatasetRecord
+    trainings: list[Training]
+    kind: str = "selftest-trainings"
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse names that are none, and a training that is there twice."""
+        check_names(engine=self.engine)
+        _refuse_twins("trainings", [training.key for training in self.trainings])
+
+
+def _refuse_twins(field: str, keys: list[str]) -> None:
+    """Refuse what is there twice, and would count twice."""
+    twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+    if twice:
+        raise ValueError(f"{field}: {twice} is there twice")

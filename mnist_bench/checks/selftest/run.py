@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import queue
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.diagnosis import diagnose
 from mnist_bench.checks.faults.registry import FAULTS, parse_fault
-from mnist_bench.checks.selftest import serve
 from mnist_bench.checks.selftest.records import Outcome
+from mnist_bench.checks.selftest.server import Server, spread
 from mnist_bench.records.serial import convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from typing_extensions import Self
 
     from mnist_bench.training.workers.cluster import Cluster
 
@@ -65,8 +60,8 @@ def find_failing(engine: str, source: str, cluster: Cluster | None = None) -> li
         if isinstance(found, BaseException):
             raise CommandError(f"the checks without a fault: {' '.join(str(found).split())}", [])
         return list(found)
-    with _Server(source) as server:
-        timed = server.ask("", engine, [])
+    with Server(source) as server:
+        timed = _check(server, "", engine, [])
     return [it.result.name for it in timed if not it.result.holds]
 
 
@@ -92,8 +87,8 @@ def _find_there(_threads: int, engine: str, source: str) -> list[str]:
 
 def _judge_there(_threads: int, fault: str, engine: str, source: str, failing: Sequence[str]) -> dict[str, Any]:
     """Return what the checks say of a fault, as JSON has it: a cluster's result must need no class of ours."""
-    with _Server(source) as server:
-        return dataclasses.asdict(_judge(fault, server.ask(fault, engine, failing)))
+    with Server(source) as server:
+        return dataclasses.asdict(_judge(fault, _check(server, fault, engine, failing)))
 
 
 def run_faults(
@@ -111,35 +106,30 @@ def run_faults(
     Raises:
         CommandError: A process gives no answer.
     """
-    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Outcome | Exception | None] = queue.SimpleQueue()
-    for fault in faults:
-        todo.put(fault)
 
-    def work() -> None:
-        try:
-            with _Server(source) as server:
-                while not todo.empty():
-                    fault = todo.get_nowait()
-                    done.put(_judge(fault, server.ask(fault, engine, failing)))
-        except queue.Empty:
-            pass
-        except Exception as error:  # noqa: BLE001 - raised where the outcomes are read
-            done.put(error)
-        done.put(None)
+    def judge(server: Server, fault: str) -> Outcome:
+        return _judge(fault, _check(server, fault, engine, failing))
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(faults)))]
-    for thread in threads:
-        thread.start()
-    left = len(threads)
-    while left:
-        outcome = done.get()
-        if outcome is None:
-            left -= 1
-        elif isinstance(outcome, Exception):
-            raise outcome
+    yield from spread(faults, judge, source=source, jobs=jobs)
+
+
+def _check(server: Server, fault: str, engine: str, failing: Sequence[str]) -> list[_Timed]:
+    """Return the results of the checks with a fault planted; "" plants none."""
+    timed: list[_Timed] = []
+    for event in server.ask(answer="checks", fault=fault, engine=engine, ignored=list(failing)):
+        if event["event"] == "checked":
+            result: CheckResult = convert(event["result"], CheckResult, origin=fault)
+            timed.append(_Timed(result, event["seconds"]))
         else:
-            yield outcome
+            lost = CheckResult(
+                name="selftest/process",
+                verdict=Verdict.INCONCLUSIVE,
+                figure="did not end",
+                bound="ends",
+                evidence=event["reason"],
+            )
+            timed.append(_Timed(lost, timed[-1].seconds if timed else 0.0))
+    return timed
 
 
 def _judge(text: str, timed: Sequence[_Timed]) -> Outcome:
@@ -164,46 +154,3 @@ def _judge(text: str, timed: Sequence[_Timed]) -> Outcome:
 
 def _name(results: Sequence[CheckResult], verdict: Verdict) -> list[str]:
     return [result.name for result in results if result.verdict is verdict]
-
-
-class _Server:
-    """A process that plants faults in its forks."""
-
-    def __init__(self, source: str) -> None:
-        self._child = Child(serve.MODULE)
-        self._child.send({"source": source})
-        self._read()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._child.close()
-
-    def ask(self, fault: str, engine: str, failing: Sequence[str]) -> list[_Timed]:
-        """Return the results of the checks with a fault planted; "" plants none.
-
-        Raises:
-            CommandError: The process gives no answer.
-        """
-        self._child.send({"fault": fault, "engine": engine, "ignored": list(failing)})
-        timed = []
-        while (event := self._read())["event"] == "checked":
-            result: CheckResult = convert(event["result"], CheckResult, origin=fault)
-            timed.append(_Timed(result, event["seconds"]))
-        if event["event"] == "failed":
-            lost = CheckResult(
-                name="selftest/process",
-                verdict=Verdict.INCONCLUSIVE,
-                figure="did not end",
-                bound="ends",
-                evidence=f"{event['reason']}: {self._child.read_last_line()}",
-            )
-            timed.append(_Timed(lost, timed[-1].seconds if timed else 0.0))
-        return timed
-
-    def _read(self) -> dict[str, Any]:
-        event = self._child.read()
-        if event is None:
-            raise CommandError(f"the process of the self-test {self._child.explain_end()}", [])
-        return event

@@ -1,4 +1,4 @@
-"""Plants faults in forks of this process, one fork each, and runs the checks there: the child's side of the self-test.
+"""Plants faults in forks of this process, one fork each, and checks or trains there: the child's side of the self-test.
 
 TensorFlow is imported once, and has not computed anything when the process forks: so a fork takes no time, has no
 fault but its own, and what it patches ends with it. Each line of standard input is a request.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_bench.training.workers.child import open_events, pin_by_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.child import Tell
@@ -66,7 +66,14 @@ def _fork(request: dict[str, Any], source: str, dataset: Dataset, tell: Tell) ->
     )
 
 
-def _answer(source: str, dataset: Dataset, tell: Tell, *, fault: str, engine: str, ignored: Sequence[str]) -> None:
+def _answer(source: str, dataset: Dataset, tell: Tell, *, answer: str, **request: Any) -> None:
+    """Answer a request by the function that it names."""
+    answers: dict[str, Callable[..., None]] = {"checks": _check, "training": _train}
+    answers[answer](source, dataset, tell, **request)
+
+
+def _check(source: str, dataset: Dataset, tell: Tell, *, fault: str, engine: str, ignored: Sequence[str]) -> None:
+    """Run the fast checks with a fault planted; "" plants none."""
     from mnist_bench.checks.faults.planting import plant
     from mnist_bench.checks.selftest.plan import run_checks
     from mnist_bench.training.engines import check_engine
@@ -77,3 +84,15 @@ def _answer(source: str, dataset: Dataset, tell: Tell, *, fault: str, engine: st
         plant(fault)
     for result in run_checks(engine, source, dataset, ignored=ignored):
         tell(event="checked", result=result, seconds=time.perf_counter() - begin)
+
+
+def _train(source: str, dataset: Dataset, tell: Tell, *, fault: str, lab: str, engine: str, seed: int) -> None:
+    """Train a lab in full with a fault planted; "" plants none."""
+    from mnist_bench.checks.faults.planting import plant
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.training.runner import train
+
+    if fault:
+        plant(fault)
+    config = TrainingConfig(lab=lab, engine=engine, seed=seed, data=source)
+    tell(event="trained", record=train(config, dataset=dataset))

@@ -1,0 +1,96 @@
+"""The parent's side of a process that plants faults in its forks, and several of them at work at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mnist_bench.checks.selftest import serve
+from mnist_bench.training.workers.child import Child
+from mnist_bench.training.workers.interpreters import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from typing_extensions import Self
+
+__all__ = ["Server", "spread"]
+
+_Task = TypeVar("_Task")
+_Answer = TypeVar("_Answer")
+
+
+class Server:
+    """A process that plants faults in its forks."""
+
+    def __init__(self, source: str) -> None:
+        """Start the process, which loads the data."""
+        self._child = Child(serve.MODULE)
+        self._child.send({"source": source})
+        self._read()
+
+    def __enter__(self) -> Self:
+        """Return the server."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self._child.close()
+
+    def ask(self, **request: Any) -> Iterator[dict[str, Any]]:
+        """Yield the events by which a fork answers; the last one is `failed`, with the reason, if the fork died.
+
+        Args:
+            request: The arguments of a function of `serve`, whose name is `answer`.
+
+        Raises:
+            CommandError: The process gives no answer.
+        """
+        self._child.send(request)
+        while (event := self._read())["event"] not in ("finished", "failed"):
+            yield event
+        if event["event"] == "failed":
+            yield {"event": "failed", "reason": f"{event['reason']}: {self._child.read_last_line()}"}
+
+    def _read(self) -> dict[str, Any]:
+        event = self._child.read()
+        if event is None:
+            raise CommandError(f"the process of the self-test {self._child.explain_end()}", [])
+        return event
+
+
+def spread(
+    tasks: Sequence[_Task], answer: Callable[[Server, _Task], _Answer], *, source: str, jobs: int
+) -> Iterator[_Answer]:
+    """Yield the answers to tasks, in the order in which they come, from so many processes at once.
+
+    Raises:
+        CommandError: A process gives no answer.
+    """
+    todo: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[_Answer | None, Exception | None]] = queue.SimpleQueue()
+    for task in tasks:
+        todo.put(task)
+
+    def work() -> None:
+        try:
+            with Server(source) as server:
+                while True:
+                    task = todo.get_nowait()
+                    done.put((answer(server, task), None))
+        except Exception as error:  # noqa: BLE001 - raised where the answers are read
+            done.put((None, error))
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(tasks)))]
+    for thread in threads:
+        thread.start()
+    left = len(threads)
+    while left:
+        answered, error = done.get()
+        if isinstance(error, queue.Empty):
+            left -= 1
+        elif error is not None:
+            raise error
+        else:
+            yield answered  # type: ignore[misc]  # an answer without an error is one, whatever its type
