@@ -5,6 +5,7 @@
     TF_NUM_INTRAOP_THREADS=2 mnist-bench run mlp --engine fused --seed 10101 --seeds 300 --jobs 2 --out other
     TF_NUM_INTRAOP_THREADS=2 mnist-bench check mlp --engine fused --save-digests other
     python benchmarks/real_seeds.py base            # the gate of `check`: groups against the stored reference
+    python benchmarks/real_seeds.py base --reference 100     # against the first hundred seeds of the folder instead
     python benchmarks/real_seeds.py base other      # the statistics of `compare`: groups of both folders
 
 A group is judged as the command would judge it: at its looks, until something is REGRESSED or nothing is open. A group
@@ -25,7 +26,8 @@ import numpy as np
 import scipy
 
 from mnist_bench.checks.accuracy import compare_values, plan_looks
-from mnist_bench.checks.baselines import find_folder, find_reference
+from mnist_bench.checks.baselines import Reference, find_folder, find_reference
+from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, judge
 from mnist_bench.versions.bits import share_case_streams
@@ -58,14 +60,16 @@ def main() -> None:
     parser.add_argument("base", type=Path, help="a folder of trainings of one lab by one engine")
     parser.add_argument("other", type=Path, nargs="?", help="the same seeds, trained in another environment")
     parser.add_argument("--size", type=int, default=LOOKS[-1], help="seeds of a group")
+    parser.add_argument("--reference", type=int, help="the first seeds of the folder, instead of the stored reference")
     parser.add_argument("--runs", type=int, default=_RUNS, help="groups that are drawn of one folder")
     parser.add_argument("--sharpness", action="store_true", help="print the smallest losses that are found, too")
     options = parser.parse_args()
     base = load_folder(options.base)
     if options.other is None:
         (results,) = base.accuracy
-        ended = [*judge_draws(base, results, options.size, options.runs)]
-        print_ended(f"{results.case}, {len(results.seeds)} seeds, against the reference", ended)
+        reference = split_reference(base, options.reference) if options.reference else find_stored(base)
+        ended = [*judge_draws(reference, results, options.size, options.runs)]
+        print_ended(f"{results.case}, {len(results.seeds)} seeds, against {len(reference.seeds)} of a reference", ended)
         return
     new = load_folder(options.other)
     groups = [*cut_groups(base, new, options.size)]
@@ -93,13 +97,33 @@ def print_ended(what: str, ended: Sequence[Ended]) -> None:
     print(f"{what}: {total} groups: {words}; {np.mean(seeds):.1f} seeds in the mean; REGRESSED in at most {most:.1%}")
 
 
-def judge_draws(base: VersionRecord, results: SeedResults, size: int, runs: int) -> Iterator[Ended]:
-    """Yield how the gate of `check` judges groups of seeds that the reference does not have."""
+def find_stored(base: VersionRecord) -> Reference:
+    """Return the stored reference of a folder's trainings."""
     assert base.dataset
-    case, dataset = results.case, base.dataset
+    case, dataset = base.accuracy[0].case, base.dataset
     reference = find_reference(find_folder(), dataset.source, case.lab, case.engine, digest=dataset.digest)
     if reference is None:
         raise SystemExit(f"there is no reference of {case} on {dataset.source}")
+    return reference
+
+
+def split_reference(base: VersionRecord, size: int) -> Reference:
+    """Return the first seeds of a folder as a reference."""
+    assert base.environment
+    results = select_seeds(base.accuracy[0], base.accuracy[0].seeds[:size])
+    return Reference(
+        engine=results.case.engine,
+        epochs=base.accuracy[0].epochs,
+        seeds=results.seeds,
+        test_accuracy=results.test_accuracy,
+        test_loss=[loss or 0.0 for loss in results.test_loss],
+        environment=base.environment,
+        acceptance=make_acceptance("groups of real seeds are judged"),
+    )
+
+
+def judge_draws(reference: Reference, results: SeedResults, size: int, runs: int) -> Iterator[Ended]:
+    """Yield how the gate of `check` judges groups of seeds that the reference does not have."""
     places = [place for place, seed in enumerate(results.seeds) if seed not in reference.seeds]
     rng, looks = np.random.default_rng(0), plan_looks(size)
     accuracies, losses = np.array(results.test_accuracy), np.array(results.test_loss, dtype=float)

@@ -185,11 +185,15 @@ def _find_impossible(record: TrainingRecord) -> Iterator[str]:
         yield f"{what} has a finite test loss, and none after the last epoch"
 
 
+# A sound training of the mlp ends below the threshold once in 500 (docs/statistics.md, "Real seeds").
+_LOW_SHARE = 0.01
+
+
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
     for lab in dict.fromkeys(record.config.lab for record in trainings):
         trained = [record for record in trainings if record.config.lab == lab]
         low = [record.config.seed for record in trained if judge_threshold(record) is Verdict.REGRESSED]
-        if low:
+        if len(low) > _LOW_SHARE * len(trained):
             yield f"{lab} is below its threshold in {len(low)} of {len(trained)} trainings, such as seed {low[0]}"
 
 

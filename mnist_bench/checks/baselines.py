@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMS",
+    "KEPT_EPOCHS",
     "AccuracyBaseline",
     "Reference",
     "accept_accuracy",
@@ -37,6 +38,9 @@ __all__ = [
     "probe_path",
     "shorten_digest",
 ]
+
+KEPT_EPOCHS = (1, 5, 20)
+"""The epochs after which a reference keeps the training loss: early ones vary least between seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,9 @@ class Reference:
         initial_digests: The first characters of the digest of each seed's initial weights; empty in a reference that
             was accepted before this field.
         final_digests: The same of the final weights.
+        epoch_losses: Training loss of each seed after some epochs, by the number of the epoch, from 1; empty in a
+            reference that was accepted before this field, as is the next.
+        class_errors: Test images of each class that each seed puts into another class.
     """
 
     engine: str
@@ -65,6 +72,8 @@ class Reference:
     acceptance: Acceptance
     initial_digests: list[str] = field(default_factory=list)
     final_digests: list[str] = field(default_factory=list)
+    epoch_losses: dict[str, list[float]] = field(default_factory=dict)
+    class_errors: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds that occur twice or collide, and figures out of range."""
@@ -78,9 +87,14 @@ class Reference:
             seen.add(seed)
             check_range(f"test_accuracy of seed {seed}:", accuracy, high=1)
             check_range(f"test_loss of seed {seed}:", loss, high=MOST_LOSS)
-        for name in ("initial_digests", "final_digests"):
-            if len(getattr(self, name)) not in (0, len(self.seeds)):
-                raise ValueError(f"{name}: {len(getattr(self, name))} of {len(self.seeds)} seeds")
+        further = {name: getattr(self, name) for name in ("initial_digests", "final_digests", "class_errors")}
+        for name, column in {**further, **{f"epoch_losses of {it}": v for it, v in self.epoch_losses.items()}}.items():
+            if len(column) not in (0, len(self.seeds)):
+                raise ValueError(f"{name}: {len(column)} of {len(self.seeds)} seeds")
+        for losses in self.epoch_losses.values():
+            check_range("epoch_losses", *losses, high=MOST_LOSS)
+        for errors in self.class_errors:
+            check_range("class_errors", *errors)
         check_seeds(self.engine, self.seeds, initial=self.initial_digests, final=self.final_digests)
         check_names(engine=self.engine)
         if self.epochs < 1:
@@ -237,7 +251,7 @@ def accept_accuracy(records: Sequence[TrainingRecord], folder: Path, acceptance:
     """
     path, baseline = plan_accuracy(records, folder, acceptance)
     # Nothing is lost: the new file holds the earlier references, too.
-    save(baseline, path, overwrite=True)
+    save(baseline, path, overwrite=True, folded=True)
     return path
 
 
@@ -283,6 +297,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
     if len(losses) != len(records):
         seed = next(record.config.seed for record in records if record.test_loss is None)
         raise ValueError(f"{first.config.lab}: the training of seed {seed} diverged and cannot be a reference")
+    predicted = all(record.predictions for record in records)
     return Reference(
         engine=first.config.engine,
         epochs=len(first.history.loss),
@@ -293,7 +308,16 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
         acceptance=acceptance,
         initial_digests=[shorten_digest(record.initial_digest) for record in records],
         final_digests=[shorten_digest(record.final_digest) for record in records],
+        epoch_losses={str(epoch): losses for epoch in KEPT_EPOCHS if (losses := _list_losses(records, epoch))},
+        class_errors=[it.predictions.class_errors for it in records if it.predictions] if predicted else [],
     )
+
+
+def _list_losses(records: Sequence[TrainingRecord], epoch: int) -> list[float]:
+    """Return the training loss of each record after an epoch, rounded to float32's digits; [] if one has none."""
+    losses = [it.history.loss[epoch - 1] for it in records if len(it.history.loss) >= epoch]
+    finite = [float(f"{loss:.7g}") for loss in losses if loss is not None]
+    return finite if len(finite) == len(records) else []
 
 
 def _check_fields(path: Path, record: object, wanted: Mapping[str, str]) -> None:

@@ -101,7 +101,8 @@ def accept(
     """Make records the reference in force.
 
     The earlier reference is kept; nothing is overwritten. Refused if the working tree was dirty, a contract fails, the
-    training is not the lab's, or its accuracy is below the lab's threshold. Exit status: 0 accepted, 2 refused.
+    training is not the lab's, or more than one in a hundred is below the lab's threshold. Exit status: 0 accepted, 2
+    refused.
     """
     from mnist_bench.checks.acceptance import accept_folder
     from mnist_bench.checks.baselines import find_folder

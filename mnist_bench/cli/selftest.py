@@ -202,19 +202,37 @@ def _check_page(path: Path) -> None:
 
 
 def _write_page(path: Path, out: Path) -> None:
-    """Write the page of what both records in the folder say."""
-    from mnist_bench.checks.selftest.records import SelftestRecord
+    """Write the page of what the records in the folder say."""
+    from mnist_bench.checks.selftest.records import SelftestRecord, SelftestTrainings
     from mnist_bench.checks.selftest.report import MARK, format_report
     from mnist_bench.records.files import replace_own
     from mnist_bench.records.serial import load
     from mnist_bench.versions.replay.records import ReplayRecord
     from mnist_bench.versions.replay.report import format_replays
 
-    planted, replayed = out / _PLANTED, out / _REPLAYED
+    planted, replayed, trained = out / _PLANTED, out / _REPLAYED, out / _TRAINED
     parts = [format_report(load(planted, SelftestRecord)) if planted.exists() else f"{MARK}\n\n{_NOT_PLANTED}\n"]
+    parts += [_format_effects(load(trained, SelftestTrainings))] if trained.exists() else []
     parts += [format_replays(load(replayed, ReplayRecord))] if replayed.exists() else []
     replace_own(path, "\n".join(parts).encode(), MARK)
     echo(f"written: {path}")
+
+
+def _format_effects(record: SelftestTrainings) -> str:
+    """Return the part of the page on trainings with faults, held against the references that are stored."""
+    from mnist_bench.checks.baselines import find_folder, find_reference
+    from mnist_bench.checks.selftest.effects import find_effects
+    from mnist_bench.checks.selftest.effects_report import format_effects
+    from mnist_bench.training.labs import LABS
+
+    dataset, references = record.dataset, {}
+    for lab in LABS:
+        for engine in (record.engine, "fused"):
+            found = find_reference(find_folder(), dataset.source, lab, engine, digest=dataset.digest)
+            if found and lab not in references:
+                references[lab] = found
+    thresholds = {name: lab.threshold for name, lab in LABS.items()}
+    return format_effects(record, find_effects(record, references, thresholds))
 
 
 def _load(path: Path, form: type[_Record], engine: str, environment: EnvironmentRecord) -> _Record | None:

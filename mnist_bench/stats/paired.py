@@ -18,7 +18,15 @@ from mnist_bench.stats.permutation import OneSidedTest, Worse, check_values, wor
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FEWEST_PAIRS", "WIDER", "paired_interval", "paired_shift", "paired_spread_test", "paired_test"]
+__all__ = [
+    "FEWEST_PAIRS",
+    "WIDER",
+    "paired_interval",
+    "paired_shift",
+    "paired_spread_test",
+    "paired_test",
+    "shift_of_pairs",
+]
 
 FEWEST_PAIRS = 3  # two differences say too little about their own spread
 WIDER = 1.5  # times as wide: a smaller difference between spreads is below what groups of 20 seeds could ever show
@@ -119,13 +127,28 @@ def paired_shift(
         ValueError: As for `paired_test`.
     """
     differences = _subtract(reference, sample)
-    error, freedom = _standard_error(differences, resolution), differences.size - 1
+    spread = _standard_error(differences, resolution) * sqrt(differences.size)
+    return shift_of_pairs(spread, differences.size, alpha=alpha, beta=beta, margin=margin, power=power)
+
+
+def shift_of_pairs(spread: float, pairs: int, *, alpha: float, beta: float, margin: float, power: float) -> float:
+    """Return the smallest true shift for the worse that so many pairs detect with the given power.
+
+    Args:
+        spread: The true standard deviation of the differences.
+        pairs: How many pairs, at least two.
+        alpha: As for `paired_shift`.
+        beta: As for `paired_shift`.
+        margin: As for `paired_shift`.
+        power: As for `paired_shift`.
+    """
+    error, freedom = spread / sqrt(pairs), pairs - 1
     if not error:
         return margin
     # REGRESSED needs a mean above the quantile of alpha, and an interval that reaches beyond the margin.
-    spread = np.sqrt(scipy.stats.chi2.ppf((np.arange(_STRATA) + 0.5) / _STRATA, freedom) / freedom)
+    typical = np.sqrt(scipy.stats.chi2.ppf((np.arange(_STRATA) + 0.5) / _STRATA, freedom) / freedom)
     quantiles = [float(scipy.stats.t.isf(level, freedom)) for level in (alpha, beta)]
-    needed = np.maximum(quantiles[0] * spread, margin / error - quantiles[1] * spread)
+    needed = np.maximum(quantiles[0] * typical, margin / error - quantiles[1] * typical)
 
     def lack(shift: float) -> float:
         return float(scipy.special.ndtr(shift - needed).mean()) - power

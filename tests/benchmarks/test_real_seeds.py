@@ -63,6 +63,18 @@ def test_a_loss_is_found_and_none_is_invented(script: Any, folders: dict[str, Pa
     assert [(ended.verdict, ended.seeds <= 10) for ended in found] == [(Verdict.REGRESSED, True)] * 2
 
 
+def test_groups_are_drawn_from_the_seeds_that_the_reference_does_not_have(
+    script: Any, folders: dict[str, Path]
+) -> None:
+    """The first seeds of a folder are the reference; groups that lose 0.5 points are REGRESSED, others are not."""
+    base, worse = (script.load_folder(folders[name]) for name in ("base", "worse"))
+    reference = script.split_reference(base, 20)
+    assert reference.seeds == [*range(20)]
+    clean = [*script.judge_draws(reference, base.accuracy[0], 10, 5)]
+    assert Verdict.REGRESSED not in {ended.verdict for ended in clean}
+    assert {ended.verdict for ended in script.judge_draws(reference, worse.accuracy[0], 10, 5)} == {Verdict.REGRESSED}
+
+
 def test_the_smallest_loss_that_is_found_is_between_two_steps(script: Any, folders: dict[str, Path]) -> None:
     """One step less is missed in more than a tenth of the groups; what no step finds is 0."""
     base, other = (script.load_folder(folders[name]) for name in ("base", "other"))

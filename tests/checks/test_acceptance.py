@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.records import make_digest, make_history, make_stages
 from mnist_bench.checks import acceptance
-from mnist_bench.checks.acceptance import accept_folder, diff_baselines
+from mnist_bench.checks.acceptance import accept_folder, diff_baselines, find_objections
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
 from mnist_bench.checks.layers.contracts import CONTRACTS
 from mnist_bench.checks.names import PROBE_EPOCHS
@@ -527,3 +527,12 @@ def test_other_predictions_are_no_reference(mlp: TrainingRecord) -> None:
     )
     (told,) = acceptance.find_objections([dataclasses.replace(mlp, predictions=wrong)], [])
     assert "an accuracy of 0.9770 by evaluate, 0.0000 by its own errors and 0.9770 by NumPy" in told
+
+
+@pytest.mark.parametrize("low", [1, 2])
+def test_one_sound_training_in_a_hundred_may_end_below_the_threshold(mlp: TrainingRecord, low: int) -> None:
+    """Two in a thousand sound seeds of the mlp do; two in a hundred are too many."""
+    bad = dataclasses.replace(mlp, test_accuracy=0.9699, predictions=None)
+    trainings = [*[dataclasses.replace(mlp, predictions=None)] * (100 - low), *[bad] * low]
+    told = f"mlp is below its threshold in {low} of 100 trainings, such as seed {mlp.config.seed}"
+    assert (told in find_objections(trainings, [])) == (low > 1)

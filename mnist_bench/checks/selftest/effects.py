@@ -1,0 +1,191 @@
+"""What accuracy and loss alone see of planted faults: the change of each figure, and the seeds that would show it."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_bench.checks.faults.registry import parse_fault
+from mnist_bench.stats.paired import FEWEST_PAIRS, shift_of_pairs
+from mnist_bench.stats.power import smallest_shift
+from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, BETA, LOOKS, PAIR_LOOKS, POWER, loss_margin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mnist_bench.checks.baselines import Reference
+    from mnist_bench.checks.selftest.records import Figures, SelftestTrainings, Training
+
+__all__ = ["GATED", "Effect", "FaultEffects", "find_effects"]
+
+GATED = ("accuracy", "loss")
+"""The figures that the gate of `check` judges."""
+
+_TESTS = 12  # of the gate of `check`: three labs, two figures, mean and spread
+_IMAGES = 10_000  # of MNIST's test set
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The change of one figure by a fault.
+
+    Attributes:
+        change: Mean change, in the unit of the figure; infinite where a loss is not finite.
+        sds: The change in standard deviations over seeds.
+        pairs: How many pairs, of the gate's looks, see the change with 90% power; None if more than the last look.
+        seeds: How many new seeds, likewise, compared with a reference that does not have them.
+    """
+
+    change: float
+    sds: float
+    pairs: int | None
+    seeds: int | None
+
+
+@dataclass(frozen=True)
+class FaultEffects:
+    """What the trainings with a fault end in.
+
+    Attributes:
+        fault: The fault and its strength.
+        lab: The lab.
+        seeds: How many seeds were trained with it and without it.
+        problem: Why a training with it did not end; empty if all did.
+        below: Whether the mean accuracy is below the lab's threshold.
+        paired: Whether the seeds draw the same random numbers with the fault as without it.
+        effects: By figure; those of `GATED` with the gate's margins, further figures with none.
+    """
+
+    fault: str
+    lab: str
+    seeds: int
+    problem: str
+    below: bool
+    paired: bool
+    effects: dict[str, Effect]
+
+    def find_fewest(self, names: Sequence[str] = GATED, *, paired: bool) -> int | None:
+        """Return the fewest pairs, or seeds, by which one of these figures sees the fault; None if none does."""
+        found = [self.effects[name] for name in names if name in self.effects]
+        counts = [it.pairs if paired else it.seeds for it in found]
+        return min((count for count in counts if count is not None), default=None)
+
+
+def find_effects(
+    record: SelftestTrainings, references: Mapping[str, Reference], thresholds: Mapping[str, float]
+) -> list[FaultEffects]:
+    """Return the effects of each fault of which enough seeds were trained.
+
+    Args:
+        record: The trainings.
+        references: By lab, a reference of trainings without a fault: its spread is that over seeds.
+        thresholds: By lab, the accuracy that a sound training reaches.
+    """
+    clean = {(it.lab, it.seed): it.figures for it in record.trainings if not it.fault}
+    groups: dict[tuple[str, str], list[Training]] = {}
+    for training in record.trainings:
+        if training.fault and clean.get((training.lab, training.seed)) and training.lab in references:
+            groups.setdefault((training.fault, training.lab), []).append(training)
+    known = {lab: _list_figures(references[lab]) for lab in {lab for _, lab in groups}}
+    return [
+        _judge(group, [clean[it.lab, it.seed] for it in group], known[lab], thresholds[lab])
+        for (_, lab), group in groups.items()
+        if len(group) >= FEWEST_PAIRS
+    ]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure of the reference, with what has to be known of it once.
+
+    Attributes:
+        name: The figure.
+        sd: The standard deviation over seeds.
+        margin: The largest loss that does not matter.
+        step: The step of the figure's grid; 0 if there is none.
+        falls: Whether it is worse if it falls.
+        losses: By look, the smallest loss that so many new seeds see.
+        gains: By look, the smallest gain.
+    """
+
+    name: str
+    sd: float
+    margin: float
+    step: float
+    falls: bool
+    losses: dict[int, float]
+    gains: dict[int, float]
+
+
+def _describe(name: str, values: Sequence[float], margin: float, step: float = 0.0) -> _Figure:
+    # A gain beyond the margin is BETTER, for which the strict interval has to lie beyond the margin.
+    level = _spend(len(LOOKS))
+    losses = {look: smallest_shift(values, look, margin=margin, power=POWER, **level) for look in LOOKS}
+    gains = {look: margin + smallest_shift(values, look, power=POWER, **level) for look in LOOKS} if margin else losses
+    return _Figure(name, float(np.std(values, ddof=1)), margin, step, name == "accuracy", losses, gains)
+
+
+def _list_figures(reference: Reference) -> list[_Figure]:
+    """Return the figures that a reference keeps."""
+    losses = reference.test_loss
+    found = [
+        _describe("accuracy", reference.test_accuracy, ACCURACY_MARGIN, 1 / _IMAGES),
+        _describe("loss", losses, loss_margin(losses)),
+    ]
+    for epoch, early in reference.epoch_losses.items():
+        found.append(_describe(f"training loss after epoch {epoch}", early, 0.0))
+    for digit, errors in enumerate(zip(*reference.class_errors, strict=True)):
+        found.append(_describe(f"errors of class {digit}", errors, 0.0, 1.0))
+    return found
+
+
+def _judge(
+    group: Sequence[Training], clean: Sequence[Figures | None], known: Sequence[_Figure], threshold: float
+) -> FaultEffects:
+    both = [(old, it.figures) for old, it in zip(clean, group, strict=True) if old and it.figures]
+    fault, _ = parse_fault(group[0].fault)
+    paired = fault.family != "random" and all(old.initial_digest == new.initial_digest for old, new in both)
+    return FaultEffects(
+        fault=group[0].fault,
+        lab=group[0].lab,
+        seeds=len(group),
+        problem=next((it.problem for it in group if it.problem), ""),
+        below=bool(both) and statistics.fmean(new.accuracy for _, new in both) < threshold,
+        paired=paired,
+        effects={it.name: _measure(both, it) for it in known} if len(both) >= FEWEST_PAIRS else {},
+    )
+
+
+def _measure(both: Sequence[tuple[Figures, Figures]], known: _Figure) -> Effect:
+    differences = [_find(new, known.name) - _find(old, known.name) for old, new in both]
+    change = statistics.fmean(differences)
+    if change == inf:
+        return Effect(inf, inf, PAIR_LOOKS[0], LOOKS[0])
+    spread, size = max(statistics.stdev(differences), known.step / 6**0.5), abs(change)
+    gain = (change > 0) == known.falls
+    extra, margin = (known.margin, 0.0) if gain else (0.0, known.margin)
+    level = _spend(len(PAIR_LOOKS))
+    pairs = [
+        look for look in PAIR_LOOKS if size >= extra + shift_of_pairs(spread, look, margin=margin, power=POWER, **level)
+    ]
+    seeds = [look for look, needed in (known.gains if gain else known.losses).items() if size >= needed]
+    return Effect(change, change / known.sd, min(pairs, default=None), min(seeds, default=None))
+
+
+def _find(figures: Figures, name: str) -> float:
+    """Return a figure of a training; infinite if it is not finite."""
+    if name == "accuracy":
+        return figures.accuracy
+    if name.startswith("errors"):
+        return float(figures.class_errors[int(name.rpartition(" ")[2])])
+    loss = figures.loss if name == "loss" else figures.losses[int(name.rpartition(" ")[2]) - 1]
+    return inf if loss is None else loss
+
+
+def _spend(looks: int) -> dict[str, float]:
+    """Return what the gate spends at one of so many looks."""
+    return {"alpha": ALPHA / looks / _TESTS, "beta": BETA / looks}

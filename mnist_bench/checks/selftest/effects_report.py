@@ -1,0 +1,133 @@
+"""What accuracy and loss alone see of planted faults, as a part of the page in Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import isinf
+from typing import TYPE_CHECKING
+
+from mnist_bench.checks.faults.registry import FAULTS, parse_fault
+from mnist_bench.checks.selftest.effects import GATED
+from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, POWER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mnist_bench.checks.selftest.effects import Effect, FaultEffects
+    from mnist_bench.checks.selftest.records import SelftestTrainings
+
+__all__ = ["format_effects"]
+
+_FEW_PAIRS = 5
+_CELL = 80  # characters of a reason
+
+
+def format_effects(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> str:
+    """Return the part of the page.
+
+    Args:
+        record: The trainings.
+        effects: As `find_effects` returns them of the record.
+    """
+    places = {name: place for place, name in enumerate(FAULTS)}
+
+    def find_place(it: FaultEffects) -> tuple[int, int]:
+        fault, strength = parse_fault(it.fault)
+        return places[fault.name], fault.strengths.index(strength)
+
+    ordered = sorted(effects, key=find_place)
+    lines = ["## What accuracy and loss alone see", "", *_summarise(record, ordered)]
+    lines += ["", *_tabulate_figures(ordered), "", *_tabulate(ordered)]
+    return "\n".join(lines) + "\n"
+
+
+def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> Iterator[str]:
+    names = {parse_fault(it.fault)[0].name for it in effects}
+    seeds = sorted({it.seeds for it in effects})
+    told = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "no"
+    died = [it for it in effects if it.problem]
+    below = [it for it in effects if it.below]
+    pairs = [it for it in effects if it.paired]
+    few = [it for it in pairs if (it.find_fewest(paired=True) or LOOKS[-1]) <= _FEW_PAIRS]
+    some = [it for it in pairs if it.find_fewest(paired=True)]
+    groups = [it for it in effects if it.find_fewest(paired=False)]
+    yield (
+        f"{len(names)} of the faults were planted in full trainings, at {len(effects)} strengths in all, by the engine "
+        f"{record.engine} on {record.dataset.source}: {told} seeds each, and the same seeds without any fault. "
+        f"**The lab's accuracy threshold sees {_share(below, effects)} of them. Accuracy and loss of {LOOKS[-1]} new "
+        f"seeds, compared with a stored reference, see {_share(groups, effects)}.** Where the fault leaves the random "
+        f"numbers as they are, seeds are pairs ({len(pairs)} strengths): {_FEW_PAIRS} pairs see "
+        f"{_share(few, pairs)}, {PAIR_LOOKS[-1]} pairs {_share(some, pairs)}. "
+        + (f"{len(died)} did not train at all." if died else "All trained to the end.")
+    )
+    yield ""
+    yield (
+        "A change is the mean over the seeds, in percentage points of accuracy or in cross-entropy, and in standard "
+        "deviations over seeds of the stored reference (sd). *Pairs* and *seeds* are the smallest of "
+        f"{', '.join(map(str, PAIR_LOOKS))} pairs, and of {', '.join(map(str, LOOKS))} seeds, that see such a change "
+        f"with {POWER:.0%} power: that call it REGRESSED, or BETTER, by the margins and levels of the gate of `check` "
+        "(docs/statistics.md). A dash: not even the most do. The spread within pairs is that of so few pairs, and "
+        "therefore rough. Made by `mnist-bench selftest --seeds N`, which continues where it was interrupted."
+    )
+
+
+def _share(some: Sequence[object], every: Sequence[object]) -> str:
+    return f"{len(some)} ({len(some) / len(every):.0%})" if every else "none"
+
+
+def _tabulate_figures(effects: Sequence[FaultEffects]) -> Iterator[str]:
+    """Yield which figure would see how many faults, by itself and without a margin."""
+    names = list(dict.fromkeys(name for it in effects for name in it.effects))
+    sharpest = Counter(
+        max(it.effects, key=lambda name: abs(it.effects[name].sds)) for it in effects if it.effects and _moves(it)
+    )
+    yield "Which figure sees most? Each by itself, of the strengths above:"
+    yield ""
+    heads = f"{LOOKS[0]} seeds | {LOOKS[-1]} seeds | {_FEW_PAIRS} pairs | {PAIR_LOOKS[-1]} pairs"
+    yield f"| figure | {heads} | moves most |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name in names:
+        found = [(it, it.effects[name]) for it in effects if name in it.effects]
+        seeds = [sum((it.seeds or LOOKS[-1] + 1) <= most for _, it in found) for most in (LOOKS[0], LOOKS[-1])]
+        paired = [it for whole, it in found if whole.paired]
+        pairs = [
+            sum((it.pairs or PAIR_LOOKS[-1] + 1) <= most for it in paired) for most in (_FEW_PAIRS, PAIR_LOOKS[-1])
+        ]
+        margin = "" if name in GATED else ", no margin"
+        yield f"| {name}{margin} | {seeds[0]} | {seeds[1]} | {pairs[0]} | {pairs[1]} | {sharpest[name]} |"
+
+
+def _moves(it: FaultEffects) -> bool:
+    """Return whether any figure moves by a standard deviation: below that, the largest is a matter of chance."""
+    return any(abs(effect.sds) >= 1 for effect in it.effects.values())
+
+
+def _tabulate(effects: Sequence[FaultEffects]) -> Iterator[str]:
+    yield "| fault | strength | accuracy, points | sd | loss | sd | below threshold | pairs | seeds |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for it in effects:
+        fault, strength = parse_fault(it.fault)
+        head = f"| {fault.name} | {strength:.4g} |"
+        if not it.effects:
+            yield f"{head} did not end: {_shorten(it.problem)} | | | | | | |"
+            continue
+        accuracy, loss = (it.effects[name] for name in GATED)
+        pairs = _format_count(it.find_fewest(paired=True)) if it.paired else "none"
+        yield (
+            f"{head} {100 * accuracy.change:+.2f} | {accuracy.sds:+.1f} | {_format_loss(loss)} | "
+            f"{'yes' if it.below else ''} | {pairs} | {_format_count(it.find_fewest(paired=False))} |"
+        )
+
+
+def _format_loss(effect: Effect) -> str:
+    return "not finite | " if isinf(effect.change) else f"{effect.change:+.4f} | {effect.sds:+.1f}"
+
+
+def _format_count(count: int | None) -> str:
+    return "-" if count is None else str(count)
+
+
+def _shorten(text: str) -> str:
+    """Return the beginning of a reason, for a cell of a table."""
+    cell = " ".join(text.split()).replace("|", "\\|")
+    return cell if len(cell) <= _CELL else f"{cell[: _CELL - 1]}…"
