@@ -220,17 +220,20 @@ def _write_page(path: Path, out: Path) -> None:
 
 def _format_effects(record: SelftestTrainings) -> str:
     """Return the part of the page on trainings with faults, held against the references that are stored."""
-    from mnist_bench.checks.baselines import find_folder, find_reference
+    from mnist_bench.checks.baselines import Reference, find_folder, find_reference
     from mnist_bench.checks.selftest.effects import find_effects
     from mnist_bench.checks.selftest.effects_report import format_effects
+    from mnist_bench.training.engines import ENGINES
     from mnist_bench.training.labs import LABS
 
-    dataset, references = record.dataset, {}
+    dataset, references = record.dataset, dict[str, Reference]()
     for lab in LABS:
-        for engine in (record.engine, "fused"):
-            found = find_reference(find_folder(), dataset.source, lab, engine, digest=dataset.digest)
-            if found and lab not in references:
-                references[lab] = found
+        stored = (
+            find_reference(find_folder(), dataset.source, lab, engine, digest=dataset.digest) for engine in ENGINES
+        )
+        # Seeds scatter alike by whichever engine: the more seeds, the better is the scatter known.
+        known = max((it for it in stored if it), key=lambda it: len(it.seeds), default=None)
+        references |= {lab: known} if known else {}
     thresholds = {name: lab.threshold for name, lab in LABS.items()}
     return format_effects(record, find_effects(record, references, thresholds))
 

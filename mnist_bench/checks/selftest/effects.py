@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mnist_bench.checks.faults.registry import parse_fault
 from mnist_bench.stats.paired import FEWEST_PAIRS, shift_of_pairs
 from mnist_bench.stats.power import smallest_shift
@@ -20,11 +18,15 @@ if TYPE_CHECKING:
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.checks.selftest.records import Figures, SelftestTrainings, Training
 
-__all__ = ["GATED", "Effect", "FaultEffects", "find_effects"]
+__all__ = ["CLASSES", "GATED", "Effect", "FaultEffects", "find_effects"]
 
 GATED = ("accuracy", "loss")
 """The figures that the gate of `check` judges."""
 
+CLASSES = "errors of one class"
+"""The figure that has all classes as one family."""
+
+_CLASS = "errors of class"
 _TESTS = 12  # of the gate of `check`: three labs, two figures, mean and spread
 _IMAGES = 10_000  # of MNIST's test set
 
@@ -108,6 +110,7 @@ class _Figure:
         margin: The largest loss that does not matter.
         step: The step of the figure's grid; 0 if there is none.
         falls: Whether it is worse if it falls.
+        share: Of the level of a test: figures of one family divide it.
         losses: By look, the smallest loss that so many new seeds see.
         gains: By look, the smallest gain.
     """
@@ -117,29 +120,33 @@ class _Figure:
     margin: float
     step: float
     falls: bool
+    share: float
     losses: dict[int, float]
     gains: dict[int, float]
 
 
-def _describe(name: str, values: Sequence[float], margin: float, step: float = 0.0) -> _Figure:
+def _describe(
+    name: str, values: Sequence[float], margin: float = 0.0, *, step: float = 0.0, share: float = 1.0
+) -> _Figure:
     # A gain beyond the margin is BETTER, for which the strict interval has to lie beyond the margin.
-    level = _spend(len(LOOKS))
+    level = _spend(len(LOOKS), share)
     losses = {look: smallest_shift(values, look, margin=margin, power=POWER, **level) for look in LOOKS}
     gains = {look: margin + smallest_shift(values, look, power=POWER, **level) for look in LOOKS} if margin else losses
-    return _Figure(name, float(np.std(values, ddof=1)), margin, step, name == "accuracy", losses, gains)
+    return _Figure(name, statistics.stdev(values), margin, step, name == "accuracy", share, losses, gains)
 
 
 def _list_figures(reference: Reference) -> list[_Figure]:
     """Return the figures that a reference keeps."""
     losses = reference.test_loss
     found = [
-        _describe("accuracy", reference.test_accuracy, ACCURACY_MARGIN, 1 / _IMAGES),
+        _describe("accuracy", reference.test_accuracy, ACCURACY_MARGIN, step=1 / _IMAGES),
         _describe("loss", losses, loss_margin(losses)),
     ]
-    for epoch, early in reference.epoch_losses.items():
-        found.append(_describe(f"training loss after epoch {epoch}", early, 0.0))
-    for digit, errors in enumerate(zip(*reference.class_errors, strict=True)):
-        found.append(_describe(f"errors of class {digit}", errors, 0.0, 1.0))
+    for epoch, early in sorted(reference.epoch_losses.items(), key=lambda it: int(it[0])):
+        found += [_describe(f"training loss after epoch {epoch}", early)]
+    columns = list(zip(*reference.class_errors, strict=True))
+    share = 1 / max(len(columns), 1)
+    found += [_describe(f"{_CLASS} {digit}", errors, step=1.0, share=share) for digit, errors in enumerate(columns)]
     return found
 
 
@@ -149,6 +156,7 @@ def _judge(
     both = [(old, it.figures) for old, it in zip(clean, group, strict=True) if old and it.figures]
     fault, _ = parse_fault(group[0].fault)
     paired = fault.family != "random" and all(old.initial_digest == new.initial_digest for old, new in both)
+    enough = len(both) >= FEWEST_PAIRS
     return FaultEffects(
         fault=group[0].fault,
         lab=group[0].lab,
@@ -156,7 +164,7 @@ def _judge(
         problem=next((it.problem for it in group if it.problem), ""),
         below=bool(both) and statistics.fmean(new.accuracy for _, new in both) < threshold,
         paired=paired,
-        effects={it.name: _measure(both, it) for it in known} if len(both) >= FEWEST_PAIRS else {},
+        effects=_join_classes({it.name: _measure(both, it) for it in known}) if enough else {},
     )
 
 
@@ -168,24 +176,35 @@ def _measure(both: Sequence[tuple[Figures, Figures]], known: _Figure) -> Effect:
     spread, size = max(statistics.stdev(differences), known.step / 6**0.5), abs(change)
     gain = (change > 0) == known.falls
     extra, margin = (known.margin, 0.0) if gain else (0.0, known.margin)
-    level = _spend(len(PAIR_LOOKS))
-    pairs = [
-        look for look in PAIR_LOOKS if size >= extra + shift_of_pairs(spread, look, margin=margin, power=POWER, **level)
-    ]
-    seeds = [look for look, needed in (known.gains if gain else known.losses).items() if size >= needed]
+    level = _spend(len(PAIR_LOOKS), known.share)
+    needed = {look: extra + shift_of_pairs(spread, look, margin=margin, power=POWER, **level) for look in PAIR_LOOKS}
+    pairs = [look for look, shift in needed.items() if size and size >= shift]
+    seeds = [look for look, shift in (known.gains if gain else known.losses).items() if size >= shift]
     return Effect(change, change / known.sd, min(pairs, default=None), min(seeds, default=None))
+
+
+def _join_classes(effects: dict[str, Effect]) -> dict[str, Effect]:
+    """Return the effects with those of all classes as one: of the class that moves most, and the first to be seen."""
+    classes = [effect for name, effect in effects.items() if name.startswith(_CLASS)]
+    others = {name: effect for name, effect in effects.items() if not name.startswith(_CLASS)}
+    if not classes:
+        return others
+    most = max(classes, key=lambda it: abs(it.sds))
+    pairs = min((it.pairs for it in classes if it.pairs), default=None)
+    seeds = min((it.seeds for it in classes if it.seeds), default=None)
+    return {**others, CLASSES: Effect(most.change, most.sds, pairs, seeds)}
 
 
 def _find(figures: Figures, name: str) -> float:
     """Return a figure of a training; infinite if it is not finite."""
     if name == "accuracy":
         return figures.accuracy
-    if name.startswith("errors"):
+    if name.startswith(_CLASS):
         return float(figures.class_errors[int(name.rpartition(" ")[2])])
     loss = figures.loss if name == "loss" else figures.losses[int(name.rpartition(" ")[2]) - 1]
     return inf if loss is None else loss
 
 
-def _spend(looks: int) -> dict[str, float]:
+def _spend(looks: int, share: float) -> dict[str, float]:
     """Return what the gate spends at one of so many looks."""
-    return {"alpha": ALPHA / looks / _TESTS, "beta": BETA / looks}
+    return {"alpha": share * ALPHA / looks / _TESTS, "beta": BETA / looks}

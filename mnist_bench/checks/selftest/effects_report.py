@@ -66,8 +66,9 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
         "deviations over seeds of the stored reference (sd). *Pairs* and *seeds* are the smallest of "
         f"{', '.join(map(str, PAIR_LOOKS))} pairs, and of {', '.join(map(str, LOOKS))} seeds, that see such a change "
         f"with {POWER:.0%} power: that call it REGRESSED, or BETTER, by the margins and levels of the gate of `check` "
-        "(docs/statistics.md). A dash: not even the most do. The spread within pairs is that of so few pairs, and "
-        "therefore rough. Made by `mnist-bench selftest --seeds N`, which continues where it was interrupted."
+        "(docs/statistics.md). A dash: not even the most do; *none*: the seeds are no pairs, and their mean change has "
+        "a standard error of half a sd or more, so that the seeds needed are rough, as is the spread within few pairs. "
+        "Made by `mnist-bench selftest --seeds N`, which continues where it was interrupted."
     )
 
 
@@ -76,23 +77,19 @@ def _share(some: Sequence[object], every: Sequence[object]) -> str:
 
 
 def _tabulate_figures(effects: Sequence[FaultEffects]) -> Iterator[str]:
-    """Yield which figure would see how many faults, by itself and without a margin."""
-    names = list(dict.fromkeys(name for it in effects for name in it.effects))
-    sharpest = Counter(
-        max(it.effects, key=lambda name: abs(it.effects[name].sds)) for it in effects if it.effects and _moves(it)
-    )
-    yield "Which figure sees most? Each by itself, of the strengths above:"
+    """Yield which figure would see how many faults, by itself."""
+    known = [it for it in effects if it.paired and it.effects]
+    names = list(dict.fromkeys(name for it in known for name in it.effects))
+    sharpest = Counter(max(it.effects, key=lambda name: abs(it.effects[name].sds)) for it in known if _moves(it))
+    yield f"Which figure sees most? Each by itself, of the {len(known)} strengths whose seeds are pairs:"
     yield ""
     heads = f"{LOOKS[0]} seeds | {LOOKS[-1]} seeds | {_FEW_PAIRS} pairs | {PAIR_LOOKS[-1]} pairs"
     yield f"| figure | {heads} | moves most |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name in names:
-        found = [(it, it.effects[name]) for it in effects if name in it.effects]
-        seeds = [sum((it.seeds or LOOKS[-1] + 1) <= most for _, it in found) for most in (LOOKS[0], LOOKS[-1])]
-        paired = [it for whole, it in found if whole.paired]
-        pairs = [
-            sum((it.pairs or PAIR_LOOKS[-1] + 1) <= most for it in paired) for most in (_FEW_PAIRS, PAIR_LOOKS[-1])
-        ]
+        found = [it.effects[name] for it in known if name in it.effects]
+        seeds = [sum(1 for it in found if it.seeds and it.seeds <= most) for most in (LOOKS[0], LOOKS[-1])]
+        pairs = [sum(1 for it in found if it.pairs and it.pairs <= most) for most in (_FEW_PAIRS, PAIR_LOOKS[-1])]
         margin = "" if name in GATED else ", no margin"
         yield f"| {name}{margin} | {seeds[0]} | {seeds[1]} | {pairs[0]} | {pairs[1]} | {sharpest[name]} |"
 
