@@ -42,6 +42,11 @@ class Fault:
     unseen: str = ""
     lab: str = "mlp"
 
+    @property
+    def keys(self) -> list[str]:
+        """The fault with each strength, as it is planted, such as `step-longer:1.05`."""
+        return [f"{self.name}:{strength:g}" for strength in self.strengths]
+
 
 def collect(
     registry: dict[str, Fault],

@@ -30,7 +30,7 @@ def parse_fault(text: str) -> tuple[Fault, float]:
     if name not in FAULTS:
         raise ValueError(f"unknown fault {name!r}: choose from {', '.join(FAULTS)}")
     fault = FAULTS[name]
-    allowed = [f"{value:g}" for value in fault.strengths]
-    if strength not in allowed:
+    if text not in fault.keys:
+        allowed = [key.partition(":")[2] for key in fault.keys]
         raise ValueError(f"fault {name!r} has no strength {strength!r}: choose from {', '.join(allowed)}")
     return fault, float(strength)

@@ -139,7 +139,6 @@ def _window(size: float) -> None:
     8,
     2,
     causes=("order",),
-    unseen="each sample has its fair place; only its neighbour has it, too",
 )
 def _pair(size: float) -> None:
     tf = load_tensorflow()

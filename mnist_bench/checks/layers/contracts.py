@@ -192,7 +192,20 @@ def _whole_shuffle(engine: str) -> Finding:
     stored = np.arange(_SAMPLES)
     worst = max(abs(float(np.corrcoef(stored, steps)[0, 1])) for steps in orders)
     bound = _DEVIATIONS / math.sqrt(_SAMPLES)
+    together = max(int((steps[1:] == steps[:-1]).sum()) for steps in orders)
+    most = _find_most_neighbours()
+    if worst < bound and together > most:
+        figure = f"{together} of {_SAMPLES - 1} neighbours in the data are trained in the same step"
+        return Finding(False, figure, f"<= {most}")  # noqa: FBT003 - as every finding begins
     return Finding(worst < bound, f"correlation {worst:.2f} of a sample's place and its step", f"< {bound:.2f}")
+
+
+def _find_most_neighbours() -> int:
+    """Return how many neighbours in the data a whole shuffle puts into the same step, at most."""
+    sizes = [min(_BATCH, _SAMPLES - begin) for begin in range(0, _SAMPLES, _BATCH)]
+    share = sum(size * (size - 1) for size in sizes) / (_SAMPLES * (_SAMPLES - 1))
+    pairs = _SAMPLES - 1
+    return math.floor(pairs * share + _DEVIATIONS * math.sqrt(pairs * share * (1 - share)))
 
 
 def _new_order(engine: str) -> Finding:

@@ -29,13 +29,8 @@ def format_effects(record: SelftestTrainings, effects: Sequence[FaultEffects]) -
         record: The trainings.
         effects: As `find_effects` returns them of the record.
     """
-    places = {name: place for place, name in enumerate(FAULTS)}
-
-    def find_place(it: FaultEffects) -> tuple[int, int]:
-        fault, strength = parse_fault(it.fault)
-        return places[fault.name], fault.strengths.index(strength)
-
-    ordered = sorted(effects, key=find_place)
+    places = {key: place for place, key in enumerate(key for fault in FAULTS.values() for key in fault.keys)}
+    ordered = sorted(effects, key=lambda it: places[it.fault])
     lines = ["## What accuracy and loss alone see", "", *_summarise(record, ordered)]
     lines += ["", *_tabulate_figures(ordered), "", *_tabulate(ordered)]
     return "\n".join(lines) + "\n"

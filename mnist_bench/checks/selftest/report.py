@@ -45,9 +45,8 @@ def is_right(outcome: Outcome) -> bool:
 def format_report(record: SelftestRecord) -> str:
     """Return the page."""
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
-    places = {name: place for place, name in enumerate(FAULTS)}
-    kept = [it for it in record.outcomes if it.fault in FAULTS and it.strength in FAULTS[it.fault].strengths]
-    ordered = sorted(kept, key=lambda it: (places[it.fault], FAULTS[it.fault].strengths.index(it.strength)))
+    places = {key: place for place, key in enumerate(key for fault in FAULTS.values() for key in fault.keys)}
+    ordered = sorted((it for it in record.outcomes if it.key in places), key=lambda it: places[it.key])
     lines = [MARK, "", *_summarise(record, ordered), "", *_explain_columns(record)]
     for family, title in _FAMILIES.items():
         rows = [it for it in ordered if FAULTS[it.fault].family == family]

@@ -46,7 +46,7 @@ def list_faults(engine: str, names: Sequence[str] = ()) -> list[str]:
         if engine not in FAULTS[name].engines:
             raise ValueError(f"fault {name!r} shows in the engines {', '.join(FAULTS[name].engines)}, not in {engine}")
     chosen = [fault for fault in FAULTS.values() if engine in fault.engines and (not names or fault.name in names)]
-    return [f"{fault.name}:{strength:g}" for fault in chosen for strength in fault.strengths]
+    return [key for fault in chosen for key in fault.keys]
 
 
 def find_failing(engine: str, source: str, cluster: Cluster | None = None) -> list[str]:

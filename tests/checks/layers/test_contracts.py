@@ -191,6 +191,26 @@ def test_a_shuffle_within_a_window_is_found(order: tracers.OrderTrace, monkeypat
     assert contracts.check_contract("whole-shuffle", "epoch").verdict is Verdict.REGRESSED
 
 
+def test_neighbours_that_stay_together_are_found(order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sample has its fair place; only its neighbour has it, too."""
+    rng = np.random.default_rng(0)
+    pairs = np.stack([np.argsort(np.argsort(np.repeat(rng.random(120), 2))) // 32 for _ in range(3)])
+    monkeypatch.setattr(contracts, "_order", lambda *_: dataclasses.replace(order, steps=pairs))
+    monkeypatch.setattr(contracts, "_first_epoch", lambda *_: order.steps[1])
+    result = contracts.check_contract("whole-shuffle", "epoch")
+    assert result.verdict is Verdict.REGRESSED
+    assert "of 239 neighbours in the data are trained in the same step" in result.figure
+
+
+def test_whole_shuffles_keep_few_neighbours_together() -> None:
+    """None of ten thousand whole shuffles is accused; their neighbours share a step once in eight."""
+    rng, steps = np.random.default_rng(0), np.arange(240) // 32
+    shuffled = rng.permuted(np.tile(steps, (10_000, 1)), axis=1)
+    together = (shuffled[:, 1:] == shuffled[:, :-1]).sum(axis=1)
+    assert together.max() <= contracts._find_most_neighbours()
+    assert together.mean() == pytest.approx(239 / 8, rel=0.01)
+
+
 @pytest.mark.parametrize("name", ["dropout-scale", "dropout-evaluation"])
 def test_dropout_is_not_accused_of_another_stage(
     name: str, sound: tracers.MaskTrace, order: tracers.OrderTrace, monkeypatch: pytest.MonkeyPatch

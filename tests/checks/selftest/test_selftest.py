@@ -114,6 +114,12 @@ def test_a_fault_that_nobody_saw_is_missed_unless_that_is_explained(selftest: Se
     assert find_missed(dataclasses.replace(selftest, outcomes=[*selftest.outcomes, unseen])) == [unseen]
 
 
+def test_a_strength_that_is_rounded_has_its_row(selftest: SelftestRecord) -> None:
+    """A strength of 255/256 is planted, and recorded, as 0.996094."""
+    rounded = dataclasses.replace(selftest, outcomes=[make("pixels-scaled", 0.996094)])
+    assert "| 0.9961 | `arithmetic/oracle` |" in format_report(rounded)
+
+
 def test_a_record_holds_each_fault_once(selftest: SelftestRecord) -> None:
     """The same fault at the same strength twice would count twice."""
     with pytest.raises(ValueError, match="step-longer:1\\.05 is there twice"):
