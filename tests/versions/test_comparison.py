@@ -250,6 +250,25 @@ def test_a_check_that_one_side_is_too_old_for_is_noted(base: VersionRecord) -> N
         assert f"structure/seeds: not compared, as {side} has no such check" in compared.notes
 
 
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.REGRESSED])
+def test_a_younger_check_that_is_not_green_is_told(base: VersionRecord, verdict: Verdict) -> None:
+    """The other side is too old to have it: whether it holds there, nobody knows."""
+    checks, older = (
+        {
+            engine: [
+                dataclasses.replace(result, verdict=verdict) if result.check == "structure/seeds" else result
+                for result in results
+                if keep or result.check != "structure/seeds"
+            ]
+            for engine, results in base.checks.items()
+        }
+        for keep in (True, False)
+    )
+    compared = compare_versions(update_record(base, checks=checks), update_record(base, checks=older))
+    assert verdicts(compared)["structure/seeds[mlp]"] == "INCONCLUSIVE"
+    assert exit_status(compared.results) == 3
+
+
 def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
     """A check of one name that holds by one engine and fails by another has failed, in whichever order they stand."""
     bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="2", bound="1")
