@@ -21,7 +21,7 @@ from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import refuse_fault
 from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.serial import RecordError, list_json, load
-from mnist_bench.records.training import TrainingRecord
+from mnist_bench.records.training import TrainingRecord, find_collision
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.backend import read_versions
@@ -92,6 +92,7 @@ def find_objections(trainings: Sequence[TrainingRecord], commits: Sequence[str |
         # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
         *dict.fromkeys(objection for record in trainings for objection in _find_impossible(record)),
+        *_find_same_predictions(trainings),
         *_find_low(trainings),
     ]
 
@@ -184,6 +185,15 @@ def _find_impossible(record: TrainingRecord) -> Iterator[str]:
     if not told and not find_departures(record.config):
         told = explain_broken_curve(record.history, record.test_accuracy, record.test_loss)
     yield from (f"{what}: {each}" for each in (told, *find_contradictions(record)) if each)
+
+
+def _find_same_predictions(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
+    """Yield the first two seeds of a case that end in other weights and predict the same, to the bit."""
+    for case in dict.fromkeys(record.config.case for record in trainings):
+        made = [(record.config.seed, record.predictions) for record in trainings if record.config.case == case]
+        digests = {seed: predictions.digest for seed, predictions in made if predictions}
+        if found := find_collision(digests, digests.values()):
+            yield f"{case}: the seeds {found[0]} and {found[1]} have the same predictions"
 
 
 def _find_low(trainings: Sequence[TrainingRecord]) -> Iterator[str]:

@@ -536,6 +536,18 @@ def test_curves_that_end_elsewhere_than_the_test_are_no_reference(
     assert acceptance.find_objections([broken], []) == [f"mlp-epoch, seed 1671: {told}"]
 
 
+def test_seeds_that_share_their_predictions_are_no_reference(mlp: TrainingRecord) -> None:
+    """Two seeds end in other weights, so that they predict something else, if only by rounding."""
+    made = Predictions(
+        digest="a" * 64, class_sizes=[1000] * 10, class_errors=[23] * 10, exact_loss=0.0768, exact_accuracy=0.977
+    )
+    one, two = (dataclasses.replace(retrain(mlp, seed=seed), predictions=made) for seed in (1, 2))
+    told = "mlp-epoch: the seeds 1 and 2 have the same predictions"
+    assert acceptance.find_objections([one, two], []) == [told]
+    other = dataclasses.replace(two, predictions=dataclasses.replace(made, digest="b" * 64))
+    assert acceptance.find_objections([one, other], []) == []
+
+
 def test_other_predictions_are_no_reference(mlp: TrainingRecord) -> None:
     """The errors by class have to add up to the accuracy."""
     wrong = Predictions(
