@@ -33,6 +33,7 @@ MEASURED = (
     "records",
     "training",
     "checks.layers",
+    "checks.agreement",
     "checks.names",
     "checks.records",
     "timing.ab.worker",

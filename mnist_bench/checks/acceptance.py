@@ -9,18 +9,19 @@ import numpy as np
 
 from mnist_bench.checks import baselines
 from mnist_bench.checks.accuracy import compare_values, format_metric, judge_threshold
+from mnist_bench.checks.agreement import find_contradictions
 from mnist_bench.checks.known import apply_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS, check_contract
 from mnist_bench.checks.layers.guard import guard
 from mnist_bench.checks.names import PROBE_EPOCHS
-from mnist_bench.checks.possible import explain_impossible
+from mnist_bench.checks.possible import explain_broken_curve, explain_impossible
 from mnist_bench.checks.records import ProbeRecord, describe_difference, find_oddities, judge_probes
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import refuse_fault
 from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.serial import RecordError, list_json, load
-from mnist_bench.records.training import TrainingRecord
+from mnist_bench.records.training import TrainingRecord, find_collision
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.backend import read_versions
@@ -91,6 +92,7 @@ def find_objections(trainings: Sequence[TrainingRecord], commits: Sequence[str |
         # Each objection once, however many seeds it applies to.
         *dict.fromkeys(objection for record in trainings for objection in _find_departures(record)),
         *dict.fromkeys(objection for record in trainings for objection in _find_impossible(record)),
+        *_find_same_predictions(trainings),
         *_find_low(trainings),
     ]
 
@@ -176,13 +178,22 @@ def _find_other_probes(probes: Sequence[ProbeRecord]) -> Iterator[str]:
 
 
 def _find_impossible(record: TrainingRecord) -> Iterator[str]:
-    """Yield that a training cannot have been, or lost its loss on the way although the test set has one."""
+    """Yield that a training cannot have been, or in what its record contradicts itself."""
     what = f"{record.config.case}, seed {record.config.seed}"
     ends = {"initial": record.initial_digest, "final": record.final_digest}
-    if told := explain_impossible(record.test_accuracy, record.test_loss, record.predictions, **ends):
-        yield f"{what}: {told}"
-    if record.test_loss is not None and None in (record.history.loss[-1], record.history.val_loss[-1]):
-        yield f"{what} has a finite test loss, and none after the last epoch"
+    told = explain_impossible(record.test_accuracy, record.test_loss, record.predictions, **ends)
+    if not told and not find_departures(record.config):
+        told = explain_broken_curve(record.history, record.test_accuracy, record.test_loss)
+    yield from (f"{what}: {each}" for each in (told, *find_contradictions(record)) if each)
+
+
+def _find_same_predictions(trainings: Sequence[TrainingRecord]) -> Iterator[str]:
+    """Yield the first two seeds of a case that end in other weights and predict the same, to the bit."""
+    for case in dict.fromkeys(record.config.case for record in trainings):
+        made = [(record.config.seed, record.predictions) for record in trainings if record.config.case == case]
+        digests = {seed: predictions.digest for seed, predictions in made if predictions}
+        if found := find_collision(digests, digests.values()):
+            yield f"{case}: the seeds {found[0]} and {found[1]} have the same predictions"
 
 
 # A sound training of the mlp ends below the threshold once in 500 (docs/statistics.md, "Real seeds").

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ADDED_LATER",
     "CONTRACT_NAMES",
+    "ENGINES_WITHOUT_DETERMINISM",
+    "ENGINES_WITH_XLA",
     "ENGINE_NAMES",
     "FAST_CHECKS",
     "PROBED_EPOCHS",
@@ -27,6 +29,12 @@ __all__ = [
 
 ENGINE_NAMES = ("eager", "graph", "xla", "epoch", "fused")
 """The keys of `engines.ENGINES`, in their order: who judges a record reaches no engine."""
+
+ENGINES_WITH_XLA = ("xla", "fused")
+"""The engines that train with XLA, as `engines.ENGINES` says."""
+
+ENGINES_WITHOUT_DETERMINISM = ("xla",)
+"""The engines that turn op determinism off, likewise."""
 
 PROBE_EPOCHS = 5
 """The epochs that a probe follows if nobody says otherwise."""

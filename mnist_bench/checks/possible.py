@@ -6,9 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mnist_bench.records.training import Predictions
+    from mnist_bench.records.training import History, Predictions
 
-__all__ = ["SAME_ACCURACY", "explain_impossible"]
+__all__ = ["CURVES", "SAME_ACCURACY", "explain_broken_curve", "explain_impossible"]
+
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+"""The columns of a history that are curves of a training."""
+
+_TEST_IMAGES = 10_000  # of either source, where no predictions say how many
+_OFF_GRID = 0.01  # of an image of 10,000: an accuracy is a float32, which errs by 0.0003 images at most
+_NEAR_TEST = 0.1  # of the accuracies of training, validation and test after a whole training: 0.03 at most
 
 _ROUNDING = 1e-6
 SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
@@ -31,9 +38,30 @@ def explain_impossible(
         return f"a loss of {loss:g} and an accuracy of {accuracy:.4f} cannot be"
     if initial == final:
         return "it ends in its initial weights: nothing was trained"
-    if predictions is None:
-        return ""
-    counted, exact = predictions.accuracy, predictions.exact_accuracy
-    if max(abs(accuracy - counted), abs(exact - counted)) > SAME_ACCURACY:
-        return f"an accuracy of {accuracy:.4f} by evaluate, {counted:.4f} by its own errors and {exact:.4f} by NumPy"
+    if predictions:
+        counted, exact = predictions.accuracy, predictions.exact_accuracy
+        if max(abs(accuracy - counted), abs(exact - counted)) > SAME_ACCURACY:
+            return (
+                f"an accuracy of {accuracy:.4f} by evaluate, {counted:.4f} by its own errors and {exact:.4f} by NumPy"
+            )
+    images = sum(predictions.class_sizes) if predictions else _TEST_IMAGES
+    if abs(accuracy * images - round(accuracy * images)) > _OFF_GRID * max(images / _TEST_IMAGES, 1):
+        return f"an accuracy of {accuracy:.7g} is of no whole number of {images:,} images"
+    return ""
+
+
+def explain_broken_curve(history: History, accuracy: float, loss: float | None) -> str:
+    """Return where the curves of a whole training end elsewhere than its test; "" if nowhere.
+
+    Args:
+        history: The curves.
+        accuracy: On the test set.
+        loss: On the test set; None where it was not finite.
+    """
+    for name in CURVES:
+        last = getattr(history, name)[-1]
+        if last is None and loss is not None:
+            return f"{name} is not finite after the last epoch, and the test loss is {loss:g}"
+        if last is not None and name.endswith("accuracy") and abs(last - accuracy) > _NEAR_TEST:
+            return f"{name} is {last:.4f} after the last epoch, and {accuracy:.4f} on the test set"
     return ""

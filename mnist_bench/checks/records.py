@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.agreement import explain_where
 from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.config import TrainingConfig
@@ -131,6 +132,7 @@ def find_oddities(probe: ProbeRecord) -> list[str]:
     ]
     if not config.deterministic:
         odd.append("op determinism was turned off")
+    odd += explain_where(config, probe.environment, probe.dataset)
     if epochs < PROBE_EPOCHS:
         odd.append(f"{epochs} of {PROBE_EPOCHS} epochs")
     names, due = [stage.name for stage in probe.stages], list_stages(check_lab(config.lab), epochs)

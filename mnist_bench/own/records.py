@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mnist_bench.checks.records import Stage
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.environment import EnvironmentRecord
+from mnist_bench.records.environment import VERSION_FIELDS, EnvironmentRecord, explain_keys
 from mnist_bench.records.fields import check_commit, check_digests, check_names, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import MOST_LOSS
@@ -16,6 +16,8 @@ from mnist_bench.records.verdicts import CheckResult
 __all__ = ["LayerRow", "Metric", "ModelFile", "OwnConfig", "OwnProbe", "OwnSide", "OwnTraining"]
 
 _DIRECTIONS = ("higher", "lower")
+# What is one environment has the same of these, whatever a broken Keras does in it.
+_ENVIRONMENT_FIELDS = (*VERSION_FIELDS, "backend", "precision", "device", "system", "machine", "instruction_set")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +244,7 @@ class OwnSide:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse trainings of another model file or of other data, and seeds that count twice."""
+        """Refuse parts of another model file, of other data or of another environment, and seeds that count twice."""
         if self.created:
             check_time("created", self.created)
         check_commit("commit", self.commit)
@@ -257,5 +259,8 @@ class OwnSide:
         for each in measured:
             if each.config.model.digest != self.model.digest:
                 raise ValueError(f"a part is of another text of {self.model.path}: digest {each.config.model.digest}")
+            if differ := explain_keys(self.environment, each.environment, _ENVIRONMENT_FIELDS):
+                told = ", ".join(f"{name} {now!r}, the side's is {then!r}" for name, (then, now) in differ.items())
+                raise ValueError(f"the {each.kind} of seed {each.config.seed} ran with {told}")
         if len({each.data_digest for each in measured}) > 1:
             raise ValueError("the parts are of different data: data() has to return the same arrays at each call")

@@ -14,6 +14,7 @@ import scipy  # loads scipy.stats, which takes most of a second, on first use
 
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.stats.permutation import OneSidedTest, Worse, check_values, worse_sign
+from mnist_bench.stats.power import FAR_MARGIN
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -143,7 +144,7 @@ def shift_of_pairs(spread: float, pairs: int, *, alpha: float, beta: float, marg
         power: As for `paired_shift`.
     """
     error, freedom = spread / sqrt(pairs), pairs - 1
-    if not error:
+    if margin >= FAR_MARGIN * error:
         return margin
     # REGRESSED needs a mean above the quantile of alpha, and an interval that reaches beyond the margin.
     typical = np.sqrt(scipy.stats.chi2.ppf((np.arange(_STRATA) + 0.5) / _STRATA, freedom) / freedom)

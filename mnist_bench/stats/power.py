@@ -16,7 +16,10 @@ from mnist_bench.stats.permutation import check_values
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["smallest_shift"]
+__all__ = ["FAR_MARGIN", "smallest_shift"]
+
+FAR_MARGIN = 1e9
+"""Standard deviations from which on a margin is the smallest shift itself: the spread is too small to add to it."""
 
 _FEWEST_WITH_SPREAD = 2
 _STRATA = 400  # equally likely values of the sample's spread; ten times as many change a result by less than 1%
@@ -50,6 +53,8 @@ def smallest_shift(
     if min(n, k) < _FEWEST_WITH_SPREAD or np.ptp(values) == 0 or 1 / comb(n + k, k) > alpha:
         return inf
     sd = float(np.std(values, ddof=1))
+    if margin >= FAR_MARGIN * sd:
+        return margin
     needed = _needed(n, k, alpha, beta, margin / sd)
     # A shift of 9 standard errors above the largest loss that is ever needed is detected almost surely.
     most = float(needed.max()) + 9

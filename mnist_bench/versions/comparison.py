@@ -264,10 +264,14 @@ def _compare_checks(base: VersionRecord, new: VersionRecord) -> Iterator[CheckRe
             # A check that fails now is reported whether it held before or not.
             was = f"{old.verdict.value} in base: {old.figure}" if old else "not checked in base"
             yield dataclasses.replace(result, bound=f"{result.bound}; {was}")
-        elif name not in skipped and name.partition("[")[0] not in too_new:
+        elif name not in skipped and (name.partition("[")[0] not in too_new or not _is_green(old or result)):
             yield make_inconclusive(name, f"checked in {'base' if old else 'new'} only")
     if alike:
         yield CheckResult(name="checks/others", verdict=Verdict.PASS, figure=f"{alike} hold in both", bound="all hold")
+
+
+def _is_green(result: CheckResult | None) -> bool:
+    return result is not None and result.verdict in _GREEN
 
 
 def judge_known(result: CheckResult, old: CheckResult | None) -> CheckResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.possible import SAME_ACCURACY, explain_impossible
+from mnist_bench.checks.possible import CURVES, SAME_ACCURACY, explain_broken_curve, explain_impossible
 from mnist_bench.checks.records import find_oddities
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.labs import explain_short
@@ -23,8 +23,6 @@ __all__ = ["find_doubts"]
 # validation loss.
 _SAME_CURVE = 1e-2
 _ROUNDING = 1e-6
-_NEAR_TEST = 0.1  # of the accuracies of training, validation and test after a whole training: 0.03 at most
-_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def find_doubts(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
@@ -63,6 +61,10 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
             yield f"bits/probe[{probe.config.case}]", ", ".join(odd)
     yield from _find_twins(record)
     for results in record.accuracy:
+        by_seed = zip(results.seeds, results.contradictions, strict=False)
+        if told := [f"seed {seed}: {each}" for seed, each in by_seed if each]:
+            more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+            yield f"accuracy/agreement[{results.case}]", f"{told[0]}{more}"
         if results.departures and record.planned != Planned():
             settings = ", ".join(f"{name} {value}" for name, value in results.departures.items())
             yield f"accuracy/training[{results.case}]", f"trained with {settings}, not as the lab"
@@ -88,26 +90,16 @@ def _find_impossible(results: SeedResults) -> str:
     for seed, accuracy, loss, predictions, first, last in zip(results.seeds, *columns, strict=True):
         if told := explain_impossible(accuracy, loss, predictions, initial=first, final=last):
             return f"seed {seed}: {told}"
-    return _find_broken_curve(results)
-
-
-def _find_broken_curve(results: SeedResults) -> str:
-    """Return where the first seed's curves end elsewhere than its test; "" if nowhere."""
     seed, loss, accuracy = results.seeds[0], results.test_loss[0], results.test_accuracy[0]
-    for name in _COLUMNS:
-        last = getattr(results.history, name)[-1]
-        if last is None and loss is not None:
-            return f"{name} is not finite after the last epoch, and the test loss is {loss:g}, seed {seed}"
-        if last is not None and name.endswith("accuracy") and abs(last - accuracy) > _NEAR_TEST:
-            return f"{name} is {last:.4f} after the last epoch, and {accuracy:.4f} on the test set, seed {seed}"
-    return ""
+    told = explain_broken_curve(results.history, accuracy, loss)
+    return f"{told}, seed {seed}" if told else ""
 
 
 def _compare_curves(old: SeedResults, now: SeedResults) -> str:
     """Return in which column the curves of the same weights differ; "" if in none, or of other weights."""
     if (old.seeds[0], old.final_digests[0], old.epochs) != (now.seeds[0], now.final_digests[0], now.epochs):
         return ""
-    for name in _COLUMNS:
+    for name in CURVES:
         for epoch, (x, y) in enumerate(zip(getattr(old.history, name), getattr(now.history, name), strict=True), 1):
             if (x is None) != (y is None) or not math.isclose(x or 0, y or 0, rel_tol=_SAME_CURVE, abs_tol=_SAME_CURVE):
                 return f"{name} of epoch {epoch} is {x} and {y}"

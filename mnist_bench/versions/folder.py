@@ -36,6 +36,7 @@ __all__ = [
     "check_pair",
     "check_planned",
     "check_together",
+    "check_unplanted",
     "load_folder",
     "load_version",
     "pair_path",
@@ -83,7 +84,7 @@ def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
     environments |= {f"probe of {probe.config.case}": probe.environment for probe in record.probes}
     for where, environment in environments.items():
         if environment:
-            _refuse_planted(path, where, environment)
+            check_unplanted(path, where, environment)
     if record.environment:
         _check_named(path, record.version, record.environment)
     if record.environment and record.install:
@@ -91,7 +92,12 @@ def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
     return record
 
 
-def _refuse_planted(path: Path, where: str, environment: EnvironmentRecord) -> None:
+def check_unplanted(path: Path, where: str, environment: EnvironmentRecord) -> None:
+    """Refuse what was made under a planted fault.
+
+    Raises:
+        RecordError: It was; the message names the fault.
+    """
     try:
         refuse_fault(environment, f"the {where}")
     except ValueError as error:

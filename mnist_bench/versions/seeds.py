@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mnist_bench.checks.agreement import find_contradictions
 from mnist_bench.records.config import MOST, Case
 from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.training import MOST_LOSS, History, Predictions, check_seeds, find_collision
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SeedResults", "check_alike", "extend_seeds", "make_results", "merge_results", "select_seeds"]
 
-_COLUMNS = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests", "predictions")
+_COLUMNS = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests", "predictions", "contradictions")
 _KEY = re.compile(r"[0-9a-f]{16}")
 _DIGITS = 5  # of the points of a curve: a hundredth of the spread over seeds
 
@@ -42,6 +43,8 @@ class SeedResults:
         predictions: What the final weights make of the test set; None for a seed of an earlier version of this
             package, and empty if all are.
         departures: In what model and training are not the lab's, such as `learning_rate` by its value; mostly nothing.
+        contradictions: What of each seed's record contradicted the rest of it, in words; "" for most seeds, and empty
+            if none did.
     """
 
     lab: str
@@ -56,6 +59,7 @@ class SeedResults:
     predictions: list[Predictions | None] = field(default_factory=list)
     departures: dict[str, str] = field(default_factory=dict)
     initial_digests: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, seeds out of order, and figures out of range."""
@@ -75,6 +79,8 @@ class SeedResults:
             raise ValueError(f"{self.lab}: {len(self.initial_digests)} initial_digests of {len(self.seeds)} seeds")
         check_digests(f"{self.lab}: initial_digests", *self.initial_digests)
         check_seeds(str(self.case), self.seeds, initial=self.initial_digests, final=self.final_digests)
+        if len(self.contradictions) not in (0, len(self.seeds)):
+            raise ValueError(f"{self.lab}: {len(self.contradictions)} contradictions of {len(self.seeds)} seeds")
         check_range(f"{self.lab}: test_accuracy", *self.test_accuracy, high=1)
         check_range(f"{self.lab}: test_loss", *self.test_loss, high=MOST_LOSS)
         if not 0 < self.epochs == len(self.history.loss):
@@ -141,6 +147,7 @@ def make_results(training: TrainingRecord) -> SeedResults:
         name: [None if value is None else round(value, _DIGITS) for value in column]
         for name, column in vars(training.history).items()
     }
+    told = "; ".join(find_contradictions(training))
     return SeedResults(
         lab=training.config.lab,
         engine=training.config.engine,
@@ -153,6 +160,7 @@ def make_results(training: TrainingRecord) -> SeedResults:
         initial_digests=[training.initial_digest],
         history=History(**history),
         predictions=[training.predictions] if training.predictions else [],
+        contradictions=[told] if told else [],
         departures={
             name: repr(value) for name, (value, _) in find_departures(training.config).items() if name != "epochs"
         },
@@ -199,4 +207,6 @@ def _join(first: SeedResults, rows: Mapping[int, tuple[Any, ...]]) -> SeedResult
         joined["initial_digests"] = []
     if not any(joined["predictions"]):
         joined["predictions"] = []
+    told = [each or "" for each in joined["contradictions"]]
+    joined["contradictions"] = told if any(told) else []
     return dataclasses.replace(first, **joined)

@@ -11,7 +11,7 @@ from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import list_records, load
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import find_python
-from mnist_bench.versions.folder import check_planned, check_together, load_version
+from mnist_bench.versions.folder import check_planned, check_together, check_unplanted, load_version
 from mnist_bench.versions.records import Planned, VersionRecord, add_training, probes_by_case, update_record
 from mnist_bench.versions.releases import MATRIX, describe_version, expand_name, suggest_names
 
@@ -109,10 +109,13 @@ def load_records(paths: Sequence[Path]) -> list[Record]:
     """Load every record of some files and folders.
 
     Raises:
-        RecordError: A file is no valid record, or a folder holds none.
+        RecordError: A file is no valid record, or was made under a planted fault, or a folder holds none.
         ValueError: Two records are of one version, or of versions on different data.
     """
     records = {file: load(file, *_FORMS) for path in paths for file in list_records(path)}
+    for file, record in records.items():
+        if not isinstance(record, VersionRecord):
+            check_unplanted(file, f"{record.kind} of {record.config.case}", record.environment)
     versions = {file: record for file, record in records.items() if isinstance(record, VersionRecord)}
     check_together({file: check_planned(file, record) for file, record in versions.items()})
     return list(records.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, retrain
 from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import Verdict
 
@@ -28,19 +28,17 @@ def script(load_script: Callable[[str], Any]) -> Any:
 @pytest.fixture
 def folders(record: TrainingRecord, tmp_path: Path) -> dict[str, Path]:
     """Forty trainings of the mlp by each of three environments, of which the third loses 0.5 points."""
-    config, rng = dataclasses.replace(record.config, lab="mlp", epochs=20), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for name, lost in (("base", 0.0), ("other", 0.0), ("worse", 0.005)):
         (tmp_path / name).mkdir()
         for seed in range(40):
             drawn = rng.normal()
             training = dataclasses.replace(
-                record,
-                config=dataclasses.replace(config, seed=seed),
-                history=make_history(20),
+                retrain(record, lab="mlp", epochs=20, seed=seed),
                 test_accuracy=round(0.977 + 0.001 * drawn - lost, 4),
                 test_loss=0.077 - 0.003 * drawn + 3 * lost,
                 final_digest=make_digest(f"{name} {seed}"),
-                initial_digest=make_digest(f"{seed}"),
+                initial_digest=make_digest(f"initial {seed}"),
             )
             save(training, tmp_path / name / f"{seed}.json")
     return {path.name: path for path in tmp_path.iterdir()}

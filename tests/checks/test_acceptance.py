@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fixtures.records import make_digest, make_history, make_stages
+from fixtures.records import make_digest, make_stages, retrain, run_as
 from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines, find_objections
 from mnist_bench.checks.baselines import AccuracyBaseline, accept_accuracy, accuracy_path
@@ -55,8 +55,11 @@ def folder(tmp_path: Path) -> Path:
 
 def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Path:
     """Write a record, with another configuration, into a folder; return its path."""
-    record = dataclasses.replace(record, config=dataclasses.replace(record.config, **config))
-    if isinstance(record, TrainingRecord):
+    if isinstance(record, ProbeRecord):
+        changed = dataclasses.replace(record.config, **config)
+        record = dataclasses.replace(record, config=changed, environment=run_as(changed, record.environment))
+    else:
+        record = retrain(record, **config)
         record = dataclasses.replace(
             record,
             final_digest=make_digest(str(record.config.seed)),
@@ -124,22 +127,22 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
             lambda record: dataclasses.replace(
                 record, history=dataclasses.replace(record.history, loss=[None] * 20, val_loss=[None] * 20)
             ),
-            "mlp-epoch, seed 3 has a finite test loss, and none after the last epoch",
+            "mlp-epoch, seed 3: loss is not finite after the last epoch, and the test loss is 0.0768",
         ),
         (
-            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, learning_rate=0.2)),
+            lambda record: retrain(record, learning_rate=0.2),
             "mlp was trained with learning_rate 0.2, not the lab's 0.1",
         ),
         (
-            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, batch_size=64)),
+            lambda record: retrain(record, batch_size=64),
             "mlp was trained with batch_size 64, not the lab's 128",
         ),
         (
-            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, hidden=(64,))),
+            lambda record: retrain(record, hidden=(64,)),
             "mlp was trained with hidden (64,), not the lab's (128, 128)",
         ),
         (
-            lambda record: dataclasses.replace(record, config=dataclasses.replace(record.config, optimizer="adam")),
+            lambda record: retrain(record, optimizer="adam"),
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
     ],
@@ -353,8 +356,7 @@ def test_the_contracts_are_asked_last(
     """A training of one epoch is refused before TensorFlow is loaded."""
     monkeypatch.setattr(acceptance, "check_contract", None)
     monkeypatch.setattr(acceptance, "read_versions", None)
-    config = dataclasses.replace(mlp.config, epochs=1)
-    put(tmp_path / "records", dataclasses.replace(mlp, config=config, history=make_history(1)))
+    put(tmp_path / "records", retrain(mlp, epochs=1))
     with pytest.raises(ValueError, match="mlp was trained with epochs 1, not the lab's 20"):
         accept_folder(tmp_path / "records", folder, why=WHY)
 
@@ -363,11 +365,9 @@ def write_baseline(
     folder: Path, mlp: TrainingRecord, figures: Iterable[tuple[float, float]], *, engine: str = "epoch"
 ) -> Path:
     """Accept trainings with these accuracies and losses; return the baseline's path."""
-    config = dataclasses.replace(mlp.config, engine=engine)
     records = [
         dataclasses.replace(
-            mlp,
-            config=dataclasses.replace(config, seed=seed),
+            retrain(mlp, engine=engine, seed=seed),
             test_accuracy=accuracy,
             test_loss=loss,
             final_digest=make_digest(str(seed)),
@@ -418,7 +418,7 @@ def test_references_of_other_epochs_are_not_compared(
     tmp_path: Path, mlp: TrainingRecord, record: TrainingRecord
 ) -> None:
     """The line says that references of other epochs are not comparable."""
-    short = dataclasses.replace(record, config=dataclasses.replace(record.config, lab="mlp"))
+    short = retrain(record, lab="mlp")
     paths = write_baseline(tmp_path / "a", mlp, draw(0)), write_baseline(tmp_path / "b", short, draw(1))
     assert list(diff_baselines(*paths)) == [
         ("epoch: not comparable: trained for 20 and for 2 epochs", Verdict.INCONCLUSIVE)
@@ -452,7 +452,7 @@ def test_baselines_of_different_kinds_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda record: {"config": dataclasses.replace(record.config, lab="dropout")}, "lab: 'mlp' and 'dropout'"),
+        (lambda record: vars(retrain(record, lab="dropout")), "lab: 'mlp' and 'dropout'"),
         (
             lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")},
             "dataset: 'digits' and 'mnist'",
@@ -511,6 +511,7 @@ def test_a_training_that_moved_nothing_is_no_reference(mlp: TrainingRecord) -> N
     [
         ({"test_loss": 0.0}, "a loss of 0 and an accuracy of 0.9770 cannot be"),
         ({"test_loss": 0.001}, "a loss of 0.001 and an accuracy of 0.9770 cannot be"),
+        ({"test_accuracy": 0.97701234}, "an accuracy of 0.9770123 is of no whole number of 10,000 images"),
     ],
 )
 def test_figures_that_rule_each_other_out_are_no_reference(
@@ -518,6 +519,33 @@ def test_figures_that_rule_each_other_out_are_no_reference(
 ) -> None:
     """2.3% of the images are wrong, and each wrong answer has a loss of log 2 or more."""
     assert acceptance.find_objections([dataclasses.replace(mlp, **fields)], []) == [f"mlp-epoch, seed 1671: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("curve", "told"),
+    [
+        ({"val_loss": [None] * 20}, "val_loss is not finite after the last epoch, and the test loss is 0.0768"),
+        ({"accuracy": [0.098] * 20}, "accuracy is 0.0980 after the last epoch, and 0.9770 on the test set"),
+    ],
+)
+def test_curves_that_end_elsewhere_than_the_test_are_no_reference(
+    mlp: TrainingRecord, curve: dict[str, Any], told: str
+) -> None:
+    """A whole training ends near its test."""
+    broken = dataclasses.replace(mlp, history=dataclasses.replace(mlp.history, **curve))
+    assert acceptance.find_objections([broken], []) == [f"mlp-epoch, seed 1671: {told}"]
+
+
+def test_seeds_that_share_their_predictions_are_no_reference(mlp: TrainingRecord) -> None:
+    """Two seeds end in other weights, so that they predict something else, if only by rounding."""
+    made = Predictions(
+        digest="a" * 64, class_sizes=[1000] * 10, class_errors=[23] * 10, exact_loss=0.0768, exact_accuracy=0.977
+    )
+    one, two = (dataclasses.replace(retrain(mlp, seed=seed), predictions=made) for seed in (1, 2))
+    told = "mlp-epoch: the seeds 1 and 2 have the same predictions"
+    assert acceptance.find_objections([one, two], []) == [told]
+    other = dataclasses.replace(two, predictions=dataclasses.replace(made, digest="b" * 64))
+    assert acceptance.find_objections([one, other], []) == []
 
 
 def test_other_predictions_are_no_reference(mlp: TrainingRecord) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, retrain
 from mnist_bench.checks.accuracy import (
     check_threshold,
     compare_accuracy,
@@ -64,14 +64,14 @@ def train(
     """Return the records of trainings of a lab with these accuracies and losses, of the seeds from 1671 on."""
     trained = []
     for seed, (accuracy, loss) in enumerate(figures, start=1671):
-        config = dataclasses.replace(record.config, **({"lab": of, "seed": seed} | changes))
         figures_of = {
             "test_accuracy": accuracy,
             "test_loss": loss,
             "final_digest": make_digest(str(seed)),
-            "initial_digest": make_digest(str(seed)),
+            "initial_digest": make_digest(f"initial {seed}"),
         }
-        trained.append(dataclasses.replace(record, config=config, **figures_of))
+        fields = {"lab": of, "seed": seed} | changes
+        trained.append(dataclasses.replace(retrain(record, **fields), **figures_of))
     return trained
 
 
@@ -282,10 +282,7 @@ def test_looks_stop_both_ways(verdicts: list[str], decided: bool) -> None:  # no
 def train_to(record: TrainingRecord, lab: str, *accuracies: float, **changes: Any) -> list[TrainingRecord]:
     """Return the records of trainings of a lab that reached these accuracies, of the seeds from 1671 on."""
     epochs = labs.LABS[lab].epochs if lab in labs.LABS else 20
-    record = dataclasses.replace(
-        record, config=dataclasses.replace(record.config, epochs=epochs), history=make_history(epochs)
-    )
-    return train(record, lab, [(accuracy, 0.1) for accuracy in accuracies], **changes)
+    return train(record, lab, [(accuracy, 0.1) for accuracy in accuracies], **{"epochs": epochs, **changes})
 
 
 @pytest.mark.parametrize("lab", labs.LABS)
@@ -325,8 +322,7 @@ def test_the_mean_of_the_seeds_decides(record: TrainingRecord) -> None:
 def test_a_training_cut_short_is_not_judged(record: TrainingRecord, accuracy: float) -> None:
     """Two epochs of twenty are neither green nor REGRESSED, however good."""
     (training,) = train_to(record, "mlp", accuracy)
-    config = dataclasses.replace(training.config, epochs=2)
-    short = dataclasses.replace(training, config=config, history=make_history(2))
+    short = retrain(training, epochs=2)
     assert judge_threshold(short) is Verdict.INCONCLUSIVE
     result = check_threshold([training, short])
     assert result.figure.endswith("of 2 seeds, not judged: 2 of 20 epochs")

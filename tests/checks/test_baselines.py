@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history, rekey
+from fixtures.records import make_digest, rekey, retrain
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
     AccuracyBaseline,
@@ -43,15 +43,13 @@ ACCURACIES = {1: 0.9258, 2: 0.9251, 3: 0.9263}
 
 def train(record: TrainingRecord, accuracies: dict[int, float] = ACCURACIES, **changes: Any) -> list[TrainingRecord]:
     """Return the records of trainings that reached these accuracies, by seed."""
-    config = dataclasses.replace(record.config, **changes)
     return [
         dataclasses.replace(
-            record,
-            config=dataclasses.replace(config, seed=seed),
+            retrain(record, seed=seed, **changes),
             test_accuracy=accuracy,
             test_loss=1 - accuracy,
             final_digest=make_digest(str(seed)),
-            initial_digest=make_digest(str(seed)),
+            initial_digest=make_digest(f"initial {seed}"),
         )
         for seed, accuracy in accuracies.items()
     ]
@@ -94,7 +92,7 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
         test_loss=[1 - accuracy for accuracy in ACCURACIES.values()],
         environment=record.environment,
         acceptance=ACCEPTANCE,
-        initial_digests=[make_digest(seed)[:16] for seed in "123"],
+        initial_digests=[make_digest(f"initial {seed}")[:16] for seed in "123"],
         final_digests=[make_digest(seed)[:16] for seed in "123"],
         epoch_losses={"1": [1.5] * 3},  # of epochs 1, 5 and 20, those that there are
     )
@@ -127,8 +125,8 @@ def test_a_new_reference_supersedes_and_keeps_the_old(record: TrainingRecord, ba
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda record: {"config": dataclasses.replace(record.config, lab="mlp")}, "lab: 'perceptron' and 'mlp'"),
-        (lambda record: {"config": dataclasses.replace(record.config, engine="xla")}, "engine: 'epoch' and 'xla'"),
+        (lambda record: vars(retrain(record, lab="mlp")), "lab: 'perceptron' and 'mlp'"),
+        (lambda record: vars(retrain(record, engine="xla")), "engine: 'epoch' and 'xla'"),
         (lambda record: {"dataset": dataclasses.replace(record.dataset, source="mnist")}, "dataset: "),
         (
             lambda record: {"environment": change_environment(record.environment, instruction_set="other")},
@@ -154,8 +152,7 @@ def test_records_that_do_not_belong_together_are_refused(
 
 def test_records_of_other_epochs_are_refused(record: TrainingRecord, tmp_path: Path) -> None:
     """A training of one epoch cannot be a seed of a reference of two epochs."""
-    config = dataclasses.replace(record.config, epochs=1)
-    short = dataclasses.replace(record, config=config, history=make_history(1))
+    short = retrain(record, epochs=1)
     with pytest.raises(ValueError, match="differ in their epochs: 2 and 1"):
         accept_accuracy([*train(record), short], tmp_path, ACCEPTANCE)
 
@@ -304,7 +301,7 @@ def test_a_probe_supersedes_and_keeps_the_old(probe: ProbeRecord, tmp_path: Path
 @pytest.mark.parametrize(
     ("part", "field", "value", "message"),
     [
-        ("config", "engine", "fused", "engine is 'fused', expected 'epoch'"),
+        ("config", "engine", "graph", "engine is 'graph', expected 'epoch'"),
         ("environment", "keras", "3.0.0", "numerics_key is 'addc76dd2e5afa75', expected 'db3e573abd745bcc'"),
         ("config", "lab", "mlp", "probes that differ in their lab cannot be compared: 'mlp' and 'perceptron'"),
         ("config", "seed", 7, "probes that differ in their seed cannot be compared: 7 and 1671"),

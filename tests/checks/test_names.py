@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.checks.names import CONTRACT_NAMES, ENGINE_NAMES, FAST_CHECKS, list_stages, name_fast_checks
+from mnist_bench.checks.names import (
+    CONTRACT_NAMES,
+    ENGINE_NAMES,
+    ENGINES_WITH_XLA,
+    ENGINES_WITHOUT_DETERMINISM,
+    FAST_CHECKS,
+    list_stages,
+    name_fast_checks,
+)
 from mnist_bench.training.engines import ENGINES
 from mnist_bench.training.labs import LABS
 
@@ -16,6 +24,8 @@ def test_every_contract_has_its_name() -> None:
 def test_every_engine_has_its_name() -> None:
     """The checks of an engine that is not in the list would be refused in every record."""
     assert tuple(ENGINES) == ENGINE_NAMES
+    assert tuple(name for name, engine in ENGINES.items() if engine.xla) == ENGINES_WITH_XLA
+    assert tuple(name for name, engine in ENGINES.items() if not engine.deterministic) == ENGINES_WITHOUT_DETERMINISM
 
 
 def test_every_check_has_its_cases() -> None:

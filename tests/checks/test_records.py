@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest
+from fixtures.records import make_digest, run_as
 from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import (
     Difference,
@@ -156,7 +156,9 @@ def test_probes_of_other_data_are_refused(probe: ProbeRecord, field: str, value:
 @pytest.mark.parametrize(("field", "value"), [("engine", "fused"), ("data", "elsewhere"), ("device", "gpu")])
 def test_probes_of_other_engines_are_compared(probe: ProbeRecord, field: str, value: str) -> None:
     """Engine, data path and device may differ: they are what is under test."""
-    changed = dataclasses.replace(probe, config=dataclasses.replace(probe.config, **{field: value}))
+    config = dataclasses.replace(probe.config, **{field: value})
+    environment = change_environment(run_as(config, probe.environment), device=value if field == "device" else "cpu")
+    changed = dataclasses.replace(probe, config=config, environment=environment)
     assert compare_probes(probe, changed) == []
 
 

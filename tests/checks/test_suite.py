@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, retrain, run_as
 from mnist_bench.checks import baselines, suite
 from mnist_bench.checks.layers import contracts
 from mnist_bench.checks.names import name_fast_checks
@@ -54,16 +54,13 @@ def test_the_device_comes_first(plan: suite.CheckPlan) -> None:
 
 def make_record(record: TrainingRecord, seed: int, accuracy: float) -> TrainingRecord:
     """Return a record of the mlp, in full, on the tiny data, with this accuracy and a loss that goes with it."""
-    config = TrainingConfig(lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny")
     return dataclasses.replace(
-        record,
-        config=config,
+        retrain(record, lab="mlp", engine="fused", seed=seed, epochs=20, data="tiny"),
         dataset=dataclasses.replace(record.dataset, source="tiny"),
-        history=make_history(20),
         test_accuracy=accuracy,
         test_loss=0.0768 - 3 * (accuracy - MEAN),
         final_digest=make_digest(str(seed)),
-        initial_digest=make_digest(str(seed)),
+        initial_digest=make_digest(f"initial {seed}"),
     )
 
 
@@ -119,7 +116,8 @@ def make_probe(record: TrainingRecord, **sources: str) -> ProbeRecord:
     }
     stages = [Stage(name=name, digest=make_digest(name + source), values=[1.0]) for name, source in named.items()]
     dataset = dataclasses.replace(record.dataset, source="tiny")
-    return ProbeRecord(config=config, environment=record.environment, dataset=dataset, stages=stages)
+    environment = run_as(config, record.environment)
+    return ProbeRecord(config=config, environment=environment, dataset=dataset, stages=stages)
 
 
 @pytest.mark.usefixtures("reference")
@@ -142,7 +140,7 @@ def test_rounding_is_judged_on_the_seeds_of_the_reference(
 ) -> None:
     """Where the probe draws what the reference's version drew, its own seeds are trained, and pairs decide."""
     stored = make_probe(record)
-    environment = change_environment(record.environment, keras=keras, instruction_set="other")
+    environment = change_environment(record.environment, xla=True, keras=keras, instruction_set="other")
     baselines.accept_probe(dataclasses.replace(stored, environment=environment), plan.baselines)
     asked = train_as(record, 0.0, monkeypatch)
     results = check(plan, {"mlp": make_probe(record, **sources)})
@@ -212,7 +210,8 @@ def test_bits_come_first(
     """The same bits are IDENTICAL, and no statistics follow; other bits name the first stage that moved."""
     config = dataclasses.replace(record.config, lab="mlp", engine="fused")
     stages = [Stage(name=name, digest=make_digest(name), values=[1.0]) for name in ("data order", "update")]
-    base = ProbeRecord(config=config, environment=record.environment, dataset=record.dataset, stages=stages)
+    environment = run_as(config, record.environment)
+    base = ProbeRecord(config=config, environment=environment, dataset=record.dataset, stages=stages)
     baselines.accept_probe(base, plan.baselines)
     now = dataclasses.replace(base, stages=[stages[0], Stage(name="update", digest=make_digest("x"), values=[1.1])])
     monkeypatch.setattr(suite, "ask_probes", lambda *_: iter([now if moved else base]))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.records import retrain
 from mnist_bench.checks.sheet import walk
 from mnist_bench.checks.sheet.facts import MNIST_ONLY, Fact
 from mnist_bench.records.serial import decode_json
@@ -62,8 +63,8 @@ def command(
             figures = {name: getattr(record.history, name)[epoch] for name in record.history.__dataclass_fields__}
             if on_epoch:
                 on_epoch(epoch, EpochFigures(**figures, cpu_seconds=0.5))
-        config = dataclasses.replace(config, epochs=2)
-        return dataclasses.replace(record, config=config, test_accuracy=accuracy[config.lab])
+        fields = {**vars(config), "epochs": 2}
+        return dataclasses.replace(retrain(record, **fields), test_accuracy=accuracy[config.lab])
 
     monkeypatch.setattr(walk, "train", train)
     monkeypatch.setattr(walk, "ask_own_environment", lambda _: record.environment)

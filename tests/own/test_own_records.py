@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.sides import draw, make_side
+from fixtures.sides import change_training, draw, make_side
 from mnist_bench.own.records import OwnSide
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import decode, dump_json, make_schema
 
 if TYPE_CHECKING:
@@ -45,3 +46,26 @@ def test_a_timed_seed_was_trained(record: TrainingRecord) -> None:
     side = make_side(record.environment, "a", draw(2))
     with pytest.raises(ValueError, match=r"timed seeds \[1, 1671\] are not among the seeds \[1671, 1672\]"):
         dataclasses.replace(side, timed=[1, 1671])
+
+
+@pytest.mark.parametrize("part", ["training", "probe"])
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"tensorflow": "2.8.0"}, "tensorflow '2.8.0', the side's is '2.21.0'"),
+        ({"instruction_set": "sse"}, "instruction_set 'sse', the side's is 'avx2'"),
+    ],
+)
+def test_a_side_is_of_one_environment(record: TrainingRecord, part: str, fields: dict[str, str], told: str) -> None:
+    """A part that was measured elsewhere is refused by its name."""
+    side = make_side(record.environment, "a", draw(2))
+    other = change_environment(record.environment, **fields)
+    first, second = side.trainings
+    probe = side.probe
+    assert probe is not None
+    parts: dict[str, dict[str, Any]] = {
+        "training": {"trainings": [change_training(first, environment=other), second]},
+        "probe": {"probe": dataclasses.replace(probe, environment=other)},
+    }
+    with pytest.raises(ValueError, match=f"the own {part} of seed 1671 ran with {told}"):
+        dataclasses.replace(side, **parts[part])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from fixtures.records import make_history, retrain
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.show import console
 from mnist_bench.show.console import make_run_table, show_download, show_events
@@ -139,9 +140,8 @@ def test_the_table_says_mnist_of_mnist_only(record: TrainingRecord) -> None:
 
 def test_the_table_fits_into_80_columns(record: TrainingRecord) -> None:
     """No figure of the widest row is cut in a terminal of the usual width."""
-    config = dataclasses.replace(record.config, lab="perceptron", seed=1671)
-    layers = [dataclasses.replace(record.layers[0], parameters=118_282)]
-    wide = dataclasses.replace(record, config=config, layers=layers, test_loss=None, test_accuracy=0.5)
+    bare = dataclasses.replace(record.layers[0], kind="Embedding", parameters=118_282 - record.parameters)
+    wide = dataclasses.replace(record, layers=[*record.layers, bare], test_loss=None, test_accuracy=0.5)
     lines = print_table([wide], width=80)
     assert max(map(len, lines)) <= 80
     assert lines[3].split() == [
@@ -159,8 +159,8 @@ def test_the_table_fits_into_80_columns(record: TrainingRecord) -> None:
 
 def test_one_epoch_shows_its_own_seconds(record: TrainingRecord) -> None:
     """Without later epochs, and so without their median, the first epoch's seconds are shown."""
-    seconds = dataclasses.replace(record.seconds, epoch=None, first_epoch=1.25)
-    assert "1.250" in print_table([dataclasses.replace(record, seconds=seconds)], width=120)[3]
+    history = dataclasses.replace(make_history(1), seconds=[1.25])
+    assert "1.250" in print_table([retrain(record, epochs=1, history=history)], width=120)[3]
 
 
 def test_a_log_gets_lines_whatever_the_environment_says(

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from mnist_bench.stats.intervals import change_interval
+from mnist_bench.stats.paired import paired_shift
 from mnist_bench.stats.permutation import permutation_test
 from mnist_bench.stats.power import smallest_shift
 
@@ -61,6 +62,14 @@ def test_every_demand_needs_a_larger_shift() -> None:
 def test_too_few_seeds_detect_no_shift(n: int, k: int, alpha: float) -> None:
     """If no p-value can be significant, no shift is large enough."""
     assert smallest_shift(unit_reference(n), k, alpha=alpha) == inf
+
+
+@pytest.mark.parametrize("margin", [1e12, 1e300])
+def test_of_a_margin_beyond_any_spread_the_spread_does_not_matter(margin: float) -> None:
+    """The sum with some standard deviations is the margin itself, in float64."""
+    old, new = np.arange(10.0), np.arange(10.0) + np.arange(10.0) % 3
+    assert smallest_shift(old, 10, alpha=0.01, beta=0.05, margin=margin) == margin
+    assert paired_shift(old, new, alpha=0.01, beta=0.05, margin=margin, power=0.9) == margin
 
 
 def test_an_unknown_spread_leaves_the_power_unknown() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest
+from fixtures.records import make_digest, retrain, run_as
 
 pytest.importorskip("optuna", minversion="4.9")
 
@@ -64,8 +64,12 @@ def stub_training(
         history = dataclasses.replace(form.history, **columns | {"val_accuracy": [accuracy] * epochs})
         for epoch in range(epochs if on_epoch else 0):
             on_epoch(epoch, type("Figures", (), {"val_accuracy": accuracy}))
-        figures = {accuracy_field: accuracy - 0.1} if accuracy_field else {}
-        return dataclasses.replace(form, config=config, history=history, **figures)
+        if accuracy_field:
+            return dataclasses.replace(
+                retrain(form, history=history, **vars(config)), **{accuracy_field: accuracy - 0.1}
+            )
+        environment = run_as(config, form.environment)
+        return dataclasses.replace(form, config=config, environment=environment, history=history)
 
     monkeypatch.setattr(trials, "train", lambda config, **_: make(record, "test_accuracy", config))
     monkeypatch.setattr(

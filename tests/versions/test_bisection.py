@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.records import ENVIRONMENT, make_digest, make_history, make_stages
+from fixtures.records import ENVIRONMENT, make_digest, make_stages, retrain
 from mnist_bench.checks.baselines import find_folder
 from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord
@@ -125,8 +125,8 @@ def test_what_might_be_measured() -> None:
 
 def test_bits_and_accuracy_are_compared_with_the_good_version(record: TrainingRecord) -> None:
     """Probes answer about bits, statistics about accuracy; with too few seeds the statistics do not answer."""
-    config = dataclasses.replace(record.config, lab="mlp", epochs=20)
-    record = dataclasses.replace(record, config=config, history=make_history(20))
+    record = retrain(record, lab="mlp", epochs=20)
+    config = record.config
 
     def make(digest: str, accuracy: float, seeds: int = 7) -> VersionRecord:
         planned = Planned(labs=["mlp"], seeds=list(range(seeds)))

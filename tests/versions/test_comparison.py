@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history, make_stages
+from fixtures.records import change_probe, make_digest, make_history, make_stages, retrain
 from fixtures.versions import make_checks
 from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS, name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
@@ -42,12 +42,10 @@ def make_version(record: TrainingRecord, accuracies: list[float], *, digest: str
     stages = make_stages("mlp", moved=() if digest == "a" else ("forward", "gradient"))
     probed = dataclasses.replace(config, epochs=PROBE_EPOCHS)
     probe = ProbeRecord(config=probed, environment=record.environment, dataset=record.dataset, stages=stages)
-    fused = dataclasses.replace(probe, config=dataclasses.replace(probed, engine="fused"), stages=make_stages("mlp"))
+    fused = change_probe(probe, engine="fused", stages=make_stages("mlp"))
     for seed, accuracy in enumerate(accuracies):
         training = dataclasses.replace(
-            record,
-            config=dataclasses.replace(config, seed=seed),
-            history=make_history(20),
+            retrain(record, lab="mlp", epochs=20, seed=seed),
             test_accuracy=accuracy,
             test_loss=1.05 - accuracy,
             final_digest=make_digest(f"{seed}{digest}"),
@@ -252,6 +250,25 @@ def test_a_check_that_one_side_is_too_old_for_is_noted(base: VersionRecord) -> N
         assert f"structure/seeds: not compared, as {side} has no such check" in compared.notes
 
 
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.REGRESSED])
+def test_a_younger_check_that_is_not_green_is_told(base: VersionRecord, verdict: Verdict) -> None:
+    """The other side is too old to have it: whether it holds there, nobody knows."""
+    checks, older = (
+        {
+            engine: [
+                dataclasses.replace(result, verdict=verdict) if result.check == "structure/seeds" else result
+                for result in results
+                if keep or result.check != "structure/seeds"
+            ]
+            for engine, results in base.checks.items()
+        }
+        for keep in (True, False)
+    )
+    compared = compare_versions(update_record(base, checks=checks), update_record(base, checks=older))
+    assert verdicts(compared)["structure/seeds[mlp]"] == "INCONCLUSIVE"
+    assert exit_status(compared.results) == 3
+
+
 def test_the_worse_verdict_of_a_check_counts(base: VersionRecord) -> None:
     """A check of one name that holds by one engine and fails by another has failed, in whichever order they stand."""
     bad = CheckResult(name="structure/layers[mlp]", verdict=Verdict.REGRESSED, figure="2", bound="1")
@@ -378,7 +395,7 @@ def test_an_engine_that_one_side_has_beyond_what_is_due_is_told_once(base: Versi
     """One line says that its checks, and one that its probe, cannot be compared."""
     names = name_fast_checks(["mlp"], "xla")
     further = [CheckResult(name=name, verdict=Verdict.PASS, figure="1", bound="1") for name in names]
-    probe = dataclasses.replace(base.probes[0], config=dataclasses.replace(base.probes[0].config, engine="xla"))
+    probe = change_probe(base.probes[0], engine="xla")
     more = update_record(base, checks={**base.checks, "xla": further}, probes=[*base.probes, probe])
     told = {name: verdict for name, verdict in verdicts(compare_versions(base, more)).items() if "xla" in name}
     assert told == {"checks/xla": "INCONCLUSIVE", "bits/mlp-xla": "INCONCLUSIVE"}
@@ -461,7 +478,10 @@ def test_an_engine_that_stands_in_is_compared(base: VersionRecord) -> None:
 def test_times_and_versions_are_notes(base: VersionRecord, record: TrainingRecord) -> None:
     """The ratio of import times is a hint, but not on other hardware. Known regressions of a version are named."""
     environment = change_environment(record.environment, keras="2.15.0")
-    probes = [dataclasses.replace(probe, environment=environment) for probe in base.probes]
+    probes = [
+        dataclasses.replace(probe, environment=change_environment(probe.environment, keras="2.15.0"))
+        for probe in base.probes
+    ]
     older = update_record(base, environment=environment, probes=probes)
     notes = compare_versions(older, update_record(base, imports=[1.0])).notes
     assert "keras: 2.15.0 and 3.15.1" in notes

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history, make_stages
+from fixtures.records import change_probe as reconfigure
+from fixtures.records import make_digest, make_history, make_stages, retrain
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import Verdict, exit_status
 from mnist_bench.versions.comparison import compare_probe_records, compare_versions
 from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.records import Planned, VersionRecord, update_record
+from mnist_bench.versions.seeds import make_results, merge_results, select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mnist_bench.checks.records import ProbeRecord
+    from mnist_bench.records.training import TrainingRecord
 
 OLD = "py311-tf215"
 
@@ -39,7 +43,7 @@ def change_probe(probe: ProbeRecord, how: str) -> ProbeRecord:
         "not deterministic": {"deterministic": False},
     }
     if how in settings:
-        return dataclasses.replace(probe, config=dataclasses.replace(config, **settings[how]))
+        return reconfigure(probe, **settings[how])
     if how == "one epoch":
         config = dataclasses.replace(config, epochs=1)
         return dataclasses.replace(probe, config=config, stages=make_stages("mlp", 1))
@@ -123,6 +127,8 @@ def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
         "another learning rate": {"departures": {"learning_rate": "9.0"}},
         "an accuracy of other predictions": {"predictions": make_predictions(errors=100, exact=0.9)},
         "an accuracy of other weights": {"predictions": make_predictions(errors=30, exact=0.9)},
+        "no whole number of images": {"test_accuracy": [x + 1e-5 for x in results.test_accuracy]},
+        "records that contradict themselves": {"contradictions": ["", "no biases", "", "no layers", "", "", ""]},
         "weights that never moved": {"initial_digests": results.final_digests},
         "a curve without a loss": {"history": dataclasses.replace(make_history(20), val_loss=[None] * 20)},
         "a curve of guesses": {"history": dataclasses.replace(make_history(20), val_accuracy=[0.098] * 20)},
@@ -139,6 +145,8 @@ TRAININGS = {
     "a loss beyond reason": ("accuracy/guessing[mlp-epoch]", "a loss of 1e+30, the highest of 7", 1),
     "an accuracy of other predictions": ("accuracy/possible[mlp-epoch]", "0.9000 by its own errors", 3),
     "an accuracy of other weights": ("accuracy/possible[mlp-epoch]", "0.9700 by its own errors and 0.9000 by NumPy", 3),
+    "no whole number of images": ("accuracy/possible[mlp-epoch]", "is of no whole number of 10,000 images", 3),
+    "records that contradict themselves": ("accuracy/agreement[mlp-epoch]", "seed 1672: no biases, and 1 more", 3),
     "weights that never moved": ("accuracy/possible[mlp-epoch]", "ends in its initial weights: nothing was tr", 3),
     "a curve without a loss": ("accuracy/possible[mlp-epoch]", "val_loss is not finite after the last epoch", 3),
     "a curve of guesses": ("accuracy/possible[mlp-epoch]", "val_accuracy is 0.0980 after the last epoch, and 0.97", 3),
@@ -155,6 +163,25 @@ def test_figures_that_cannot_be_are_told(whole: VersionRecord, how: str) -> None
     name, told, status = TRAININGS[how]
     assert told in {result.name: result.figure for result in compared.results}[name]
     assert exit_status(compared.results) == status
+
+
+def test_what_contradicts_itself_stays_with_its_seed(record: TrainingRecord) -> None:
+    """Of two seeds that come into a record, one ran with XLA, which nobody asked for."""
+    sound = retrain(record, seed=2)
+    xla = change_environment(record.environment, xla=True)
+    first = make_results(dataclasses.replace(record, environment=xla))
+    assert first.contradictions == ["the engine epoch ran with XLA"]
+    second = dataclasses.replace(
+        make_results(sound),
+        numerics_key=first.numerics_key,
+        initial_digests=[make_digest("first")],
+        final_digests=[make_digest("last")],
+    )
+    both = merge_results(first, second)
+    assert (both.seeds, both.contradictions) == ([2, 1671], ["", "the engine epoch ran with XLA"])
+    assert select_seeds(both, [2]).contradictions == []
+    with pytest.raises(ValueError, match="perceptron: 1 contradictions of 2 seeds"):
+        dataclasses.replace(both, contradictions=["none"])
 
 
 def test_labs_whose_probes_end_in_the_same_weights_are_told(whole: VersionRecord) -> None:

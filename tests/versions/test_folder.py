@@ -89,6 +89,18 @@ def test_a_record_under_a_planted_fault_is_refused(
             read()
 
 
+def test_a_training_under_a_planted_fault_is_refused(record: TrainingRecord, tmp_path: Path) -> None:
+    """A folder of trainings is read by the same rule."""
+    path = tmp_path / "training.json"
+    save(
+        dataclasses.replace(record, environment=change_environment(record.environment, flags={FAULT_VARIABLE: "x"})),
+        path,
+    )
+    told = f"{path}: the training of perceptron-epoch was made under the planted fault 'x'"
+    with pytest.raises(RecordError, match=re.escape(told)):
+        load_records([tmp_path])
+
+
 @pytest.mark.parametrize(("field", "value"), [("tensorflow", "2.14.0"), ("keras", "2.14.0"), ("python", "3.1")])
 def test_a_version_that_another_was_measured_for_is_refused(
     make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, field: str, value: str

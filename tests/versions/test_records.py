@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import ENVIRONMENT, make_digest, make_history, make_stages
+from fixtures.records import ENVIRONMENT, make_digest, make_stages, retrain
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, convert, dump_folded
@@ -83,8 +83,7 @@ def test_a_training_that_does_not_belong(
     if change == "dataset":
         other = dataclasses.replace(other, dataset=dataclasses.replace(record.dataset, digest=make_digest("other")))
     if change == "epochs":
-        config = dataclasses.replace(other.config, epochs=1)
-        other = dataclasses.replace(other, config=config, history=make_history(1))
+        other = retrain(other, epochs=1)
     if change == "tensorflow":
         other = dataclasses.replace(other, environment=change_environment(record.environment, tensorflow="2.0"))
         empty = dataclasses.replace(empty, environment=record.environment)

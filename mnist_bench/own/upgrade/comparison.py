@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.own.elsewhere import name_case
 from mnist_bench.own.upgrade.changes import compare_changes, compare_ends
+from mnist_bench.own.upgrade.doubts import find_own_doubts, find_own_gaps, find_strangers
 from mnist_bench.own.upgrade.parity import compare_data, compare_layers, compare_own_bits
 from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict, worst_by_name
@@ -75,6 +76,7 @@ def compare_own(base: OwnSide, new: OwnSide, rules: FigureRules | None = None) -
     for result, note in _compare_checks(base, new):
         found.results.extend([result] if result else [])
         found.notes.extend([note] if note else [])
+    found.results.extend([*find_own_gaps(base, new, case), *find_own_doubts(base, new, case)])
     if other_data := compare_data(base, new, case):
         found.results.append(other_data)
         return found
@@ -101,6 +103,10 @@ def _compare_trainings(found: OwnCompared, base: OwnSide, new: OwnSide, bits: Bi
         if base.checks and new.checks and not base.failures and not new.failures:  # more than the bits was asked for
             found.results.append(make_inconclusive(name_trainings(case), "none", bound="a seed on both sides"))
         return found
+    if strangers := find_strangers(base, new):
+        name = f"metric/agreement[{case}]"
+        found.results.append(make_inconclusive(name, f"not judged: {strangers}", bound="the same of all seeds"))
+        return dataclasses.replace(found, settled={name})
     if bits.same_ends:
         changes = compare_ends(base, new, case, bits.same_ends, bits.reason)
     else:

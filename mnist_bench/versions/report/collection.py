@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -18,6 +17,7 @@ from mnist_bench.versions.releases import MATRIX, Axis, find_axis, find_predeces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mnist_bench.versions.releases import VersionSpec
 
@@ -61,8 +61,10 @@ def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
         RecordError: There is no record, or a file is no valid record.
         ValueError: Two records are of one version, or two files are of different data; the message names both files.
     """
-    files = dict.fromkeys(Path(os.path.realpath(file)) for path in paths for file in list_records(path))
-    heads: dict[Path, VersionHead] = {file: load_json(file, VersionHead) for file in files}
+    files: dict[str, Path] = {}  # by where they really are, each under the first name that it was given
+    for file in (file for path in paths for file in list_records(path)):
+        files.setdefault(os.path.realpath(file), file)
+    heads: dict[Path, VersionHead] = {file: load_json(file, VersionHead) for file in files.values()}
     check_together(heads)
     datasets = {file: head.dataset for file, head in heads.items() if head.dataset}
     pairs: dict[str, AbRecord] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.records import retrain
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
 from mnist_bench.checks.sheet.figures import check_sections
 from mnist_bench.checks.sheet.walk import WalkPlan, explain_walk, walk
@@ -115,7 +116,7 @@ def trained(
 
     def train(config: TrainingConfig, **_: object) -> TrainingRecord:
         configs.append(config)
-        return dataclasses.replace(records[config.lab], config=dataclasses.replace(config, epochs=2))
+        return retrain(records[config.lab], **{**vars(config), "epochs": 2})
 
     monkeypatch.setattr("mnist_bench.checks.sheet.walk.train", train)
     return configs

@@ -57,6 +57,19 @@ def test_compare_refuses_one_record_on_both_sides(
         assert command("compare", base, new, "--versions", versions, "--same").status in (0, 3)
 
 
+def test_compare_folders_that_contradict_themselves(
+    command: Callable[..., Any], mlp: TrainingRecord, tmp_path: Path
+) -> None:
+    """Both sides agree in all bits, and each record has the layers of no such model: no answer, and 3."""
+    for side in ("base", "new"):
+        training = dataclasses.replace(mlp, layers=[], created=f"2026-01-0{len(side)}T00:00:00+00:00")
+        save(training, tmp_path / side / "1671.json")
+    answer = command("compare", tmp_path / "base", tmp_path / "new")
+    assert answer.status == 3
+    assert "INCONCLUSIVE accuracy/agreement[mlp-epoch]" in answer.out
+    assert "not judged: seed 1671: layers of no weights, and the lab's are of 128 units with 100,480" in answer.out
+
+
 def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
     """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
     other = edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, make_history, retrain
 from fixtures.versions import begin_version
 from mnist_bench.records.serial import dump_folded, load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
@@ -26,8 +26,7 @@ FORMAT = ("--format", "bencher")
 @pytest.fixture
 def trained(record: TrainingRecord, tmp_path: Path) -> Path:
     """A folder of two versions' records, each with one training."""
-    config = dataclasses.replace(record.config, epochs=200)
-    record = dataclasses.replace(record, config=config, history=make_history(200))
+    record = retrain(record, epochs=200)
     for name in ("py311-tf215", "py312-tf219"):
         version = begin_version(find_version(name))
         version = add_training(version, dataclasses.replace(record, environment=version.environment))
@@ -55,12 +54,9 @@ def test_export_to_a_file(command: Callable[..., Any], trained: Path) -> None:
 def test_export_trainings(command: Callable[..., Any], record: TrainingRecord, tmp_path: Path) -> None:
     """Several seeds are one figure with its range, whether named one by one or by their folder."""
     for seed in (1671, 1672):
-        config = dataclasses.replace(record.config, seed=seed, epochs=200)
         history = dataclasses.replace(make_history(200), seconds=[0.5, *[0.25] * 199])
         training = dataclasses.replace(
-            record,
-            config=config,
-            history=history,
+            retrain(record, seed=seed, epochs=200, history=history),
             test_loss=seed / 1000,
             initial_digest=make_digest(f"initial {seed}"),
             final_digest=make_digest(str(seed)),

@@ -334,3 +334,87 @@ def test_a_training_of_other_bits_is_judged_though_the_stages_are_the_same(envir
     assert "the final weights differ in 10 of 10 seeds" in next(iter(compared.moved.values()))
     same = make_training(environment, 1671, "a", ERRORS[0])
     assert same == base.trainings[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"final_digest": digest("initial", 1671)}, "it ends in its initial weights: nothing was trained"),
+        ({"parameters": 0}, "0 parameters, and the layers have 1,490"),
+        ({"history": {"loss": [1.0, 1.0, 1.0, None]}}, "the loss is not finite after the last epoch, and every figure"),
+        ({"device": "gpu"}, "the device 'gpu' was asked for, and it ran on 'cpu'"),
+        ({"deterministic": False}, "op determinism was to be off, and it was on"),
+    ],
+)
+def test_a_training_that_contradicts_itself_is_not_judged(
+    environment: EnvironmentRecord, changes: dict[str, Any], told: str
+) -> None:
+    """Both sides agree on it, and end in the same bits: it is named."""
+    side = make_side(environment, "a", ERRORS)
+    first = side.trainings[0]
+    if changes.keys() & {"device", "deterministic"}:
+        changes = {"config": dataclasses.replace(first.config, **changes)}
+    other = dataclasses.replace(side, trainings=[change_training(first, **changes), *side.trainings[1:]])
+    result = find(compared := compare_own(other, other), "structure/trainings")
+    assert result.figure.startswith(f"not judged: seed 1671: {told}")
+    assert exit_status(compared.results) == 3
+    assert exit_status(compare_own(side, side).results) == 0
+
+
+def test_stages_that_contradict_themselves_are_not_judged(environment: EnvironmentRecord) -> None:
+    """A layer of which more is trained than there is, in a probe of a device that was not asked for."""
+    probe = make_probe(environment, "a", layers=[dataclasses.replace(LAYERS[1], trainable=41)])
+    probe = dataclasses.replace(probe, config=dataclasses.replace(probe.config, device="gpu"))
+    side = make_side(environment, "a", ERRORS, probe=probe)
+    told = "the device 'gpu' was asked for, and it ran on 'cpu'; 41 of the 40 parameters of 1 Conv2D are trained"
+    result = find(compared := compare_own(side, side), "bits/probe")
+    assert result.figure == f"not judged: {told} in base; {told} in new"
+    assert exit_status(compared.results) == 3
+
+
+def test_one_text_of_a_file_has_one_margin(environment: EnvironmentRecord) -> None:
+    """Metrics or margins that differ by the seed, or by the side, are named, and no further seed decides them."""
+    side, new = make_side(environment, "a", ERRORS), make_side(environment, "b", move(ERRORS))
+    wide = [dataclasses.replace(METRICS[0], margin=1e300), METRICS[1]]
+    first = dataclasses.replace(side, trainings=[change_training(side.trainings[0], metrics=wide), *side.trainings[1:]])
+    every = dataclasses.replace(side, trainings=[change_training(each, metrics=wide) for each in side.trainings])
+    for base, told in (
+        (first, "not judged: the seeds 1671 and 1672 of base have other metrics, or other margins"),
+        (every, "not judged: the margin of loss is 1e+300 in base and None in new"),
+    ):
+        compared = compare_own(base, new)
+        assert find(compared, "metric/agreement").figure == told
+        assert compared.settled == {"metric/agreement[bench_net]"}
+        assert exit_status(compared.results) == 3
+
+
+def test_a_margin_of_any_size_is_judged(environment: EnvironmentRecord) -> None:
+    """Beyond a billion standard deviations, the smallest shift that is found is the margin itself."""
+    metrics = [dataclasses.replace(METRICS[0], margin=1e300), METRICS[1]]
+    sides = (
+        make_side(environment, "a", ERRORS, metrics=metrics),
+        make_side(environment, "b", move(ERRORS), metrics=metrics),
+    )
+    assert find(compare_own(*sides), "metric/loss").verdict is Verdict.PASS
+
+
+def test_what_is_not_there_is_told(environment: EnvironmentRecord) -> None:
+    """Checks and stages are measured before any training; without checks and trainings, the bits were asked for."""
+    side = make_side(environment, "a", ERRORS)
+    probe = side.probe
+    assert probe is not None
+    short = dataclasses.replace(probe, stages=probe.stages[:1])
+    cases: list[tuple[dict[str, Any], dict[str, str]]] = [
+        ({"checks": []}, {"structure/checks": "INCONCLUSIVE"}),
+        ({"checks": side.checks[:1]}, {"structure/checks": "INCONCLUSIVE"}),
+        ({"probe": None}, {"bits/stages": "INCONCLUSIVE"}),
+        ({"probe": short}, {"bits/stages": "INCONCLUSIVE"}),
+        ({"checks": [], "trainings": [], "timed": []}, {}),
+    ]
+    for changes, bad in cases:
+        other = dataclasses.replace(side, **changes)
+        assert list_bad(compare_own(other, other)) == bad
+    lost = dataclasses.replace(side, probe=None)
+    for sides in ((side, lost), (lost, side)):
+        assert list_bad(compare_own(*sides)) == {"bits/stages": "INCONCLUSIVE"}
+    assert "bits/stages" not in list_bad(compare_own(side, dataclasses.replace(lost, failures={"probe": "killed"})))

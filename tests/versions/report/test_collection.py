@@ -202,3 +202,10 @@ def test_a_loop_of_links_is_named(tmp_path: Path) -> None:
     (tmp_path / "loop.json").symlink_to("loop.json")
     with pytest.raises(RecordError, match=r"loop\.json: Too many levels of symbolic links"):
         load_collection([tmp_path])
+
+
+def test_a_link_is_named_as_it_was_given(tmp_path: Path) -> None:
+    """Not by what it leads to, which is not there."""
+    (tmp_path / "py311-tf215.json").symlink_to("gone")
+    with pytest.raises(RecordError, match=re.escape(f"{tmp_path / 'py311-tf215.json'}: No such file")):
+        load_collection([tmp_path])

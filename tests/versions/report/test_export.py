@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from fixtures.records import make_digest, make_history
+from fixtures.records import make_digest, make_history, retrain
 from mnist_bench.versions.records import Failure, Install, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 from mnist_bench.versions.report.export import (
@@ -39,16 +39,14 @@ EXAMPLES = [
 @pytest.fixture
 def measured(record: TrainingRecord) -> VersionRecord:
     """A version's record with two seeds of the perceptron, and everything else once."""
-    record = dataclasses.replace(
-        record, config=dataclasses.replace(record.config, epochs=200), history=make_history(200)
-    )
+    record = retrain(record, epochs=200)
     other = dataclasses.replace(
         record,
         config=dataclasses.replace(record.config, seed=1672),
         test_accuracy=0.9175,
         test_loss=0.5,
         final_digest=make_digest("2"),
-        initial_digest=make_digest("2"),
+        initial_digest=make_digest("initial 2"),
     )
     version = VersionRecord(version=find_version(NAME), environment=record.environment)
     return update_record(
@@ -86,9 +84,10 @@ def test_each_figure_says_what_it_is(measured: VersionRecord) -> None:
 def test_the_epochs_of_a_training_have_times(measured: VersionRecord, record: TrainingRecord) -> None:
     """Of each lab and engine the first training counts, with its hardware; after one epoch there is no steady one."""
     fast, short = (
-        dataclasses.replace(
+        retrain(
             record,
-            config=dataclasses.replace(record.config, engine=engine, epochs=len(seconds)),
+            engine=engine,
+            epochs=len(seconds),
             history=dataclasses.replace(make_history(len(seconds)), seconds=seconds),
         )
         for engine, seconds in (("epoch", [0.5, 0.25, 0.125, 0.375]), ("graph", [0.75]))

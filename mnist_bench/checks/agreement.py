@@ -1,0 +1,85 @@
+"""Whether the parts of a record agree: what was asked for, where and on what it ran, its layers and its seconds.
+
+A broken Keras may leave such a record, so that it can be written and read: those who judge it ask here.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+from mnist_bench.checks.names import ENGINE_NAMES, ENGINES_WITH_XLA, ENGINES_WITHOUT_DETERMINISM
+from mnist_bench.training.labs import CLASSES, PIXELS, configure_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mnist_bench.records.config import TrainingConfig
+    from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
+    from mnist_bench.records.training import TrainingRecord
+
+__all__ = ["explain_process", "explain_where", "find_contradictions"]
+
+_SOURCES = ("mnist", "digits")  # any other text is a path, and `auto` may be either
+_SAME_SECONDS = 1e-6
+
+
+def find_contradictions(record: TrainingRecord) -> Iterator[str]:
+    """Yield what of a training contradicts the rest of its record: nothing of most.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    yield from explain_where(record.config, record.environment, record.dataset)
+    yield from _explain_layers(record)
+    yield from _explain_seconds(record)
+
+
+def explain_where(config: TrainingConfig, environment: EnvironmentRecord, dataset: DatasetRecord) -> Iterator[str]:
+    """Yield in what environment and data are not those that a configuration asks for. An unknown engine may do all."""
+    if config.engine in ENGINE_NAMES:
+        if environment.xla != (config.engine in ENGINES_WITH_XLA):
+            yield f"the engine {config.engine} ran {'with' if environment.xla else 'without'} XLA"
+        deterministic = config.deterministic and config.engine not in ENGINES_WITHOUT_DETERMINISM
+        yield from explain_process(config.device, environment, deterministic=deterministic)
+    if {config.data, dataset.source} <= {*_SOURCES} and config.data != dataset.source:
+        yield f"data {config.data!r} was asked for, and these are {dataset.source!r}"
+
+
+def explain_process(device: str, environment: EnvironmentRecord, *, deterministic: bool) -> Iterator[str]:
+    """Yield in what a process is not as it was asked for: op determinism and the device."""
+    if environment.op_determinism != deterministic:
+        asked, was = ("on" if it else "off" for it in (deterministic, environment.op_determinism))
+        yield f"op determinism was to be {asked}, and it was {was}"
+    if device not in ("auto", environment.device):
+        yield f"the device {device!r} was asked for, and it ran on {environment.device!r}"
+
+
+def _explain_layers(record: TrainingRecord) -> Iterator[str]:
+    """Yield in what the layers are not those of the lab: units, parameters, and how many of these are trained."""
+    inputs, wanted = PIXELS, []
+    for units in (*configure_lab(record.config).hidden, CLASSES):
+        wanted.append((units, (inputs + 1) * units))
+        inputs = units
+    weighted = [layer for layer in record.layers if layer.parameters or layer.trainable]
+    found = [(layer.units, layer.parameters) for layer in weighted]
+    if found != wanted:
+        yield f"layers of {_list_layers(found)}, and the lab's are of {_list_layers(wanted)}"
+    elif other := next((layer for layer in weighted if layer.trainable != layer.parameters), None):
+        yield f"{other.trainable:,} of the {other.parameters:,} parameters of a layer are trained"
+
+
+def _list_layers(layers: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{units:,} units with {parameters:,} parameters" for units, parameters in layers) or "no weights"
+
+
+def _explain_seconds(record: TrainingRecord) -> Iterator[str]:
+    """Yield that the seconds of an epoch do not follow from those of all epochs."""
+    first, *steady = record.history.seconds
+    median = statistics.median(steady) if steady else None
+    pairs = {"first_epoch": (record.seconds.first_epoch, first), "epoch": (record.seconds.epoch, median)}
+    for name, (value, wanted) in pairs.items():
+        known = value is not None and wanted is not None
+        if not (math.isclose(value or 0, wanted or 0, rel_tol=_SAME_SECONDS) if known else value is wanted):
+            yield f"seconds.{name} is {value}, and {wanted} follows from the history"

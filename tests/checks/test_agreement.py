@@ -1,0 +1,102 @@
+"""What was asked for, where it ran, the layers and the seconds of a record agree, or are named."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fixtures.records import change_probe, make_layers, make_stages, retrain, run_as
+from mnist_bench.checks.acceptance import find_objections
+from mnist_bench.checks.agreement import find_contradictions
+from mnist_bench.checks.names import PROBE_EPOCHS
+from mnist_bench.checks.records import ProbeRecord, find_oddities
+from mnist_bench.records.environment import change_environment
+from mnist_bench.records.serial import dump_json, load, save
+from mnist_bench.records.training import TrainingRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"engine": "graph"}, {"xla": True}, "the engine graph ran with XLA"),
+    ({"engine": "fused"}, {"xla": False}, "the engine fused ran without XLA"),
+    ({}, {"op_determinism": False}, "op determinism was to be on, and it was off"),
+    ({"engine": "xla"}, {"op_determinism": True}, "op determinism was to be off, and it was on"),
+    ({"device": "gpu"}, {}, "the device 'gpu' was asked for, and it ran on 'cpu'"),
+    ({"data": "mnist"}, {}, "data 'mnist' was asked for, and these are 'digits'"),
+]
+
+
+@pytest.fixture
+def probe(mlp: TrainingRecord) -> ProbeRecord:
+    """A probe of the mlp."""
+    config = dataclasses.replace(mlp.config, epochs=PROBE_EPOCHS)
+    return ProbeRecord(config=config, environment=mlp.environment, dataset=mlp.dataset, stages=make_stages("mlp"))
+
+
+@pytest.mark.parametrize(("config", "environment", "told"), CASES)
+def test_what_ran_is_what_was_asked_for(
+    mlp: TrainingRecord, probe: ProbeRecord, config: dict[str, Any], environment: dict[str, Any], told: str
+) -> None:
+    """A training and a probe are told of in the same words; the record can be made all the same."""
+    asked = dataclasses.replace(mlp.config, **config)
+    there = change_environment(run_as(asked, mlp.environment), **environment)
+    assert [*find_contradictions(dataclasses.replace(mlp, config=asked, environment=there))] == [told]
+    asked = dataclasses.replace(probe.config, **config)
+    assert find_oddities(dataclasses.replace(probe, config=asked, environment=there)) == [told]
+
+
+def test_what_may_be_anything(record: TrainingRecord, mlp: TrainingRecord, probe: ProbeRecord) -> None:
+    """`auto`, a path, other widths, a single epoch, and an engine that this version does not know."""
+    newer = change_environment(record.environment, device="gpu", xla=True, op_determinism=False)
+    sound = [
+        record,
+        mlp,
+        retrain(record, data="/some/path.npz", device="auto"),
+        retrain(record, engine="xla", deterministic=False),
+        retrain(record, lab="mlp", hidden=(32, 16)),
+        retrain(record, epochs=1),
+        dataclasses.replace(record, config=dataclasses.replace(record.config, engine="newer"), environment=newer),
+    ]
+    assert [each for training in sound for each in find_contradictions(training)] == []
+    assert find_oddities(change_probe(probe, engine="fused")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"layers": []}, "layers of no weights, and the lab's are of 10 units with 7,850 parameters"),
+        ({"layers": [(1, 3, 3)]}, "layers of 1 units with 3 parameters, and the lab's are of 10 units with 7,850"),
+        ({"layers": "mlp"}, "layers of 128 units with 100,480 parameters, 128 units with 16,512 parameters, 10 units"),
+        ({"layers": [(10, 7840, 7840)]}, "layers of 10 units with 7,840 parameters, and the lab's are of 10 units"),
+        ({"layers": [(10, 7850, 10**12)]}, "1,000,000,000,000 of the 7,850 parameters of a layer are trained"),
+        ({"layers": [(10, 7850, 10)]}, "10 of the 7,850 parameters of a layer are trained"),
+        ({"first_epoch": 0.0}, "seconds.first_epoch is 0.0, and 0.5 follows from the history"),
+        ({"epoch": 1e9}, "seconds.epoch is 1000000000.0, and 0.25 follows from the history"),
+        ({"epoch": None}, "seconds.epoch is None, and 0.25 follows from the history"),
+    ],
+)
+def test_layers_and_seconds(record: TrainingRecord, tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    """The layers are the lab's, and the seconds those of the history; else the record is written, and is no reference.
+
+    A Keras that forgets the biases leaves such a record.
+    """
+    if layers := change.get("layers"):
+        dense = record.layers[0]
+        rows = [
+            dataclasses.replace(dense, units=units, parameters=parameters, trainable=trainable)
+            for units, parameters, trainable in (() if layers == "mlp" else layers)
+        ]
+        changed = dataclasses.replace(record, layers=rows or make_layers("mlp"))
+    elif "layers" in change:
+        changed = dataclasses.replace(record, layers=[])
+    else:
+        changed = dataclasses.replace(record, seconds=dataclasses.replace(record.seconds, **change))
+    path = tmp_path / "record.json"
+    save(changed, path)
+    assert dump_json(load(path, TrainingRecord)) == dump_json(changed)
+    (found,) = find_contradictions(changed)
+    assert found.startswith(told)
+    assert f"perceptron-epoch, seed 1671: {found}" in find_objections([changed], [])
