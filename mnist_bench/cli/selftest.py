@@ -17,6 +17,7 @@ from mnist_bench.records.config import FIRST_SEED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mnist_bench.checks.selftest.effects import FaultEffects
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord, SelftestTrainings, Training
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.workers.cluster import Cluster
@@ -159,9 +160,9 @@ def _train_all(
         for training in train_faults_there(todo, found, **asked) if found else train_faults(todo, jobs=jobs, **asked):
             known[training.fault, training.lab, training.seed] = training
             record = dataclasses.replace(record, trainings=[*known.values()])
-            save(record, path, overwrite=True)
+            save(record, path, overwrite=True, folded=True)
             echo(_format_training(training))
-        save(record, path, overwrite=True)
+        save(record, path, overwrite=True, folded=True)
     return [f"{it.key}: {it.problem}" for it in record.trainings if not it.fault and it.problem]
 
 
@@ -203,6 +204,7 @@ def _check_page(path: Path) -> None:
 
 def _write_page(path: Path, out: Path) -> None:
     """Write the page of what the records in the folder say."""
+    from mnist_bench.checks.selftest.effects_report import format_effects
     from mnist_bench.checks.selftest.records import SelftestRecord, SelftestTrainings
     from mnist_bench.checks.selftest.report import MARK, format_report
     from mnist_bench.records.files import replace_own
@@ -211,18 +213,21 @@ def _write_page(path: Path, out: Path) -> None:
     from mnist_bench.versions.replay.report import format_replays
 
     planted, replayed, trained = out / _PLANTED, out / _REPLAYED, out / _TRAINED
-    parts = [format_report(load(planted, SelftestRecord)) if planted.exists() else f"{MARK}\n\n{_NOT_PLANTED}\n"]
-    parts += [_format_effects(load(trained, SelftestTrainings))] if trained.exists() else []
+    trainings = load(trained, SelftestTrainings) if trained.exists() else None
+    effects = _find_effects(trainings) if trainings else []
+    parts = [f"{MARK}\n\n{_NOT_PLANTED}\n"]
+    if planted.exists():
+        parts = [format_report(load(planted, SelftestRecord), effects)]
+    parts += [format_effects(trainings, effects)] if trainings else []
     parts += [format_replays(load(replayed, ReplayRecord))] if replayed.exists() else []
     replace_own(path, "\n".join(parts).encode(), MARK)
     echo(f"written: {path}")
 
 
-def _format_effects(record: SelftestTrainings) -> str:
-    """Return the part of the page on trainings with faults, held against the references that are stored."""
+def _find_effects(record: SelftestTrainings) -> list[FaultEffects]:
+    """Return what trainings with faults changed, held against the references that are stored."""
     from mnist_bench.checks.baselines import Reference, find_folder, find_reference
     from mnist_bench.checks.selftest.effects import find_effects
-    from mnist_bench.checks.selftest.effects_report import format_effects
     from mnist_bench.training.engines import ENGINES
     from mnist_bench.training.labs import LABS
 
@@ -235,7 +240,7 @@ def _format_effects(record: SelftestTrainings) -> str:
         known = max((it for it in stored if it), key=lambda it: len(it.seeds), default=None)
         references |= {lab: known} if known else {}
     thresholds = {name: lab.threshold for name, lab in LABS.items()}
-    return format_effects(record, find_effects(record, references, thresholds))
+    return find_effects(record, references, thresholds)
 
 
 def _load(path: Path, form: type[_Record], engine: str, environment: EnvironmentRecord) -> _Record | None:

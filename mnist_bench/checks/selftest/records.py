@@ -87,7 +87,6 @@ class Figures:
         accuracy: Test accuracy.
         loss: Test loss; None if it is not finite.
         losses: Training loss after each epoch; None where it is not finite.
-        val_losses: Validation loss after each epoch, likewise.
         class_errors: Test images of each class that are put into another.
         initial_digest: SHA-256 of the initial weights.
     """
@@ -95,17 +94,16 @@ class Figures:
     accuracy: float
     loss: float | None
     losses: list[float | None]
-    val_losses: list[float | None]
     class_errors: list[int]
     initial_digest: str
 
     def __post_init__(self) -> None:
         """Refuse figures that are none."""
         check_range("accuracy", self.accuracy, high=1)
-        check_range("loss", self.loss, *self.losses, *self.val_losses, high=MOST_LOSS)
+        check_range("loss", self.loss, *self.losses, high=MOST_LOSS)
         check_range("class_errors", *self.class_errors)
-        if not self.losses or len(self.losses) != len(self.val_losses):
-            raise ValueError(f"losses of {len(self.losses)} epochs, val_losses of {len(self.val_losses)}")
+        if not self.losses:
+            raise ValueError("losses: the list is empty")
 
 
 @dataclass(frozen=True, kw_only=True)

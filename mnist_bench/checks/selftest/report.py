@@ -6,10 +6,12 @@ import statistics
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.faults.registry import FAULTS
+from mnist_bench.stats.sequential import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mnist_bench.checks.selftest.effects import FaultEffects
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
 
 __all__ = ["MARK", "find_missed", "format_report", "is_right"]
@@ -42,12 +44,17 @@ def is_right(outcome: Outcome) -> bool:
     return outcome.cause in FAULTS[outcome.fault].causes
 
 
-def format_report(record: SelftestRecord) -> str:
-    """Return the page."""
+def format_report(record: SelftestRecord, effects: Sequence[FaultEffects] = ()) -> str:
+    """Return the page.
+
+    Args:
+        record: The self-test.
+        effects: What full trainings with the faults end in, if they were trained.
+    """
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
     places = {key: place for place, key in enumerate(key for fault in FAULTS.values() for key in fault.keys)}
     ordered = sorted((it for it in record.outcomes if it.key in places), key=lambda it: places[it.key])
-    lines = [MARK, "", *_summarise(record, ordered), "", *_explain_columns(record)]
+    lines = [MARK, "", _summarise(record, ordered) + _add_effects(ordered, effects), "", *_explain_columns(record)]
     for family, title in _FAMILIES.items():
         rows = [it for it in ordered if FAULTS[it.fault].family == family]
         if rows:
@@ -57,19 +64,38 @@ def format_report(record: SelftestRecord) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _summarise(record: SelftestRecord, outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _summarise(record: SelftestRecord, outcomes: Sequence[Outcome]) -> str:
     judged = [it for it in outcomes if FAULTS[it.fault].family != _CLOCKED]
     found = [it for it in judged if it.first is not None]
     right = [it for it in found if is_right(it)]
     times = [it.first_seconds for it in found if it.first_seconds is not None]
     environment = record.environment
     median = f", after {statistics.median(times):.1f} seconds in the median," if times else ""
-    yield (
+    return (
         f"{len({it.fault for it in judged})} faults were planted in TensorFlow {environment.tensorflow} with Keras "
         f"{environment.keras} (engine {record.engine}), at one to four strengths each, {len(judged)} in all. The fast "
         f"checks saw {len(found)} of them ({_share(found, judged)}){median} and named the right cause of {len(right)} "
         f"({_share(right, found)} of those seen). "
         f"{len(judged) - len(found)} stay unseen by these checks, each listed below with the reason."
+    )
+
+
+def _add_effects(outcomes: Sequence[Outcome], effects: Sequence[FaultEffects]) -> str:
+    """Return what a threshold, and accuracy and loss, see of the same faults, after a blank; "" without trainings."""
+    seen = {it.key: it.first is not None for it in outcomes}
+    known = [it for it in effects if it.fault in seen]
+    if not known:
+        return ""
+    below = [it for it in known if it.below]
+    groups = [it for it in known if it.find_fewest(paired=False)]
+    checked = [it for it in known if seen[it.fault]]
+    only = [it.fault.replace(":", " ") for it in known if it.find_fewest(paired=it.paired) and not seen[it.fault]]
+    most = LOOKS[-1]
+    told = f" Only accuracy and loss see {', '.join(only)}." if only else " They see nothing that the checks do not."
+    return (
+        f" {len(known)} of them, the weakest first, were trained in full, too: the lab's accuracy threshold sees "
+        f"{_share(below, known)}, accuracy and loss of {most} seeds see {_share(groups, known)}, and the fast checks "
+        f"{_share(checked, known)}.{told}"
     )
 
 

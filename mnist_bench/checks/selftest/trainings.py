@@ -98,8 +98,7 @@ def _train(server: Server, task: Task, engine: str) -> Training:
     figures = Figures(
         accuracy=record.test_accuracy,
         loss=record.test_loss,
-        losses=record.history.loss,
-        val_losses=record.history.val_loss,
+        losses=[None if loss is None else float(f"{loss:.7g}") for loss in record.history.loss],  # as float32 has them
         class_errors=record.predictions.class_errors if record.predictions else [],
         initial_digest=record.initial_digest,
     )

@@ -36,7 +36,6 @@ def make_training(
         accuracy=accuracy,
         loss=loss,
         losses=[early, 0.2],
-        val_losses=[0.3, 0.2],
         class_errors=[10] * 10,
         initial_digest=initial,
     )
@@ -228,10 +227,14 @@ def test_a_training_that_cannot_be_is_refused(change: dict[str, Any], message: s
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"accuracy": 1.5}, "accuracy"), ({"losses": []}, "losses of 0 epochs"), ({"class_errors": [-1]}, "class_errors")],
+    [
+        ({"accuracy": 1.5}, "accuracy"),
+        ({"losses": []}, "losses: the list is empty"),
+        ({"class_errors": [-1]}, "class_errors"),
+    ],
 )
 def test_figures_that_cannot_be_are_refused(change: dict[str, Any], message: str) -> None:
-    """Each is within its range, and both losses are of the same epochs."""
+    """Each is within its range, and there are some."""
     figures = make_training("momentum:0.9", 5, accuracy=0.9, loss=0.1).figures
     assert figures
     with pytest.raises(ValueError, match=message):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.checks.faults.registry import FAULTS
+from mnist_bench.checks.selftest.effects import Effect, FaultEffects
 from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
 from mnist_bench.checks.selftest.report import MARK, find_missed, format_report, is_right
 from mnist_bench.checks.selftest.run import find_failing, list_faults, run_faults, run_faults_there
@@ -105,6 +106,23 @@ def test_the_page_says_what_is_seen(selftest: SelftestRecord) -> None:
     assert f"- run-differs 0.05: {FAULTS['run-differs'].unseen}." in page
     assert "- momentum 0.1: each update is 1.05 times." in page
     assert "`contract/new-order[graph]`" in page
+
+
+def test_the_first_paragraph_says_what_accuracy_and_loss_see(selftest: SelftestRecord) -> None:
+    """Of the faults that were trained in full; and which of them the checks do not see."""
+
+    def make_effects(fault: str, seeds: int | None, *, below: bool) -> FaultEffects:
+        effects = {"accuracy": Effect(-0.01, -8.0, seeds, seeds), "loss": Effect(0.0, 0.0, None, None)}
+        return FaultEffects(fault, "mlp", 3, problem="", below=below, paired=True, effects=effects)
+
+    seen = [make_effects("step-longer:1.05", 5, below=True), make_effects("momentum:0.1", None, below=False)]
+    page = format_report(selftest, [*seen, make_effects("run-differs:0.05", None, below=False)])
+    first = page.splitlines()[2]
+    assert "3 of them, the weakest first, were trained in full, too: " in first
+    assert "threshold sees 33%, accuracy and loss of 20 seeds see 33%, and the fast checks 67%." in first
+    assert "They see nothing that the checks do not." in first
+    page = format_report(selftest, [*seen, make_effects("run-differs:0.05", 10, below=False)])
+    assert "Only accuracy and loss see run-differs 0.05." in page.splitlines()[2]
 
 
 def test_a_fault_that_nobody_saw_is_missed_unless_that_is_explained(selftest: SelftestRecord) -> None:
