@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import json
 import subprocess
@@ -76,7 +77,10 @@ def find_imports(path: Path, modules: dict[str, Path] = MODULES) -> set[str]:
     return {name.removeprefix("mnist_bench.") for name in found} & set(modules)
 
 
-IMPORTS = {name: find_imports(path) for name, path in MODULES.items()}
+@functools.cache
+def list_imports() -> dict[str, set[str]]:
+    """Return what each module of ours imports of ours; every module is read when the first test asks."""
+    return {name: find_imports(path) for name, path in MODULES.items()}
 
 
 def find_wing(name: str) -> str:
@@ -97,10 +101,10 @@ def find_upward(name: str, imports: set[str]) -> set[str]:
 def find_reach(name: str) -> set[str]:
     """Return which modules of ours a module imports, directly or by way of others."""
     reach: set[str] = set()
-    news = IMPORTS[name]
+    news = list_imports()[name]
     while news:
         reach |= news
-        news = set().union(*(IMPORTS[other] for other in news)) - reach
+        news = set().union(*(list_imports()[other] for other in news)) - reach
     return reach
 
 
@@ -113,9 +117,9 @@ def import_apart(code: str) -> set[str]:
 
 def test_the_imports_are_found(tmp_path: Path) -> None:
     """The finder sees those at the head, those inside functions and those for types: none is missed below."""
-    assert {"training.data.dataset", "training.engines", "records.training"} <= IMPORTS["training.runner"]
-    assert {"training.runner", "training.backend"} <= IMPORTS["training.workers.serve"]
-    assert "records.training" in IMPORTS["show.page"]
+    assert {"training.data.dataset", "training.engines", "records.training"} <= list_imports()["training.runner"]
+    assert {"training.runner", "training.backend"} <= list_imports()["training.workers.serve"]
+    assert "records.training" in list_imports()["show.page"]
     (tmp_path / "planted.py").write_text("def f():\n    from mnist_bench.cli import app\n")
     assert find_upward("records.planted", find_imports(tmp_path / "planted.py")) == {"cli", "cli.app"}
 
@@ -137,7 +141,7 @@ def test_a_folder_imports_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_point_one_way(name: str) -> None:
     """A module knows its own wing and those before it."""
-    assert find_upward(name, IMPORTS[name]) == set()
+    assert find_upward(name, list_imports()[name]) == set()
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -148,14 +152,14 @@ def test_no_imports_in_a_circle(name: str) -> None:
 
 def test_only_the_entry_imports_the_command() -> None:
     """The parts of the command know what they share, and no part knows another; a family knows its own."""
-    parts = {name: IMPORTS[name] for name in MODULES if name.startswith("cli.") and name != "cli.app"}
+    parts = {name: list_imports()[name] for name in MODULES if name.startswith("cli.") and name != "cli.app"}
     for family in [name for name in parts if name.endswith((".family", ".command"))]:
         folder = family.rpartition(".")[0]
         parts[family] = {name for name in parts[family] if name != folder and not name.startswith(f"{folder}.")}
     shared = {"cli", "cli.families", "cli.options", "cli.shell"}
     others = {name: {other for other in found if find_wing(other) == "cli"} - shared for name, found in parts.items()}
     assert {name: found for name, found in others.items() if found} == {}
-    assert [name for name, found in IMPORTS.items() if "cli.app" in found] == ["__main__"]
+    assert [name for name, found in list_imports().items() if "cli.app" in found] == ["__main__"]
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(JUDGES)])

@@ -42,11 +42,14 @@ _INK = "#010203"
 _ALONE = '<svg color="#222" style="background:#fff"'  # the beginning of a picture in a file of its own
 _STYLE: Any = {
     "axes.edgecolor": _INK,
+    "axes.facecolor": "none",
     "axes.grid": True,
     "axes.labelcolor": _INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
+    "figure.edgecolor": "none",
+    "figure.facecolor": "none",
     "font.size": 10,
     "grid.alpha": 0.25,
     "grid.color": _INK,
@@ -136,10 +139,11 @@ def _draw_figure(draw: Callable[[Figure], Any], size: tuple[float, float]) -> st
         mpl.rcdefaults()  # nothing of the user's own matplotlibrc
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(figure)
+        canvas: Any = FigureCanvasSVG(figure)
         draw(figure)
         text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        # Not by `savefig`, which draws twice: the bytes are the same.
+        canvas.print_svg(text, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :].replace(_INK, "currentColor")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import jinja2
     import numpy as np
     import numpy.typing as npt
     from matplotlib.axes import Axes
@@ -123,6 +124,11 @@ def _plot_curves(records: Sequence[TrainingRecord], metric: str, ax: Axes) -> No
 
 def render(template: str, **values: Any) -> str:
     """Return the page that a template of ours makes of these values; the filter `svg` embeds a picture."""
+    return str(_open_templates().get_template(template).render(values))
+
+
+@functools.cache  # with the templates that it has compiled
+def _open_templates() -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
@@ -134,7 +140,7 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["svg"] = _inline
     environment.filters["judge_threshold"] = lambda record: judge_threshold(record).value
-    return environment.get_template(template).render(values)
+    return environment
 
 
 def _inline(svg: str) -> Any:

@@ -21,6 +21,8 @@ from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import train_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
@@ -42,7 +44,9 @@ def test_the_guard_refuses(guarded: Path, tmp_path: Path) -> None:
     assert "mnist_bench imports msgspec, which an environment under test may lack" in answer.stderr
 
 
-def test_every_entry_point_needs_tensorflow_alone(guarded: Path, digits: Dataset, tmp_path: Path) -> None:
+def test_every_entry_point_needs_tensorflow_alone(
+    guarded: Path, stub_python: Callable[..., Path], digits: Dataset, tmp_path: Path
+) -> None:
     """Fingerprint, import time, probes, fast checks, trainings and timed epochs work without any package of ours."""
     environment = ask_environment(guarded)
     assert environment.device == "cpu"
@@ -57,7 +61,7 @@ def test_every_entry_point_needs_tensorflow_alone(guarded: Path, digits: Dataset
     assert last.record.final_digest == train(config, dataset=digits).final_digest
     save_arrays(digits, tmp_path, samples=256, validation=32)
     task = AbTask(lab="perceptron", engine="fused", batch_size=32, device="cpu", folder=str(tmp_path), warm_ups=1)
-    times = measure_round((Side("a", guarded, task), Side("b", guarded, task)), 0, 2, None, limit=120)
+    times = measure_round((Side("a", guarded, task), Side("b", stub_python("b"), task)), 0, 2, None, limit=120)
     assert [len(process.wall) for process, _ in times] == [2, 2]
 
 

@@ -67,7 +67,7 @@ def command(
         return dataclasses.replace(retrain(record, **fields), test_accuracy=accuracy[config.lab])
 
     monkeypatch.setattr(walk, "train", train)
-    monkeypatch.setattr(walk, "ask_own_environment", lambda _: record.environment)
+    monkeypatch.setattr(walk, "_read_environment", lambda _: record.environment)
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: dataset)
     monkeypatch.setattr("mnist_bench.checks.baselines.find_folder", lambda: tmp_path / "none")
     monkeypatch.chdir(tmp_path)
@@ -142,7 +142,7 @@ def test_a_walk_goes_on_after_a_break(
         "mnist-bench: out/mlp-eager-seed1671.json exists already: "
         "continue with --resume, or name another folder with --out"
     )
-    monkeypatch.setattr(walk, "ask_own_environment", lambda _: record.environment)
+    monkeypatch.setattr(walk, "_read_environment", lambda _: record.environment)
     resumed = command("--section", 3, "--out", "out", "--resume")
     assert resumed.status == 0
     assert resumed.out == first.out

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.baselines import find_reference
-from mnist_bench.checks.elsewhere import ask_own_environment
 from mnist_bench.checks.sheet import facts
 from mnist_bench.checks.sheet.figures import HISTORY_KEYS, SAMPLE, Section
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import save
-from mnist_bench.training.backend import read_keras_version
+from mnist_bench.training.backend import choose_device, read_keras_version
 from mnist_bench.training.campaign import plan_campaign, record_name
 from mnist_bench.training.data.dataset import Dataset, prepare
 from mnist_bench.training.engines import ENGINES
+from mnist_bench.training.fingerprint import collect_environment
 from mnist_bench.training.labs import build_model, check_lab
 from mnist_bench.training.runner import describe_layers, train
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.checks.sheet.facts import Fact
+    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.engines import OnEpoch
     from mnist_bench.training.labs import Lab
@@ -101,13 +102,18 @@ def walk(plan: WalkPlan, tell: Tell) -> list[TrainingRecord]:
     """
     configs = _make_configs(plan)
     # Only if there is something to train: otherwise no folder is made.
-    resume = (lambda: ask_own_environment(configs[0].device)) if plan.resume else None
+    resume = (lambda: _read_environment(configs[0].device)) if plan.resume else None
     done = plan_campaign(configs, plan.folder, plan.dataset, resume=resume).done if configs else {}
     walker = _Walker(plan, tell, {record.config.lab: record for record in done.values()})
     for section in plan.sections:
         for part in section.shows:
             walker.show(section, part)
     return [walker.records[config.lab] for config in configs]
+
+
+def _read_environment(device: str) -> EnvironmentRecord:
+    """Return the fingerprint of this process, which trains: no other process has to import TensorFlow for that."""
+    return collect_environment(device=choose_device(device), xla=False)
 
 
 class _Walker:
