@@ -527,3 +527,10 @@ def test_other_predictions_are_no_reference(mlp: TrainingRecord) -> None:
     )
     (told,) = acceptance.find_objections([dataclasses.replace(mlp, predictions=wrong)], [])
     assert "an accuracy of 0.9770 by evaluate, 0.0000 by its own errors and 0.9770 by NumPy" in told
+
+
+def test_a_training_of_another_precision_is_not_the_labs(mlp: TrainingRecord) -> None:
+    """`check` measures with the lab's arithmetic alone: no other is its reference."""
+    half = dataclasses.replace(mlp, environment=change_environment(mlp.environment, precision="float16"))
+    told = "mlp was trained with precision float16, not the lab's float32: set by KERAS_BACKEND or in keras.json"
+    assert acceptance.find_objections([half], []) == [f"{told} (KERAS_HOME)"]
