@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WHY = "new hardware"
+OTHER_TRAININGS: dict[str, Any] = {"learning_rate": 9.0, "batch_size": 64, "hidden": (64,), "optimizer": "adam"}
 
 pytestmark = pytest.mark.usefixtures("contracts")
 
@@ -154,6 +155,11 @@ def test_a_broken_rule_is_refused_or_written_down(
 ) -> None:
     """One record that breaks a rule refuses all; --force accepts them, and the file names the rule."""
     put(source, change(mlp), seed=3)
+    if "was trained with" in objection:  # a mixture of trainings is refused whole
+        for path in list(source.glob("*-[12]-*.json")):
+            path.unlink()
+        for seed in (1, 2):
+            put(source, change(mlp), seed=seed)
     with pytest.raises(ValueError, match=re.escape(f"{source}: not accepted: {objection} (--force says so")):
         accept_folder(source, folder, why=WHY)
     assert not folder.exists()
@@ -265,8 +271,17 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
             lambda record: {"dataset": dataclasses.replace(record.dataset, digest=make_digest("other"))},
             "records of one reference differ in their dataset",
         ),
+        *(
+            (
+                lambda record, field=field, value=value: {
+                    "config": dataclasses.replace(record.config, **{field: value})
+                },
+                f"records of one reference differ in their {field}",
+            )
+            for field, value in OTHER_TRAININGS.items()
+        ),
     ],
-    ids=["diverged", "numerics", "dataset"],
+    ids=["diverged", "numerics", "dataset", *OTHER_TRAININGS],
 )
 def test_what_cannot_be_a_reference_is_refused_whole(
     source: Path,
