@@ -26,7 +26,7 @@ from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.backend import read_versions
 from mnist_bench.training.engines import check_engine
-from mnist_bench.training.labs import check_lab, find_departures
+from mnist_bench.training.labs import check_lab, explain_arithmetic, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,6 +165,8 @@ def _find_departures(record: TrainingRecord) -> Iterator[str]:
     """Yield how a training departs from the lab's, with which it would be compared."""
     for name, (value, wanted) in find_departures(record.config).items():
         yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
+    if told := explain_arithmetic(backend=record.environment.backend, precision=record.environment.precision):
+        yield f"{record.config.lab} was trained with {told}"
 
 
 def _find_other_probes(probes: Sequence[ProbeRecord]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from mnist_bench.stats.sequential import (
     judge,
     loss_margin,
 )
-from mnist_bench.training.labs import check_lab, explain_short, find_departures
+from mnist_bench.training.labs import check_lab, explain_arithmetic, explain_short, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -37,6 +37,7 @@ __all__ = [
     "check_threshold",
     "compare_accuracy",
     "compare_values",
+    "explain_unjudged",
     "format_metric",
     "is_decided",
     "judge_level",
@@ -57,17 +58,33 @@ def judge_threshold(record: TrainingRecord) -> Verdict:
     """Return PASS if the record's test accuracy reaches the lab's threshold and the loss is finite, else REGRESSED.
 
     NO_BASELINE if the model or its training is not the lab's: the threshold does not apply then. INCONCLUSIVE if it is
-    the lab's training, cut short.
+    the lab's training with another backend or precision, or cut short.
 
     Raises:
         ValueError: The lab is unknown.
     """
     if find_departures(record.config).keys() - {"epochs"}:
         return Verdict.NO_BASELINE
-    if explain_short(record.config.lab, len(record.history.loss)) and record.test_loss is not None:
+    if _explain_other_arithmetic(record):  # float16 may diverge where float32 does not
+        return Verdict.INCONCLUSIVE
+    if explain_unjudged(record) and record.test_loss is not None:
         return Verdict.INCONCLUSIVE
     holds = record.test_loss is not None and _find_accuracy(record) >= check_lab(record.config.lab).threshold
     return Verdict.PASS if holds else Verdict.REGRESSED
+
+
+def explain_unjudged(record: TrainingRecord) -> str:
+    """Return why a training cannot be judged as the lab's: its arithmetic, or its epochs; "" of all others.
+
+    Raises:
+        ValueError: The lab is unknown.
+    """
+    return _explain_other_arithmetic(record) or explain_short(record.config.lab, len(record.history.loss))
+
+
+def _explain_other_arithmetic(record: TrainingRecord) -> str:
+    told = explain_arithmetic(backend=record.environment.backend, precision=record.environment.precision)
+    return told and f"not judged: {told}"
 
 
 def _find_accuracy(record: TrainingRecord) -> float:
@@ -97,7 +114,7 @@ def check_threshold(records: Sequence[TrainingRecord]) -> CheckResult:
     """
     config = records[0].config
     lowest = min(records, key=_find_accuracy)
-    short = next(filter(None, (explain_short(config.lab, len(record.history.loss)) for record in records)), "")
+    short = next(filter(None, map(explain_unjudged, records)), "")
     reached, figure = judge_level(config.lab, list(map(_find_accuracy, records)))
     verdicts = set(map(judge_threshold, records))
     finite = all(record.test_loss is not None for record in records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.records import ProbeRecord, check_comparable
 from mnist_bench.records import files
@@ -14,11 +14,13 @@ from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import list_json, load, save
 from mnist_bench.records.training import MOST_LOSS, check_seeds, check_trainings
+from mnist_bench.training.labs import find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.training import TrainingRecord
 
 __all__ = [
@@ -289,6 +291,7 @@ def _make_reference(records: Sequence[TrainingRecord], acceptance: Acceptance) -
             ("dataset", first.dataset, record.dataset),
             ("numerics key", first.environment.numerics_key, record.environment.numerics_key),
             *((name, getattr(first.environment, name), getattr(record.environment, name)) for name in VERSION_FIELDS),
+            *_pair_settings(first.config, record.config),
         ):
             if value != expected:
                 raise ValueError(f"records of one reference differ in their {name}: {expected!r} and {value!r}")
@@ -318,6 +321,13 @@ def _list_losses(records: Sequence[TrainingRecord], epoch: int) -> list[float]:
     losses = [it.history.loss[epoch - 1] for it in records if len(it.history.loss) >= epoch]
     finite = [float(f"{loss:.7g}") for loss in losses if loss is not None]
     return finite if len(finite) == len(records) else []
+
+
+def _pair_settings(first: TrainingConfig, other: TrainingConfig) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each setting in which one of two trainings departs from the lab, with the values of both."""
+    old, new = find_departures(first), find_departures(other)
+    for name, (_, sheet) in {**old, **new}.items():
+        yield name, *(found[name][0] if name in found else sheet for found in (old, new))
 
 
 def _check_fields(path: Path, record: object, wanted: Mapping[str, str]) -> None:

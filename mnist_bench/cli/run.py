@@ -59,7 +59,7 @@ def run(
 
     The test accuracy is judged by the lab's thresholds. Writes one JSON record per training, the lab's plots and a
     page, index.html. Exit status: 0 every threshold holds, 1 a threshold does not hold, 2 bad usage or bad input, 3 a
-    training did not finish, or was cut short by --epochs and is not judged.
+    training did not finish, was cut short by --epochs, or has another precision than the lab's, and is not judged.
     """
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.labs import LABS
@@ -218,9 +218,8 @@ def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset,
 
 def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
     """Say what failed, and return the exit status of a run."""
-    from mnist_bench.checks.accuracy import judge_threshold
+    from mnist_bench.checks.accuracy import explain_unjudged, judge_threshold
     from mnist_bench.records.verdicts import EXIT_STATUS, conclude
-    from mnist_bench.training.labs import explain_short
 
     # A bad request fails every training alike: say so once.
     for reason in dict.fromkeys(failure.reason for failure in failures):
@@ -230,8 +229,7 @@ def _conclude(records: list[TrainingRecord], failures: list[Failed]) -> int:
             echo(failure.details, err=True)
     if failures:
         return 2 if all(failure.bad_input for failure in failures) else 3
-    short = {record.config.lab: explain_short(record.config.lab, len(record.history.loss)) for record in records}
-    for lab, told in short.items():
+    for lab, told in dict.fromkeys((record.config.lab, explain_unjudged(record)) for record in records):
         if told:
             say(f"{lab}: {told}")
     return EXIT_STATUS[conclude(map(judge_threshold, records))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ __all__ = [
     "DatasetRecord",
     "EnvironmentRecord",
     "Gpu",
+    "can_have_key",
     "change_environment",
     "company_flag",
     "digest_arrays",
@@ -77,6 +79,7 @@ HARDWARE_FIELDS = (
 _KEYS = {"numerics_key": NUMERICS_FIELDS, "hardware_key": HARDWARE_FIELDS}
 
 _MOST_CORES = 1e6
+_MOST_COMPANY = 1024  # seeds in one program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +177,28 @@ def make_key(fields: Mapping[str, Any], names: tuple[str, ...]) -> str:
 def company_flag(company: int) -> dict[str, str]:
     """Return the flag of a seed that was trained in one program with others; nothing for a seed alone."""
     return {COMPANY_FLAG: str(company)} if company > 1 else {}
+
+
+def can_have_key(environment: EnvironmentRecord, numerics_key: str, *, company: bool) -> bool:
+    """Return whether a training in an environment can have a numerics key, whatever it is that trains.
+
+    A worker that is pinned to its share of the cores computes with fewer threads than the machine has cores.
+
+    Args:
+        environment: Where the training was, but for the threads and what the engine decides.
+        numerics_key: The key.
+        company: Whether several seeds may have been trained in one program.
+    """
+    fields = vars(environment)
+    threads = {fields["usable_cores"], *range(1, fields["cores"] + 1)}
+    alone = {name: value for name, value in fields["flags"].items() if name != COMPANY_FLAG}
+    flags = [{**alone, **company_flag(size)} for size in range(1, (_MOST_COMPANY if company else 1) + 1)]
+    switches = list(itertools.product((False, True), repeat=len(_DECIDED)))
+    for own_flags, cores, switched in itertools.product(flags, sorted(threads), switches):
+        decided = dict(zip(_DECIDED, switched, strict=True))
+        if make_key({**fields, **decided, "flags": own_flags, "usable_cores": cores}, NUMERICS_FIELDS) == numerics_key:
+            return True
+    return False
 
 
 def refuse_fault(environment: EnvironmentRecord, what: str) -> None:

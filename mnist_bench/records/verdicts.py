@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.fields import check_range
 from mnist_bench.records.readings import Reading
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ class CheckResult:
         bound: What it was held against.
         evidence: More, for a reader who asks why.
         command: What shows more.
-        value: The figure as a number, where a known regression has a bound for it: larger is worse.
+        value: The figure as a number, where a known regression has a bound for it: larger is worse. Of a contract, the
+            share of the samples, from 0 to 1.
         readings: What was read in numbers, where the check does not hold and has any.
     """
 
@@ -93,7 +96,8 @@ class CheckResult:
     readings: list[Reading] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse a verdict that no check of this layer gives, and a check that raised and holds."""
+        """Refuse a verdict that no check of this layer gives, a check that raised and holds, and impossible values."""
+        check_range(f"{self.name}: value", self.value, high=1 if self.layer == "contract" else math.inf)
         if self.layer in _ABSOLUTE and self.verdict in _NEVER_ABSOLUTE:
             raise ValueError(f"{self.name}: the verdict is {self.verdict.value}, which no check of {self.layer} gives")
         if self.figure == RAISED and self.holds:

@@ -39,6 +39,7 @@ _broken: ImportError | None = None
 
 # Variables that decide which Keras is imported: named where the import fails.
 _CHOICES = ("KERAS_BACKEND", "TF_USE_LEGACY_KERAS")
+_LEGACY = ("true", "True", "1")  # what TensorFlow reads in TF_USE_LEGACY_KERAS as a yes
 _MESSAGE = 400  # characters of an error: TensorFlow puts a whole graph into some
 
 
@@ -76,7 +77,7 @@ def explain_error(error: BaseException) -> str:
         root = root.__cause__ or root.__context__ or root
     first = str(error) if isinstance(error, (KerasError, ImportError)) else _describe_error(error)
     first, last = " ".join(first.split()), _describe_error(root)
-    return first if last.partition(": ")[2] in first else f"{first}; it began with {last}"
+    return first if last.partition(": ")[2] in first else f"{first.rstrip('.')}; it began with {last}"
 
 
 def _describe_error(error: BaseException) -> str:
@@ -100,23 +101,30 @@ def load_tensorflow() -> Any:
         # Otherwise the first of several workers takes the whole memory of a GPU.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         start = time.perf_counter()
-        with warnings.catch_warnings():
-            # TensorFlow up to 2.11 imports modules that newer versions of Python have deprecated.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            try:
-                _refuse_waiting()
-                import tensorflow as tf
-
-                _ = tf.keras.Model  # Keras is loaded lazily: load it while the clock runs
-                # TensorFlow warns of many small models in one process; the checks need them.
-                tf.get_logger().setLevel("ERROR")
-            except Exception as error:
-                _broken = _explain_import(error)
-                raise _broken from error
+        if error := _import_tensorflow():
+            _broken = _explain_import(error)
+            raise _broken from error
         _import_seconds = time.perf_counter() - start
     import tensorflow as tf
 
     return tf
+
+
+def _import_tensorflow() -> Exception | None:
+    """Import TensorFlow and Keras, and return the error, if there is one."""
+    with warnings.catch_warnings():
+        # TensorFlow up to 2.11 imports modules that newer versions of Python have deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            _refuse_waiting()
+            import tensorflow as tf
+
+            _ = tf.keras.Model  # Keras is loaded lazily: load it while the clock runs
+            # TensorFlow warns of many small models in one process; the checks need them.
+            tf.get_logger().setLevel("ERROR")
+        except Exception as error:  # noqa: BLE001 - whatever it is, `_explain_import` names its root
+            return error
+    return None
 
 
 def _refuse_waiting() -> None:
@@ -133,7 +141,20 @@ def _explain_import(error: Exception) -> ImportError:
         return ModuleNotFoundError(f"{error}: {advice}")
     named = ", ".join(f"{name}={os.environ[name]}" for name in _CHOICES if name in os.environ)
     named = named and f" with {named}"
+    if isinstance(error, ImportError) and not (error.__cause__ or error.__context__):
+        error.__cause__ = _ask_legacy()
     return ImportError(f"TensorFlow and Keras cannot be imported{named}: {explain_error(error)}")
+
+
+def _ask_legacy() -> ImportError | None:
+    """Return the error of the package tf_keras where the user asks for it: TensorFlow keeps that error to itself."""
+    if os.environ.get("TF_USE_LEGACY_KERAS") not in _LEGACY:
+        return None
+    try:
+        importlib.import_module("tf_keras")
+    except ImportError as error:
+        return error
+    return None
 
 
 def load_keras() -> Any:

@@ -85,15 +85,14 @@ def collect_environment(*, device: str, xla: bool, company: int = 1) -> Environm
         xla: Whether XLA compiles the training step, which the engine determines.
         company: Seeds in one program; more than one is a flag, as their products may be summed in another order.
     """
-    tf, keras = load_tensorflow(), load_keras()
+    tf = load_tensorflow()
     fields: dict[str, Any] = {
         **collect_machine(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": read_keras_version(),
         "numpy": importlib.metadata.version("numpy"),
-        "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
-        "precision": _read_precision(keras),
+        **read_arithmetic(),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or _read_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "onednn": read_onednn(tf.__version__, _read_cpu()[1]),
@@ -270,9 +269,14 @@ def _ask(command: list[str], variables: dict[str, str] | None = None) -> str:
     return answer.stdout.strip()
 
 
-def _read_precision(keras: Any) -> str:
+def read_arithmetic() -> dict[str, str]:
+    """Return the backend and the precision that Keras gives new models in this process."""
+    keras = load_keras()
     policy = getattr(keras, "mixed_precision", None)
-    return str(policy.global_policy().name) if policy else str(keras.backend.floatx())
+    return {
+        "backend": keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow",
+        "precision": str(policy.global_policy().name) if policy else str(keras.backend.floatx()),
+    }
 
 
 @functools.cache

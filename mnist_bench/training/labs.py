@@ -15,19 +15,28 @@ if TYPE_CHECKING:
 __all__ = [
     "CLASSES",
     "LABS",
+    "LAB_ARITHMETIC",
     "PIXELS",
+    "SET_BY",
     "Lab",
     "build_model",
     "check_lab",
     "configure_lab",
     "count_flops",
     "count_parameters",
+    "explain_arithmetic",
     "explain_short",
     "find_departures",
 ]
 
 PIXELS = 28 * 28
 CLASSES = 10
+
+LAB_ARITHMETIC = {"backend": "tensorflow", "precision": "float32"}
+"""The lab's values of these fields of an `EnvironmentRecord`."""
+
+SET_BY = "set by KERAS_BACKEND or in keras.json (KERAS_HOME)"
+"""Where a user gives these fields other values."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,14 @@ def explain_short(name: str, epochs: int) -> str:
     """
     wanted = check_lab(name).epochs
     return f"not judged: {epochs} of {wanted} epochs" if epochs < wanted else ""
+
+
+def explain_arithmetic(*, backend: str, precision: str) -> str:
+    """Return how a training computes that has another backend or precision than the lab's; "" of all others."""
+    found = {"backend": backend, "precision": precision}
+    other = {name: wanted for name, wanted in LAB_ARITHMETIC.items() if found[name] != wanted}
+    told = ", ".join(f"{name} {found[name]}, not the lab's {wanted}" for name, wanted in other.items())
+    return told and f"{told}: {SET_BY}"
 
 
 def configure_lab(config: TrainingConfig) -> Lab:

@@ -26,9 +26,9 @@ from mnist_bench.records.training import (
 )
 from mnist_bench.training import backend, oracle
 from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
-from mnist_bench.training.engines import check_engine, check_optimizer, compile_model, train_model
-from mnist_bench.training.fingerprint import collect_environment
-from mnist_bench.training.labs import build_model, check_lab, configure_lab
+from mnist_bench.training.engines import EngineError, check_engine, check_optimizer, compile_model, train_model
+from mnist_bench.training.fingerprint import collect_environment, read_arithmetic
+from mnist_bench.training.labs import build_model, check_lab, configure_lab, explain_arithmetic
 
 if TYPE_CHECKING:
     from mnist_bench.training.engines import OnEpoch
@@ -164,12 +164,18 @@ def _train(config: TrainingConfig, dataset: Dataset | None, on_epoch: OnEpoch | 
 
 
 def set_up(config: TrainingConfig, dataset: Dataset | None) -> Setting:
-    """Load the data, and have TensorFlow ready on the device; the arguments are those of `train`."""
+    """Load the data, and have TensorFlow ready on the device; the arguments are those of `train`.
+
+    Raises:
+        EngineError: The engine has an arithmetic of its own, the lab's, and Keras is set to another one.
+    """
     config = check_config(config)
     engine = check_engine(config.engine)
     dataset = load_dataset(config.data) if dataset is None else dataset
     prepared = prepare(dataset, config.validation_split)
     backend.load_tensorflow()  # before any clock
+    if not engine.fit and (told := explain_arithmetic(**read_arithmetic())):
+        raise EngineError(f"engine {engine.name}: {told}")
     device = backend.choose_device(config.device)
     backend.set_determinism(on=config.deterministic and engine.deterministic)
     return Setting(config, dataset, prepared, device)

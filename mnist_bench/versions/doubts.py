@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.possible import CURVES, SAME_ACCURACY, explain_broken_curve, explain_impossible
 from mnist_bench.checks.records import find_oddities
+from mnist_bench.records.environment import can_have_key
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.labs import explain_short
 from mnist_bench.versions.records import Planned, seeds_by_case
@@ -65,6 +66,10 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
         if told := [f"seed {seed}: {each}" for seed, each in by_seed if each]:
             more = f", and {len(told) - 1} more" if len(told) > 1 else ""
             yield f"accuracy/agreement[{results.case}]", f"{told[0]}{more}"
+        company = results.engine == "fused"
+        if record.environment and not can_have_key(record.environment, results.numerics_key, company=company):
+            other = f"numerics_key {results.numerics_key!r} is not that of a training in the record's environment"
+            yield f"accuracy/key[{results.case}]", other
         if results.departures and record.planned != Planned():
             settings = ", ".join(f"{name} {value}" for name, value in results.departures.items())
             yield f"accuracy/training[{results.case}]", f"trained with {settings}, not as the lab"

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from mnist_bench.checks.known import KNOWN_PATH, find_known, load_known
+from mnist_bench.checks.known import KNOWN_PATH, find_known, grew_beyond, load_known
 from mnist_bench.checks.names import ENGINE_NAMES
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import VERSION_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
@@ -207,11 +207,19 @@ def _refuse_strangers(engine: str, results: list[CheckResult]) -> None:
 
 
 def _refuse_unlisted(engine: str, results: list[CheckResult], environment: EnvironmentRecord) -> None:
-    """Refuse a KNOWN that the reviewed list does not have for these versions."""
+    """Refuse a KNOWN that the reviewed list does not have for these versions, or not with so large a figure."""
     known = load_known()
     for place, result in enumerate(results):
-        if result.verdict is Verdict.KNOWN and not find_known(result.check, engine, vars(environment), known):
-            what = f"checks.{engine}[{place}]: {result.check}"
+        if result.verdict is not Verdict.KNOWN:
+            continue
+        what = f"checks.{engine}[{place}]: {result.check}"
+        entry = find_known(result.check, engine, vars(environment), known)
+        if entry and grew_beyond(result.value, entry):
+            told = (
+                f"{what} is KNOWN with value {result.value:g}, and {KNOWN_PATH.name} has {entry.bound:g} as its bound"
+            )
+            raise ValueError(told)
+        if not entry:
             raise ValueError(f"{what} is KNOWN, and {KNOWN_PATH.name} does not list it for these versions")
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WHY = "new hardware"
+OTHER_TRAININGS: dict[str, Any] = {"learning_rate": 9.0, "batch_size": 64, "hidden": (64,), "optimizer": "adam"}
 
 pytestmark = pytest.mark.usefixtures("contracts")
 
@@ -157,6 +158,11 @@ def test_a_broken_rule_is_refused_or_written_down(
 ) -> None:
     """One record that breaks a rule refuses all; --force accepts them, and the file names the rule."""
     put(source, change(mlp), seed=3)
+    if "was trained with" in objection:  # a mixture of trainings is refused whole
+        for path in list(source.glob("*-[12]-*.json")):
+            path.unlink()
+        for seed in (1, 2):
+            put(source, change(mlp), seed=seed)
     with pytest.raises(ValueError, match=re.escape(f"{source}: not accepted: {objection} (--force says so")):
         accept_folder(source, folder, why=WHY)
     assert not folder.exists()
@@ -268,8 +274,17 @@ def test_a_clean_tree_is_no_objection(tmp_path: Path, folder: Path, mlp: Trainin
             lambda record: {"dataset": dataclasses.replace(record.dataset, digest=make_digest("other"))},
             "records of one reference differ in their dataset",
         ),
+        *(
+            (
+                lambda record, field=field, value=value: {
+                    "config": dataclasses.replace(record.config, **{field: value})
+                },
+                f"records of one reference differ in their {field}",
+            )
+            for field, value in OTHER_TRAININGS.items()
+        ),
     ],
-    ids=["diverged", "numerics", "dataset"],
+    ids=["diverged", "numerics", "dataset", *OTHER_TRAININGS],
 )
 def test_what_cannot_be_a_reference_is_refused_whole(
     source: Path,
@@ -564,3 +579,10 @@ def test_one_sound_training_in_a_hundred_may_end_below_the_threshold(mlp: Traini
     trainings = [*[dataclasses.replace(mlp, predictions=None)] * (100 - low), *[bad] * low]
     told = f"mlp is below its threshold in {low} of 100 trainings, such as seed {mlp.config.seed}"
     assert (told in find_objections(trainings, [])) == (low > 1)
+
+
+def test_a_training_of_another_precision_is_not_the_labs(mlp: TrainingRecord) -> None:
+    """`check` measures with the lab's arithmetic alone: no other is its reference."""
+    half = dataclasses.replace(mlp, environment=change_environment(mlp.environment, precision="float16"))
+    told = "mlp was trained with precision float16, not the lab's float32: set by KERAS_BACKEND or in keras.json"
+    assert acceptance.find_objections([half], []) == [f"{told} (KERAS_HOME)"]

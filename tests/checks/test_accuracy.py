@@ -19,6 +19,7 @@ from mnist_bench.checks.accuracy import (
 )
 from mnist_bench.checks.baselines import Reference
 from mnist_bench.records.acceptance import Acceptance
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
 from mnist_bench.training import labs
@@ -327,6 +328,19 @@ def test_a_training_cut_short_is_not_judged(record: TrainingRecord, accuracy: fl
     result = check_threshold([training, short])
     assert result.figure.endswith("of 2 seeds, not judged: 2 of 20 epochs")
     assert result.verdict is (Verdict.INCONCLUSIVE if accuracy > 0.97 else Verdict.REGRESSED)
+
+
+@pytest.mark.parametrize("changes", [{"precision": "float16"}, {"backend": "jax"}], ids=str)
+def test_a_training_of_another_arithmetic_is_not_judged(record: TrainingRecord, changes: dict[str, str]) -> None:
+    """Whether it reaches the threshold or not, or has diverged."""
+    for accuracy in (0.1, 0.977):
+        (training,) = train_to(record, "mlp", accuracy)
+        other = dataclasses.replace(training, environment=change_environment(training.environment, **changes))
+        for told in (other, dataclasses.replace(other, test_loss=None)):
+            assert judge_threshold(told) is Verdict.INCONCLUSIVE
+        result = check_threshold([other])
+        assert result.verdict is Verdict.INCONCLUSIVE
+        assert f"not judged: {next(iter(changes))} {next(iter(changes.values()))}, not the lab's" in result.figure
 
 
 def test_a_training_that_diverged_passes_no_threshold(record: TrainingRecord) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from mnist_bench.checks import elsewhere
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.environment import NUMERICS_FIELDS, EnvironmentRecord, explain_keys
+from mnist_bench.records.environment import NUMERICS_FIELDS, EnvironmentRecord, change_environment, explain_keys
 from mnist_bench.records.serial import decode_json, dump_json, load_record
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.runner import train
@@ -106,6 +106,20 @@ def test_a_training_cut_short_is_exit_3(stub_run: Callable[..., Any], tmp_path: 
     """Two epochs of 200 are neither green nor REGRESSED, and a line says why."""
     answer = stub_run("--seed", 11, "--epochs", 2, "--out", tmp_path)
     assert (answer.status, answer.err.splitlines()[-1]) == (3, "mnist-bench: perceptron: not judged: 2 of 200 epochs")
+    assert "INCONCLUSIVE" in answer.out
+
+
+def test_a_training_of_another_precision_is_exit_3(
+    stub_run: Callable[..., Any], tmp_path: Path, stub_workers: Path
+) -> None:
+    """However good, a training in float16 is not the lab's; a line says so, and where the precision was set."""
+    path = stub_workers / "record.json"
+    record = load_record(path)
+    half = change_environment(record.environment, precision="float16")
+    path.write_text(dump_json(dataclasses.replace(record, environment=half)))
+    answer = stub_run("--seed", 11, "--out", tmp_path / "out")
+    told = "perceptron: not judged: precision float16, not the lab's float32: set by KERAS_BACKEND or in keras.json"
+    assert (answer.status, answer.err.splitlines()[-1]) == (3, f"mnist-bench: {told} (KERAS_HOME)")
     assert "INCONCLUSIVE" in answer.out
 
 

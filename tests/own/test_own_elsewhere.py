@@ -37,7 +37,7 @@ def test_a_known_regression_is_known_of_an_own_model(
         for name in names[first:]:
             frozen = name.startswith("contract/new-order")
             found = Verdict.REGRESSED if frozen else Verdict.PASS
-            yield CheckResult(name=name, verdict=found, figure="", bound="", value=100.0 if frozen else None)
+            yield CheckResult(name=name, verdict=found, figure="", bound="", value=1.0 if frozen else None)
 
     monkeypatch.setattr(elsewhere, "ask_child", answer)
     results = elsewhere.ask_own_checks(None, OwnConfig(model=MODEL), environment=environment)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from itertools import chain, combinations
 
 import pytest
@@ -42,6 +44,16 @@ def test_a_check_without_a_baseline_has_no_verdict_of_one(layer: str, verdict: V
     """A record that says so was edited: BETTER would be green."""
     with pytest.raises(ValueError, match=f"{layer}/check: the verdict is {verdict.value}, which no check of {layer}"):
         CheckResult(name=f"{layer}/check", verdict=verdict, figure="1", bound="2")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("contract/new-order[epoch]", 3.0), ("contract/new-order[epoch]", -0.1), ("own/order", math.nan)],
+)
+def test_a_value_that_a_check_cannot_have_is_refused(name: str, value: float) -> None:
+    """The contracts' values are shares of the samples; no value is negative or endless."""
+    with pytest.raises(ValueError, match=re.escape(f"{name}: value {value!r} is outside 0 to ")):
+        CheckResult(name=name, verdict=Verdict.KNOWN, figure="3", bound="1", value=value)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.KNOWN])

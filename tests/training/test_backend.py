@@ -133,13 +133,21 @@ def test_a_missing_tensorflow_is_named(tmp_path: Path) -> None:
     assert answer.stderr == ""
 
 
-REFUSE_JAX = """
+REFUSE = """
 import sys
 class Finder:
     def find_spec(self, name, *_):
-        if name == "jax":
-            raise ModuleNotFoundError("No module named 'jax'", name=name)
+        if name in ("jax", "tf_keras"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Finder())
+"""
+# TensorFlow 2.16 to 2.21 keep the error of tf_keras to themselves.
+REFUSE_LEGACY = """
+try:
+    import tf_keras
+except ImportError:
+    pass
+raise ImportError("Keras cannot be imported. Check that it is installed.")
 """
 
 
@@ -154,16 +162,23 @@ sys.meta_path.insert(0, Finder())
             id="protobuf",
         ),
         pytest.param(
-            REFUSE_JAX + "try:\n    import jax\nexcept ImportError as error:\n    raise ImportError('no Keras')",
+            REFUSE + "try:\n    import jax\nexcept ImportError as error:\n    raise ImportError('no Keras')",
             {"KERAS_BACKEND": "jax"},
             " with KERAS_BACKEND=jax: no Keras; it began with ModuleNotFoundError: No module named 'jax'",
             id="no jax",
         ),
         pytest.param(
-            "import absent",
+            REFUSE + REFUSE_LEGACY,
             {"TF_USE_LEGACY_KERAS": "1"},
-            " with TF_USE_LEGACY_KERAS=1: No module named 'absent'",
+            " with TF_USE_LEGACY_KERAS=1: Keras cannot be imported. Check that it is installed; it began with "
+            "ModuleNotFoundError: No module named 'tf_keras'",
             id="no tf_keras",
+        ),
+        pytest.param(
+            REFUSE + REFUSE_LEGACY,
+            {"TF_USE_LEGACY_KERAS": "0"},
+            " with TF_USE_LEGACY_KERAS=0: Keras cannot be imported. Check that it is installed.",
+            id="tf_keras that nobody asked for",
         ),
     ],
 )

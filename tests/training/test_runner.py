@@ -14,6 +14,7 @@ from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import decode, dump_json
 from mnist_bench.records.training import LayerRecord, TrainingRecord
 from mnist_bench.training import backend
+from mnist_bench.training.engines import EngineError
 from mnist_bench.training.labs import LABS, build_model
 from mnist_bench.training.runner import check_config, describe_layers, train
 
@@ -196,6 +197,17 @@ def test_determinism_is_set_before_training(
     config = TrainingConfig(lab="perceptron", engine=engine, deterministic=asked)
     with pytest.raises(RuntimeError, match=f"determinism {on}"):
         train(config, dataset=tiny)
+
+
+def test_an_arithmetic_that_the_engine_does_not_have_is_named(tiny: Dataset) -> None:
+    """The fused epoch is float32 whatever Keras is set to: TensorFlow's own error would not say what was set where."""
+    policies = backend.load_keras().mixed_precision
+    policies.set_global_policy("float16")
+    try:
+        with pytest.raises(EngineError, match=r"engine fused: precision float16, not the lab's float32: set by KERAS_"):
+            train(TrainingConfig(lab="perceptron", engine="fused", epochs=1), dataset=tiny)
+    finally:
+        policies.set_global_policy("float32")
 
 
 @pytest.mark.parametrize("engine", ["graph", "fused"])

@@ -75,6 +75,46 @@ PROBES = {
 }
 
 
+def change_key(record: VersionRecord, key: str) -> VersionRecord:
+    """Return the record with another numerics key of its trainings."""
+    return update_record(record, accuracy=[dataclasses.replace(each, numerics_key=key) for each in record.accuracy])
+
+
+def test_trainings_of_another_environment_are_not_judged(whole: VersionRecord) -> None:
+    """Their key must follow from the record's environment: nothing else says where they were trained."""
+    forged = change_key(whole, "0" * 16)
+    told = [result for result in compare_versions(whole, forged).results if result.name == "accuracy/key[mlp-epoch]"]
+    assert [(result.verdict, result.figure) for result in told] == [
+        (
+            Verdict.INCONCLUSIVE,
+            "not judged: numerics_key '0000000000000000' is not that of a training in the record's environment in new",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "engine"),
+    [
+        ({}, "epoch"),
+        ({"usable_cores": 1}, "epoch"),
+        ({"op_determinism": False}, "epoch"),
+        ({"xla": True, "op_determinism": False}, "xla"),
+        ({"flags": {"company": "7"}}, "fused"),
+        ({"python": "3.9.1", "cpu": "another name"}, "epoch"),
+    ],
+    ids=str,
+)
+def test_trainings_with_a_share_of_the_cores_or_in_company_are_the_environments(
+    whole: VersionRecord, changes: dict[str, Any], engine: str
+) -> None:
+    """What engines, workers and companies decide is not the environment's."""
+    assert whole.environment
+    own = change_environment(whole.environment, **changes)
+    trained = [dataclasses.replace(each, engine=engine, numerics_key=own.numerics_key) for each in whole.accuracy]
+    names = {result.name for result in find_doubts(whole, update_record(whole, accuracy=trained))}
+    assert f"accuracy/key[mlp-{engine}]" not in names
+
+
 @pytest.mark.parametrize("how", PROBES)
 def test_a_probe_that_is_not_the_labs_own_is_not_judged(whole: VersionRecord, how: str) -> None:
     """Both records have it, and so both agree: the bits are not called IDENTICAL, in a record or by themselves."""

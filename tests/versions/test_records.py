@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.records import ENVIRONMENT, make_digest, make_stages, retrain
+from mnist_bench.checks.known import load_known
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, convert, dump_folded
@@ -244,6 +246,21 @@ def test_what_contradicts_itself_is_refused(
         fields[place] = {"probes": [probe], "dataset": record.dataset}
     with pytest.raises(ValueError, match=re.escape(message)):
         update_record(empty, **{"environment": record.environment, **fields[place]})
+
+
+@pytest.mark.parametrize("value", [0.9, 0.91])
+def test_a_defect_that_grew_beyond_the_lists_bound_is_not_known(
+    empty: VersionRecord, record: TrainingRecord, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    """`apply_known` says KNOWN up to the bound: a record that says so of more was edited, or the list was narrowed."""
+    entries = [dataclasses.replace(entry, seen=0.8, bound=0.9) for entry in load_known()]
+    monkeypatch.setattr("mnist_bench.versions.records.load_known", lambda: entries)
+    name = "contract/new-order[epoch]"
+    check = CheckResult(name=name, verdict=Verdict.KNOWN, figure="so much", bound="< 50%", value=value)
+    told = "checks.epoch[0]: contract/new-order is KNOWN with value 0.91, and known_regressions.json has 0.9 as its"
+    expected = pytest.raises(ValueError, match=re.escape(told)) if value > 0.9 else contextlib.nullcontext()
+    with expected:
+        update_record(empty, environment=record.environment, checks={"epoch": [check]})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.backend import seed_everything
-from mnist_bench.training.labs import CLASSES, PIXELS, build_model, check_lab
+from mnist_bench.training.labs import CLASSES, LAB_ARITHMETIC, PIXELS, SET_BY, build_model, check_lab
 from mnist_bench.training.runner import describe_layers
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.labs import Lab
 
-__all__ = ["LAB_ARITHMETIC", "check_environment", "check_initial_weights", "check_layers", "expected_layers"]
-
-LAB_ARITHMETIC = {"backend": "tensorflow", "precision": "float32"}
-"""The lab's values of these fields of an `EnvironmentRecord`."""
+__all__ = ["check_environment", "check_initial_weights", "check_layers", "expected_layers"]
 
 # The variance of n uniform draws lies within this many of its own standard deviations.
 _DEVIATIONS = 5.0
@@ -73,7 +70,7 @@ def check_environment(environment: EnvironmentRecord, data: str) -> CheckResult:
         verdict=Verdict.PASS if holds else Verdict.INCONCLUSIVE,
         figure=f"TensorFlow {environment.tensorflow}, Keras {environment.keras}, {_join(found)}, data: {data}",
         bound=_join(LAB_ARITHMETIC),
-        evidence="" if holds else "set by KERAS_BACKEND or in keras.json (KERAS_HOME); nothing else was checked",
+        evidence="" if holds else f"{SET_BY}; nothing else was checked",
     )
 
 

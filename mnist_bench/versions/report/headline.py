@@ -209,16 +209,34 @@ def _say_support(rows: Sequence[VersionRow], unanswered: int, missing: int) -> I
     few = count(max(seeds), "seed") if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)} seeds"
     if rows and not any(row.base for row in rows):
         yield "No version is shown with an older version, so nothing is compared."
-    undecided = sum(row.cells[group].word == "INCONCLUSIVE" for row in rows for group in ("accuracy", "loss"))
-    if undecided:
+    undecided = [_list_reasons(row, group) for row in rows for group in ("accuracy", "loss") if _is_open(row, group)]
+    by_chance = undecided.count([])
+    if by_chance:
         yield (
-            f"{count(undecided, 'verdict')} on accuracy or loss {'is' if undecided == 1 else 'are'} open: the bits "
+            f"{count(by_chance, 'verdict')} on accuracy or loss {'is' if by_chance == 1 else 'are'} open: the bits "
             f"moved, and with {few} a lab a loss that matters cannot be excluded."
         )
-    others = {"without an answer": unanswered - undecided, "not measured yet": missing}
+    if reasons := list(dict.fromkeys(reason for listed in undecided for reason in listed)):
+        number = len(undecided) - by_chance
+        told = [*reasons[:_NAMED], f"{len(reasons) - _NAMED} more"] if len(reasons) > _NAMED + 1 else reasons
+        word = "is" if number == 1 else "are"
+        yield f"{count(number, 'verdict')} on accuracy or loss {word} open: {'; '.join(told)}."
+    others = {"without an answer": unanswered - len(undecided), "not measured yet": missing}
     told = [f"{number:,} {text}" for text, number in others.items() if number]
     if told:
         yield f"Of the other fields of the table below: {', '.join(told)}."
+
+
+def _is_open(row: VersionRow, group: str) -> bool:
+    return row.cells[group].word == "INCONCLUSIVE"
+
+
+def _list_reasons(row: VersionRow, group: str) -> list[str]:
+    """Return why a field has no answer, where it is not the statistics that have none yet."""
+    decided = {f"accuracy/{metric}[{case}]" for metric, case in row.compared.decisions} if row.compared else set()
+    word = row.cells[group].word
+    unanswered = [each for each in row.cells[group].results if not each.holds and each.verdict.value == word]
+    return [f"{each.case or each.check}: {each.figure}" for each in unanswered if each.name not in decided]
 
 
 def _make_figures(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mnist_bench.stats.sequential import Decision
     from mnist_bench.versions.comparison import Compared
     from mnist_bench.versions.records import VersionRecord
+    from mnist_bench.versions.seeds import SeedResults
 
 __all__ = [
     "MOVED",
@@ -66,10 +67,11 @@ def write_answer(
         compared: The verdicts.
         base: The version to compare with.
         new: The version that may be worse.
-        round_seconds: How long one more seed of each lab takes, to say how long a decision would take.
+        round_seconds: How long one more seed of each lab takes, to say how long a decision would take; None for
+            records, of which nothing more is measured.
     """
     verdict = conclude(result.verdict for result in compared.results)
-    parts = [begin_answer(verdict, compared, name_records(base, new)[1], round_seconds or {})]
+    parts = [begin_answer(verdict, compared, name_records(base, new)[1], round_seconds)]
     parts += [*_tell_cause(compared, new), *_tell_bits(compared, base, new), *_tell_figures(compared)]
     parts += _tell_old_defects(base, new)
     return " ".join(parts)
@@ -98,7 +100,7 @@ def estimate_minutes(compared: Compared, round_seconds: Mapping[str, float]) -> 
     return sum(seconds.values()) / 60 if seconds else None
 
 
-def begin_answer(verdict: Verdict, compared: Compared, new: str, round_seconds: Mapping[str, float]) -> str:
+def begin_answer(verdict: Verdict, compared: Compared, new: str, round_seconds: Mapping[str, float] | None) -> str:
     """Return the first sentence: whether to upgrade, and what is worse or open.
 
     Args:
@@ -117,13 +119,13 @@ def begin_answer(verdict: Verdict, compared: Compared, new: str, round_seconds: 
     return "Upgrade: nothing is worse."
 
 
-def _tell_open(compared: Compared, round_seconds: Mapping[str, float]) -> str:
+def _tell_open(compared: Compared, round_seconds: Mapping[str, float] | None) -> str:
     results = [result for result in compared.results if result.verdict in _OPEN]
     names = list(dict.fromkeys(result.name for result in results))
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-    minutes = estimate_minutes(compared, round_seconds)
+    minutes = estimate_minutes(compared, round_seconds or {})
     more = f" About {max(minutes, 1):.0f} more minutes would decide the figures (--budget)." if minutes else ""
-    if any(result.check == "accuracy/trainings" for result in results):
+    if round_seconds is not None and any(result.check == "accuracy/trainings" for result in results):
         more = " Not every lab could be trained in the time: give more (--budget)."
     return f"Not decided: no answer on {listed}; nothing else is worse.{more}"
 
@@ -179,7 +181,15 @@ def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> I
     if not compared.moved:
         return
     stage = _find_first_stage(base, new)
+    if not stage and not any(_end_apart(old[case], now[case]) for case in old if case in now):
+        return  # the same weights with other figures: the table names those, and no bit of a training moved
     yield f"{second} {MOVED.get(stage, 'ends trainings in other bits')}."
+
+
+def _end_apart(old: SeedResults, now: SeedResults) -> bool:
+    """Return whether a seed of both ends in other weights."""
+    ends = dict(zip(now.seeds, now.final_digests, strict=True))
+    return any(ends.get(seed, digest) != digest for seed, digest in zip(old.seeds, old.final_digests, strict=True))
 
 
 def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:

@@ -176,6 +176,20 @@ def test_an_open_question_is_said(make_versions: MakeVersions) -> None:
     )
 
 
+def test_an_open_question_has_its_own_reason(make_versions: MakeVersions) -> None:
+    """Where trainings were cut short, neither the number of seeds nor moved bits are the reason."""
+    short = {
+        name: update_record(
+            record, accuracy=[dataclasses.replace(each, epochs=1, history=make_history(1)) for each in record.accuracy]
+        )
+        for name, record in make_versions([OLD, NEW], seeds=3, cost=0).items()
+    }
+    support = " ".join(read(short).support)
+    assert "the bits moved, and with" not in support
+    assert "on accuracy or loss" in support
+    assert "mlp-epoch: not judged: 1 of 20 epochs" in support
+
+
 def test_nothing_is_measured() -> None:
     """Records without measurements are no results."""
     planned = {OLD: VersionRecord(version=find_version(OLD))}
