@@ -34,6 +34,8 @@ def find_contradictions(record: TrainingRecord) -> Iterator[str]:
     yield from explain_where(record.config, record.environment, record.dataset)
     yield from _explain_layers(record)
     yield from _explain_seconds(record)
+    if record.company > 1 and record.config.engine != "fused":
+        yield f"{record.company} seeds were trained in one program, which the engine {record.config.engine} cannot"
 
 
 def explain_where(config: TrainingConfig, environment: EnvironmentRecord, dataset: DatasetRecord) -> Iterator[str]:
@@ -52,6 +54,8 @@ def explain_process(device: str, environment: EnvironmentRecord, *, deterministi
     if environment.op_determinism != deterministic:
         asked, was = ("on" if it else "off" for it in (deterministic, environment.op_determinism))
         yield f"op determinism was to be {asked}, and it was {was}"
+    if environment.device == "gpu" and not environment.gpus:
+        yield "it ran on a GPU, and there is none"
     if device not in ("auto", environment.device):
         yield f"the device {device!r} was asked for, and it ran on {environment.device!r}"
 
@@ -66,6 +70,12 @@ def _explain_layers(record: TrainingRecord) -> Iterator[str]:
     found = [(layer.units, layer.parameters) for layer in weighted]
     if found != wanted:
         yield f"layers of {_list_layers(found)}, and the lab's are of {_list_layers(wanted)}"
+    elif other := next((layer for layer in weighted if layer.kind != "Dense"), None):
+        yield f"a layer with weights is {other.kind}, and the lab's are Dense"
+    elif configure_lab(record.config).dropout == 0 and any(layer.kind == "Dropout" for layer in record.layers):
+        yield "there is a layer Dropout, and the lab has none"
+    elif record.layers[-1].activation not in (None, "softmax"):
+        yield f"the last layer is {record.layers[-1].activation}, and the lab's is softmax"
     elif other := next((layer for layer in weighted if layer.trainable != layer.parameters), None):
         yield f"{other.trainable:,} of the {other.parameters:,} parameters of a layer are trained"
 
@@ -77,6 +87,8 @@ def _list_layers(layers: list[tuple[int, int]]) -> str:
 def _explain_seconds(record: TrainingRecord) -> Iterator[str]:
     """Yield that the seconds of an epoch do not follow from those of all epochs."""
     first, *steady = record.history.seconds
+    if not min(record.history.seconds) > 0:
+        yield "an epoch took 0 seconds"
     median = statistics.median(steady) if steady else None
     pairs = {"first_epoch": (record.seconds.first_epoch, first), "epoch": (record.seconds.epoch, median)}
     for name, (value, wanted) in pairs.items():

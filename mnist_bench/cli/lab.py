@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import default_folder, echo, load_data
+from mnist_bench.cli.shell import check_resume, default_folder, echo, load_data
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def lab(
         write_notebook(notebook, seed=seed)
         echo(f"Notebook: {notebook}")
         return
+    check_resume(out, resume=resume)
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.sheet.figures import check_sections
     from mnist_bench.checks.sheet.walk import WalkPlan

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import Debug, default_folder, echo, load_data, say
+from mnist_bench.cli.shell import Debug, check_resume, default_folder, echo, load_data, say
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _run(configs: list[TrainingConfig], means: _Means, *, out: Path | None, resu
     from mnist_bench.training.runner import check_config
     from mnist_bench.training.workers.events import Failed, Finished
 
+    check_resume(out, resume=resume)
     configs = [check_config(config) for config in configs]
     means = _check_means(means, configs[0])
     folder = out or default_folder()

@@ -27,6 +27,7 @@ __all__ = [
     "Debug",
     "Reports",
     "check_reports",
+    "check_resume",
     "default_folder",
     "echo",
     "existing_folder",
@@ -147,6 +148,16 @@ def default_folder() -> Path:
             break
     note_folders(folder)
     return folder
+
+
+def check_resume(out: Path | None, *, resume: bool) -> None:
+    """Refuse to go on with a run whose folder is not named: results/TIME would be a new one.
+
+    Raises:
+        ValueError: There is no folder.
+    """
+    if resume and out is None:
+        raise ValueError("--resume needs --out: the folder of the run that goes on")
 
 
 def find_versions(folder: Path) -> Path:

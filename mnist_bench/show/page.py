@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.accuracy import judge_threshold
@@ -28,6 +29,9 @@ __all__ = ["RUN_MARK", "plot_accuracy", "plot_image", "plot_loss", "render", "wr
 
 RUN_MARK = "<title>mnist-bench: a run of the lab"
 """By which the page of an earlier run is known, which may be replaced."""
+
+# Control characters but the line's end, and those that turn the direction of text: none is shown as what it is.
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def write_run_page(
@@ -137,10 +141,16 @@ def _open_templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_clean,
     )
     environment.filters["svg"] = _inline
     environment.filters["judge_threshold"] = lambda record: judge_threshold(record).value
     return environment
+
+
+def _clean(value: Any) -> Any:
+    """Return a text without control characters; what is HTML already is our own."""
+    return _CONTROL.sub("\ufffd", value) if type(value) is str else value
 
 
 def _inline(svg: str) -> Any:

@@ -9,7 +9,7 @@ from mnist_bench.checks.possible import CURVES, SAME_ACCURACY, explain_broken_cu
 from mnist_bench.checks.records import find_oddities
 from mnist_bench.records.environment import can_have_key
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.labs import explain_short
+from mnist_bench.training.labs import check_lab, explain_short
 from mnist_bench.versions.records import Planned, seeds_by_case
 
 if TYPE_CHECKING:
@@ -47,6 +47,13 @@ def find_doubts(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult
                 figure=f"{gap}, although both trainings of seed {now.seeds[0]} end in the same weights",
                 bound="the same curves",
             )
+        if now and (seed := _find_other_start(old, now)) is not None:
+            yield CheckResult(
+                name=f"accuracy/starts[{case}]",
+                verdict=Verdict.INCONCLUSIVE,
+                figure=f"seed {seed} ends in the same weights in both, and begins with others",
+                bound="the same initial weights",
+            )
         if now and (gap := _compare_predictions(old, now)):
             yield CheckResult(
                 name=f"accuracy/predictions[{case}]",
@@ -70,6 +77,9 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
         if record.environment and not can_have_key(record.environment, results.numerics_key, company=company):
             other = f"numerics_key {results.numerics_key!r} is not that of a training in the record's environment"
             yield f"accuracy/key[{results.case}]", other
+        planned = record.planned.epochs if record.planned else None
+        if planned is not None and results.epochs != planned:
+            yield f"accuracy/epochs[{results.case}]", f"trained for {results.epochs} epochs, and {planned} were planned"
         if results.departures and record.planned != Planned():
             settings = ", ".join(f"{name} {value}" for name, value in results.departures.items())
             yield f"accuracy/training[{results.case}]", f"trained with {settings}, not as the lab"
@@ -85,6 +95,22 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
     for lab, digest in ends:
         if labs.setdefault(digest, lab) != lab:
             yield f"bits/labs[{lab}]", f"{labs[digest]} and {lab} end in the same weights"
+    starts: dict[str, str] = {}
+    for results in record.accuracy:
+        for digest in results.initial_digests:
+            other = starts.setdefault(digest, results.lab)
+            if check_lab(other).hidden != check_lab(results.lab).hidden:
+                yield f"bits/labs[{results.lab}]", f"{other} and {results.lab} begin with the same weights"
+
+
+def _find_other_start(old: SeedResults, now: SeedResults) -> int | None:
+    """Return the first seed that ends in the same bits on both sides, from other initial weights; None if none does."""
+    after = dict(zip(now.seeds, zip(now.initial_digests, now.final_digests, strict=False), strict=False))
+    for seed, start, end in zip(old.seeds, old.initial_digests, old.final_digests, strict=False):
+        first, last = after.get(seed, (start, ""))
+        if last == end and first != start:
+            return seed
+    return None
 
 
 def _find_impossible(results: SeedResults) -> str:

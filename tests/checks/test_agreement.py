@@ -12,7 +12,7 @@ from mnist_bench.checks.acceptance import find_objections
 from mnist_bench.checks.agreement import find_contradictions
 from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, find_oddities
-from mnist_bench.records.environment import change_environment
+from mnist_bench.records.environment import change_environment, company_flag
 from mnist_bench.records.serial import dump_json, load, save
 from mnist_bench.records.training import TrainingRecord
 
@@ -100,3 +100,35 @@ def test_layers_and_seconds(record: TrainingRecord, tmp_path: Path, change: dict
     (found,) = find_contradictions(changed)
     assert found.startswith(told)
     assert f"perceptron-epoch, seed 1671: {found}" in find_objections([changed], [])
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"kind": "Conv2D"}, "a layer with weights is Conv2D, and the lab's are Dense"),
+        ({"kind": "Dropout", "parameters": 0, "trainable": 0}, "there is a layer Dropout, and the lab has none"),
+        ({"activation": "relu", "parameters": 0, "trainable": 0}, "the last layer is relu, and the lab's is softmax"),
+    ],
+)
+def test_the_kinds_of_layers_are_the_labs(record: TrainingRecord, row: dict[str, Any], told: str) -> None:
+    """Another kind with the same parameters, a dropout that the lab has not, another last activation."""
+    other = dataclasses.replace(record.layers[0], **row)
+    rows = [other] if row.get("kind") == "Conv2D" else [record.layers[0], other]
+    assert [*find_contradictions(dataclasses.replace(record, layers=rows))] == [told]
+
+
+def test_what_no_machine_does_is_told(record: TrainingRecord) -> None:
+    """A GPU that is not there, epochs of no time, and a company by an engine that has none."""
+    there = change_environment(record.environment, device="gpu")
+    gpu = dataclasses.replace(record, environment=there, config=dataclasses.replace(record.config, device="gpu"))
+    assert [*find_contradictions(gpu)] == ["it ran on a GPU, and there is none"]
+    none = [0.0] * len(record.history.seconds)
+    idle = dataclasses.replace(
+        record,
+        history=dataclasses.replace(record.history, seconds=none),
+        seconds=dataclasses.replace(record.seconds, first_epoch=0.0, epoch=0.0),
+    )
+    assert [*find_contradictions(idle)] == ["an epoch took 0 seconds"]
+    flags = {**record.environment.flags, **company_flag(5)}
+    company = dataclasses.replace(record, company=5, environment=change_environment(record.environment, flags=flags))
+    assert [*find_contradictions(company)] == ["5 seeds were trained in one program, which the engine epoch cannot"]

@@ -13,10 +13,12 @@ from mnist_bench.checks.layers import contracts
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.config import TrainingConfig
+from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.environment import change_environment
+from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.backend import choose_device
+from mnist_bench.training.campaign import record_name
 from mnist_bench.training.fingerprint import collect_environment
 from mnist_bench.training.workers.events import Failed, Finished
 from mnist_bench.training.workers.interpreters import CommandError
@@ -108,6 +110,19 @@ def check(plan: suite.CheckPlan, probes: dict[str, ProbeRecord] | None = None) -
     """Return the verdicts of the accuracy layer."""
     results = suite.check_results(plan, {"mlp": "bits: a test"}, lambda _event: None, probes)
     return {result.name: result.verdict for result in results}
+
+
+def test_what_another_environment_trained_is_not_taken(
+    plan: suite.CheckPlan, record: TrainingRecord, reference: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow was upgraded, and the command is given again: the old trainings are refused, and nothing is judged."""
+    del reference
+    monkeypatch.setattr(suite, "run_campaign", lambda *_: pytest.fail("it trains"))
+    monkeypatch.setattr(suite, "ask_own_environment", lambda _: change_environment(record.environment, keras="9.9"))
+    trained = make_record(record, FIRST_SEED, MEAN)
+    save(trained, plan.folder / record_name(trained.config))
+    with pytest.raises(ValueError, match=r"cannot resume: trained with keras .*, here '9\.9'"):
+        check(plan)
 
 
 def make_probe(record: TrainingRecord, **sources: str) -> ProbeRecord:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.processes import check_ended
 from mnist_bench.checks import elsewhere
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, EnvironmentRecord, change_environment, explain_keys
 from mnist_bench.records.serial import decode_json, dump_json, load_record
 from mnist_bench.records.training import TrainingRecord
+from mnist_bench.training.campaign import plan_campaign, run_campaign
 from mnist_bench.training.runner import train
+from mnist_bench.training.workers.events import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +220,8 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
         ("run mlp --nonsense", "No such option"),
         ("nonsense", "no such command: mnist-bench nonsense: choose from "),
         ("env --device tpu", "unknown device 'tpu': choose from auto, cpu, gpu"),
+        ("run perceptron --resume", "--resume needs --out: the folder of the run that goes on"),
+        ("lab --resume", "--resume needs --out: the folder of the run that goes on"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
@@ -296,26 +301,35 @@ def test_data_of_mnist_as_json(command: Callable[..., Any], mnist_path: Path) ->
     }
 
 
+def start_run(out: Path, first: int, *options: str) -> subprocess.Popen[str]:
+    """Start a command of two seeds, whose workers are those of this process."""
+    code = "import sys; sys.executable = sys.argv.pop(1); from mnist_bench.cli.app import main; main()"
+    arguments = ["run", "perceptron", "--data", "digits", "--epochs", "2", "--seed", str(first), "--seeds", "2"]
+    return subprocess.Popen(
+        [PYTHON, "-c", code, sys.executable, *arguments, "--out", str(out), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], *paths: Path) -> None:
+    """Return once all files are there, or the process has ended, or the patience."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not all(path.exists() for path in paths) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def test_ctrl_c_keeps_what_is_finished(
     stub_workers: Path, tmp_path: Path, edit: Callable[..., Path], tiny: Dataset, digits: Dataset
 ) -> None:
     """Ctrl-C in a terminal reaches the command and its workers: records stay, processes do not."""
     out = tmp_path / "out"
     edit(stub_workers / "record.json", tiny.digest, digits.digest).replace(stub_workers / "record.json")
-    code = "import sys; sys.executable = sys.argv.pop(1); from mnist_bench.cli.app import main; main()"
-    # Seed 4 finishes and seed 5 never does.
-    arguments = ["run", "perceptron", "--data", "digits", "--epochs", "2", "--seed", "4", "--seeds", "2"]
-    process = subprocess.Popen(
-        [PYTHON, "-c", code, sys.executable, *arguments, "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    process = start_run(out, 4)  # seed 4 finishes and seed 5 never does
     pid_file, kept = stub_workers / "perceptron-5.pid", out / "perceptron-epoch-seed4.json"
-    while not (pid_file.exists() and kept.exists()) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(process, pid_file, kept)
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, stdout) == (130, "")
@@ -324,6 +338,41 @@ def test_ctrl_c_keeps_what_is_finished(
     assert find_names(out) == [kept.name]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_killed_goes_on(
+    stub_workers: Path, tmp_path: Path, edit: Callable[..., Path], tiny: Dataset, digits: Dataset, signum: int
+) -> None:
+    """No record is half there, or lost; the same command with --resume keeps what is finished and trains the rest."""
+    out = tmp_path / "out"
+    edit(stub_workers / "record.json", tiny.digest, digits.digest).replace(stub_workers / "record.json")
+    here = load_record(stub_workers / "record.json").environment
+    process = start_run(out, 0)  # seed 0 finishes and seed 1 waits
+    pid_file, kept = stub_workers / "perceptron-1.pid", out / "perceptron-epoch-seed0.json"
+    wait_for(process, pid_file, kept)
+    process.send_signal(signum)  # the command alone
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum)
+    if signum == signal.SIGKILL:
+        os.kill(
+            int(pid_file.read_text()), signal.SIGKILL
+        )  # the stub does not notice; `Child`'s own test sees a real one
+    check_ended(int(pid_file.read_text()))
+    assert find_names(out) == [kept.name]
+    written = kept.stat().st_mtime_ns
+
+    (stub_workers / "go").touch()
+    campaign = plan_campaign(
+        [TrainingConfig(lab="perceptron", seed=seed, epochs=2, data="digits") for seed in (0, 1)],
+        out,
+        digits,
+        resume=lambda: here,
+    )
+    assert [config.seed for config in campaign.todo] == [1]
+    assert [type(event) for event in run_campaign(campaign)][-1] is Finished
+    assert find_names(out) == [kept.name, "perceptron-epoch-seed1.json"]
+    assert kept.stat().st_mtime_ns == written
 
 
 @pytest.fixture(scope="module")

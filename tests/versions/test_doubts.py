@@ -234,6 +234,44 @@ def test_labs_whose_probes_end_in_the_same_weights_are_told(whole: VersionRecord
     assert "bits/labs[dropout]" in [result.name for result in compare_versions(other, other).results]
 
 
+def change_starts(record: VersionRecord, name: str) -> VersionRecord:
+    """Return the record with initial digests, of a name, in all trainings."""
+    accuracy = [
+        dataclasses.replace(it, initial_digests=[make_digest(f"{name} {it.lab} {seed}") for seed in it.seeds])
+        for it in record.accuracy
+    ]
+    return dataclasses.replace(record, accuracy=accuracy)
+
+
+def test_the_same_end_has_the_same_start(whole: VersionRecord) -> None:
+    """No training gets from other initial weights to the same final ones; without digests nothing is known."""
+    base, same = change_starts(whole, "a"), change_starts(whole, "a")
+    assert [*find_doubts(base, same)] == []
+    accuracy = [dataclasses.replace(it, initial_digests=[]) for it in whole.accuracy]
+    assert [*find_doubts(base, dataclasses.replace(whole, accuracy=accuracy))] == []
+    told = [*find_doubts(base, change_starts(whole, "b"))]
+    assert {it.name.partition("[")[0] for it in told} == {"accuracy/starts"}
+    assert f"seed {whole.accuracy[0].seeds[0]} ends in the same weights in both, and begins with" in told[0].figure
+
+
+@pytest.mark.parametrize(("lab", "told"), [("dropout", []), ("perceptron", ["bits/labs[perceptron]"])])
+def test_labs_of_other_shapes_begin_with_other_weights(whole: VersionRecord, lab: str, told: list[str]) -> None:
+    """The mlp and the dropout lab have the same layers, and may begin alike; the perceptron has others."""
+    one = select_seeds(whole.accuracy[0], whole.accuracy[0].seeds[:1])
+    one = dataclasses.replace(one, lab="mlp", initial_digests=[make_digest("one")])
+    other = dataclasses.replace(one, lab=lab, final_digests=[make_digest("other")])
+    alike = dataclasses.replace(whole, accuracy=[one, other], probes=[])
+    names = [it.name for it in find_doubts(alike, alike) if it.name.startswith("bits/labs")]
+    assert names == told
+
+
+def test_trainings_are_as_long_as_they_were_planned(whole: VersionRecord) -> None:
+    """A plan of three epochs has no trainings of two hundred."""
+    planned = dataclasses.replace(whole.planned, epochs=3)
+    told = [*find_doubts(whole, dataclasses.replace(whole, planned=planned))]
+    assert any("epochs, and 3 were planned in new" in it.figure for it in told)
+
+
 def test_curves_of_the_same_weights_are_the_same(whole: VersionRecord) -> None:
     """Another curve that ends in the same bits is another training: one of the two was edited."""
     (results,) = whole.accuracy

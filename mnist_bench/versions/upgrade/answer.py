@@ -37,7 +37,7 @@ __all__ = [
     "write_answer",
 ]
 
-_OPEN = (Verdict.INCONCLUSIVE, Verdict.MISSING, Verdict.NO_BASELINE)
+_OPEN = (Verdict.INCONCLUSIVE, Verdict.UNREADABLE, Verdict.MISSING, Verdict.NO_BASELINE)
 MOVED = {
     "initial weights": "draws other initial weights",
     "data order": "visits the samples in another order",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.interpreters import make_program
+from fixtures.processes import check_ended
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.workers import boot, serve
 from mnist_bench.training.workers.child import Child, describe_exit, drop_own_variables, pin_all_threads
@@ -165,15 +166,6 @@ def wait_for(path: Path) -> int:
     while not path.exists() or not path.read_text():
         time.sleep(0.01)
     return int(path.read_text())
-
-
-def check_ended(pid: int) -> None:
-    """Wait until a process is gone; one that has ended and that nobody waits for counts as gone."""
-    status = Path(f"/proc/{pid}/status")
-    deadline = time.monotonic() + 10
-    while status.exists() and "State:\tZ" not in status.read_text():
-        assert time.monotonic() < deadline, f"process {pid} still runs"
-        time.sleep(0.01)
 
 
 def test_a_wrapper_ends_with_its_interpreter(tmp_path: Path) -> None:

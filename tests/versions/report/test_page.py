@@ -192,6 +192,18 @@ def test_text_of_a_record_stays_text(make_versions: MakeVersions) -> None:
     assert page.text.count(evil) >= 9
 
 
+def test_no_control_character_reaches_the_page(make_versions: MakeVersions) -> None:
+    """Neither in what is read nor in what a pointer shows: an attribute is copied into a terminal, too."""
+    records = make_versions([OLD, NEW], seeds=2)
+    bad = CheckResult(
+        name="contract/x", verdict=Verdict.REGRESSED, figure="a\x1b[2Jb", bound="c\x07d", evidence="e\x00f"
+    )
+    records[NEW] = dataclasses.replace(records[NEW], checks={"graph": [bad]})
+    html = format_page(collect_findings(make_collection(records.values())))
+    assert "a\ufffd[2Jb" in html
+    assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f]", html) == []
+
+
 def test_other_data_than_mnist_is_named(make_versions: MakeVersions) -> None:
     """The page warns that the figures are not MNIST's."""
     records = make_versions([OLD], seeds=1)

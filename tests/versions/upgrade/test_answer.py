@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.records import make_digest
+from mnist_bench.records.verdicts import Verdict
 from mnist_bench.versions.comparison import compare_versions
 from mnist_bench.versions.records import VersionRecord, update_record
 from mnist_bench.versions.upgrade.answer import write_answer
@@ -59,3 +60,11 @@ def test_records_have_no_budget(
     line = answer(untrained, untrained, round_seconds)
     assert line.startswith("Not decided: no answer on ")
     assert ("(--budget)" in line) is told
+
+
+def test_a_check_that_could_not_be_read_is_no_green_answer(whole: VersionRecord) -> None:
+    """Nothing says that a check which another fault hides would hold."""
+    engine, checks = next(iter(whole.checks.items()))
+    hidden = dataclasses.replace(checks[0], verdict=Verdict.UNREADABLE)
+    unread = update_record(whole, checks={**whole.checks, engine: [hidden, *checks[1:]]})
+    assert answer(unread, unread).startswith(f"Not decided: no answer on {hidden.name}")
