@@ -67,6 +67,28 @@ def test_another_engine_is_another_record(
     assert len(planted) == 3
 
 
+def test_two_self_tests_at_once_do_not_lose_each_others_work(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    planted: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each writes whole records: the second is refused while the first is at work, and goes on after it."""
+
+    def run(faults: Sequence[str], **_: object) -> Iterator[Outcome]:
+        second = command("selftest", "--fault", "momentum", "--out", tmp_path)
+        check_refused(second, "another self-test is at work there: wait, or name another folder with --out")
+        for fault in faults:
+            name, _colon, strength = fault.partition(":")
+            yield make(name, float(strength))
+
+    monkeypatch.setattr("mnist_bench.checks.selftest.run.run_faults", run)
+    assert command("selftest", "--fault", "step-longer", "--out", tmp_path).status == 0
+    assert planted == []
+    assert len(load(tmp_path / "selftest.json", SelftestRecord).outcomes) == 3
+
+
 def test_another_page_is_left_alone(command: Callable[..., Any], planted: list[str], tmp_path: Path) -> None:
     """A page that this command did not write is not replaced, and nothing is planted."""
     (tmp_path / "selftest.md").write_text("mine\n")
