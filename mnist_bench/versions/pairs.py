@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mnist_bench.timing.ab.records import RatioRecord
     from mnist_bench.timing.ab.rounds import RoundEnded
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.records import VersionRecord
@@ -117,11 +118,17 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
     return CheckResult(
         name=name,
         verdict=VERDICTS[record.verdict],
-        figure=f"an epoch takes {wall.estimate:.2f} times as long ({wall.low:.2f} to {wall.high:.2f})",
+        figure=f"an epoch takes {wall.estimate:.2f} times as long ({_say_ends(wall)})",
         bound=f"at most {1 + record.bound:.2f} times as long",
         evidence=f"{record.finding}; {len(record.processes) // 2} rounds of fresh processes of both{how}",
         value=wall.estimate,
     )
+
+
+def _say_ends(ratio: RatioRecord) -> str:
+    if ratio.low is None or ratio.high is None:
+        return "the interval is open"
+    return f"{ratio.low:.2f} to {ratio.high:.2f}"
 
 
 def _check_pair(record: AbRecord, base: VersionSpec, path: Path) -> AbRecord:

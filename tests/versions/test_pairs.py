@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.ab import judge_again
 from fixtures.records import rekey
 from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
@@ -192,6 +194,29 @@ def test_times_are_judged_only_of_what_the_records_name(
     assert result is not None
     assert result.figure.startswith(figure)
     assert result.holds is not bool(fields)
+
+
+@pytest.mark.parametrize(("rounds", "alike"), [(1, False), (2, True), (6, True)])
+def test_an_open_interval_is_inconclusive(
+    make_ab: Callable[..., AbRecord],
+    make_versions: Callable[..., dict[str, VersionRecord]],
+    tmp_path: Path,
+    *,
+    rounds: int,
+    alike: bool,
+) -> None:
+    """One round, or rounds without any spread, have an estimate and no interval: a short run's record is read."""
+    base, new = make_versions([BASE.name, NEW.name]).values()
+    pair = make_ab(rounds=rounds, python_a=BASE.name, python_b=NEW.name, a=base.environment, b=new.environment)
+    if alike:
+        seconds = pair.processes[0]
+        same = [dataclasses.replace(times, wall=seconds.wall, cpu=seconds.cpu) for times in pair.processes]
+        pair = judge_again(dataclasses.replace(pair, processes=same))
+    save(pair, pair_path(tmp_path, NEW.name))
+    result = find_pair_result(base, new, tmp_path)
+    assert result is not None
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.figure.endswith("times as long (the interval is open)")
 
 
 def test_a_file_in_place_of_the_folder_of_times_is_refused(

@@ -312,11 +312,11 @@ def judge_record(record: AbRecord) -> Judgement:
 
 
 def make_ratio(interval: Interval) -> RatioRecord:
-    """Return an interval for a record: JSON has no infinity."""
+    """Return an interval for a record: JSON has no infinity, and an end beyond all ratios is open, too."""
     return RatioRecord(
         estimate=interval.estimate,
-        low=interval.low or None,
-        high=interval.high if math.isfinite(interval.high) else None,
+        low=interval.low if interval.low >= _LEAST else None,
+        high=interval.high if interval.high <= 1 / _LEAST else None,
         level=interval.level,
     )
 

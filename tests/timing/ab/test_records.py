@@ -95,9 +95,10 @@ def test_a_damaged_record_is_refused(
         load(path, AbRecord)
 
 
-def test_a_ratio_that_is_open_has_no_ends() -> None:
-    """JSON knows no infinity."""
-    ratio = make_ratio(Interval(1.1, 0.0, np.inf, 0.9))
+@pytest.mark.parametrize("ends", [(0.0, np.inf), (1e-21, 1e21)], ids=["infinite", "beyond all ratios"])
+def test_a_ratio_that_is_open_has_no_ends(ends: tuple[float, float]) -> None:
+    """JSON knows no infinity, and two rounds that differ much have ends that no record takes."""
+    ratio = make_ratio(Interval(1.1, *ends, 0.9))
     assert (ratio.low, ratio.high) == (None, None)
 
 
