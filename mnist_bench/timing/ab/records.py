@@ -6,12 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mnist_bench.checks.names import ENGINE_NAMES
+from mnist_bench.records.config import MOST
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.fields import check_names, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.stats.ratios import ALPHA, ALPHA_END, ALPHA_HALF, Speed, judge_looks, round_log_ratio
+from mnist_bench.stats.ratios import (
+    ALPHA,
+    ALPHA_END,
+    ALPHA_HALF,
+    FEWEST_EPOCHS,
+    Speed,
+    judge_looks,
+    round_log_ratio,
+)
+from mnist_bench.training.labs import check_lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
     from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
 
 __all__ = [
+    "SAMPLES",
     "VERDICTS",
     "AbRecord",
     "Layout",
@@ -38,6 +50,9 @@ __all__ = [
 ]
 
 Layout = Literal["together", "in turn"]
+
+SAMPLES = 48_000
+"""The lab's: in shorter epochs, Keras's work once an epoch has too much weight."""
 
 _ROUNDING = 1e-9
 _LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
@@ -60,10 +75,10 @@ class Workload:
         lab: A key of `mnist_bench.LABS`.
         engine: A key of `mnist_bench.training.engines.ENGINES`.
         dataset: The data set, of which the first images were used.
-        samples: Images trained in an epoch.
-        batch_size: Samples in a step.
+        samples: Images trained in an epoch, at most those of the lab.
+        batch_size: Samples in a step, at most those of the epoch.
         warm_ups: Epochs of each process that were not timed.
-        epochs: Epochs of each process that were timed.
+        epochs: Epochs of each process that were timed, at least two: a couple is the least that gives a ratio.
         device: The requested device: `auto`, `cpu` or `gpu`.
         layout: `together`, A and B at the same time, each on one core, exchanged after every epoch; or `in turn`, one
             process at a time with all cores.
@@ -82,9 +97,14 @@ class Workload:
     as_shipped: bool
 
     def __post_init__(self) -> None:
-        """Refuse names that are none, and counts that cannot be."""
+        """Refuse an unknown lab or engine, and counts that cannot be."""
         check_names(lab=self.lab, engine=self.engine, device=self.device)
-        check_range("samples, batch_size or epochs", self.samples, self.batch_size, self.epochs, low=1)
+        check_lab(self.lab)
+        if self.engine not in ENGINE_NAMES:
+            raise ValueError(f"unknown engine {self.engine!r}: choose from {', '.join(ENGINE_NAMES)}")
+        check_range("samples", self.samples, low=1, high=SAMPLES)
+        check_range("batch_size", self.batch_size, low=1, high=self.samples)
+        check_range("epochs", self.epochs, low=FEWEST_EPOCHS, high=MOST)
         if not 0 <= self.warm_ups < self.epochs:
             raise ValueError(f"{self.warm_ups} warm_ups and {self.epochs} timed epochs: more must be timed than not")
 

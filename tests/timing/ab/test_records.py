@@ -52,6 +52,13 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
     assert np.exp([*wall, *cpu]) == pytest.approx(1.5, rel=0.1)
 
 
+def cut_to_one_epoch(fields: dict[str, Any]) -> None:
+    """Leave the first epoch of each process, without warm-ups."""
+    fields["workload"].update(epochs=1, warm_ups=0)
+    for times in fields["processes"]:
+        times.update(wall=times["wall"][:1], cpu=times["cpu"][:1])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -64,6 +71,12 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
         (lambda it: it["processes"][0]["cpu"].__setitem__(0, 1e308), r"seconds of an epoch: 1e\+308 is outside"),
         (lambda it: it["wall"].update(estimate=-1.0), r"ratio -1\.0 is outside"),
         (lambda it: it["workload"].update(lab="<b>"), "lab '<b>' is not allowed"),
+        (lambda it: it["workload"].update(lab="cnn"), r"\$\.workload: unknown lab 'cnn': choose from"),
+        (lambda it: it["workload"].update(engine="jit"), r"\$\.workload: unknown engine 'jit': choose from"),
+        (lambda it: it["workload"].update(samples=60_000), r"\$\.workload: samples 60000 is outside 1 to 48000"),
+        (lambda it: it["workload"].update(samples=1), r"\$\.workload: batch_size 128 is outside 1 to 1"),
+        (lambda it: it["workload"].update(batch_size=10**6), r"\$\.workload: batch_size 1000000 is outside 1 to 12032"),
+        (cut_to_one_epoch, r"\$\.workload: epochs 1 is outside 2 to 1e\+06"),
         (lambda it: it.update(budget_seconds=-1.0), r"seconds -1\.0 is outside"),
         (lambda it: it["looks"][1].update(rounds=7), r"looks after \[3, 7\] rounds of 6"),
         (lambda it: it["looks"].reverse(), r"looks after \[6, 3\]"),
