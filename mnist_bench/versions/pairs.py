@@ -62,7 +62,8 @@ def measure_pair(
 
     Raises:
         CommandError: An environment cannot be made.
-        ValueError: The saved record is of another pair, or a side has no process that finished.
+        ValueError: The saved record is of another pair or says nothing of this one, or a side has no process that
+            finished.
     """
     path = pair_path(folder, new.name)
     if is_taken(path):
@@ -134,4 +135,5 @@ def _say_ends(ratio: RatioRecord) -> str:
 def _check_pair(record: AbRecord, base: VersionSpec, path: Path) -> AbRecord:
     if (record.python_a, record.python_b) != (base.name, path.stem):
         raise ValueError(f"{path}: compares {record.python_b!r} with {record.python_a!r}, not with {base.name!r}")
+    check_pair(record, {})
     return record
