@@ -56,6 +56,8 @@ SAMPLES = 48_000
 
 _ROUNDING = 1e-9
 _LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
+_SLACK = 1.1  # two clocks of one machine do not agree exactly
+_TICK_SECONDS = 0.05  # processor time goes on in steps: of 16 ms on Windows
 _RATIO_ROUNDING = 1e-6  # another SciPy may round a quantile otherwise
 
 # The verdict, and so the exit status, of each result of a comparison.
@@ -287,11 +289,12 @@ def load_ab(path: Path) -> AbRecord:
 
 
 def _check_derived(record: AbRecord) -> None:
-    """Refuse a verdict and ratios that do not follow from the record's own seconds."""
+    """Refuse seconds that do not fit the run, and a verdict and ratios that do not follow from them."""
     for side, environment in (("a", record.a), ("b", record.b)):
         if record.workload.device not in ("auto", environment.device):
             told = f"{side}.device is {environment.device!r}"
             raise ValueError(f"workload.device is {record.workload.device!r}, and {told}")
+    _check_clocks(record)
     judgement = judge_record(record)
     if record.failure:  # a lost process leaves no verdict
         if record.verdict != "inconclusive":
@@ -305,6 +308,23 @@ def _check_derived(record: AbRecord) -> None:
             expected = derived[name]
             if value != expected and not math.isclose(value or 0, expected or 0, rel_tol=_RATIO_ROUNDING):
                 raise ValueError(f"{clock}.{name} is {value!r}, but the seconds say {expected!r}")
+
+
+def _check_clocks(record: AbRecord) -> None:
+    """Refuse a run that is shorter than its epochs, and an epoch with more processor time than its machine has."""
+    if record.budget_seconds <= 0:
+        raise ValueError(f"budget_seconds is {record.budget_seconds!r}: a run without a budget has no rounds")
+    count = max if record.workload.layout == "together" else sum
+    totals = [sum(times.wall) for times in record.processes]
+    least = sum(count(pair) for pair in zip(totals[::2], totals[1::2], strict=True))
+    if record.seconds * _SLACK < least:
+        raise ValueError(f"seconds is {record.seconds!r}, but its timed epochs alone took {least:.1f} s")
+    cores = {"a": record.a.cores, "b": record.b.cores}
+    for times in record.processes:
+        for place, (wall, cpu) in enumerate(zip(times.wall, times.cpu, strict=True)):
+            if cpu > _SLACK * cores[times.side] * wall + _TICK_SECONDS:
+                took = f"{cpu!r} s of processor time in {wall!r} s on {cores[times.side]} cores"
+                raise ValueError(f"processes[{times.order}].cpu[{place}]: {took}")
 
 
 def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:

@@ -148,6 +148,31 @@ def test_a_verdict_follows_from_the_seconds(
         load_ab(tmp_path / "ab.json")
 
 
+def test_the_clocks_fit_the_run(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """A run is no shorter than its epochs, and an epoch has at most the processor time of all cores."""
+    record, path = make_ab(), tmp_path / "ab.json"
+    longer = [dataclasses.replace(times, cpu=[1000 * seconds for seconds in times.cpu]) for times in record.processes]
+    for fields, message in (
+        ({"seconds": 0.0, "budget_seconds": 0.0}, r"budget_seconds is 0\.0: a run without a budget has no rounds"),
+        ({"seconds": 20.0}, r"seconds is 20\.0, but its timed epochs alone took 24\.\d s"),
+        ({"processes": longer}, r"processes\[0\]\.cpu\[0\]: \d+\.\d+ s of processor time in .* s on \d+ cores"),
+    ):
+        save(dataclasses.replace(record, **fields), path, overwrite=True)
+        with pytest.raises(RecordError, match=f"ab.json: {message}"):
+            load_ab(path)
+
+
+def test_one_process_at_a_time_takes_the_seconds_of_both(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """The same seconds are enough for two sides that ran together."""
+    together = make_ab(seconds=30.0)
+    turns = dataclasses.replace(together, workload=dataclasses.replace(together.workload, layout="in turn"))
+    save(together, tmp_path / "together.json")
+    save(turns, tmp_path / "turns.json")
+    assert load_ab(tmp_path / "together.json") == together
+    with pytest.raises(RecordError, match=r"turns\.json: seconds is 30\.0, but its timed epochs alone took 48\.\d s"):
+        load_ab(tmp_path / "turns.json")
+
+
 @pytest.mark.parametrize("warm_ups", [4, 7])
 def test_more_epochs_are_timed_than_not(make_ab: Callable[..., AbRecord], warm_ups: int) -> None:
     """A process that warms up as long as it is timed is another measurement."""
