@@ -27,6 +27,7 @@ __all__ = [
     "ALPHA_END",
     "ALPHA_HALF",
     "BOUND",
+    "FEWEST_EPOCHS",
     "FEWEST_ROUNDS",
     "Judgement",
     "LogRatios",
@@ -51,6 +52,7 @@ BOUND = 0.05  # on one machine an environment differs from itself by up to 5%, a
 # How alpha is split between the two looks: 1% at half the budget, 4% at the end, where few rounds make the interval
 # wide. A difference that is clear at half the budget with the whole alpha is clear there with a fifth of it, too.
 ALPHA_HALF, ALPHA_END = 0.01, 0.04
+FEWEST_EPOCHS = 2  # of a process: the sides exchange their cores after each epoch, and a couple removes what differs
 FEWEST_ROUNDS = 3  # with fewer rounds Student's quantile is so large that no look decides
 POWER = 0.9  # of the smallest slow-down that is stated
 
@@ -102,8 +104,9 @@ def round_log_ratio(a: ArrayLike, b: ArrayLike) -> float:
         ValueError: The sides are not two equally long vectors of positive seconds.
     """
     old, new = check_values(a, "a"), check_values(b, "b")
-    if old.size != new.size or old.size < 2 or min(old.min(), new.min()) <= 0:  # noqa: PLR2004 - a couple
-        raise ValueError(f"a and b must be equally many positive seconds, 2 or more, not {old!r} and {new!r}")
+    if old.size != new.size or old.size < FEWEST_EPOCHS or min(old.min(), new.min()) <= 0:
+        fewest = f"{FEWEST_EPOCHS} or more"
+        raise ValueError(f"a and b must be equally many positive seconds, {fewest}, not {old!r} and {new!r}")
     ratios = np.log(new / old)
     couples = ratios[: ratios.size // 2 * 2].reshape(-1, 2)
     return float(np.median(couples.mean(axis=1)))

@@ -12,8 +12,8 @@ from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, Dat
 from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
+from mnist_bench.stats.ratios import ALPHA, BOUND
 from mnist_bench.training.fingerprint import BUILDS
-from mnist_bench.training.labs import check_lab
 from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import VersionSpec
 
@@ -28,6 +28,7 @@ _TIMED_SETTINGS = ("threads", "inter_op_threads", "xla", "op_determinism", "oned
 # The packages that can be what `tf.keras` is: the last is Keras 2 for a TensorFlow whose own is Keras 3.
 _KERASES = ("keras", "keras-nightly", "tf-keras")
 _SIDE_FIELDS = (*VERSION_FIELDS, "backend", "precision", "device")
+_GATE = {"bound": BOUND, "alpha": ALPHA}  # a record that sets its own may call any time the same
 
 __all__ = [
     "VersionHead",
@@ -190,14 +191,15 @@ def check_pair(pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
         versions: The records that there are, by name.
 
     Raises:
-        RecordError: A slow-down was planted in it, its sides ran on two machines or with two settings, or a side is of
-            other packages or data than that version's record.
-        ValueError: The lab is unknown.
+        RecordError: A slow-down was planted in it, it was judged less strictly than comparisons are here, its sides ran
+            on two machines or with two settings, or a side is of other packages or data than that version's record.
     """
     where = f"pairs/{pair.python_b}.json"
-    check_lab(pair.workload.lab)
     if pair.fault_b is not None:
         raise RecordError(f"{where}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
+    for name, most in _GATE.items():
+        if getattr(pair, name) > most:
+            raise RecordError(f"{where}: {name} is {getattr(pair, name)!r}: comparisons are judged by {most:g} or less")
     machines = explain_keys(pair.a, pair.b, HARDWARE_FIELDS)
     if machines:
         raise RecordError(f"{where}: the two sides ran on two machines: they differ in {', '.join(sorted(machines))}")

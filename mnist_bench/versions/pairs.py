@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mnist_bench.timing.ab.records import RatioRecord
     from mnist_bench.timing.ab.rounds import RoundEnded
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.records import VersionRecord
@@ -61,7 +62,8 @@ def measure_pair(
 
     Raises:
         CommandError: An environment cannot be made.
-        ValueError: The saved record is of another pair, or a side has no process that finished.
+        ValueError: The saved record is of another pair or says nothing of this one, or a side has no process that
+            finished.
     """
     path = pair_path(folder, new.name)
     if is_taken(path):
@@ -117,14 +119,21 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
     return CheckResult(
         name=name,
         verdict=VERDICTS[record.verdict],
-        figure=f"an epoch takes {wall.estimate:.2f} times as long ({wall.low:.2f} to {wall.high:.2f})",
+        figure=f"an epoch takes {wall.estimate:.2f} times as long ({_say_ends(wall)})",
         bound=f"at most {1 + record.bound:.2f} times as long",
         evidence=f"{record.finding}; {len(record.processes) // 2} rounds of fresh processes of both{how}",
         value=wall.estimate,
     )
 
 
+def _say_ends(ratio: RatioRecord) -> str:
+    if ratio.low is None or ratio.high is None:
+        return "the interval is open"
+    return f"{ratio.low:.2f} to {ratio.high:.2f}"
+
+
 def _check_pair(record: AbRecord, base: VersionSpec, path: Path) -> AbRecord:
     if (record.python_a, record.python_b) != (base.name, path.stem):
         raise ValueError(f"{path}: compares {record.python_b!r} with {record.python_a!r}, not with {base.name!r}")
+    check_pair(record, {})
     return record

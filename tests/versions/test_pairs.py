@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.ab import judge_again
 from fixtures.records import rekey
 from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.verdicts import Verdict
+from mnist_bench.stats.ratios import ALPHA
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
@@ -194,6 +198,29 @@ def test_times_are_judged_only_of_what_the_records_name(
     assert result.holds is not bool(fields)
 
 
+@pytest.mark.parametrize(("rounds", "alike"), [(1, False), (2, True), (6, True)])
+def test_an_open_interval_is_inconclusive(
+    make_ab: Callable[..., AbRecord],
+    make_versions: Callable[..., dict[str, VersionRecord]],
+    tmp_path: Path,
+    *,
+    rounds: int,
+    alike: bool,
+) -> None:
+    """One round, or rounds without any spread, have an estimate and no interval: a short run's record is read."""
+    base, new = make_versions([BASE.name, NEW.name]).values()
+    pair = make_ab(rounds=rounds, python_a=BASE.name, python_b=NEW.name, a=base.environment, b=new.environment)
+    if alike:
+        seconds = pair.processes[0]
+        same = [dataclasses.replace(times, wall=seconds.wall, cpu=seconds.cpu) for times in pair.processes]
+        pair = judge_again(dataclasses.replace(pair, processes=same))
+    save(pair, pair_path(tmp_path, NEW.name))
+    result = find_pair_result(base, new, tmp_path)
+    assert result is not None
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.figure.endswith("times as long (the interval is open)")
+
+
 def test_a_file_in_place_of_the_folder_of_times_is_refused(
     make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path
 ) -> None:
@@ -238,3 +265,37 @@ def test_times_of_something_else_are_refused(
     path.write_text(json.dumps(facts))
     with pytest.raises(ValueError, match=re.escape(message)):
         find_pair_result(base, new, tmp_path)
+
+
+def set_gate(record: AbRecord, **gate: float) -> AbRecord:
+    """Return a comparison that is judged by another bound or alpha, as if it were measured so."""
+    changed = dataclasses.replace(record, looks=[], **gate)
+    shares = [dataclasses.replace(look, alpha=look.alpha / ALPHA * changed.alpha) for look in record.looks]
+    return judge_again(dataclasses.replace(changed, looks=shares))
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ({"bound": 0.9}, "bound is 0.9: comparisons are judged by 0.05 or less"),
+        ({"alpha": 0.999}, "alpha is 0.999: comparisons are judged by 0.05 or less"),
+        ({"bound": 0.02, "alpha": 0.01}, None),
+    ],
+    ids=["bound", "alpha", "stricter"],
+)
+def test_no_record_sets_its_own_gate(
+    make_ab: Callable[..., AbRecord],
+    make_versions: Callable[..., dict[str, VersionRecord]],
+    measure: Callable[..., AbRecord],
+    tmp_path: Path,
+    gate: dict[str, float],
+    message: str | None,
+) -> None:
+    """A pair that was judged by a wider bound or a larger alpha is refused when it is read; a stricter one is read."""
+    base, new = make_versions([BASE.name, NEW.name]).values()
+    pair = make_ab(slowdown=1.5, python_a=BASE.name, python_b=NEW.name, a=base.environment, b=new.environment)
+    save(set_gate(pair, **gate), pair_path(tmp_path / "versions", NEW.name))
+    read: list[Callable[[], Any]] = [measure, lambda: find_pair_result(base, new, tmp_path / "versions")]
+    for reader in read:
+        with pytest.raises(RecordError, match=re.escape(message)) if message else contextlib.nullcontext():
+            assert reader().verdict in ("slower", Verdict.REGRESSED)

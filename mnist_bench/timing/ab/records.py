@@ -6,12 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mnist_bench.checks.names import ENGINE_NAMES
+from mnist_bench.records.config import MOST
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.fields import check_names, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.stats.ratios import ALPHA, ALPHA_END, ALPHA_HALF, Speed, judge_looks, round_log_ratio
+from mnist_bench.stats.ratios import (
+    ALPHA,
+    ALPHA_END,
+    ALPHA_HALF,
+    FEWEST_EPOCHS,
+    Speed,
+    judge_looks,
+    round_log_ratio,
+)
+from mnist_bench.training.labs import check_lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
     from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
 
 __all__ = [
+    "SAMPLES",
     "VERDICTS",
     "AbRecord",
     "Layout",
@@ -39,8 +51,13 @@ __all__ = [
 
 Layout = Literal["together", "in turn"]
 
+SAMPLES = 48_000
+"""The lab's: in shorter epochs, Keras's work once an epoch has too much weight."""
+
 _ROUNDING = 1e-9
 _LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
+_SLACK = 1.1  # two clocks of one machine do not agree exactly
+_TICK_SECONDS = 0.05  # processor time goes on in steps: of 16 ms on Windows
 _RATIO_ROUNDING = 1e-6  # another SciPy may round a quantile otherwise
 
 # The verdict, and so the exit status, of each result of a comparison.
@@ -60,10 +77,10 @@ class Workload:
         lab: A key of `mnist_bench.LABS`.
         engine: A key of `mnist_bench.training.engines.ENGINES`.
         dataset: The data set, of which the first images were used.
-        samples: Images trained in an epoch.
-        batch_size: Samples in a step.
+        samples: Images trained in an epoch, at most those of the lab.
+        batch_size: Samples in a step, at most those of the epoch.
         warm_ups: Epochs of each process that were not timed.
-        epochs: Epochs of each process that were timed.
+        epochs: Epochs of each process that were timed, at least two: a couple is the least that gives a ratio.
         device: The requested device: `auto`, `cpu` or `gpu`.
         layout: `together`, A and B at the same time, each on one core, exchanged after every epoch; or `in turn`, one
             process at a time with all cores.
@@ -82,9 +99,14 @@ class Workload:
     as_shipped: bool
 
     def __post_init__(self) -> None:
-        """Refuse names that are none, and counts that cannot be."""
+        """Refuse an unknown lab or engine, and counts that cannot be."""
         check_names(lab=self.lab, engine=self.engine, device=self.device)
-        check_range("samples, batch_size or epochs", self.samples, self.batch_size, self.epochs, low=1)
+        check_lab(self.lab)
+        if self.engine not in ENGINE_NAMES:
+            raise ValueError(f"unknown engine {self.engine!r}: choose from {', '.join(ENGINE_NAMES)}")
+        check_range("samples", self.samples, low=1, high=SAMPLES)
+        check_range("batch_size", self.batch_size, low=1, high=self.samples)
+        check_range("epochs", self.epochs, low=FEWEST_EPOCHS, high=MOST)
         if not 0 <= self.warm_ups < self.epochs:
             raise ValueError(f"{self.warm_ups} warm_ups and {self.epochs} timed epochs: more must be timed than not")
 
@@ -267,11 +289,12 @@ def load_ab(path: Path) -> AbRecord:
 
 
 def _check_derived(record: AbRecord) -> None:
-    """Refuse a verdict and ratios that do not follow from the record's own seconds."""
+    """Refuse seconds that do not fit the run, and a verdict and ratios that do not follow from them."""
     for side, environment in (("a", record.a), ("b", record.b)):
         if record.workload.device not in ("auto", environment.device):
             told = f"{side}.device is {environment.device!r}"
             raise ValueError(f"workload.device is {record.workload.device!r}, and {told}")
+    _check_clocks(record)
     judgement = judge_record(record)
     if record.failure:  # a lost process leaves no verdict
         if record.verdict != "inconclusive":
@@ -285,6 +308,23 @@ def _check_derived(record: AbRecord) -> None:
             expected = derived[name]
             if value != expected and not math.isclose(value or 0, expected or 0, rel_tol=_RATIO_ROUNDING):
                 raise ValueError(f"{clock}.{name} is {value!r}, but the seconds say {expected!r}")
+
+
+def _check_clocks(record: AbRecord) -> None:
+    """Refuse a run that is shorter than its epochs, and an epoch with more processor time than its machine has."""
+    if record.budget_seconds <= 0:
+        raise ValueError(f"budget_seconds is {record.budget_seconds!r}: a run without a budget has no rounds")
+    count = max if record.workload.layout == "together" else sum
+    totals = [sum(times.wall) for times in record.processes]
+    least = sum(count(pair) for pair in zip(totals[::2], totals[1::2], strict=True))
+    if record.seconds * _SLACK < least:
+        raise ValueError(f"seconds is {record.seconds!r}, but its timed epochs alone took {least:.1f} s")
+    cores = {"a": record.a.cores, "b": record.b.cores}
+    for times in record.processes:
+        for place, (wall, cpu) in enumerate(zip(times.wall, times.cpu, strict=True)):
+            if cpu > _SLACK * cores[times.side] * wall + _TICK_SECONDS:
+                took = f"{cpu!r} s of processor time in {wall!r} s on {cores[times.side]} cores"
+                raise ValueError(f"processes[{times.order}].cpu[{place}]: {took}")
 
 
 def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:
@@ -312,11 +352,11 @@ def judge_record(record: AbRecord) -> Judgement:
 
 
 def make_ratio(interval: Interval) -> RatioRecord:
-    """Return an interval for a record: JSON has no infinity."""
+    """Return an interval for a record: JSON has no infinity, and an end beyond all ratios is open, too."""
     return RatioRecord(
         estimate=interval.estimate,
-        low=interval.low or None,
-        high=interval.high if math.isfinite(interval.high) else None,
+        low=interval.low if interval.low >= _LEAST else None,
+        high=interval.high if interval.high <= 1 / _LEAST else None,
         level=interval.level,
     )
 

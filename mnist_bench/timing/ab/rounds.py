@@ -31,6 +31,7 @@ from mnist_bench.stats.ratios import (
 )
 from mnist_bench.timing.ab.process import LostError, OverdueError, Side, find_cores, measure_round
 from mnist_bench.timing.ab.records import (
+    SAMPLES,
     AbRecord,
     Layout,
     Look,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["BUDGET_SECONDS", "AbPlan", "RoundEnded", "compare", "run_series"]
 
 BATCH_SIZE = 128  # the lab's
-SAMPLES = 375 * BATCH_SIZE  # the lab's: in shorter epochs, Keras's work once an epoch has too much weight
 WARM_UPS = 1  # the first epoch traces and compiles
 EPOCHS = 6  # of each process: three pairs, so that their median ignores a burst of other work
 BUDGET_SECONDS = 90.0  # nine rounds on two quiet cores, six on slow cores

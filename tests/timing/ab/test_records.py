@@ -52,6 +52,13 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
     assert np.exp([*wall, *cpu]) == pytest.approx(1.5, rel=0.1)
 
 
+def cut_to_one_epoch(fields: dict[str, Any]) -> None:
+    """Leave the first epoch of each process, without warm-ups."""
+    fields["workload"].update(epochs=1, warm_ups=0)
+    for times in fields["processes"]:
+        times.update(wall=times["wall"][:1], cpu=times["cpu"][:1])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -64,6 +71,12 @@ def test_rounds_are_b_over_a_whoever_starts(make_ab: Callable[..., AbRecord]) ->
         (lambda it: it["processes"][0]["cpu"].__setitem__(0, 1e308), r"seconds of an epoch: 1e\+308 is outside"),
         (lambda it: it["wall"].update(estimate=-1.0), r"ratio -1\.0 is outside"),
         (lambda it: it["workload"].update(lab="<b>"), "lab '<b>' is not allowed"),
+        (lambda it: it["workload"].update(lab="cnn"), r"\$\.workload: unknown lab 'cnn': choose from"),
+        (lambda it: it["workload"].update(engine="jit"), r"\$\.workload: unknown engine 'jit': choose from"),
+        (lambda it: it["workload"].update(samples=60_000), r"\$\.workload: samples 60000 is outside 1 to 48000"),
+        (lambda it: it["workload"].update(samples=1), r"\$\.workload: batch_size 128 is outside 1 to 1"),
+        (lambda it: it["workload"].update(batch_size=10**6), r"\$\.workload: batch_size 1000000 is outside 1 to 12032"),
+        (cut_to_one_epoch, r"\$\.workload: epochs 1 is outside 2 to 1e\+06"),
         (lambda it: it.update(budget_seconds=-1.0), r"seconds -1\.0 is outside"),
         (lambda it: it["looks"][1].update(rounds=7), r"looks after \[3, 7\] rounds of 6"),
         (lambda it: it["looks"].reverse(), r"looks after \[6, 3\]"),
@@ -95,9 +108,10 @@ def test_a_damaged_record_is_refused(
         load(path, AbRecord)
 
 
-def test_a_ratio_that_is_open_has_no_ends() -> None:
-    """JSON knows no infinity."""
-    ratio = make_ratio(Interval(1.1, 0.0, np.inf, 0.9))
+@pytest.mark.parametrize("ends", [(0.0, np.inf), (1e-21, 1e21)], ids=["infinite", "beyond all ratios"])
+def test_a_ratio_that_is_open_has_no_ends(ends: tuple[float, float]) -> None:
+    """JSON knows no infinity, and two rounds that differ much have ends that no record takes."""
+    ratio = make_ratio(Interval(1.1, *ends, 0.9))
     assert (ratio.low, ratio.high) == (None, None)
 
 
@@ -132,6 +146,31 @@ def test_a_verdict_follows_from_the_seconds(
     save(dataclasses.replace(make_ab(slowdown=1.5), **fields), tmp_path / "ab.json")
     with pytest.raises(RecordError, match=f"ab.json: .*{message}"):
         load_ab(tmp_path / "ab.json")
+
+
+def test_the_clocks_fit_the_run(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """A run is no shorter than its epochs, and an epoch has at most the processor time of all cores."""
+    record, path = make_ab(), tmp_path / "ab.json"
+    longer = [dataclasses.replace(times, cpu=[1000 * seconds for seconds in times.cpu]) for times in record.processes]
+    for fields, message in (
+        ({"seconds": 0.0, "budget_seconds": 0.0}, r"budget_seconds is 0\.0: a run without a budget has no rounds"),
+        ({"seconds": 20.0}, r"seconds is 20\.0, but its timed epochs alone took 24\.\d s"),
+        ({"processes": longer}, r"processes\[0\]\.cpu\[0\]: \d+\.\d+ s of processor time in .* s on \d+ cores"),
+    ):
+        save(dataclasses.replace(record, **fields), path, overwrite=True)
+        with pytest.raises(RecordError, match=f"ab.json: {message}"):
+            load_ab(path)
+
+
+def test_one_process_at_a_time_takes_the_seconds_of_both(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """The same seconds are enough for two sides that ran together."""
+    together = make_ab(seconds=30.0)
+    turns = dataclasses.replace(together, workload=dataclasses.replace(together.workload, layout="in turn"))
+    save(together, tmp_path / "together.json")
+    save(turns, tmp_path / "turns.json")
+    assert load_ab(tmp_path / "together.json") == together
+    with pytest.raises(RecordError, match=r"turns\.json: seconds is 30\.0, but its timed epochs alone took 48\.\d s"):
+        load_ab(tmp_path / "turns.json")
 
 
 @pytest.mark.parametrize("warm_ups", [4, 7])
