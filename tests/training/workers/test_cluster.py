@@ -209,6 +209,17 @@ def test_what_is_no_address(monkeypatch: pytest.MonkeyPatch, address: str) -> No
         pass
 
 
+def test_a_thread_of_dask_that_does_not_begin_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine Dask's own thread may take too long, which Dask asserts."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("distributed.Client", fail)
+    with pytest.raises(ValueError, match="no scheduler answers at 'tcp://a:1'"), open_cluster("tcp://a:1"):
+        pass
+
+
 def test_a_cluster_without_workers(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
     """The first worker is waited for, for a stated time."""
     monkeypatch.setattr(module, "_WORKER_SECONDS", 1.0)
