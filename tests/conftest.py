@@ -22,18 +22,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["fixtures.records", "fixtures.ab", "fixtures.timings", "fixtures.versions", "fixtures.own"]
 
 
-# The modules with tests of 20 s and more: full trainings first, by far the longest.
-LONGEST = (
-    *("suite/test_accuracy.py", "suite/test_reproducibility.py", "selftest/test_selftest.py"),
-    *("checks/test_elsewhere.py", "selftest/test_riddle.py", "workers/test_cluster.py"),
-    *("own/test_checks.py", "checks/test_suite.py"),
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, so that several test processes end together, with the short ones."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
+    """Begin with the full trainings, by far the longest tests, so that several test processes end together."""
+    items.sort(key=lambda item: item.path.parts[-2:] != ("suite", "test_accuracy.py"))
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "open_cluster"]
 
+_TRIES = 3  # to begin Dask's thread, on a busy machine
 _CONNECT_SECONDS = 10.0  # an address that does not answer by then is wrong
 _WORKER_SECONDS = 60.0  # for the first worker: a job of a batch system may wait longer, and then it is called again
 _ASK_SECONDS = 180.0  # for an answer of all workers: a first import of TensorFlow from a cold disk
@@ -51,8 +52,8 @@ def open_cluster(address: str) -> Iterator[Cluster]:
         raise ValueError(f"--cluster needs Dask: pip install 'mnist-bench[cluster]' ({error})") from error
     logging.getLogger("distributed").setLevel(logging.ERROR)  # a lost worker is part of the plan
     try:
-        client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, AssertionError) as error:  # Dask asserts that a thread of its own begins in time
+        client = _connect(distributed, address)
+    except (OSError, ValueError, AssertionError) as error:
         told = f"no scheduler answers at {address!r} within {_CONNECT_SECONDS:.0f} s"
         raise ValueError(f"{told}: {_flatten(error)}") from error
     try:
@@ -66,6 +67,14 @@ def open_cluster(address: str) -> Iterator[Cluster]:
     finally:
         with contextlib.suppress(TimeoutError, OSError):
             client.close(timeout=_CONNECT_SECONDS)
+
+
+def _connect(distributed: Any, address: str) -> Any:
+    """Return a client; try again where Dask's own thread does not begin within ten seconds, which Dask asserts."""
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(AssertionError):
+            return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
 
 
 class Cluster:
