@@ -23,6 +23,7 @@ from real_seeds import load_folder, split_reference
 
 from mnist_bench.checks.accuracy import compare_values
 from mnist_bench.checks.baselines import find_folder, find_reference
+from mnist_bench.checks.selftest.effects import TESTS
 from mnist_bench.checks.selftest.records import SelftestTrainings
 from mnist_bench.records.serial import load
 from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_panels, save_alone
@@ -39,7 +40,7 @@ from mnist_bench.stats.sequential import (
     loss_margin,
 )
 from mnist_bench.training.data.mnist import DIGEST
-from mnist_bench.versions.figures import CLASS_MARGIN
+from mnist_bench.versions.figures import CLASS_MARGIN, CLASS_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +51,7 @@ if TYPE_CHECKING:
 
 TRAININGS = Path(__file__).parents[1] / "docs" / "selftest-trainings.json"
 SIZES = (3, 5, 10, 20)
-CHECK_TESTS, COMPARE_TESTS, CLASS_TESTS = 12, 18, 30  # of three labs; the classes are a family of their own
-MAIN_SHARE, CLASS_SHARE = 0.8, 0.2  # of alpha, in `compare`
+COMPARE_TESTS, CLASS_TESTS = 18, 30  # of `compare` with three labs; the classes are a family of their own
 ROUNDED = ("products-rounded:22", "products-rounded:20", "gradients-flushed:1e-06", "sums-in-any-order:1")
 DIGIT, IMAGES = 3, 1_010  # the class that is shown, and its images
 GROUPS, RESAMPLES = 200, 19_999
@@ -118,7 +118,7 @@ def find_spread(differences: Sequence[float]) -> float:
 
 def find_new(figure: Figure, seeds: int, size: int = 1_000) -> float:
     """Return the smallest loss that so many new seeds find, against so many stored ones: the gate of `check`."""
-    level: dict[str, Any] = {"alpha": ALPHA / len(LOOKS) / CHECK_TESTS, "beta": BETA / len(LOOKS)}
+    level: dict[str, Any] = {"alpha": ALPHA / len(LOOKS) / TESTS, "beta": BETA / len(LOOKS)}
     return smallest_shift(list(figure.values[:size]), seeds, margin=figure.margin, power=POWER, **level)
 
 
@@ -136,7 +136,7 @@ def find_paired(figure: Figure, pairs: int) -> float:
 
 def _spend(figure: Figure) -> dict[str, float]:
     """Return what `compare` spends at each of its looks, which are four, whether seeds are pairs or not."""
-    share, tests = (CLASS_SHARE, CLASS_TESTS) if _is_class(figure) else (MAIN_SHARE, COMPARE_TESTS)
+    share, tests = (CLASS_SHARE, CLASS_TESTS) if _is_class(figure) else (1 - CLASS_SHARE, COMPARE_TESTS)
     return {"alpha": share * ALPHA / len(PAIR_LOOKS) / tests, "beta": BETA / len(PAIR_LOOKS)}
 
 

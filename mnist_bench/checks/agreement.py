@@ -61,7 +61,7 @@ def explain_process(device: str, environment: EnvironmentRecord, *, deterministi
 
 
 def _explain_layers(record: TrainingRecord) -> Iterator[str]:
-    """Yield in what the layers are not those of the lab: units, parameters, and how many of these are trained."""
+    """Yield in what the layers are not those of the lab: units, parameters and those that are trained, and kinds."""
     inputs, wanted = PIXELS, []
     for units in (*configure_lab(record.config).hidden, CLASSES):
         wanted.append((units, (inputs + 1) * units))
@@ -85,7 +85,7 @@ def _list_layers(layers: list[tuple[int, int]]) -> str:
 
 
 def _explain_seconds(record: TrainingRecord) -> Iterator[str]:
-    """Yield that the seconds of an epoch do not follow from those of all epochs."""
+    """Yield that an epoch took no time, or that its seconds do not follow from those of all epochs."""
     first, *steady = record.history.seconds
     if not min(record.history.seconds) > 0:
         yield "an epoch took 0 seconds"

@@ -19,7 +19,6 @@ from mnist_bench.records.config import FIRST_SEED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mnist_bench.checks.selftest.effects import FaultEffects
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord, SelftestTrainings, Training
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.training.workers.cluster import Cluster
@@ -233,6 +232,8 @@ def _check_page(path: Path) -> None:
 
 def _write_page(path: Path, out: Path) -> None:
     """Write the page of what the records in the folder say."""
+    from mnist_bench.checks.baselines import find_folder
+    from mnist_bench.checks.selftest.effects import find_effects, find_references
     from mnist_bench.checks.selftest.effects_report import format_effects
     from mnist_bench.checks.selftest.records import SelftestRecord, SelftestTrainings
     from mnist_bench.checks.selftest.report import MARK, format_report
@@ -243,7 +244,7 @@ def _write_page(path: Path, out: Path) -> None:
 
     planted, replayed, trained = out / _PLANTED, out / _REPLAYED, out / _TRAINED
     trainings = load(trained, SelftestTrainings) if trained.exists() else None
-    effects = _find_effects(trainings) if trainings else []
+    effects = find_effects(trainings, find_references(trainings.dataset, find_folder())) if trainings else []
     parts = [f"{MARK}\n\n{_NOT_PLANTED}\n"]
     if planted.exists():
         parts = [format_report(load(planted, SelftestRecord), effects)]
@@ -251,25 +252,6 @@ def _write_page(path: Path, out: Path) -> None:
     parts += [format_replays(load(replayed, ReplayRecord))] if replayed.exists() else []
     replace_own(path, "\n".join(parts).encode(), MARK)
     echo(f"written: {path}")
-
-
-def _find_effects(record: SelftestTrainings) -> list[FaultEffects]:
-    """Return what trainings with faults changed, held against the references that are stored."""
-    from mnist_bench.checks.baselines import Reference, find_folder, find_reference
-    from mnist_bench.checks.selftest.effects import find_effects
-    from mnist_bench.training.engines import ENGINES
-    from mnist_bench.training.labs import LABS
-
-    dataset, references = record.dataset, dict[str, Reference]()
-    for lab in LABS:
-        stored = (
-            find_reference(find_folder(), dataset.source, lab, engine, digest=dataset.digest) for engine in ENGINES
-        )
-        # Seeds scatter alike by whichever engine: the more seeds, the better is the scatter known.
-        known = max((it for it in stored if it), key=lambda it: len(it.seeds), default=None)
-        references |= {lab: known} if known else {}
-    thresholds = {name: lab.threshold for name, lab in LABS.items()}
-    return find_effects(record, references, thresholds)
 
 
 def _load(path: Path, form: type[_Record], engine: str, environment: EnvironmentRecord) -> _Record | None:

@@ -36,31 +36,27 @@ def find_doubts(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult
     sides = {"base": dict(_find_own(base)), "new": dict(_find_own(new))}
     for name in dict.fromkeys(name for doubts in sides.values() for name in doubts):
         told = [f"{doubts[name]} in {side}" for side, doubts in sides.items() if name in doubts]
-        figure = f"not judged: {'; '.join(told)}"
-        yield CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound="as the lab measures it")
+        yield _make_doubt(name, f"not judged: {'; '.join(told)}", "as the lab measures it")
     for case, old in seeds_by_case(base).items():
-        now = seeds_by_case(new).get(case)
-        if now and (gap := _compare_curves(old, now)):
-            yield CheckResult(
-                name=f"accuracy/curves[{case}]",
-                verdict=Verdict.INCONCLUSIVE,
-                figure=f"{gap}, although both trainings of seed {now.seeds[0]} end in the same weights",
-                bound="the same curves",
-            )
-        if now and (seed := _find_other_start(old, now)) is not None:
-            yield CheckResult(
-                name=f"accuracy/starts[{case}]",
-                verdict=Verdict.INCONCLUSIVE,
-                figure=f"seed {seed} ends in the same weights in both, and begins with others",
-                bound="the same initial weights",
-            )
-        if now and (gap := _compare_predictions(old, now)):
-            yield CheckResult(
-                name=f"accuracy/predictions[{case}]",
-                verdict=Verdict.INCONCLUSIVE,
-                figure=f"{gap}, although both trainings end in the same weights",
-                bound="the same predictions",
-            )
+        if now := seeds_by_case(new).get(case):
+            for name, told_of_both, bound in _compare_seeds(old, now):
+                yield _make_doubt(f"accuracy/{name}[{case}]", told_of_both, bound)
+
+
+def _make_doubt(name: str, figure: str, bound: str) -> CheckResult:
+    return CheckResult(name=name, verdict=Verdict.INCONCLUSIVE, figure=figure, bound=bound)
+
+
+def _compare_seeds(old: SeedResults, now: SeedResults) -> Iterator[tuple[str, str, str]]:
+    """Yield in what trainings with the same final weights differ: a name, the difference, what it should be."""
+    if gap := _compare_curves(old, now):
+        told = f"{gap}, although both trainings of seed {now.seeds[0]} end in the same weights"
+        yield "curves", told, "the same curves"
+    if (seed := _find_other_start(old, now)) is not None:
+        told = f"seed {seed} ends in the same weights in both, and begins with others"
+        yield "starts", told, "the same initial weights"
+    if gap := _compare_predictions(old, now):
+        yield "predictions", f"{gap}, although both trainings end in the same weights", "the same predictions"
 
 
 def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:

@@ -11,13 +11,21 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.faults.fault import Fault
 
-__all__ = ["FAULTS", "parse_fault"]
+__all__ = ["CLOCKED", "FAULTS", "PLACES", "parse_fault"]
 
 FAULTS: Mapping[str, Fault] = {
     name: fault
     for family in (data, model, update, streams, figures, chance, cost)
     for name, fault in family.FAULTS.items()
 }
+
+PLACES: Mapping[str, int] = {
+    key: place for place, key in enumerate(key for fault in FAULTS.values() for key in fault.keys)
+}
+"""The place of each fault and strength, as they are planted, in the order of all tables."""
+
+CLOCKED = "cost"
+"""The family of faults that take time or memory, and change no figure: clocks see these, and no check here."""
 
 
 def parse_fault(text: str) -> tuple[Fault, float]:

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.baselines import find_reference
 from mnist_bench.checks.faults.registry import parse_fault
+from mnist_bench.checks.names import ENGINE_NAMES
 from mnist_bench.stats.paired import FEWEST_PAIRS, shift_of_pairs
 from mnist_bench.stats.power import smallest_shift
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, BETA, LOOKS, PAIR_LOOKS, POWER, loss_margin
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mnist_bench.checks.baselines import Reference
     from mnist_bench.checks.selftest.records import Figures, SelftestTrainings, Training
+    from mnist_bench.records.environment import DatasetRecord
 
-__all__ = ["CLASSES", "GATED", "Effect", "FaultEffects", "find_effects"]
+__all__ = ["CLASSES", "GATED", "TESTS", "Effect", "FaultEffects", "find_effects", "find_references"]
 
 GATED = ("accuracy", "loss")
 """The figures that the gate of `check` judges."""
@@ -26,8 +31,10 @@ GATED = ("accuracy", "loss")
 CLASSES = "errors of one class"
 """The figure that has all classes as one family."""
 
+TESTS = 12
+"""Of the gate of `check`: three labs, two figures, mean and spread."""
+
 _CLASS = "errors of class"
-_TESTS = 12  # of the gate of `check`: three labs, two figures, mean and spread
 _IMAGES = 10_000  # of MNIST's test set
 
 
@@ -77,15 +84,33 @@ class FaultEffects:
         return min((count for count in counts if count is not None), default=None)
 
 
-def find_effects(
-    record: SelftestTrainings, references: Mapping[str, Reference], thresholds: Mapping[str, float]
-) -> list[FaultEffects]:
+def find_references(dataset: DatasetRecord, folder: Path) -> dict[str, Reference]:
+    """Return the stored reference of each lab that has the most seeds; a lab without any is left out.
+
+    Seeds scatter alike by whichever engine: the more seeds, the better is the scatter known.
+
+    Args:
+        dataset: The data of the trainings.
+        folder: The folder of the baselines.
+
+    Raises:
+        RecordError: A baseline is invalid.
+        ValueError: A baseline is of another lab or other data than its path says.
+    """
+    references = {}
+    for lab in LABS:
+        stored = (find_reference(folder, dataset.source, lab, it, digest=dataset.digest) for it in ENGINE_NAMES)
+        if known := max((it for it in stored if it), key=lambda it: len(it.seeds), default=None):
+            references[lab] = known
+    return references
+
+
+def find_effects(record: SelftestTrainings, references: Mapping[str, Reference]) -> list[FaultEffects]:
     """Return the effects of each fault of which enough seeds were trained.
 
     Args:
         record: The trainings.
         references: By lab, a reference of trainings without a fault: its spread is that over seeds.
-        thresholds: By lab, the accuracy that a sound training reaches.
     """
     clean = {(it.lab, it.seed): it.figures for it in record.trainings if not it.fault}
     groups: dict[tuple[str, str], list[Training]] = {}
@@ -94,7 +119,7 @@ def find_effects(
             groups.setdefault((training.fault, training.lab), []).append(training)
     known = {lab: _list_figures(references[lab]) for lab in {lab for _, lab in groups}}
     return [
-        _judge(group, [clean[it.lab, it.seed] for it in group], known[lab], thresholds[lab])
+        _judge(group, [clean[it.lab, it.seed] for it in group], known[lab], LABS[lab].threshold)
         for (_, lab), group in groups.items()
         if len(group) >= FEWEST_PAIRS
     ]
@@ -207,4 +232,4 @@ def _find(figures: Figures, name: str) -> float:
 
 def _spend(looks: int, share: float) -> dict[str, float]:
     """Return what the gate spends at one of so many looks."""
-    return {"alpha": share * ALPHA / looks / _TESTS, "beta": BETA / looks}
+    return {"alpha": share * ALPHA / looks / TESTS, "beta": BETA / looks}

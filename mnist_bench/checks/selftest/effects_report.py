@@ -6,7 +6,7 @@ from collections import Counter
 from math import isinf
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.faults.registry import FAULTS, parse_fault
+from mnist_bench.checks.faults.registry import PLACES, parse_fault
 from mnist_bench.checks.selftest.effects import GATED
 from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, POWER
 
@@ -29,8 +29,7 @@ def format_effects(record: SelftestTrainings, effects: Sequence[FaultEffects]) -
         record: The trainings.
         effects: As `find_effects` returns them of the record.
     """
-    places = {key: place for place, key in enumerate(key for fault in FAULTS.values() for key in fault.keys)}
-    ordered = sorted(effects, key=lambda it: places[it.fault])
+    ordered = sorted(effects, key=lambda it: PLACES[it.fault])
     lines = ["## What accuracy and loss alone see", "", *_summarise(record, ordered)]
     lines += ["", *_tabulate_figures(ordered), "", *_tabulate(ordered)]
     return "\n".join(lines) + "\n"
@@ -43,7 +42,7 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
     died = [it for it in effects if it.problem]
     below = [it for it in effects if it.below]
     pairs = [it for it in effects if it.paired]
-    few = [it for it in pairs if (it.find_fewest(paired=True) or LOOKS[-1]) <= _FEW_PAIRS]
+    few = [it for it in pairs if (it.find_fewest(paired=True) or PAIR_LOOKS[-1]) <= _FEW_PAIRS]
     some = [it for it in pairs if it.find_fewest(paired=True)]
     groups = [it for it in effects if it.find_fewest(paired=False)]
     yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.faults.registry import FAULTS
+from mnist_bench.checks.faults.registry import CLOCKED, FAULTS, PLACES
 from mnist_bench.stats.sequential import LOOKS
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ __all__ = ["MARK", "find_missed", "format_report", "is_right"]
 MARK = "# What the checks see: planted faults"
 """The first line, by which the page is known, which may be replaced."""
 
-# Clocks see these, in the benchmarks' gate and in `ab`; the checks that are tested here look at figures.
-_CLOCKED = "cost"
-
 _FAMILIES = {
     "data": "Training data",
     "model": "The model",
@@ -29,7 +26,7 @@ _FAMILIES = {
     "random": "Random numbers",
     "figures": "Reported figures",
     "chance": "Nondeterminism",
-    "cost": "Time and memory",
+    CLOCKED: "Time and memory",
 }
 
 
@@ -52,8 +49,7 @@ def format_report(record: SelftestRecord, effects: Sequence[FaultEffects] = ()) 
         effects: What full trainings with the faults end in, if they were trained.
     """
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
-    places = {key: place for place, key in enumerate(key for fault in FAULTS.values() for key in fault.keys)}
-    ordered = sorted((it for it in record.outcomes if it.key in places), key=lambda it: places[it.key])
+    ordered = sorted((it for it in record.outcomes if it.key in PLACES), key=lambda it: PLACES[it.key])
     lines = [MARK, "", _summarise(record, ordered) + _add_effects(ordered, effects), "", *_explain_columns(record)]
     for family, title in _FAMILIES.items():
         rows = [it for it in ordered if FAULTS[it.fault].family == family]
@@ -65,7 +61,7 @@ def format_report(record: SelftestRecord, effects: Sequence[FaultEffects] = ()) 
 
 
 def _summarise(record: SelftestRecord, outcomes: Sequence[Outcome]) -> str:
-    judged = [it for it in outcomes if FAULTS[it.fault].family != _CLOCKED]
+    judged = [it for it in outcomes if FAULTS[it.fault].family != CLOCKED]
     found = [it for it in judged if it.first is not None]
     right = [it for it in found if is_right(it)]
     times = [it.first_seconds for it in found if it.first_seconds is not None]

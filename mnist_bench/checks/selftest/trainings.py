@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mnist_bench.checks.faults.registry import parse_fault
+from mnist_bench.checks.faults.registry import CLOCKED, parse_fault
 from mnist_bench.checks.selftest.records import Figures, Training
 from mnist_bench.checks.selftest.server import Server, spread
 from mnist_bench.records.serial import convert
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mnist_bench.training.workers.cluster import Cluster
 
 __all__ = ["Task", "list_trainings", "train_faults", "train_faults_there"]
-
-_CLOCKED = "cost"  # the family of faults that take time or memory, and change no figure
 
 
 class Task(NamedTuple):
@@ -42,7 +40,7 @@ def list_trainings(faults: Sequence[str], seeds: Sequence[int]) -> list[Task]:
     ordered = []
     for text in reversed(faults):
         fault, _ = parse_fault(text)
-        if fault.family != _CLOCKED:
+        if fault.family != CLOCKED:
             turns[fault.name] = turns.get(fault.name, 0) + 1
             ordered.append((turns[fault.name], text, fault.lab))
     ordered.sort(key=lambda it: it[0])

@@ -77,7 +77,7 @@ def make_record(record: TrainingRecord, *groups: list[Training]) -> SelftestTrai
 
 def judge(record: TrainingRecord, reference: Reference, *groups: list[Training]) -> dict[str, FaultEffects]:
     """Return the effects by fault."""
-    found = find_effects(make_record(record, *groups), {"mlp": reference}, {"mlp": 0.97})
+    found = find_effects(make_record(record, *groups), {"mlp": reference})
     return {it.fault: it for it in found}
 
 
@@ -191,14 +191,14 @@ def test_a_figure_without_a_margin_sees_what_the_gate_s_figures_do_not(
 def test_too_few_seeds_are_no_effect(record: TrainingRecord, reference: Reference) -> None:
     """Two pairs have no spread; a lab without a reference, or a seed without a clean training, has nothing."""
     assert judge(record, reference, make_group("momentum:0.9")[:2]) == {}
-    assert find_effects(make_record(record, make_group("momentum:0.9")), {}, {}) == []
+    assert find_effects(make_record(record, make_group("momentum:0.9")), {}) == []
 
 
 def test_the_page_of_effects(record: TrainingRecord, reference: Reference) -> None:
     """The first sentence has the shares; a training that died has its reason in its row."""
     died = [Training(fault="nesterov:0.01", lab="mlp", seed=seed, figures=None, problem="no | luck") for seed in SEEDS]
     trained = make_record(record, make_group("momentum:0.9", gain=-0.01), make_group("momentum:0.01"), died)
-    page = format_effects(trained, find_effects(trained, {"mlp": reference}, {"mlp": 0.97}))
+    page = format_effects(trained, find_effects(trained, {"mlp": reference}))
     assert page.startswith(
         "## What accuracy and loss alone see\n\n2 of the faults were planted in full trainings, at 3 "
     )
