@@ -18,7 +18,7 @@ from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
 from mnist_bench.cli.compare.command import compare
 from mnist_bench.cli.completion import check_start_files, refuse_shell
-from mnist_bench.cli.families import Family, Heading, show_help
+from mnist_bench.cli.families import Family, Heading, refuse_stripped, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
@@ -90,7 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # not every terminal has a ≥, and the results must be shown
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        _refuse_empty(words)
+        _refuse_nameless(words)
+        refuse_stripped(words)
         check_start_files(words)
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
         refuse_shell(status, words)
@@ -154,10 +155,11 @@ def _format_traceback(arguments: list[str]) -> str:
     return text
 
 
-def _refuse_empty(arguments: list[str]) -> None:
-    """Refuse an argument that is the empty string: as a path, the empty string means the current folder.
+def _refuse_nameless(arguments: list[str]) -> None:
+    """Refuse an argument that is the empty string, or a lone hyphen: as a path, neither means what was meant.
 
-    In a script such an argument is a variable that is not set, so no default should take its place.
+    The empty string would be the current folder. In a script it is a variable that is not set, so no default should
+    take its place. The hyphen would be a file of that name, and many programs take it for standard input or output.
     """
     for place, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
@@ -165,6 +167,11 @@ def _refuse_empty(arguments: list[str]) -> None:
             before = arguments[place - 1] if place else ""
             name = option or (before if before.startswith("-") else f"argument {place + 1}")
             raise ValueError(f"{name}: the value is empty: give one, or leave the option out")
+        if argument == "-" or (option.startswith("--") and value == "-"):
+            name = f"{arguments[place - 1]} -" if place and arguments[place - 1].startswith("-") else argument
+            raise ValueError(
+                f"{name}: a hyphen names no file here: standard output is /dev/stdout, a file of that name is ./-"
+            )
 
 
 def _has_folder() -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-__all__ = ["Family", "Heading", "make_family", "show_help"]
+__all__ = ["Family", "Heading", "make_family", "refuse_stripped", "show_help"]
 
 
 class Heading:
@@ -91,8 +92,19 @@ def make_family(text: str) -> typer.Typer:
     return typer.Typer(cls=Family, callback=show_help, invoke_without_command=True, rich_markup_mode=None, help=text)
 
 
+def refuse_stripped(arguments: list[str]) -> None:
+    """Refuse to show a help without its text: the text is docstrings, which `python -OO` leaves out.
+
+    Raises:
+        ValueError: The help is asked for, and there is no text.
+    """
+    if sys.flags.optimize > 1 and {"-h", "--help"} & {*arguments}:
+        raise ValueError("with python -OO, or PYTHONOPTIMIZE=2, the help has no text: ask for it without")
+
+
 def show_help(context: typer.Context) -> None:
     """Show the help on standard error if no command is given: that is bad usage."""
     if context.invoked_subcommand is None:
+        refuse_stripped(["--help"])
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)

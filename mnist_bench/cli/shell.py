@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import errno
 import itertools
 import os
 import warnings
@@ -167,14 +166,13 @@ def find_versions(folder: Path) -> Path:
     then not read is said.
 
     Raises:
-        NotADirectoryError: A file has that name, in which there is nothing to read.
+        OSError: A file has that name, or a link that leads to no folder: there is nothing to read.
     """
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.cli.options import VERSIONS_FOLDER
-    from mnist_bench.records.files import PACKAGE
+    from mnist_bench.records.files import PACKAGE, refuse_no_folder
 
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(folder))
+    refuse_no_folder(folder)
     shipped = find_folder() / "versions"
     if folder != VERSIONS_FOLDER:
         return folder
@@ -190,10 +188,14 @@ def existing_folder(folder: Path | None) -> Path | None:
     """Return a folder, if one is given.
 
     Raises:
+        OSError: A file has that name, or a link that leads to no folder.
         ValueError: There is no such folder.
     """
+    from mnist_bench.records.files import refuse_no_folder
+
     if folder is not None and not folder.is_dir():
-        raise ValueError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
+        refuse_no_folder(folder)
+        raise ValueError(f"{folder}: no such folder")
     return folder
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "UNKNOWN_COMMIT",
     "check_commit",
     "check_digests",
+    "check_moment",
     "check_names",
     "check_range",
     "check_seconds",
@@ -25,6 +26,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(rf"{UNKNOWN_COMMIT}|[0-9a-f]{{7,64}}(\+dirty)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
+_FIRST = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)  # where a clock begins that was never set
+_MADE = dt.datetime(2026, 12, 1, tzinfo=dt.timezone.utc)  # of this package: a clock that is before it tells nothing
+_CLOCKS = dt.timedelta(days=1)  # two machines differ by less
 _LARGEST = sys.float_info.max
 _LONGEST = 40  # characters of a figure in a message: a whole number may have thousands of digits
 _MOST_SECONDS = 1e9  # sums and ratios of larger figures overflow
@@ -56,17 +60,32 @@ def check_time(field: str, time: str) -> None:
     """Refuse a time that is none, or is written otherwise than records have it: two are compared as text.
 
     Raises:
-        ValueError: The time is no time in UTC, to the second.
+        ValueError: The time is no time in UTC, to the second; or as `check_moment`.
     """
-    if not _is_time(time):
+    when = _read_time(time)
+    if when is None:
         raise ValueError(f"{field} {time[:80]!r} is no time in UTC such as 2026-01-31T23:59:59+00:00")
+    check_moment(field, when)
 
 
-def _is_time(text: str) -> bool:
+def check_moment(field: str, when: dt.datetime) -> None:
+    """Refuse a moment at which nothing can have been measured.
+
+    Raises:
+        ValueError: The moment is before 1970, or still to come.
+    """
+    now = dt.datetime.now(dt.timezone.utc)
+    if when < _FIRST:
+        raise ValueError(f"{field} '{when.isoformat()}' is before 1970, and nothing was measured then")
+    if when > max(now, _MADE) + _CLOCKS:
+        raise ValueError(f"{field} '{when.isoformat()}' is in the future: the clock is at {now:%Y-%m-%d}")
+
+
+def _read_time(text: str) -> dt.datetime | None:
     try:
-        return bool(_TIME.fullmatch(text) and dt.datetime.fromisoformat(text))
+        return dt.datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
     except ValueError:
-        return False
+        return None
 
 
 def check_commit(field: str, commit: str | None) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "is_taken",
     "note_folders",
     "place_in",
+    "refuse_no_folder",
     "remove_empty_folders",
     "replace_own",
     "supersede",
@@ -118,11 +119,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         OSError: The folder cannot be made or written.
     """
-    for place in (folder, *folder.parents):
-        if is_taken(place) and not place.is_dir():
-            link = f"is a link to {place.readlink()}, where there is no folder" if place.is_symlink() else ""
-            what = "is a file, not a folder" if place.exists() else link
-            raise NotADirectoryError(errno.ENOTDIR, what, str(place))
+    refuse_no_folder(folder)
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     note_folders(*reversed(missing))
@@ -131,6 +128,20 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise type(error)(error.errno, f"no file can be written there: {error.strerror}", str(folder)) from error
+
+
+def refuse_no_folder(folder: Path) -> None:
+    """Refuse a path at which, or above which, something else is than a folder; there may be nothing at all.
+
+    Raises:
+        OSError: A file is there, or a link that leads to no folder.
+    """
+    for place in (folder, *folder.parents):
+        if is_taken(place) and not place.is_dir():
+            _refuse_loop(place)
+            link = f"is a link to {place.readlink()}, where there is no folder" if place.is_symlink() else ""
+            what = "is a file, not a folder" if place.exists() else link
+            raise NotADirectoryError(errno.ENOTDIR, what, str(place))
 
 
 def place_in(folder: Path, *names: str) -> Path:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mnist_bench.records.acceptance import Acceptance
-from mnist_bench.records.fields import check_digests, check_names, check_range, check_seconds
+from mnist_bench.records.fields import check_digests, check_moment, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.serial import convert, load_json
 from mnist_bench.timing.machine import Machine, make_machine
@@ -304,13 +304,15 @@ def read_time(text: str) -> dt.datetime:
     """Return the time that pytest-benchmark wrote; without a zone it is UTC.
 
     Raises:
-        ValueError: The text is no time.
+        ValueError: The text is no time; or as `check_moment`.
     """
     try:
         when = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"datetime: {text[:80]!r} is no time, such as 2026-01-31T12:00:00+00:00") from error
-    return when if when.tzinfo else when.replace(tzinfo=dt.timezone.utc)
+    when = when if when.tzinfo else when.replace(tzinfo=dt.timezone.utc)
+    check_moment("datetime:", when)
+    return when
 
 
 def load_run(path: Path) -> TimingRun:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import platform
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +125,8 @@ def list_pythons() -> list[str]:
 
 
 def _find_uv() -> str:
-    uv = shutil.which("uv")
+    # Next to this interpreter, too: its environment may be used by its path, without being on the PATH.
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:
         raise ValueError("uv, which makes the environments, is not installed: pip install uv")
     return uv

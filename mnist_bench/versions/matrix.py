@@ -50,6 +50,7 @@ def find_spec(name: str, folder: Path, python: Path | None = None) -> VersionSpe
     Raises:
         ValueError: There is no such version, or the interpreter gives no answer.
     """
+    name = name.strip()
     path = folder / f"{name}.json"
     # The name comes from the command line: it must not lead out of the folder.
     if path.parent == folder and is_taken(path):

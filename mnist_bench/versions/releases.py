@@ -141,8 +141,9 @@ _SHORT_FORMS = {
 
 
 def expand_name(text: str) -> str:
-    """Return the name of the matrix that a short form means; return any other text as it is."""
-    return _SHORT_FORMS.get(text, text)
+    """Return the name of the matrix that a short form means; return any other text as it is, without blanks around."""
+    name = text.strip()
+    return _SHORT_FORMS.get(name, name)
 
 
 def suggest_names(text: str, names: Iterable[str] = ()) -> str:

@@ -149,6 +149,24 @@ def test_an_empty_argument_is_refused(
     check_refused(command(*arguments), f"{named}: the value is empty")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "--out", "-"), "--out -"),
+        (("compare", "2.13", "2.14", "--junit=-"), "--junit=-"),
+        (("check", "--markdown", "-"), "--markdown -"),
+        (("matrix", "export", "x.json", "--format", "bencher", "--out", "-"), "--out -"),
+        (("compare", "-", "2.14"), "-"),
+    ],
+    ids=" ".join,
+)
+def test_a_lone_hyphen_is_refused(
+    check_refused: Callable[..., None], command: Callable[..., Any], arguments: tuple[str, ...], named: str
+) -> None:
+    """Nothing is written to a file of that name; the line says what names standard output."""
+    check_refused(command(*arguments), f"{named}: a hyphen names no file here: standard output is /dev/stdout")
+
+
 def test_the_command_is_installed() -> None:
     """`mnist-bench` is what `python -m mnist_bench` is."""
     (script,) = entry_points(group="console_scripts", name="mnist-bench")

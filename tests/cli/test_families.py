@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,3 +78,13 @@ def test_an_option_is_given_once(
 def test_some_options_may_be_given_again(command: Callable[..., Any], check_refused: Callable[..., None]) -> None:
     """The error is another one."""
     check_refused(command("sweep", "--vary", "hidden=1", "--vary", "height=2"), "unknown factor 'height'")
+
+
+@pytest.mark.parametrize("words", [["check", "--help"], ["matrix", "-h"], ["baseline"]], ids=" ".join)
+def test_without_docstrings_there_is_no_help(words: list[str]) -> None:
+    """With `python -OO` a help would lack its text: one line says so, and what has no help to show goes on."""
+    arguments = [sys.executable, "-OO", "-c", "from mnist_bench.cli.app import main; main()"]
+    answer = subprocess.run([*arguments, *words], capture_output=True, text=True, check=False)
+    told = "mnist-bench: with python -OO, or PYTHONOPTIMIZE=2, the help has no text: ask for it without\n"
+    assert (answer.returncode, answer.stdout, answer.stderr) == (2, "", told)
+    assert subprocess.run([*arguments, "--version"], capture_output=True, check=False).returncode == 0

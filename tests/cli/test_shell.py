@@ -14,6 +14,7 @@ from mnist_bench.cli.shell import (
     check_reports,
     default_folder,
     existing_folder,
+    find_versions,
     make_setup,
     say,
     write_report,
@@ -50,8 +51,20 @@ def test_a_folder_that_is_given_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none: no such folder"):
         existing_folder(tmp_path / "none")
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="file: is a file, not a folder"):
+    with pytest.raises(NotADirectoryError, match=r"is a file, not a folder: '.*file'"):
         existing_folder(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"), [("a", "Too many levels of symbolic links"), ("nowhere", "is a link to nowhere, where the")]
+)
+def test_a_link_that_leads_to_no_folder_is_refused(tmp_path: Path, target: str, message: str) -> None:
+    """It is not taken for an empty folder, nor for one that is not there; without anything, a folder may be made."""
+    (tmp_path / "a").symlink_to(target)
+    for find in (existing_folder, find_versions):
+        with pytest.raises(OSError, match=message):
+            find(tmp_path / "a")
+    assert find_versions(tmp_path / "none") == tmp_path / "none"
 
 
 def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

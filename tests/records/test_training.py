@@ -94,7 +94,11 @@ training_records = st.builds(
         epoch=st.none() | durations,
         evaluate=durations,
     ),
-    created=st.datetimes(timezones=st.just(dt.timezone.utc)).map(lambda time: time.isoformat(timespec="seconds")),
+    created=st.datetimes(
+        min_value=dt.datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
+        max_value=dt.datetime(2026, 12, 1),  # noqa: DTZ001
+        timezones=st.just(dt.timezone.utc),
+    ).map(lambda time: time.isoformat(timespec="seconds")),
 )
 
 
@@ -181,6 +185,8 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
         ("created", "yesterday", "$: created 'yesterday' is no time in UTC"),
         ("created", "2026-02-30T00:00:00+00:00", "$: created '2026-02-30T00:00:00+00:00' is no time in UTC"),
         ("created", "2026-01-01T00:00:00+02:00", "$: created '2026-01-01T00:00:00+02:00' is no time in UTC"),
+        ("created", "0001-01-01T00:00:00+00:00", "$: created '0001-01-01T00:00:00+00:00' is before 1970"),
+        ("created", "2999-01-01T00:00:00+00:00", "$: created '2999-01-01T00:00:00+00:00' is in the future"),
         ("environment.commit", "<b>", "$.environment: commit '<b>' is no commit: 7 to 64 hex digits in lower case"),
         ("environment.commit", "0123456+dirt", "$.environment: commit '0123456+dirt' is no commit"),
         ("environment.cores", 0, "$.environment: cores 0 is outside 1 to 1e+06"),

@@ -56,6 +56,8 @@ def test_reads_what_pytest_benchmark_writes(timing_run: dict[str, Any], tmp_path
         pytest.param(("benchmarks", 0, "extra_info", "cpu_seconds"), [0.0] * 3, "are all 0", id="no processor time"),
         pytest.param(("benchmarks", 0, "extra_info", "hardware_key"), "zzz", "hardware_key of|is 'zzz'", id="machine"),
         pytest.param(("datetime",), "never", "datetime: 'never' is no time", id="time"),
+        pytest.param(("datetime",), "0001-01-01T00:00:00+02:00", "datetime: '0001.* is before 1970", id="year 1"),
+        pytest.param(("datetime",), "2999-01-01T00:00:00", "datetime: '2999.* is in the future", id="to come"),
         pytest.param(
             ("machine_info", "system"), "Windows", "system is 'Windows', and 'Linux' in mnist", id="two systems"
         ),

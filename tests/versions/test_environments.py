@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from mnist_bench.training.workers.interpreters import CommandError, run_command
 from mnist_bench.versions.environments import describe_environment, make_environment
 from mnist_bench.versions.releases import find_version
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPEC = find_version("py312-tf219")
 
@@ -43,8 +42,20 @@ def test_an_incomplete_environment_is_made_again(stub_version: Path) -> None:
 def test_without_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says how to install uv."""
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(ValueError, match=r"uv, which makes the environments, is not installed: pip install uv"):
         make_environment(SPEC)
+
+
+def test_uv_next_to_the_interpreter(stub_version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of this package may be used by its path, and be on no PATH."""
+    uv = Path(shutil.which("uv") or "")
+    monkeypatch.setattr("sys.executable", str(uv.parent / "python"))
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join(it for it in os.environ["PATH"].split(os.pathsep) if it != str(uv.parent))
+    )
+    make_environment(SPEC)
+    assert (stub_version / "uv.log").exists()
 
 
 def test_an_environment_is_described_by_its_own_interpreter(tmp_path: Path) -> None:

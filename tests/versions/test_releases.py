@@ -90,10 +90,11 @@ def test_a_name_stands_for_its_pins() -> None:
 def test_short_forms_are_of_the_keras_of_their_time(name: str) -> None:
     """A release of TensorFlow means one name; a name means itself, and so does what is no release."""
     spec = find_version(name)
+    forms = [name]
     if name.count("-") == 1:
-        forms = (name.partition("-")[2], spec.tensorflow, spec.tensorflow.rpartition(".")[0])
-        assert {expand_name(form) for form in forms} == {name}
-    assert expand_name(name) == name
+        forms += [name.partition("-")[2], spec.tensorflow, spec.tensorflow.rpartition(".")[0]]
+    assert {expand_name(form) for form in forms} == {name}
+    assert {expand_name(f" {form}\t") for form in forms} == {name}
     assert expand_name("2.1") == "2.1"
 
 
