@@ -16,6 +16,7 @@ from mnist_bench.cli.shell import (
     default_folder,
     echo,
     existing_folder,
+    held,
     list_given,
     load_data,
     write_report,
@@ -131,7 +132,8 @@ def check(
         device=device,
     )
     check_folder(plan.folder)
-    results = _run_checks(plan, fast=fast, quiet=json)
+    with held(out):
+        results = _run_checks(plan, fast=fast, quiet=json)
     _report(results, diagnose(results), Reports(json=json, junit=junit, markdown=markdown))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import check_resume, default_folder, echo, load_data
+from mnist_bench.cli.shell import check_resume, default_folder, echo, held, load_data
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def lab(
         resume=resume,
         baselines=find_folder(),
     )
-    raise typer.Exit(_walk(plan, json=json))
+    with held(out):
+        status = _walk(plan, json=json)
+    raise typer.Exit(status)
 
 
 def _walk(plan: WalkPlan, *, json: bool) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import Debug, check_resume, default_folder, echo, load_data, say
+from mnist_bench.cli.shell import Debug, check_resume, default_folder, echo, held, load_data, say
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _run(configs: list[TrainingConfig], means: _Means, *, out: Path | None, resu
     dataset = load_data(configs[0].data)
     if dataset.is_standin and configs[0].data != "auto":  # `load_data` has warned about that of `auto`
         say(f"training on {dataset.label}")
-    with _plan(configs, means, folder, dataset, resume=resume) as (campaign, executor):
+    with held(out), _plan(configs, means, folder, dataset, resume=resume) as (campaign, executor):
         check_replaceable(folder / "index.html", RUN_MARK)
         done, failures = dict(campaign.done), []
         with show_events(campaign.todo) as show:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -13,7 +11,7 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.options import count
-from mnist_bench.cli.shell import echo, load_data, name_source, tell
+from mnist_bench.cli.shell import echo, held, load_data, name_source, tell
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -91,7 +89,7 @@ def selftest(
         return
     path = out / "selftest.md"
     _check_page(path)
-    with _hold(out):
+    with held(out):
         if real:
             missed = _replay(real, data, out)
         elif seeds:
@@ -104,30 +102,6 @@ def selftest(
     for line in missed:
         echo(line, err=True)
     raise typer.Exit(1 if missed else 0)
-
-
-@contextlib.contextmanager
-def _hold(out: Path) -> Iterator[None]:
-    """Keep another command from the folder: each writes whole records, and would lose what the other has added.
-
-    Raises:
-        ValueError: Another command has the folder.
-    """
-    from filelock import FileLock, Timeout
-
-    from mnist_bench.records.files import find_cache_folder
-
-    # Not in the folder itself, which may be the project's docs.
-    name = hashlib.sha256(os.fsencode(os.path.realpath(out))).hexdigest()[:16]
-    lock = find_cache_folder() / f"selftest-{name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            yield
-    except Timeout:
-        raise ValueError(
-            f"{out}: another self-test is at work there: wait, or name another folder with --out"
-        ) from None
 
 
 def _plant_all(

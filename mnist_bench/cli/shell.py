@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import itertools
 import os
 import warnings
@@ -31,6 +32,7 @@ __all__ = [
     "echo",
     "existing_folder",
     "find_versions",
+    "held",
     "kept_in",
     "list_given",
     "load_data",
@@ -89,6 +91,38 @@ def echo(text: str, *, err: bool = False) -> None:
 def tell(line: str) -> None:
     """Show a line of progress."""
     echo(line, err=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path | None) -> Iterator[None]:
+    """Keep another command from a folder, for which it would train the same again, or lose what this one writes.
+
+    Args:
+        folder: The folder; None for results/TIME, which no other command has.
+
+    Raises:
+        ValueError: Another command has the folder.
+    """
+    if folder is None:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    from mnist_bench.records.files import find_cache_folder
+
+    # Not in the folder itself, which may be the project's docs.
+    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
+    lock = FileLock(find_cache_folder() / "locks" / f"{name}.lock", timeout=0)
+    with contextlib.ExitStack() as stack:
+        try:
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock)
+        except Timeout:
+            told = "another command is at work there: wait, or name another folder with --out"
+            raise ValueError(f"{folder}: {told}") from None
+        except OSError:
+            pass  # a cache that cannot be written keeps nobody from a measurement
+        yield
 
 
 @contextlib.contextmanager

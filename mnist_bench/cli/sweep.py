@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import default_folder, load_data, say
+from mnist_bench.cli.shell import default_folder, held, load_data, say
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def sweep(
         data=dataset.name if data == "auto" else data,
         heartbeat=HEARTBEAT_SECONDS,
     )
-    raise typer.Exit(_run(order, plan, points, dataset, jobs=jobs, folder=folder, json=json))
+    with held(out):
+        status = _run(order, plan, points, dataset, jobs=jobs, folder=folder, json=json)
+    raise typer.Exit(status)
 
 
 def _run(

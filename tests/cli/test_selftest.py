@@ -78,7 +78,7 @@ def test_two_self_tests_at_once_do_not_lose_each_others_work(
 
     def run(faults: Sequence[str], **_: object) -> Iterator[Outcome]:
         second = command("selftest", "--fault", "momentum", "--out", tmp_path)
-        check_refused(second, "another self-test is at work there: wait, or name another folder with --out")
+        check_refused(second, "another command is at work there: wait, or name another folder with --out")
         for fault in faults:
             name, _colon, strength = fault.partition(":")
             yield make(name, float(strength))

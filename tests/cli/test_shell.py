@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ from mnist_bench.cli.shell import (
     default_folder,
     existing_folder,
     find_versions,
+    held,
     make_setup,
     say,
     write_report,
@@ -26,6 +27,8 @@ from mnist_bench.versions.comparison import Compared, format_compared_markdown
 from mnist_bench.versions.report.export import Metric, format_bencher, format_github_action_benchmark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mnist_bench.training.data.dataset import Dataset
 
 
@@ -65,6 +68,45 @@ def test_a_link_that_leads_to_no_folder_is_refused(tmp_path: Path, target: str, 
         with pytest.raises(OSError, match=message):
             find(tmp_path / "a")
     assert find_versions(tmp_path / "none") == tmp_path / "none"
+
+
+def test_a_folder_that_is_held_is_refused_to_another_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is named in another way, and not after the first command; a cache that is read-only is no error."""
+    monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "out"
+    (tmp_path / "link").symlink_to(out)
+    with held(out), held(tmp_path / "other"), held(None), held(None):
+        for name in (out, tmp_path / "link"):
+            with pytest.raises(ValueError, match="another command is at work there: wait"), held(name):
+                raise AssertionError
+    with held(out):
+        pass
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "file"))
+    with held(out):
+        pass
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["run perceptron --resume", "check perceptron", "lab --section 1", "sweep --lab perceptron --vary epochs=1,2"],
+)
+def test_two_commands_do_not_write_one_folder(
+    command: Callable[..., Any],
+    tmp_path: Path,
+    tiny: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: str,
+) -> None:
+    """The second is refused before it trains anything, and what the first has written stays."""
+    monkeypatch.setenv("MNIST_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: tiny)
+    out = tmp_path / "out"
+    with held(out):
+        answer = command(*arguments.split(), "--data", "digits", "--out", out)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.endswith("/out: another command is at work there: wait, or name another folder with --out\n")
+    assert not [*out.glob("*")]
 
 
 def test_no_two_runs_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from mnist_bench.cli.shell import Reports, default_folder, kept_in, load_data, name_source, show_compared, tell
+from mnist_bench.cli.shell import Reports, default_folder, held, kept_in, load_data, name_source, show_compared, tell
 
 __all__ = ["Request", "compare_environments"]
 
@@ -61,7 +61,7 @@ def compare_environments(sides: Sequence[str | Path], request: Request, reports:
         folder=request.out or default_folder(),
     )
     tell(name_gap(first, second))
-    with kept_in(plan.folder):
+    with held(request.out), kept_in(plan.folder):
         decided = decide((first, second), plan, tell)
     answer = write_answer(decided.compared, *decided.records, decided.round_seconds)
     page = functools.partial(write_page, decided, answer)

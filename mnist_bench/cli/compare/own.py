@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mnist_bench.cli.shell import Reports, default_folder, kept_in, show_compared, tell
+from mnist_bench.cli.shell import Reports, default_folder, held, kept_in, show_compared, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def compare_own_environments(
         folder=out or default_folder(),
     )
     tell(name_gap(first, second))
-    with kept_in(plan.folder):
+    with held(out), kept_in(plan.folder):
         decided = decide_own((first, second), plan, tell)
     answer = write_own_answer(decided.compared, *decided.records, decided.round_seconds)
     page = functools.partial(_write_page, decided.compared, decided.records, answer, seconds=decided.seconds)
