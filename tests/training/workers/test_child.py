@@ -178,9 +178,27 @@ def test_a_wrapper_ends_with_its_interpreter(tmp_path: Path) -> None:
         assert child.read() is None
 
 
+# What a command does with a child of this interpreter, `python`: as such, and as the workers of each command have it.
+STARTS = {
+    "child": "from mnist_bench.training.workers.child import Child\nchild = Child('x', python=python)\ntime.sleep(60)",
+    "training": "from mnist_bench.records.config import TrainingConfig\n"
+    "from mnist_bench.training.workers.pool import train_all\n"
+    "list(train_all([TrainingConfig(lab='mlp')], jobs=1, python=python))",
+    "sweep": "from mnist_bench.sweep.workers import Order, work_off\n"
+    "sys.executable = python\n"
+    "work_off(Order(storage='sqlite://', study='s', data='digits'), jobs=1, watch=lambda: None)",
+    "checks": "from mnist_bench.checks.elsewhere import ask_environment\nask_environment(python)",
+}
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells of other processes")
-def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """SIGKILL leaves the parent no time to end its children: they notice, whatever they are doing."""
+@pytest.mark.parametrize("start", STARTS)
+def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, start: str) -> None:
+    """SIGKILL leaves the parent no time to end its children: they notice, whatever they are doing.
+
+    `run` and the accuracy of `matrix run` train in the pool, a sweep has workers of its own, and the other layers of
+    `matrix run` ask one process after another.
+    """
     # In place of the package's module a program that waits.
     (tmp_path / "run.py").write_text(
         "import importlib, runpy, sys, types\n"
@@ -190,10 +208,7 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> Non
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     python = make_program(tmp_path / "python", f'exec {sys.executable} {tmp_path}/run.py "$@"')
-    code = (
-        "import time; from mnist_bench.training.workers.child import Child;"
-        f"child = Child('x', python={str(python)!r}); time.sleep(60)"
-    )
+    code = f"import sys, time\npython = {str(python)!r}\n{STARTS[start]}"
     with subprocess.Popen([sys.executable, "-c", code]) as parent:
         pid = wait_for(tmp_path / "pid")
         parent.kill()
