@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mnist_bench.records.environment import HARDWARE_FIELDS, VERSION_FIELDS, DatasetRecord, explain_keys, refuse_fault
+from mnist_bench.records.environment import (
+    HARDWARE_FIELDS,
+    VERSION_FIELDS,
+    DatasetRecord,
+    change_environment,
+    explain_keys,
+    refuse_fault,
+)
 from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.timing.ab.records import AbRecord
 
+_QUOTA = re.compile(r", [0-9.e+-]+ cores by quota$")  # as `training.fingerprint.collect_machine` writes it
 _TIMED_SETTINGS = ("threads", "inter_op_threads", "xla", "op_determinism", "onednn", "flags")
 # The packages that can be what `tf.keras` is: the last is Keras 2 for a TensorFlow whose own is Keras 3.
 _KERASES = ("keras", "keras-nightly", "tf-keras")
@@ -38,6 +47,7 @@ __all__ = [
     "check_planned",
     "check_together",
     "check_unplanted",
+    "explain_machine",
     "load_folder",
     "load_version",
     "pair_path",
@@ -214,6 +224,22 @@ def check_pair(pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
             raise RecordError(f"{where}: timed on other data than the record of {name} was measured on")
         for field, (there, here) in differ.items():
             raise RecordError(f"{where}: {side}.{field} is {here!r}, and {there!r} in the record of {name}")
+
+
+def explain_machine(timed: EnvironmentRecord, *recorded: EnvironmentRecord) -> str:
+    """Return in what a comparison of times ran on another machine than each of some records; "" if on one of theirs.
+
+    A comparison pins each side to a core, so that the cores that it may use, by its affinity or by a quota, are fewer.
+    """
+    names = [name for name in HARDWARE_FIELDS if name != "usable_cores"]
+    told = ""
+    for environment in recorded:
+        plain = change_environment(environment, cpu=_QUOTA.sub("", environment.cpu))
+        differ = explain_keys(plain, change_environment(timed, cpu=_QUOTA.sub("", timed.cpu)), tuple(names))
+        if not differ:
+            return ""
+        told = told or ", ".join(f"{name} {here!r}, not {there!r}" for name, (there, here) in differ.items())
+    return told
 
 
 def pair_path(folder: Path, name: str) -> Path:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from mnist_bench.records.config import Case
 from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import RecordError, save
-from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.records.verdicts import EXIT_STATUS, CheckResult, Verdict
 from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
-from mnist_bench.versions.folder import check_pair, pair_path
+from mnist_bench.versions.folder import check_pair, explain_machine, pair_path
 from mnist_bench.versions.plan import STAND_INS
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
     check_pair(record, {side.version.name: side for side in (base, new)})
     wall, work = record.wall, record.workload
     name = f"time/epoch[{Case(work.lab, work.engine)}]"
+    environments = [side.environment for side in (base, new) if side.environment]
     if bare := [side.version.name for side in (base, new) if side.environment is None]:
         return CheckResult(
             name=name,
@@ -115,11 +116,15 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
             figure=f"the record of {' and of '.join(bare)} has no environment: nothing says what was timed",
             bound="the environment of each version's record",
         )
+    verdict, figure = VERDICTS[record.verdict], f"an epoch takes {wall.estimate:.2f} times as long ({_say_ends(wall)})"
+    if other := explain_machine(record.a, *environments):
+        figure += f", timed on another machine than the records: {other}"
+        verdict = Verdict.INCONCLUSIVE if EXIT_STATUS[verdict] == 0 else verdict
     how = "" if work.as_shipped else ", tf.data's autotuner off"
     return CheckResult(
         name=name,
-        verdict=VERDICTS[record.verdict],
-        figure=f"an epoch takes {wall.estimate:.2f} times as long ({_say_ends(wall)})",
+        verdict=verdict,
+        figure=figure,
         bound=f"at most {1 + record.bound:.2f} times as long",
         evidence=f"{record.finding}; {len(record.processes) // 2} rounds of fresh processes of both{how}",
         value=wall.estimate,

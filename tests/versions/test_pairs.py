@@ -14,6 +14,7 @@ import pytest
 
 from fixtures.ab import judge_again
 from fixtures.records import rekey
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.ratios import ALPHA
@@ -196,6 +197,43 @@ def test_times_are_judged_only_of_what_the_records_name(
     assert result is not None
     assert result.figure.startswith(figure)
     assert result.holds is not bool(fields)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "slowdown", "verdict", "figure"),
+    [
+        ({"cpu": "A CPU, 1.5 cores by quota", "usable_cores": 1}, 1.0, Verdict.PASS, ")"),
+        ({"cpu": "Another"}, 1.0, Verdict.INCONCLUSIVE, "than the records: cpu 'A CPU', not 'Another'"),
+        ({"cores": 64}, 1.0, Verdict.INCONCLUSIVE, "than the records: cores 2, not 64"),
+        ({"cores": 64}, 2.0, Verdict.REGRESSED, "than the records: cores 2, not 64"),
+    ],
+    ids=["quota", "cpu", "cores", "slower"],
+)
+@pytest.mark.parametrize("both", [True, False])
+def test_times_of_another_machine_are_named(
+    make_ab: Callable[..., AbRecord],
+    make_versions: Callable[..., dict[str, VersionRecord]],
+    tmp_path: Path,
+    *,
+    recorded: dict[str, Any],
+    slowdown: float,
+    verdict: Verdict,
+    figure: str,
+    both: bool,
+) -> None:
+    """They are green only for records of the same machine, or of two machines of which one is that of the times."""
+    base, new = make_versions([BASE.name, NEW.name]).values()
+    assert base.environment is not None
+    assert new.environment is not None
+    sides = {"a": base.environment, "b": new.environment}
+    save(make_ab(slowdown=slowdown, python_a=BASE.name, python_b=NEW.name, **sides), pair_path(tmp_path, NEW.name))
+    base = dataclasses.replace(base, environment=change_environment(base.environment, **recorded))
+    if both:
+        new = dataclasses.replace(new, environment=change_environment(new.environment, **recorded))
+    result = find_pair_result(base, new, tmp_path)
+    assert result is not None
+    assert result.verdict is (verdict if both or slowdown > 1 else Verdict.PASS)
+    assert result.figure.endswith(figure if both else ")")
 
 
 @pytest.mark.parametrize(("rounds", "alike"), [(1, False), (2, True), (6, True)])
