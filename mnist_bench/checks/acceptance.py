@@ -165,6 +165,8 @@ def _find_departures(record: TrainingRecord) -> Iterator[str]:
     """Yield how a training departs from the lab's, with which it would be compared."""
     for name, (value, wanted) in find_departures(record.config).items():
         yield f"{record.config.lab} was trained with {name} {value!r}, not the lab's {wanted!r}"
+    if not record.config.deterministic:
+        yield f"{record.config.lab} was trained with op determinism turned off"
     if told := explain_arithmetic(backend=record.environment.backend, precision=record.environment.precision):
         yield f"{record.config.lab} was trained with {told}"
 

@@ -6,10 +6,13 @@ A broken Keras may leave such a record, so that it can be written and read: thos
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.names import ENGINE_NAMES, ENGINES_WITH_XLA, ENGINES_WITHOUT_DETERMINISM
+from mnist_bench.training.data import digits, mnist
+from mnist_bench.training.data.mnist import DIGEST as MNIST
 from mnist_bench.training.labs import CLASSES, PIXELS, configure_lab
 
 if TYPE_CHECKING:
@@ -17,12 +20,21 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
-    from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.records.training import Predictions, TrainingRecord
 
-__all__ = ["explain_process", "explain_where", "find_contradictions"]
+__all__ = [
+    "explain_data",
+    "explain_process",
+    "explain_test_set",
+    "explain_versions",
+    "explain_where",
+    "find_contradictions",
+]
 
 _SOURCES = ("mnist", "digits")  # any other text is a path, and `auto` may be either
 _SAME_SECONDS = 1e-6
+_TEST_SETS = {MNIST: mnist.TEST_CLASS_SIZES, digits.DIGEST: digits.TEST_CLASS_SIZES}
+_TWO, _LAST_KERAS_2, _FIRST_PYTHON = 2, (2, 15), (3, 10)
 
 
 def find_contradictions(record: TrainingRecord) -> Iterator[str]:
@@ -32,6 +44,9 @@ def find_contradictions(record: TrainingRecord) -> Iterator[str]:
         ValueError: The lab is unknown.
     """
     yield from explain_where(record.config, record.environment, record.dataset)
+    yield from explain_test_set(record.dataset, record.predictions)
+    if not 0 < record.config.validation_split < 1:
+        yield f"validation_split {record.config.validation_split:g} leaves nothing to validate on, or to train on"
     yield from _explain_layers(record)
     yield from _explain_seconds(record)
     if record.company > 1 and record.config.engine != "fused":
@@ -47,6 +62,43 @@ def explain_where(config: TrainingConfig, environment: EnvironmentRecord, datase
         yield from explain_process(config.device, environment, deterministic=deterministic)
     if {config.data, dataset.source} <= {*_SOURCES} and config.data != dataset.source:
         yield f"data {config.data!r} was asked for, and these are {dataset.source!r}"
+    yield from explain_data(dataset)
+    yield from explain_versions(environment)
+
+
+def explain_data(dataset: DatasetRecord) -> Iterator[str]:
+    """Yield that data are called MNIST and are not, or are MNIST under another name."""
+    if (dataset.source == "mnist") != (dataset.digest == MNIST):
+        yield f"the data are called {dataset.source}, and their digest is {dataset.digest[:8]}, MNIST's is {MNIST[:8]}"
+
+
+def explain_versions(environment: EnvironmentRecord) -> Iterator[str]:
+    """Yield which versions cannot have been in one process. What is no release number may be anything."""
+    tensorflow, keras, python = (_read_minor(getattr(environment, name)) for name in ("tensorflow", "keras", "python"))
+    if tensorflow and keras and not _go_together(tensorflow, keras):
+        yield f"Keras {environment.keras} does not go with TensorFlow {environment.tensorflow}"
+    if python and python < _FIRST_PYTHON:
+        yield f"Python {environment.python} cannot run this package, which needs {'.'.join(map(str, _FIRST_PYTHON))}"
+
+
+def _go_together(tensorflow: tuple[int, int], keras: tuple[int, int]) -> bool:
+    """Return whether a Keras can be `tf.keras`: up to TensorFlow 2.15 that of the same number, then 3 or tf_keras."""
+    if tensorflow[0] != _TWO or keras == tensorflow:
+        return True
+    # On TensorFlow 2.15, Keras 3 was installed by hand.
+    return keras[0] > _TWO and tensorflow >= _LAST_KERAS_2
+
+
+def _read_minor(version: str) -> tuple[int, int] | None:
+    found = re.match(r"(\d{1,4})\.(\d{1,4})(?!\d)", version, re.ASCII)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def explain_test_set(dataset: DatasetRecord, predictions: Predictions | None) -> Iterator[str]:
+    """Yield that predictions are of another test set than that of the data, whose classes are known."""
+    sizes = _TEST_SETS.get(dataset.digest)
+    if predictions and sizes and predictions.class_sizes != sizes:
+        yield f"class_sizes {predictions.class_sizes} are not those of {dataset.source}, {sizes}"
 
 
 def explain_process(device: str, environment: EnvironmentRecord, *, deterministic: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ from mnist_bench.records.environment import NUMERICS_FIELDS, DatasetRecord, Envi
 from mnist_bench.records.fields import check_digests, check_names
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import Verdict
-from mnist_bench.training.labs import check_lab, find_departures
+from mnist_bench.training.labs import check_lab, explain_arithmetic, find_departures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,6 +133,8 @@ def find_oddities(probe: ProbeRecord) -> list[str]:
     if not config.deterministic:
         odd.append("op determinism was turned off")
     odd += explain_where(config, probe.environment, probe.dataset)
+    if told := explain_arithmetic(backend=probe.environment.backend, precision=probe.environment.precision):
+        odd.append(told)
     if epochs < PROBE_EPOCHS:
         odd.append(f"{epochs} of {PROBE_EPOCHS} epochs")
     names, due = [stage.name for stage in probe.stages], list_stages(check_lab(config.lab), epochs)

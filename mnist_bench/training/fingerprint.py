@@ -28,6 +28,7 @@ from mnist_bench.training.backend import is_deterministic, load_keras, load_tens
 
 __all__ = [
     "BUILDS",
+    "COMPANIONS",
     "collect_details",
     "collect_environment",
     "collect_machine",
@@ -54,6 +55,16 @@ BUILDS = (
     *(f"tensorflow-{build}" for build in ("tpu", "cuda13", "ascend", "rocm-enhanced")),
     *("intel-tensorflow", "intel-tensorflow-avx512", "tf-gpu", "tf-nightly"),
     *(f"tf-nightly-{build}" for build in ("cpu", "intel", "macos", "cpu-aws", "gpu", "tpu", "cuda13")),
+)
+
+# What comes with TensorFlow, or builds on it, and has no module `tensorflow` of its own.
+COMPANIONS = (
+    *(f"tensorflow-{name}" for name in ("estimator", "io", "io-gcs-filesystem", "datasets", "metadata", "hub", "text")),
+    *(f"tensorflow-{name}" for name in ("probability", "addons", "docs", "serving-api", "model-optimization")),
+    *(f"tensorflow-{name}" for name in ("decision-forests", "recommenders", "transform", "data-validation")),
+    *(f"tensorflow-{name}" for name in ("model-analysis", "federated", "graphics", "ranking", "gan", "cloud")),
+    *(f"tensorflow-{name}" for name in ("metal", "directml-plugin", "plugin-profile", "tensorboard")),
+    *("tf-keras", "tf-keras-nightly", "tf-estimator-nightly", "tf-slim", "tf-agents", "tf-models-official"),
 )
 
 # With any of these, TensorFlow for Linux on x86 uses oneDNN by default, since 2.9.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from mnist_bench.checks.agreement import explain_data, explain_test_set, explain_versions
 from mnist_bench.checks.possible import CURVES, SAME_ACCURACY, explain_broken_curve, explain_impossible
 from mnist_bench.checks.records import find_oddities
 from mnist_bench.records.environment import can_have_key
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.labs import check_lab, explain_short
+from mnist_bench.training.labs import check_lab, explain_arithmetic, explain_short
 from mnist_bench.versions.records import Planned, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.seeds import SeedResults
 
@@ -60,15 +62,25 @@ def _compare_seeds(old: SeedResults, now: SeedResults) -> Iterator[tuple[str, st
 
 
 def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
+    if record.environment and (told := "; ".join(_explain_environment(record.environment))):
+        yield "version/environment", told
+    if record.dataset and (told := "; ".join(explain_data(record.dataset))):
+        yield "version/data", told
     for probe in record.probes:
         if odd := find_oddities(probe):
             yield f"bits/probe[{probe.config.case}]", ", ".join(odd)
     yield from _find_twins(record)
+    yield from _find_own_trainings(record)
+
+
+def _find_own_trainings(record: VersionRecord) -> Iterator[tuple[str, str]]:
     for results in record.accuracy:
         by_seed = zip(results.seeds, results.contradictions, strict=False)
         if told := [f"seed {seed}: {each}" for seed, each in by_seed if each]:
             more = f", and {len(told) - 1} more" if len(told) > 1 else ""
             yield f"accuracy/agreement[{results.case}]", f"{told[0]}{more}"
+        if record.dataset and (odd := next(_find_other_tests(record.dataset, results), "")):
+            yield f"accuracy/test-set[{results.case}]", odd
         company = results.engine == "fused"
         if record.environment and not can_have_key(record.environment, results.numerics_key, company=company):
             other = f"numerics_key {results.numerics_key!r} is not that of a training in the record's environment"
@@ -81,6 +93,13 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
             yield f"accuracy/training[{results.case}]", f"trained with {settings}, not as the lab"
         elif not explain_short(results.lab, results.epochs) and (gap := _find_impossible(results)):
             yield f"accuracy/possible[{results.case}]", gap
+
+
+def _explain_environment(environment: EnvironmentRecord) -> Iterator[str]:
+    """Yield in what an environment cannot have been, or is not one in which the lab trains."""
+    yield from explain_versions(environment)
+    if told := explain_arithmetic(backend=environment.backend, precision=environment.precision):
+        yield told
 
 
 def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
@@ -97,6 +116,11 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
             other = starts.setdefault(digest, results.lab)
             if check_lab(other).hidden != check_lab(results.lab).hidden:
                 yield f"bits/labs[{results.lab}]", f"{other} and {results.lab} begin with the same weights"
+
+
+def _find_other_tests(dataset: DatasetRecord, results: SeedResults) -> Iterator[str]:
+    for seed, predictions in zip(results.seeds, results.predictions, strict=False):
+        yield from (f"seed {seed}: {told}" for told in explain_test_set(dataset, predictions))
 
 
 def _find_other_start(old: SeedResults, now: SeedResults) -> int | None:

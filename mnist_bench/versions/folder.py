@@ -21,7 +21,7 @@ from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import place_in
 from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.stats.ratios import ALPHA, BOUND
-from mnist_bench.training.fingerprint import BUILDS
+from mnist_bench.training.fingerprint import BUILDS, COMPANIONS
 from mnist_bench.versions.records import Planned, VersionRecord
 from mnist_bench.versions.releases import VersionSpec
 
@@ -136,7 +136,8 @@ def check_installed(path: Path, packages: Mapping[str, str], environment: Enviro
     """
     installed = {str(canonicalize_name(name)): version for name, version in packages.items()}
     # A vendor may name its build as it likes, but for this.
-    if installed and not any("tensorflow" in name or name.startswith("tf-") for name in installed):
+    named = [name for name in installed if "tensorflow" in name or name.startswith("tf-")]
+    if installed and not {*named} - {*COMPANIONS}:
         told = f"the packages have no TensorFlow, and $.environment.tensorflow is {environment.tensorflow!r}"
         raise RecordError(f"{path}: {told}")
     for module, names in (("tensorflow", BUILDS), ("keras", _KERASES), ("numpy", ("numpy",))):

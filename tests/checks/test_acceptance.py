@@ -146,8 +146,15 @@ def test_a_folder_of_everything(source: Path, folder: Path, mlp: TrainingRecord,
             lambda record: retrain(record, optimizer="adam"),
             "mlp was trained with optimizer 'adam', not the lab's 'sgd'",
         ),
+        (
+            lambda record: dataclasses.replace(
+                retrain(record, deterministic=False),
+                environment=change_environment(record.environment, op_determinism=False),
+            ),
+            "mlp was trained with op determinism turned off",
+        ),
     ],
-    ids=["dirty", "unknown", "threshold", "lost-loss", "learning-rate", "batch-size", "hidden", "optimizer"],
+    ids=["dirty", "unknown", "threshold", "lost-loss", "learning-rate", "batch-size", "hidden", "optimizer", "chance"],
 )
 def test_a_broken_rule_is_refused_or_written_down(
     source: Path,

@@ -9,12 +9,13 @@ import pytest
 
 from fixtures.records import change_probe, make_layers, make_stages, retrain, run_as
 from mnist_bench.checks.acceptance import find_objections
-from mnist_bench.checks.agreement import find_contradictions
+from mnist_bench.checks.agreement import explain_test_set, explain_versions, find_contradictions
 from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, find_oddities
-from mnist_bench.records.environment import change_environment, company_flag
+from mnist_bench.records.environment import DatasetRecord, change_environment, company_flag
 from mnist_bench.records.serial import dump_json, load, save
-from mnist_bench.records.training import TrainingRecord
+from mnist_bench.records.training import Predictions, TrainingRecord
+from mnist_bench.training.data import digits, mnist
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,11 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"engine": "xla"}, {"op_determinism": True}, "op determinism was to be off, and it was on"),
     ({"device": "gpu"}, {}, "the device 'gpu' was asked for, and it ran on 'cpu'"),
     ({"data": "mnist"}, {}, "data 'mnist' was asked for, and these are 'digits'"),
+    ({}, {"keras": "2.1.0"}, "Keras 2.1.0 does not go with TensorFlow 2.21.0"),
+    ({}, {"keras": "2.15.0"}, "Keras 2.15.0 does not go with TensorFlow 2.21.0"),
+    ({}, {"tensorflow": "2.14.1", "keras": "3.0.5"}, "Keras 3.0.5 does not go with TensorFlow 2.14.1"),
+    ({}, {"tensorflow": "2.8.0.600", "keras": "2.9.0rc1"}, "Keras 2.9.0rc1 does not go with TensorFlow 2.8.0.600"),
+    ({}, {"python": "2.7.18"}, "Python 2.7.18 cannot run this package, which needs 3.10"),
 ]
 
 
@@ -62,6 +68,75 @@ def test_what_may_be_anything(record: TrainingRecord, mlp: TrainingRecord, probe
     ]
     assert [each for training in sound for each in find_contradictions(training)] == []
     assert find_oddities(change_probe(probe, engine="fused")) == []
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        {"tensorflow": "2.16.2", "keras": "2.16.0"},  # tf_keras
+        {"tensorflow": "2.15.1", "keras": "3.0.5"},
+        {"tensorflow": "2.22.0-dev20260905", "keras": "3.15.0.dev2026"},
+        {"tensorflow": "2.14.0.600", "keras": "2.14.0"},
+        {"tensorflow": "3.0.0", "keras": "4.0.0", "python": "3.20"},
+        {"tensorflow": "git", "keras": "0", "python": ""},
+    ],
+    ids=str,
+)
+def test_versions_that_go_together(record: TrainingRecord, versions: dict[str, str]) -> None:
+    """tf_keras, Keras 3 by hand, nightlies, vendors' builds, and what no version of this package can know."""
+    assert [*explain_versions(change_environment(record.environment, **versions))] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "digest", "told"),
+    [
+        ("mnist", "0" * 64, "the data are called mnist, and their digest is 00000000, MNIST's is 06b0d1f1"),
+        ("digits", mnist.DIGEST, "the data are called digits, and their digest is 06b0d1f1, MNIST's is 06b0d1f1"),
+        ("mnist", mnist.DIGEST, None),
+    ],
+)
+def test_data_that_are_not_what_they_are_called(
+    mlp: TrainingRecord, probe: ProbeRecord, source: str, digest: str, told: str | None
+) -> None:
+    """The digest says what MNIST is."""
+    changes = {"dataset": DatasetRecord(source=source, digest=digest)}
+    asked = dataclasses.replace(mlp.config, data="auto")
+    wanted = [told] if told else []
+    assert [*find_contradictions(dataclasses.replace(mlp, config=asked, **changes))] == wanted
+    asked = dataclasses.replace(probe.config, data="auto")
+    assert find_oddities(dataclasses.replace(probe, config=asked, **changes)) == wanted
+
+
+@pytest.mark.parametrize("known", [mnist, digits], ids=["mnist", "digits"])
+@pytest.mark.parametrize("one", [0, 1])
+def test_predictions_of_another_test_set_are_named(mlp: TrainingRecord, known: Any, one: int) -> None:
+    """The images of each class are those of the data, and of other data nothing is known."""
+    sizes = [known.TEST_CLASS_SIZES[0] + one, *known.TEST_CLASS_SIZES[1:]]
+    made = Predictions(digest="2" * 64, class_sizes=sizes, class_errors=[0] * 10, exact_loss=0.1, exact_accuracy=1)
+    told = [*explain_test_set(dataclasses.replace(mlp.dataset, digest=known.DIGEST), made)]
+    assert len(told) == one
+    assert all("are not those of" in each for each in told)
+    assert [*explain_test_set(mlp.dataset, made)] == []
+
+
+@pytest.mark.parametrize("split", [0.0, 1.0, -1.0])
+def test_a_split_that_validates_on_nothing_is_named(mlp: TrainingRecord, split: float) -> None:
+    """Every history has the curves of a validation."""
+    (told,) = find_contradictions(retrain(mlp, validation_split=split))
+    assert told == f"validation_split {split:g} leaves nothing to validate on, or to train on"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"backend": "jax"}, "backend jax, not the lab's tensorflow: set by"),
+        ({"precision": "mixed_float16"}, "precision mixed_float16, not the lab's float32: set by"),
+    ],
+)
+def test_a_probe_by_another_arithmetic_is_named(probe: ProbeRecord, fields: dict[str, str], told: str) -> None:
+    """The bits of two such probes are not those of the lab's training."""
+    (odd,) = find_oddities(dataclasses.replace(probe, environment=change_environment(probe.environment, **fields)))
+    assert odd.startswith(told)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 
 from fixtures.records import change_probe as reconfigure
 from fixtures.records import make_digest, make_history, make_stages, retrain
-from mnist_bench.records.environment import change_environment
+from mnist_bench.records.environment import DatasetRecord, change_environment
 from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import Verdict, exit_status
+from mnist_bench.training.data.mnist import DIGEST as MNIST
 from mnist_bench.versions.comparison import compare_probe_records, compare_versions
 from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.records import Planned, VersionRecord, update_record
@@ -203,6 +204,50 @@ def test_figures_that_cannot_be_are_told(whole: VersionRecord, how: str) -> None
     name, told, status = TRAININGS[how]
     assert told in {result.name: result.figure for result in compared.results}[name]
     assert exit_status(compared.results) == status
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"backend": "jax"}, "backend jax, not the lab's tensorflow: set by KERAS_BACKEND"),
+        ({"precision": "mixed_float16"}, "precision mixed_float16, not the lab's float32"),
+        ({"keras": "2.1.0"}, "Keras 2.1.0 does not go with TensorFlow 2.15.1"),
+        ({"python": "2.7.18"}, "Python 2.7.18 cannot run this package"),
+    ],
+    ids=str,
+)
+def test_an_environment_that_is_not_the_labs_is_told(whole: VersionRecord, fields: dict[str, str], told: str) -> None:
+    """Both sides have it and the same bits: nothing is green as if it were the lab's own, with or without probes."""
+    assert whole.environment
+    there = change_environment(whole.environment, **fields)
+    probes = [
+        dataclasses.replace(probe, environment=change_environment(probe.environment, **fields))
+        for probe in whole.probes
+    ]
+    trained = [dataclasses.replace(each, numerics_key=there.numerics_key) for each in whole.accuracy]
+    other = update_record(whole, environment=there, probes=probes, accuracy=trained)
+    for both in (other, update_record(other, probes=[], planned=Planned())):
+        compared = compare_versions(both, both)
+        figures = {result.name: result.figure for result in compared.results}
+        assert figures["version/environment"].startswith(f"not judged: {told}")
+        assert exit_status(compared.results) == 3
+    (alone,) = compare_probe_records(probes[0], probes[0]).results
+    assert alone.verdict is Verdict.INCONCLUSIVE
+    assert told in alone.evidence
+
+
+def test_data_that_are_not_mnist_are_told(whole: VersionRecord) -> None:
+    """A record of trainings alone has them, and so has a test set that is not that of its data."""
+    assert whole.dataset
+    bare = update_record(whole, probes=[], checks={}, planned=Planned())
+    other = update_record(bare, dataset=dataclasses.replace(whole.dataset, source="mnist"))
+    figures = {result.name: result.figure for result in compare_versions(other, other).results}
+    assert figures["version/data"].startswith("not judged: the data are called mnist, and their digest is")
+    seeds = [dataclasses.replace(whole.accuracy[0], predictions=make_predictions(errors=30, exact=0.97))]
+    mnist = update_record(bare, dataset=DatasetRecord(source="mnist", digest=MNIST), accuracy=seeds)
+    figures = {result.name: result.figure for result in compare_versions(mnist, mnist).results}
+    assert figures["accuracy/test-set[mlp-epoch]"].startswith("not judged: seed 1671: class_sizes [100, 100, ")
+    assert "version/data" not in figures
 
 
 def test_what_contradicts_itself_stays_with_its_seed(record: TrainingRecord) -> None:

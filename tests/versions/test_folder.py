@@ -127,6 +127,8 @@ def test_a_version_that_another_was_measured_for_is_refused(
             "keras 3.0.5 and tf-keras 2.14.0, and $.environment.keras",
         ),
         ({"absl-py": "1"}, "no TensorFlow, and $.environment.tensorflow is '2.15.1'"),
+        ({"tensorflow_estimator": "2.15.0"}, "no TensorFlow, and $.environment.tensorflow is '2.15.1'"),
+        ({"tf-keras": "2.15.0", "tensorflow-io-gcs-filesystem": "0.37.1"}, "no TensorFlow, and $.environment"),
         ({"numpy": "1.26.3", "tensorflow": "2.15.1"}, "numpy 1.26.3, and $.environment.numpy is '1.26.4'"),
         ({"numpy": "new", "tf-nightly": "2.15.1"}, "numpy new, and $.environment.numpy is '1.26.4'"),
     ],
@@ -147,7 +149,7 @@ def test_packages_that_were_not_measured_are_refused(
         {"tensorflow-cpu": "2.15.1", "keras": "2.15.0", "numpy": "1.26.4"},
         {"tensorflow-rocm": "2.15.1.600", "numpy": "1.26.4"},
         {"tensorflow": "2.15.1", "keras": "3.0.5", "tf-keras": "2.15.0"},
-        {"tensorflow-io-gcs-filesystem": "0.37.1"},
+        {"tensorflow-io-gcs-filesystem": "0.37.1", "tensorflow-of-a-vendor": "2.15.1"},
     ],
 )
 def test_packages_of_any_build_are_read(

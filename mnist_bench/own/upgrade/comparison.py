@@ -13,6 +13,7 @@ from mnist_bench.own.upgrade.parity import compare_data, compare_layers, compare
 from mnist_bench.records.environment import NUMERICS_FIELDS, VERSION_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict, worst_by_name
 from mnist_bench.stats.sequential import PAIR_LOOKS
+from mnist_bench.training.labs import LAB_ARITHMETIC
 from mnist_bench.versions.comparison import Compared, judge_known, make_inconclusive
 from mnist_bench.versions.figures import FigureRules
 
@@ -171,6 +172,9 @@ def _note_environments(base: OwnSide, new: OwnSide) -> Iterator[str]:
     """Yield the versions that differ, and what else may move the bits."""
     a, b = base.environment, new.environment
     measured = base.probe is not None and new.probe is not None  # else one is the fingerprint of an idle interpreter
+    arithmetic = {name: getattr(a, name) for name in LAB_ARITHMETIC}
+    if arithmetic != LAB_ARITHMETIC and arithmetic == {name: getattr(b, name) for name in LAB_ARITHMETIC}:
+        yield f"both by {', '.join(f'{name} {value}' for name, value in arithmetic.items())}"
     for name, (x, y) in explain_keys(a, b, VERSION_FIELDS).items():
         yield f"{name}: {x} and {y}"
     for name, (x, y) in explain_keys(a, b, NUMERICS_FIELDS).items():

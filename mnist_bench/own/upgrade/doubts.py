@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.agreement import explain_process
+from mnist_bench.checks.agreement import explain_process, explain_versions
 from mnist_bench.own.checks import name_own_checks
 from mnist_bench.versions.comparison import make_inconclusive
 
@@ -74,6 +74,7 @@ def find_strangers(base: OwnSide, new: OwnSide) -> str:
 
 def _explain_probe(probe: OwnProbe) -> Iterator[str]:
     yield from explain_process(probe.config.device, probe.environment, deterministic=probe.config.deterministic)
+    yield from explain_versions(probe.environment)
     for row in probe.layers:
         if row.trainable > row.parameters:
             yield f"{row.trainable:,} of the {row.parameters:,} parameters of {row.name} are trained"
@@ -82,6 +83,7 @@ def _explain_probe(probe: OwnProbe) -> Iterator[str]:
 def _explain_training(training: OwnTraining, side: OwnSide) -> Iterator[str]:
     config = training.config
     yield from explain_process(config.device, training.environment, deterministic=config.deterministic)
+    yield from explain_versions(training.environment)
     least = sum(row.parameters for row in side.probe.layers) if side.probe else 0
     if training.parameters < least:
         yield f"{training.parameters:,} parameters, and the layers have {least:,}"

@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 
     Integers: TypeAlias = npt.NDArray[np.int64]
 
-__all__ = ["DIGEST", "load_digits", "make_digits"]
+__all__ = ["DIGEST", "TEST_CLASS_SIZES", "load_digits", "make_digits"]
 
 DIGEST = "c24cc64cd3975fa5e1e8323f6ac3ef908c1d4a9b2666a441415af18de499a69b"
 """SHA-256 of the four arrays as one stream: with another digest it is another data set, without baselines."""
+
+TEST_CLASS_SIZES = [1008, 1008, 1008, 1008, 1036, 1008, 1008, 999, 945, 972]
+"""The test images of each digit."""
 
 BASE_DIGEST = "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 """SHA-256 of scikit-learn's 1,797 images, followed by their labels, as uint8 (the same from 1.2 to 1.9)."""

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
     Progress: TypeAlias = Callable[[int, int | None], None]
 
-__all__ = ["DIGEST", "URL", "MissingError", "find_keras_file", "load_mnist", "read_mnist"]
+__all__ = ["DIGEST", "TEST_CLASS_SIZES", "URL", "MissingError", "find_keras_file", "load_mnist", "read_mnist"]
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 """The archive that Keras's own `mnist.load_data` downloads."""
 
 DIGEST = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"
 """SHA-256 of the four arrays as one stream: of the arrays, so that any container of MNIST is accepted."""
+
+TEST_CLASS_SIZES = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+"""The test images of each digit."""
 
 ARRAY_DIGESTS = {
     "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",

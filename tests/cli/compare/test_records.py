@@ -73,7 +73,7 @@ def test_compare_folders_that_contradict_themselves(
 def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any], probe_file: Path) -> None:
     """The first stage that differs is named with its size and what may explain it; all of them are listed; 1."""
     other = edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))
-    other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
+    other = edit(edit(other, '"keras": "3.15.1"', '"keras": "3.14.1"'), '"name": "forward"', '"name": "forwards"')
     facts = json.loads(other.read_text())
     other.write_text(json.dumps(facts | {"environment": rekey(facts["environment"])}))
     answer = command("compare", probe_file, other)
@@ -81,7 +81,7 @@ def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any
     only = "only in the second probe"
     assert (answer.status, answer.err) == (3, "")
     assert answer.out.splitlines() == [
-        f"first stage that differs: forwards, {only}; 8 of 11 stages alike; keras '3.15.1' and '2.15.0'",
+        f"first stage that differs: forwards, {only}; 8 of 11 stages alike; keras '3.15.1' and '3.14.1'",
         BASIS,
         f"  forwards                   {only}",
         "  forward                    only in the first probe",

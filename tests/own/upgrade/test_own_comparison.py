@@ -25,6 +25,7 @@ from mnist_bench.own.upgrade.answer import write_own_answer
 from mnist_bench.own.upgrade.comparison import compare_own
 from mnist_bench.own.upgrade.metrics import match_metrics
 from mnist_bench.own.upgrade.parity import share_own_streams
+from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import Verdict, exit_status
 
 if TYPE_CHECKING:
@@ -359,6 +360,25 @@ def test_a_training_that_contradicts_itself_is_not_judged(
     assert result.figure.startswith(f"not judged: seed 1671: {told}")
     assert exit_status(compared.results) == 3
     assert exit_status(compare_own(side, side).results) == 0
+
+
+def test_versions_that_cannot_be_are_not_judged(environment: EnvironmentRecord) -> None:
+    """They are those of the stages, and of every training."""
+    side = make_side(change_environment(environment, keras="2.1.0"), "a", ERRORS)
+    told = "Keras 2.1.0 does not go with TensorFlow 2.21.0"
+    compared = compare_own(side, side)
+    assert find(compared, "bits/probe").figure == f"not judged: {told} in base; {told} in new"
+    assert find(compared, "structure/trainings").figure.startswith(f"not judged: seed 1671: {told}, and ")
+    assert exit_status(compared.results) == 3
+
+
+def test_another_arithmetic_of_both_sides_is_a_note(environment: EnvironmentRecord) -> None:
+    """It is the user's choice, and the reader knows by what the figures came about."""
+    other = change_environment(environment, backend="jax", precision="mixed_bfloat16")
+    notes = compare_own(make_side(other, "a", ERRORS), make_side(other, "b", ERRORS)).notes
+    assert "both by backend jax, precision mixed_bfloat16" in notes
+    notes = compare_own(make_side(environment, "a", ERRORS), make_side(environment, "b", ERRORS)).notes
+    assert not any(note.startswith("both by") for note in notes)
 
 
 def test_stages_that_contradict_themselves_are_not_judged(environment: EnvironmentRecord) -> None:
