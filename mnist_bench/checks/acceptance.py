@@ -20,6 +20,7 @@ from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import refuse_fault
 from mnist_bench.records.fields import UNKNOWN_COMMIT
+from mnist_bench.records.files import refuse_no_folder
 from mnist_bench.records.serial import RecordError, list_json, load
 from mnist_bench.records.training import TrainingRecord, find_collision
 from mnist_bench.records.verdicts import Verdict
@@ -139,6 +140,7 @@ def _sort_out(source: Path) -> tuple[list[ProbeRecord], list[list[TrainingRecord
     """Return the probes of a folder, and the trainings by lab and engine."""
     paths = list_json(source)
     if not paths:
+        refuse_no_folder(source)
         raise RecordError(f"{source}: no records (*.json) there")
     probes: list[ProbeRecord] = []
     groups: dict[tuple[str, str], list[TrainingRecord]] = {}

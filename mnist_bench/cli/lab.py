@@ -54,7 +54,10 @@ def lab(
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.sheet.figures import check_sections
     from mnist_bench.checks.sheet.walk import WalkPlan
+    from mnist_bench.records.files import refuse_no_folder
 
+    if out is not None:
+        refuse_no_folder(out)
     plan = WalkPlan(
         sections=check_sections(section or []),
         dataset=load_data(data),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_bench.own.data import Data, check_data, list_leaves
 from mnist_bench.own.records import ModelFile
 from mnist_bench.own.settings import check_margins, check_settings
+from mnist_bench.records.files import refuse_loop
 from mnist_bench.training.backend import explain_error, load_keras
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def read_model_file(path: str | Path) -> ModelFile:
 def _read_bytes(path: Path) -> bytes:
     try:
         if not path.is_file():
+            refuse_loop(path)
             kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
             raise ModelFileError(f"{path} {kind}: a file of Python with build() and data() is needed")
         size = path.stat().st_size

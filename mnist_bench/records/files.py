@@ -23,6 +23,7 @@ __all__ = [
     "is_taken",
     "note_folders",
     "place_in",
+    "refuse_loop",
     "refuse_no_folder",
     "remove_empty_folders",
     "replace_own",
@@ -60,7 +61,7 @@ def replace_own(path: Path, content: bytes, *marks: Mark) -> None:
     write_atomically(path, content, overwrite=True)
 
 
-def _refuse_loop(path: Path) -> None:
+def refuse_loop(path: Path) -> None:
     """Refuse a link that leads back to itself, which `os.path.realpath` takes for a file that is not there."""
     try:
         path.stat()
@@ -91,8 +92,9 @@ def check_replaceable(path: Path, *marks: Mark, option: str = "--out") -> None:
         return
     if not marks and path.exists():
         raise FileExistsError(f"{path} exists already: choose another place with {option}")
-    _refuse_loop(path)
+    refuse_loop(path)
     _refuse_foreign(path, marks)
+    refuse_no_folder(path.parent)
     try:
         check_folder(Path(os.path.realpath(path)).parent)
     except OSError:
@@ -138,7 +140,7 @@ def refuse_no_folder(folder: Path) -> None:
     """
     for place in (folder, *folder.parents):
         if is_taken(place) and not place.is_dir():
-            _refuse_loop(place)
+            refuse_loop(place)
             link = f"is a link to {place.readlink()}, where there is no folder" if place.is_symlink() else ""
             what = "is a file, not a folder" if place.exists() else link
             raise NotADirectoryError(errno.ENOTDIR, what, str(place))
@@ -189,7 +191,7 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, kee
             why = f"{error.strerror}{_keep(content, path) if keep and path.is_fifo() else ''}"
             raise OSError(error.errno, why, str(path)) from error
         return
-    _refuse_loop(path)
+    refuse_loop(path)
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

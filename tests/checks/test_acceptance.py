@@ -363,6 +363,11 @@ def test_nothing_to_accept(tmp_path: Path, folder: Path) -> None:
     for source in (tmp_path, tmp_path / "none"):
         with pytest.raises(RecordError, match=re.escape(f"{source}: no records (*.json) there")):
             accept_folder(source, folder, why=WHY)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    for name, message in (("loop", "Too many levels of symbolic links"), ("file", "is a file, not a folder")):
+        with pytest.raises(OSError, match=message):
+            accept_folder(tmp_path / name, folder, why=WHY)
 
 
 def test_a_reason_is_asked_for_first(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,11 +55,17 @@ def test_a_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("none.py", "does not exist"), ("", "is a folder"), ("my model.py", "the file's name")],
-    ids=["missing", "folder", "name"],
+    [
+        ("none.py", "does not exist"),
+        ("", "is a folder"),
+        ("my model.py", "the file's name"),
+        ("loop.py", "cannot be read: Too many levels of symbolic links"),
+    ],
+    ids=["missing", "folder", "name", "loop"],
 )
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path, name: str, told: str) -> None:
     """A missing file, a folder, and a name that cannot be one of a record."""
+    (tmp_path / "loop.py").symlink_to("loop.py")
     if name == "my model.py":
         (tmp_path / name).write_text("def build(): ...\ndef data(): ...\n")
     with pytest.raises(ModelFileError, match=told):

@@ -155,6 +155,14 @@ def test_a_file_is_no_folder(tmp_path: Path, inside: str, link: bool) -> None:  
     assert caught.value.filename == str(place)
 
 
+def test_a_report_makes_no_folder_that_a_link_leads_to(tmp_path: Path) -> None:
+    """Nobody asked for the folder at the link's other end, and other commands refuse the link."""
+    (tmp_path / "a").symlink_to("nowhere")
+    with pytest.raises(NotADirectoryError, match="is a link to nowhere, where there is no folder"):
+        check_replaceable(tmp_path / "a" / "page.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 @pytest.mark.parametrize("way", ["itself", "link"])
 def test_a_pipe_is_written_to(tmp_path: Path, way: str) -> None:
     """A pipe, also behind a link, is found fit, gets the content and stays a pipe; so it is with a device."""
