@@ -120,8 +120,8 @@ def held(folder: Path | None) -> Iterator[None]:
         except Timeout:
             told = "another command is at work there: wait, or name another folder with --out"
             raise ValueError(f"{folder}: {told}") from None
-        except OSError:
-            pass  # a cache that cannot be written keeps nobody from a measurement
+        except (OSError, NotImplementedError):
+            pass  # a cache that cannot be written, or has no locks, keeps nobody from a measurement
         yield
 
 
