@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.records import make_digest, rekey
 from mnist_bench.records.serial import save
 
@@ -75,7 +76,7 @@ def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any
     other = edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))
     other = edit(edit(other, '"keras": "3.15.1"', '"keras": "2.15.0"'), '"name": "forward"', '"name": "forwards"')
     facts = json.loads(other.read_text())
-    other.write_text(json.dumps(facts | {"environment": rekey(facts["environment"])}))
+    write_record(other, facts | {"environment": rekey(facts["environment"])})
     answer = command("compare", probe_file, other)
     odd = "not judged, because this is not the lab's own probe"
     only = "only in the second probe"
@@ -125,7 +126,7 @@ def test_a_record_of_another_kind_has_another_command(
 ) -> None:
     """A run of the benchmarks and a baseline are named, with the command that reads them."""
     run = tmp_path / "run.json"
-    run.write_text(json.dumps(timing_run))
+    write_record(run, timing_run)
     message = f"{run}: a run of the benchmarks, by pytest-benchmark: mnist-bench timings check reads it"
     check_refused(command("compare", run, probe_file), message)
     run.write_text('{"kind": "accuracy-baseline", "schema_version": 1}')
