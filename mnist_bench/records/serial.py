@@ -47,6 +47,7 @@ __all__ = [
     "load_headless",
     "load_record",
     "make_schema",
+    "read_checksum",
     "read_kind",
     "save",
     "seal_record",
@@ -93,6 +94,12 @@ class _Head(msgspec.Struct):
 
     schema_version: int
     kind: str
+
+
+class _Sealed(msgspec.Struct):
+    """By which copies of a record are known, also where one has another indentation."""
+
+    checksum: str
 
 
 class _BenchmarkRun(msgspec.Struct):
@@ -163,6 +170,14 @@ def read_kind(path: Path) -> str:
     """Return the kind of the record in a file; "" where that cannot be read: who loads the file says why."""
     try:
         return _decode_loosely(_read(path), _Head, str(path)).kind
+    except RecordError:
+        return ""
+
+
+def read_checksum(path: Path) -> str:
+    """Return the checksum of the record in a file; "" where that cannot be read: who loads the file says why."""
+    try:
+        return _decode_loosely(_read(path), _Sealed, str(path)).checksum
     except RecordError:
         return ""
 

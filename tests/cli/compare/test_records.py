@@ -41,6 +41,8 @@ def test_compare_refuses_one_record_on_both_sides(
     """A record, a folder, a version, a link, a copy: compared with itself, nothing is worse, and --same asks for it."""
     save(mlp, tmp_path / "runs" / "a.json")
     save(mlp, tmp_path / "copy" / "b.json")
+    laid_out = write_record(tmp_path / "laid-out.json", mlp)
+    assert laid_out.read_bytes() != (tmp_path / "copy" / "b.json").read_bytes()
     (tmp_path / "link.json").symlink_to(probe_file)
     run = tmp_path / "runs" / "a.json"
     pairs: list[tuple[object, object]] = [
@@ -48,6 +50,7 @@ def test_compare_refuses_one_record_on_both_sides(
         (probe_file, tmp_path / "link.json"),
         (run, run.parent),
         (run, tmp_path / "copy"),
+        (run, laid_out),
         (versions, versions),
         ("py311-tf215", "2.15"),
         ("py311-tf215", versions / "py311-tf215.json"),
