@@ -133,7 +133,7 @@ def dump_record(record: Any, *, folded: bool = False) -> str:
 def seal_record(record: Any) -> dict[str, Any]:
     """Return the JSON object of a record, with the checksum of its content."""
     # Of the JSON, not of the record: there a figure that is not a number is null, and a tuple is a list.
-    return seal(json.loads(dump_json(record)))
+    return seal(json.loads(msgspec.json.encode(record)))
 
 
 def save(record: Any, path: Path, *, overwrite: bool = False, folded: bool = False) -> None:
