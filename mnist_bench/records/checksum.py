@@ -19,10 +19,9 @@ CHECKSUM = "checksum"
 """The field of a record's JSON object; a record within another one has none of its own."""
 CHECKSUM_PATTERN = "^[0-9a-f]{64}$"
 
-MISSING = "the record has no checksum: every record is written with one; measure again, or accept the baseline again"
-_OTHER = (
-    "checksum does not match the content: the record was changed after it was written; restore it, or measure again"
-)
+_REMEDY = "restore the record, or remove it and measure or accept again"
+MISSING = f"the record has no checksum: every record is written with one; {_REMEDY}"
+_OTHER = f"checksum does not match the content: the record was changed after it was written; {_REMEDY}"
 _SHOWN = 80  # characters of a value in a message: a SHA-256 and its quotes fit
 
 
@@ -51,5 +50,5 @@ def explain_checksum(content: Mapping[str, Any]) -> str:
     found = content[CHECKSUM]
     if not isinstance(found, str) or not re.fullmatch(CHECKSUM_PATTERN, found):
         shown = ascii(found)[:_SHOWN]
-        return f"checksum is {shown}, which is no SHA-256 in 64 lower-case hexadecimal digits; measure again"
+        return f"checksum is {shown}, which is no SHA-256 in 64 lower-case hexadecimal digits; {_REMEDY}"
     return "" if found == compute_checksum(content) else _OTHER
