@@ -260,7 +260,8 @@ def decode_json(text: str | bytes, form: Any, *, origin: str) -> Any:
 def _decode_json(text: str | bytes, form: Any, origin: str, *, sealed: bool) -> Any:
     content = _parse(text, origin)
     has_checksum = sealed and isinstance(content, dict) and CHECKSUM in content
-    if has_checksum and (fault := explain_checksum(content)):
+    # What is nested so deep that Python's `json` just reads it may be too deep to write.
+    if has_checksum and (fault := _explain(lambda: explain_checksum(content), origin)):
         raise RecordError(f"{origin}: {fault}")
     twin = _make_sealed(form) if sealed else _make_strict(form)
     record = _make_record(_decode_loosely(text, twin, origin), form, origin)

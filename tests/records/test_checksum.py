@@ -223,6 +223,18 @@ def test_a_file_of_another_program_is_told_what_it_lacks(tmp_path: Path) -> None
         load_run(path)
 
 
+def test_no_depth_ends_in_a_traceback(tmp_path: Path) -> None:
+    """Python reads a little deeper than it writes."""
+    path = tmp_path / "deep.json"
+    for depth in range(900, 1010):
+        inner = "[" * depth + "]" * depth
+        path.write_text(f'{{"checksum": "{"0" * 64}", "kind": "training", "schema_version": 1, "x": {inner}}}')
+        with pytest.raises(
+            RecordError, match=r"deep\.json: (checksum does not match|not JSON: .*recursion|\$: .* unknown field `x`)"
+        ):
+            load(path, TrainingRecord)
+
+
 def test_what_people_write_has_none(tmp_path: Path) -> None:
     """The list of known regressions is read as it is."""
     path = tmp_path / "known.json"
