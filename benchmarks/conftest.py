@@ -10,11 +10,14 @@ import dataclasses
 import datetime as dt
 import functools
 import itertools
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from pytest_benchmark.utils import safe_dumps
 
+from mnist_bench.records.checksum import CHECKSUM, compute_checksum
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import RecordError, convert
 from mnist_bench.timing.clock import (
@@ -228,9 +231,12 @@ def pytest_benchmark_compare_machine_info(machine_info: dict[str, Any], compared
         raise pytest.UsageError(f"--benchmark-compare: in the stored run {failed[0]} failed: it is no baseline")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Add the failed tests: a run with failures is never accepted as a baseline."""
+    """Add the failed tests, for a run with failures is never accepted as a baseline, and last of all the checksum."""
     output_json["mnist_bench"] = dataclasses.asdict(Notes(failed=config.stash.get(FAILED, [])))
+    # Of what will be written: pytest-benchmark's own encoder turns what JSON cannot hold into text.
+    output_json[CHECKSUM] = compute_checksum(json.loads(safe_dumps(output_json)))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pytest
 
+from fixtures.checksums import write_record
 from mnist_bench.records.environment import digest_arrays
 from mnist_bench.training.backend import without_autotuner, without_tf32
 from mnist_bench.training.data.archives import Arrays
@@ -102,8 +104,7 @@ def edit() -> Callable[..., Path]:
         text = path.read_text()
         assert old in text
         copy = path.with_name(name)
-        copy.write_text(text.replace(old, new))
-        return copy
+        return write_record(copy, json.loads(text.replace(old, new)))
 
     return write
 

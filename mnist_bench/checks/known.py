@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from mnist_bench.records.serial import load_json
+from mnist_bench.records.serial import load_handwritten
 from mnist_bench.records.verdicts import RAISED, CheckResult, Verdict
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def load_known(path: Path = KNOWN_PATH) -> list[KnownRegression]:
     Raises:
         RecordError: The file cannot be read, or is not a valid list; the message names the file and the field.
     """
-    known: list[KnownRegression] = load_json(path, list[KnownRegression])
+    known: list[KnownRegression] = load_handwritten(path, list[KnownRegression])
     return known
 
 

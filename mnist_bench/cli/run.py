@@ -204,12 +204,13 @@ def _plan(
 def _show_results(records: list[TrainingRecord], folder: Path, dataset: Dataset, *, json: bool) -> None:
     """Write the page of a run, and print its records or its table."""
     from mnist_bench.checks.sheet.figures import SAMPLE
-    from mnist_bench.records.serial import dump_json
+    from mnist_bench.records.serial import dump_json, seal_record
     from mnist_bench.show.page import write_run_page
 
     page = write_run_page(records, folder, image=dataset.x_train[SAMPLE], label=int(dataset.y_train[SAMPLE]))
     if json:
-        typer.echo(dump_json(records), nl=False)
+        # Each with its checksum: a record that somebody takes out of the list can be compared.
+        typer.echo(dump_json(list(map(seal_record, records))), nl=False)
         return
     from mnist_bench.show.console import make_run_table, print_table
 

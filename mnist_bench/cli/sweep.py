@@ -118,7 +118,7 @@ def _run(
     """Run a sweep and its tests, write and print the results, and return the exit status."""
     import dataclasses
 
-    from mnist_bench.records.serial import dump_json
+    from mnist_bench.records.serial import dump_record
     from mnist_bench.sweep.page import format_table, write_sweep
     from mnist_bench.sweep.results import choose_trials
     from mnist_bench.sweep.trials import make_record, open_sweep, open_tests
@@ -143,7 +143,7 @@ def _run(
     if chosen:
         page = write_sweep(record, folder)
         typer.echo(
-            dump_json(record) if json else f"{format_table(record)}\n\nTables, plots and page: {page}", nl=not json
+            dump_record(record) if json else f"{format_table(record)}\n\nTables, plots and page: {page}", nl=not json
         )
     return _conclude(record, len(chosen))
 

@@ -1,5 +1,8 @@
 """Records as JSON: written one way everywhere, read back with every fault named by file and field.
 
+A file of a record has a checksum (`checksum.py`), and no file is read whose checksum is not that of its content. What
+processes tell each other has none, nor has the list of known regressions, which people write by hand.
+
 The one module that needs msgspec. What runs in an environment under test writes its records with `json`.
 """
 
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
+from mnist_bench.records.checksum import CHECKSUM, CHECKSUM_PATTERN, MISSING, explain_checksum, seal
 from mnist_bench.records.files import SCHEMA_VERSION, write_atomically
 from mnist_bench.records.training import TrainingRecord
 
@@ -35,14 +39,18 @@ __all__ = [
     "decode_json",
     "dump_folded",
     "dump_json",
+    "dump_record",
     "list_json",
     "list_records",
     "load",
-    "load_json",
+    "load_handwritten",
+    "load_headless",
     "load_record",
     "make_schema",
+    "read_checksum",
     "read_kind",
     "save",
+    "seal_record",
 ]
 
 # An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
@@ -88,6 +96,12 @@ class _Head(msgspec.Struct):
     kind: str
 
 
+class _Sealed(msgspec.Struct):
+    """By which copies of a record are known, also where one has another indentation."""
+
+    checksum: str
+
+
 class _BenchmarkRun(msgspec.Struct):
     """By which a run of pytest-benchmark is known."""
 
@@ -105,11 +119,28 @@ def dump_folded(value: Any) -> str:
     return _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", dump_json(value))
 
 
-def save(record: Any, path: Path, *, overwrite: bool = False, folded: bool = False) -> None:
-    """Write a record to a file, atomically.
+def dump_record(record: Any, *, folded: bool = False) -> str:
+    """Return a record as a file holds it: its JSON with the checksum of the content.
 
     Args:
-        record: The record, or any value that JSON holds.
+        record: The record, or a JSON object as Python's `json` reads it.
+        folded: Whether each array of numbers stands on one line.
+    """
+    sealed = seal_record(record)
+    return dump_folded(sealed) if folded else dump_json(sealed)
+
+
+def seal_record(record: Any) -> dict[str, Any]:
+    """Return the JSON object of a record, with the checksum of its content."""
+    # Of the JSON, not of the record: there a figure that is not a number is null, and a tuple is a list.
+    return seal(json.loads(msgspec.json.encode(record)))
+
+
+def save(record: Any, path: Path, *, overwrite: bool = False, folded: bool = False) -> None:
+    """Write a record with its checksum to a file, atomically.
+
+    Args:
+        record: The record, or a JSON object as Python's `json` reads it.
         path: Where to write; its folder is made.
         overwrite: Whether a file that is there may be replaced.
         folded: Whether each array of numbers stands on one line.
@@ -118,8 +149,7 @@ def save(record: Any, path: Path, *, overwrite: bool = False, folded: bool = Fal
         FileExistsError: The file is there, and `overwrite` is False.
         OSError: The folder cannot be made or written.
     """
-    text = dump_folded(record) if folded else dump_json(record)
-    write_atomically(path, text.encode(), overwrite=overwrite)
+    write_atomically(path, dump_record(record, folded=folded).encode(), overwrite=overwrite)
 
 
 def load(path: Path, *forms: type[T]) -> T:
@@ -130,9 +160,10 @@ def load(path: Path, *forms: type[T]) -> T:
         forms: The classes that the record may be of; its field `kind` says which.
 
     Raises:
-        RecordError: The file cannot be read, or holds no valid record of those classes.
+        RecordError: The file cannot be read, holds no valid record of those classes, or was changed after it was
+            written.
     """
-    return decode(_read(path), *forms, origin=str(path))
+    return _decode(_read(path), forms, str(path), sealed=True)
 
 
 def read_kind(path: Path) -> str:
@@ -143,17 +174,26 @@ def read_kind(path: Path) -> str:
         return ""
 
 
+def read_checksum(path: Path) -> str:
+    """Return the checksum of the record in a file; "" where that cannot be read: who loads the file says why."""
+    try:
+        return _decode_loosely(_read(path), _Sealed, str(path)).checksum
+    except RecordError:
+        return ""
+
+
 def load_record(path: Path) -> TrainingRecord:
     """Read the record of a training.
 
     Raises:
-        RecordError: The file cannot be read, or holds no valid record of a training.
+        RecordError: The file cannot be read, holds no valid record of a training, or was changed after it was
+            written.
     """
     return load(path, TrainingRecord)
 
 
 def decode(text: str | bytes, *forms: type[T], origin: str) -> T:
-    """Read a record from JSON text.
+    """Read a record from JSON text that is in no file, and so has no checksum.
 
     Args:
         text: The JSON.
@@ -164,6 +204,10 @@ def decode(text: str | bytes, *forms: type[T], origin: str) -> T:
         RecordError: The text is not JSON, has another schema or kind, lacks a field, holds one too many, or one of
             a wrong type or value.
     """
+    return _decode(text, forms, origin, sealed=False)
+
+
+def _decode(text: str | bytes, forms: tuple[type[T], ...], origin: str, *, sealed: bool) -> T:
     try:
         head = _decode_loosely(text, _Head, origin)
     except RecordError:
@@ -175,7 +219,7 @@ def decode(text: str | bytes, *forms: type[T], origin: str) -> T:
     if head.kind not in kinds:
         reader = f"; {_READERS[head.kind]} reads that kind" if head.kind in _READERS else ""
         raise RecordError(f"{origin}: kind is {head.kind!r}, expected {' or '.join(map(repr, kinds))}{reader}")
-    record: T = decode_json(text, kinds[head.kind], origin=origin)
+    record: T = _decode_json(text, kinds[head.kind], origin, sealed=sealed)
     return record
 
 
@@ -186,8 +230,17 @@ def _refuse_benchmarks(text: str | bytes, origin: str) -> None:
         raise RecordError(f"{origin}: a run of the benchmarks, by pytest-benchmark: mnist-bench timings check reads it")
 
 
-def load_json(path: Path, form: Any) -> Any:
-    """Read JSON without a schema, such as a list of records, as the type `form`.
+def load_headless(path: Path, form: Any) -> Any:
+    """Read a record that has no kind and no schema version in its head, or a part of a record, as the type `form`.
+
+    Raises:
+        RecordError: The file cannot be read, does not hold that type, or was changed after it was written.
+    """
+    return _decode_json(_read(path), form, str(path), sealed=True)
+
+
+def load_handwritten(path: Path, form: Any) -> Any:
+    """Read JSON that people write, such as the list of known regressions, as the type `form`; it has no checksum.
 
     Raises:
         RecordError: The file cannot be read, or does not hold that type.
@@ -196,26 +249,49 @@ def load_json(path: Path, form: Any) -> Any:
 
 
 def decode_json(text: str | bytes, form: Any, *, origin: str) -> Any:
-    """Read JSON text as `load_json` reads a file."""
-    _refuse_twins(text, origin)
-    return _make_record(_decode_loosely(text, _make_strict(form), origin), form, origin)
+    """Read JSON text that has no checksum as the type `form`.
+
+    Raises:
+        RecordError: The text is not JSON, or does not hold that type.
+    """
+    return _decode_json(text, form, origin, sealed=False)
 
 
-def _refuse_twins(text: str | bytes, origin: str) -> None:
-    """Refuse an object with one key twice, of which msgspec would take the last without a word."""
+def _decode_json(text: str | bytes, form: Any, origin: str, *, sealed: bool) -> Any:
+    content = _parse(text, origin)
+    has_checksum = sealed and isinstance(content, dict) and CHECKSUM in content
+    # What is nested so deep that Python's `json` just reads it may be too deep to write.
+    if has_checksum and (fault := _explain(lambda: explain_checksum(content), origin)):
+        raise RecordError(f"{origin}: {fault}")
+    twin = _make_sealed(form) if sealed else _make_strict(form)
+    record = _make_record(_decode_loosely(text, twin, origin), form, origin)
+    # Last: a file of another program is told what it lacks to be a record at all.
+    if sealed and not has_checksum:
+        raise RecordError(f"{origin}: {MISSING if isinstance(content, dict) else 'not JSON that Python reads'}")
+    return record
 
-    def check(pairs: list[tuple[str, Any]]) -> None:
-        if len(dict(pairs)) < len(pairs):
+
+def _parse(text: str | bytes, origin: str) -> Any:
+    """Return JSON as Python reads it, and None where Python cannot: msgspec says what is wrong, and where.
+
+    Raises:
+        RecordError: An object has one key twice, of which msgspec would take the last without a word.
+    """
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
             counts = Counter(key for key, _ in pairs)
             twice = next(key for key, count in counts.items() if count > 1)
             raise RecordError(f"{origin}: the key {_flatten(twice)!r} stands twice in one object")
+        return made
 
     try:
-        json.loads(text, object_pairs_hook=check)
+        return json.loads(text, object_pairs_hook=check)
     except RecordError:
         raise
     except (ValueError, RecursionError):
-        return  # msgspec says what is wrong, and where
+        return None
 
 
 def convert(value: Any, form: Any, *, origin: str) -> Any:
@@ -265,7 +341,25 @@ def make_schema(form: Any = TrainingRecord) -> dict[str, Any]:
             definition["required"] += ["kind", "schema_version"]
             kind = properties["kind"]["default"]
             properties |= {"kind": {"const": kind}, "schema_version": {"const": SCHEMA_VERSION}}
+    whole = schema["$defs"][schema["$ref"].rpartition("/")[2]]  # of a file; a record within another has no checksum
+    whole["properties"][CHECKSUM] = {
+        "description": "SHA-256 of the record's other fields, as sorted JSON without spaces: see docs/reliability.md.",
+        "pattern": CHECKSUM_PATTERN,
+        "type": "string",
+    }
+    whole["required"].append(CHECKSUM)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+@functools.cache
+def _make_sealed(form: Any) -> Any:
+    """Return the strict type of a file's record, which has a checksum; the records within it have none."""
+    return msgspec.defstruct(
+        form.__name__,
+        [(CHECKSUM, str | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET))],
+        bases=(_make_strict(form),),
+        kw_only=True,
+    )
 
 
 @functools.cache

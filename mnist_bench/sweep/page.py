@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import check_replaceable, replace_own
-from mnist_bench.records.serial import dump_json
+from mnist_bench.records.serial import dump_record
 from mnist_bench.show.drawing import save_alone
 from mnist_bench.show.page import render
 from mnist_bench.show.text import format_spread
@@ -55,7 +55,7 @@ def write_sweep(sweep: SweepRecord, folder: Path) -> Path:
     pictures = draw_all(sweep)
     for name, svg in pictures.items():
         save_alone(svg, folder / f"{name}.svg")
-    replace_own(folder / "sweep.json", dump_json(sweep).encode(), _MARKS["sweep.json"])
+    replace_own(folder / "sweep.json", dump_record(sweep).encode(), _MARKS["sweep.json"])
     replace_own(folder / "sweep.csv", format_csv(sweep).encode(), _MARKS["sweep.csv"])
     html = render(
         "sweep.html",

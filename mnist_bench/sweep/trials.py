@@ -8,6 +8,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.records.acceptance import now
+from mnist_bench.records.checksum import CHECKSUM, explain_checksum, seal
 from mnist_bench.records.config import check_answer
 from mnist_bench.records.serial import convert
 from mnist_bench.records.training import TrainingRecord, ValidationRecord
@@ -127,11 +128,11 @@ def make_record(study: Any, tests: Any | None) -> SweepRecord:
             )
         for number, slot in zip(numbers, slots, strict=True):
             if slot.state == "complete":
-                records = _read_records(slot, plan, TrainingRecord)
+                records = _read_records(slot, plan, TrainingRecord, tests.study_name)
                 tested.append(ChosenRecord(number=number, trainings=records))
     return SweepRecord(
         plan=plan,
-        trials=[_make_trial(slot, plan) for slot in read_slots(study)],
+        trials=[_make_trial(slot, plan, study.study_name) for slot in read_slots(study)],
         tested=tested,
         created=now(),
     )
@@ -160,20 +161,20 @@ def _train_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: D
     """Train one seed, unless an earlier attempt has, and return the validation accuracy."""
     kept = trial.user_attrs.get(_key(seed))
     if kept is not None:
-        record: ValidationRecord = _take(kept, ValidationRecord, plan, point, seed)
+        record: ValidationRecord = _take(kept, ValidationRecord, plan, point, seed, _key(seed))
         return record.val_accuracy
     config = make_config(plan.space, point, seed=seed, data=data)
     # All points are compared with the lab's own, which is therefore always trained to the end.
     watched = plan.prune and seed == plan.seeds[0] and trial.user_attrs["slot"] > 0
     record = train_untested(config, dataset=dataset, on_epoch=_make_pruner(trial) if watched else None)
-    trial.set_user_attr(_key(seed), dataclasses.asdict(record))
+    trial.set_user_attr(_key(seed), seal(dataclasses.asdict(record)))
     return record.val_accuracy
 
 
 def _test_seed(trial: Any, plan: SweepPlan, point: Point, seed: int, dataset: Dataset, data: str) -> float:
     """Train one seed in full, and return the test accuracy."""
     record = train(make_config(plan.space, point, seed=seed, data=data), dataset=dataset)
-    trial.set_user_attr(_key(seed), dataclasses.asdict(record))
+    trial.set_user_attr(_key(seed), seal(dataclasses.asdict(record)))
     return record.test_accuracy
 
 
@@ -190,26 +191,31 @@ def _key(seed: int) -> str:
     return f"record {seed}"
 
 
-def _read_records(slot: Slot, plan: SweepPlan, form: Any) -> list[Any]:
-    there = [seed for seed in plan.seeds if _key(seed) in slot.facts]
-    return [_take(slot.facts[_key(seed)], form, plan, slot.facts.get("point") or {}, seed) for seed in there]
+def _read_records(slot: Slot, plan: SweepPlan, form: Any, study: str) -> list[Any]:
+    keys = {seed: _key(seed) for seed in plan.seeds if _key(seed) in slot.facts}
+    point, where = slot.facts.get("point") or {}, f"study {study!r}: trial {slot.number}"
+    return [_take(slot.facts[key], form, plan, point, seed, f"{where}, {key}") for seed, key in keys.items()]
 
 
-def _take(kept: object, form: Any, plan: SweepPlan, point: Point, seed: int) -> Any:
+def _take(kept: object, form: Any, plan: SweepPlan, point: Point, seed: int, origin: str) -> Any:
     """Return a record that a worker left in the database, if it is of the training that the worker was asked for.
 
     Raises:
-        ValueError: It is no record, or of another training or other data.
+        ValueError: It is no record, or of another training or other data, or was changed after it was written.
     """
-    record = convert(kept, form, origin=_key(seed))
+    if isinstance(kept, dict):
+        if fault := explain_checksum(kept):
+            raise ValueError(f"{origin}: {fault}")
+        kept = {name: value for name, value in kept.items() if name != CHECKSUM}
+    record = convert(kept, form, origin=origin)
     # Each machine may have the data in another place.
-    check_answer(make_config(plan.space, point, seed=seed, data=record.config.data), record.config, _key(seed))
+    check_answer(make_config(plan.space, point, seed=seed, data=record.config.data), record.config, origin)
     if record.dataset.digest != plan.dataset.digest:
-        raise ValueError(f"{_key(seed)}: trained on {record.dataset.source}, not on the sweep's {plan.dataset.source}")
+        raise ValueError(f"{origin}: trained on {record.dataset.source}, not on the sweep's {plan.dataset.source}")
     return record
 
 
-def _make_trial(slot: Slot, plan: SweepPlan) -> TrialRecord:
+def _make_trial(slot: Slot, plan: SweepPlan, study: str) -> TrialRecord:
     complete = slot.state == "complete"
     lost = f"its worker was lost {slot.attempts} times" if slot.state == "failed" else None
     return TrialRecord(
@@ -220,5 +226,5 @@ def _make_trial(slot: Slot, plan: SweepPlan) -> TrialRecord:
         reason=slot.facts.get("error", lost) if slot.state == "failed" else None,
         repeats=slot.facts.get("repeats"),
         val_accuracy=list(slot.reports.values()) if slot.state == "pruned" else [],
-        trainings=_read_records(slot, plan, ValidationRecord) if complete else [],
+        trainings=_read_records(slot, plan, ValidationRecord, study) if complete else [],
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.fields import check_digests, check_moment, check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.serial import convert, load_json
+from mnist_bench.records.serial import convert, load_headless
 from mnist_bench.timing.machine import Machine, make_machine
 from mnist_bench.training.labs import LABS
 
@@ -322,7 +322,7 @@ def load_run(path: Path) -> TimingRun:
         RecordError: The file cannot be read, is not a run of this project's benchmarks, or contains an impossible
             figure; the message names the file and the field.
     """
-    run: TimingRun = load_json(path, TimingRun)
+    run: TimingRun = load_headless(path, TimingRun)
     return run
 
 

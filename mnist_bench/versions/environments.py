@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import find_cache_folder
-from mnist_bench.records.serial import load_json, save
+from mnist_bench.records.serial import RecordError, load_headless, save
 from mnist_bench.training.workers.interpreters import CommandError, run_command
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.releases import VersionSpec, list_requirements
@@ -83,7 +83,7 @@ def install_requirements(requirements: Sequence[str], *, python: str, name: str)
     # The marker is written last: an environment without it is incomplete.
     marker, interpreter = folder / "install.json", folder / "bin" / "python"
     if marker.exists() and interpreter.exists():
-        return interpreter, load_json(marker, Install)
+        return interpreter, _read_marker(marker)
     start = time.perf_counter()
     # Nobody asked for a download: if the interpreter is missing, uv's message names it.
     run_command([uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", python, str(folder)])
@@ -91,6 +91,15 @@ def install_requirements(requirements: Sequence[str], *, python: str, name: str)
     install = describe_environment(interpreter, seconds=time.perf_counter() - start)
     save(install, marker)
     return interpreter, install
+
+
+def _read_marker(marker: Path) -> Install:
+    """Return how the environment was made that is in the cache."""
+    try:
+        install: Install = load_headless(marker, Install)
+    except RecordError as error:
+        raise RecordError(f"{error}; an environment without this file is made again") from error
+    return install
 
 
 def resolve_requirements(requirements: Sequence[str], *, python: str, prerelease: bool = False) -> list[str]:

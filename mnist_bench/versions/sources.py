@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.files import is_taken
-from mnist_bench.records.serial import list_records, load
+from mnist_bench.records.serial import list_records, load, read_checksum
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.training.workers.interpreters import find_python
 from mnist_bench.versions.folder import check_planned, check_together, check_unplanted, load_version
@@ -86,10 +86,11 @@ def check_apart(base: str, new: str, versions: Path) -> None:
 
 
 def _hold_copies(base: Sequence[Path], new: Sequence[Path]) -> bool:
-    """Return whether the files are copies: two records that were measured are never of one moment and one text."""
-    if {path.read_bytes() for path in base} != {path.read_bytes() for path in new}:
+    """Return whether the files are copies: two records that were measured are never of one moment and one content."""
+    checksums = [set(map(read_checksum, files)) for files in (base, new)]
+    if checksums[0] != checksums[1] or "" in checksums[0]:
         return False
-    # Two probes of one environment may have one text: a probe does not say when it was made.
+    # Two probes of one environment may have one content: a probe does not say when it was made.
     return all(getattr(record, "created", "") for record in load_records(base))
 
 

@@ -14,7 +14,9 @@ import cpuinfo
 import pytest
 
 # The last is here for the inner sessions: NumPy and SciPy cannot be imported twice in a process.
+from fixtures.checksums import DAMAGES, damage_record, write_record
 from mnist_bench.checks import baselines
+from mnist_bench.records.checksum import explain_checksum
 from mnist_bench.stats import intervals  # noqa: F401 - as said
 from mnist_bench.timing import counts
 from mnist_bench.timing.machine import collect_hardware, make_machine
@@ -269,7 +271,7 @@ def test_other_hardware_is_refused(known: bool, suite: Callable[..., Any], pytes
         run["machine_info"]["mnist_bench"] = dataclasses.asdict(make_machine(machine))
     else:
         del run["machine_info"]["mnist_bench"]
-    path.write_text(json.dumps(run))
+    write_record(path, run)
     result = suite("--benchmark-compare")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     words = "other hardware: cpu 'Another' there, * here" if known else "does not say on which hardware"
@@ -282,7 +284,22 @@ def test_a_corrupt_stored_run_ends_in_one_line(suite: Callable[..., Any], pytest
     (path,) = list_stored(pytester)
     run = json.loads(path.read_text())
     run["benchmarks"][0]["stats"]["median"] = 1.0
-    path.write_text(json.dumps(run))
+    write_record(path, run)
     result = suite("--benchmark-compare")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines([f"ERROR: {path}: $.benchmarks[[]0].stats: median is 1.0, but the median of data is *"])
+
+
+@pytest.mark.parametrize("how", ["changed", "missing"])
+def test_a_changed_stored_run_ends_in_one_line(suite: Callable[..., Any], pytester: pytest.Pytester, how: str) -> None:
+    """pytest-benchmark saves a run with its checksum, in both of its ways, and a changed run is no baseline."""
+    suite("--benchmark-save", "it", "--benchmark-save-data", "--benchmark-json", "run.json")
+    (path,) = list_stored(pytester)
+    for saved in (path, pytester.path / "run.json"):
+        content = json.loads(saved.read_text())
+        assert explain_checksum(content) == ""
+        assert list(content)[-1] == "checksum"
+    damage_record(path, how)
+    result = suite("--benchmark-compare")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines([f"ERROR: {path}: {DAMAGES[how]}*"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+from fixtures.checksums import write_record
 
 pytest.importorskip("ruptures")
 
@@ -45,7 +46,7 @@ def test_the_table_has_a_row_for_each_library_and_kind(
         content = make_timing_run(
             *(level * (1 + number / 1000 + place / 100) for place in range(3)), tensorflow=version
         )
-        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+        write_record(tmp_path / f"{number}.json", content)
     real = script.collect_series(sorted(tmp_path.glob("*.json")))
     assert [len(series) for series in real] == [8, 8]
     assert max(abs(value) for series in real for value in series) < 0.01

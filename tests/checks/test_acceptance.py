@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.records import make_digest, make_stages, retrain, run_as
 from mnist_bench.checks import acceptance
 from mnist_bench.checks.acceptance import accept_folder, diff_baselines, find_objections
@@ -18,7 +19,7 @@ from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
-from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.records.training import Predictions, TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
 
@@ -71,7 +72,7 @@ def put(source: Path, record: TrainingRecord | ProbeRecord, **config: Any) -> Pa
         save(record, path)
     else:
         source.mkdir(exist_ok=True)
-        path.write_text(dump_json(record))
+        write_record(path, record)
     return path
 
 

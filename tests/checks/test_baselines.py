@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import getpass
-import json
 import platform
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import read_content, write_record
 from fixtures.records import make_digest, rekey, retrain
 from mnist_bench.checks import baselines
 from mnist_bench.checks.baselines import (
@@ -29,7 +29,7 @@ from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance, make_acceptance
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_folded, load
+from mnist_bench.records.serial import RecordError, dump_record, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +75,9 @@ def find(record: TrainingRecord, folder: Path, *, engine: str = "epoch") -> Refe
 
 def edit(path: Path, damage: Callable[[dict[str, Any]], object]) -> None:
     """Change a file by hand."""
-    fields = json.loads(path.read_text())
+    fields = read_content(path)
     damage(fields)
-    path.write_text(json.dumps(fields))
+    write_record(path, fields)
 
 
 def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_accepted_records_are_the_reference(record: TrainingRecord, tmp_path: Pa
         final_digests=[make_digest(seed)[:16] for seed in "123"],
         epoch_losses={"1": [1.5] * 3},  # of epochs 1, 5 and 20, those that there are
     )
-    assert path.read_text() == dump_folded(load(path, AccuracyBaseline))
+    assert path.read_text() == dump_record(load(path, AccuracyBaseline), folded=True)
 
 
 def test_nothing_is_there_where_nothing_was_accepted(

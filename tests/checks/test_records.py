@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.records import make_digest, run_as
 from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
 from mnist_bench.checks.records import (
@@ -177,7 +178,7 @@ def test_what_may_explain_a_difference_is_named(probe: ProbeRecord) -> None:
 def test_a_probe_is_read_back(probe: ProbeRecord, tmp_path: Path) -> None:
     """A file gives back what was written, and no acceptance where there was none."""
     path = tmp_path / "probe.json"
-    path.write_text(dump_json(probe))
+    write_record(path, probe)
     assert load(path, ProbeRecord) == probe
     assert load(path, ProbeRecord).acceptance is None
     # Its key is a digest of the fields that are named above.
@@ -212,7 +213,7 @@ def test_a_wrong_probe_is_named(
     fields = json.loads(dump_json(probe))
     damage(fields)
     path = tmp_path / "probe.json"
-    path.write_text(json.dumps(fields))
+    write_record(path, fields)
     with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")):
         load(path, ProbeRecord)
 

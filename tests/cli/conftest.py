@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.versions import begin_version
-from mnist_bench.records.serial import dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.records import update_record
 from mnist_bench.versions.releases import find_version
@@ -26,5 +26,5 @@ def versions(tmp_path: Path) -> Path:
         verdict = Verdict.PASS if place < 2 else Verdict.KNOWN
         check = CheckResult(name="contract/new-order[epoch]", verdict=verdict, figure="1", bound="0")
         version = update_record(begin_version(find_version(name)), checks={"epoch": [check]})
-        (folder / f"{name}.json").write_text(dump_folded(version))
+        write_record(folder / f"{name}.json", version)
     return folder

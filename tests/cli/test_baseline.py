@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import edit_record, write_record
 from fixtures.records import make_digest, rekey
 from mnist_bench.checks import baselines
 from mnist_bench.checks.names import PROBE_EPOCHS, list_stages
@@ -232,7 +233,7 @@ def test_a_baseline_forges_no_line(command: Callable[..., Any], probe_file: Path
     text = path.read_text().replace('"why": "why"', json.dumps("why\n::error::x\x1b[2J")[1:-1].join(['"why": "', '"']))
     facts = json.loads(text.replace('"forward"', json.dumps("forward\nPASS")))
     facts["environment"] = rekey(facts["environment"] | {"instruction_set": "avx2\r\x1b[1A"})
-    path.write_text(json.dumps(facts))
+    write_record(path, facts)
     for arguments in (("show", path), ("list", "--folder", folder)):
         answer = command("baseline", *arguments)
         assert answer.status == 0
@@ -266,9 +267,7 @@ def test_no_record_is_accepted_outside_the_folder(
 ) -> None:
     """A name with a path in it is refused where it is read; no file is written, and none is replaced."""
     path = records / "1.json" if kind == "training" else probe_file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new.replace("/OUTSIDE", str(tmp_path / "outside"))))
+    edit_record(path, old, new.replace("/OUTSIDE", str(tmp_path / "outside")))
     before = sorted(tmp_path.rglob("*"))
     answer = command("baseline", "accept", path.parent, "--folder", tmp_path / "a" / "b", "--why", "x", "--force")
     check_refused(answer, "follows from the fields" if "numerics_key" in old else "is not allowed: up to 64 of")

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import DAMAGES, damage_record, edit_record, write_record
 from fixtures.processes import check_ended
 from mnist_bench.checks import elsewhere
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import NUMERICS_FIELDS, EnvironmentRecord, change_environment, explain_keys
-from mnist_bench.records.serial import decode_json, dump_json, load_record
-from mnist_bench.records.training import TrainingRecord
+from mnist_bench.records.serial import decode_json, dump_json, load_record, seal_record
 from mnist_bench.training.campaign import plan_campaign, run_campaign
 from mnist_bench.training.runner import train
 from mnist_bench.training.workers.events import Finished
@@ -119,7 +119,7 @@ def test_a_training_of_another_precision_is_exit_3(
     path = stub_workers / "record.json"
     record = load_record(path)
     half = change_environment(record.environment, precision="float16")
-    path.write_text(dump_json(dataclasses.replace(record, environment=half)))
+    write_record(path, dataclasses.replace(record, environment=half))
     answer = stub_run("--seed", 11, "--out", tmp_path / "out")
     told = "perceptron: not judged: precision float16, not the lab's float32: set by KERAS_BACKEND or in keras.json"
     assert (answer.status, answer.err.splitlines()[-1]) == (3, f"mnist-bench: {told} (KERAS_HOME)")
@@ -150,13 +150,15 @@ def test_debug_shows_the_worker_s_traceback(
 
 
 def test_json_is_all_that_stdout_has(stub_run: Callable[..., Any], tmp_path: Path) -> None:
-    """With --json standard output is one list of records and nothing else, though workers print."""
+    """With --json standard output is one list of records and nothing else, though workers print; each can be read."""
     answer = stub_run("--seed", 4, "--json", "--out", tmp_path)
     assert answer.status == 0
     assert answer.out.endswith("]\n")
-    (record,) = decode_json(answer.out, list[TrainingRecord], origin="stdout")
+    (content,) = json.loads(answer.out)
+    (tmp_path / "alone.json").write_text(json.dumps(content))
+    record = load_record(tmp_path / "alone.json")
     assert record == load_record(tmp_path / "perceptron-epoch-seed4.json")
-    assert answer.out == dump_json([record])
+    assert answer.out == dump_json([seal_record(record)])
     assert "nonsense" not in answer.err
 
 
@@ -167,6 +169,23 @@ def test_a_company_is_said_in_the_records(stub_run: Callable[..., Any], tmp_path
     assert stub_run(*asked, "--seeds", 4, "--resume").status == 0
     records = [load_record(tmp_path / f"perceptron-fused-seed{seed}.json") for seed in (11, 12, 13, 14)]
     assert [record.company for record in records] == [2] * 4
+
+
+@pytest.mark.parametrize("how", ["changed", "missing", "form"])
+def test_no_run_goes_on_from_a_changed_record(
+    stub_run: Callable[..., Any], tmp_path: Path, stub_workers: Path, how: str
+) -> None:
+    """The record is named; it is not trained again, and neither is what is missing."""
+    asked = ("--seed", 11, "--out", tmp_path / "out", "--resume")
+    stub_run(*asked)
+    path = tmp_path / "out" / "perceptron-epoch-seed11.json"
+    damage_record(path, how)
+    damaged = path.read_bytes()
+    answer = stub_run(*asked, "--seeds", 2)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.splitlines()[-1].startswith(f"mnist-bench: {path}: {DAMAGES[how]}")
+    assert path.read_bytes() == damaged
+    assert not (stub_workers / "perceptron-12.pid").exists()
 
 
 def test_fit_has_no_company(stub_run: Callable[..., Any], check_refused: Callable[..., None]) -> None:
@@ -190,7 +209,7 @@ def test_resume_trains_only_what_is_missing(stub_run: Callable[..., Any], tmp_pa
     assert [line.split()[1] for line in resumed.out.splitlines() if "7,850" in line] == ["11", "12"]
     assert find_names(stub_workers) == ["perceptron-12.pid", "python", "record.json"]
     stub = stub_workers / "record.json"
-    stub.write_text(stub.read_text().replace('"tensorflow": "2.21.0"', '"tensorflow": "2.22.0"'))
+    edit_record(stub, '"tensorflow": "2.21.0"', '"tensorflow": "2.22.0"')
     upgraded = stub_run("--seed", 11, "--resume", "--out", tmp_path)
     differ = "trained with tensorflow '2.21.0', here '2.22.0': name another folder with --out"
     assert (upgraded.status, upgraded.err.splitlines()[-1]) == (2, f"mnist-bench: {path}: cannot resume: {differ}")

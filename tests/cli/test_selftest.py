@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import DAMAGES, damage_record
 from mnist_bench.checks.selftest.records import SelftestRecord
 from mnist_bench.checks.selftest.report import MARK
 from mnist_bench.records.serial import load
@@ -65,6 +66,32 @@ def test_another_engine_is_another_record(
     answer = command("selftest", "--engine", "epoch", "--out", tmp_path)
     check_refused(answer, "engine is 'graph', not 'epoch': name another folder with --out")
     assert len(planted) == 3
+
+
+@pytest.mark.parametrize("how", ["changed", "missing", "form"])
+@pytest.mark.parametrize(
+    ("name", "options"), [("selftest.json", ()), ("replay.json", ("--real", "all", "--data", "digits"))]
+)
+def test_no_self_test_goes_on_from_a_changed_record(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    planted: list[str],
+    asked: list[Question],
+    tmp_path: Path,
+    *,
+    name: str,
+    options: tuple[str, ...],
+    how: str,
+) -> None:
+    """Nothing is planted or replayed, and the record stays as it is."""
+    command("selftest", "--fault", "step-longer", "--out", tmp_path)
+    command("selftest", "--real", "last-batch", "--data", "digits", "--out", tmp_path)
+    planted.clear()
+    asked.clear()
+    damage_record(tmp_path / name, how)
+    damaged = (tmp_path / name).read_bytes()
+    check_refused(command("selftest", *options, "--out", tmp_path), f"{tmp_path / name}: {DAMAGES[how]}")
+    assert (planted, asked, (tmp_path / name).read_bytes()) == ([], [], damaged)
 
 
 def test_two_self_tests_at_once_do_not_lose_each_others_work(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import edit_record, write_record
 from mnist_bench.timing import memory
 from mnist_bench.timing.calibration import find_calibration
 from mnist_bench.timing.machine import make_machine
@@ -41,8 +42,7 @@ def save(make_timing_run: Any, tmp_path: Path) -> Callable[..., Path]:
 
     def save(*data: float, name: str = "run.json", **options: Any) -> Path:
         path = tmp_path / name
-        path.write_text(json.dumps(make_timing_run(*data, **options)))
-        return path
+        return write_record(path, make_timing_run(*data, **options))
 
     return save
 
@@ -183,7 +183,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     """The line names the fault, the status is 2, and nothing is stored."""
     bad = save(*CALM, name="bad.json")
-    bad.write_text(bad.read_text().replace("0.98", "-0.98"))
+    edit_record(bad, "0.98", "-0.98")
     places = {"RUN": save(*CALM), "BAD": bad, "FOLDER": folder}
     answer = timings(*(places.get(word, word) for word in arguments))
     assert answer.status == 2
@@ -200,7 +200,7 @@ def test_a_run_forges_no_line(timings: Callable[..., Any], timing_run: dict[str,
     timing_run["machine_info"]["mnist_bench"] = vars(make_machine(machine))
     for timing in timing_run["benchmarks"]:
         timing["extra_info"]["hardware_key"] = make_machine(machine).hardware_key
-    (folder / "x" / "0001_a.json").write_text(json.dumps(timing_run))
+    write_record(folder / "x" / "0001_a.json", timing_run)
     answer = timings("list", "--folder", folder)
     assert answer.status == 0
     assert answer.out.splitlines()[0].startswith("x/0001_a.json: a CPU ::error::x\ufffd[2J, 2 cores")
@@ -216,8 +216,7 @@ def test_a_history_needs_six_runs_and_finds_what_became_slower(
     def store(day: int, factor: float) -> Path:
         path = save(*(factor * (seconds + day / 1000) for seconds in CALM), name=f"{day}.json")
         content = json.loads(path.read_text()) | {"datetime": f"2026-01-{day:02}T00:00:00+00:00"}
-        path.write_text(json.dumps(content))
-        return path
+        return write_record(path, content)
 
     key = ("--folder", folder, "--machine", "8fa4633540bce915")
     calm, slow = [store(day, 1.0) for day in range(1, 7)], [store(day, 1.5) for day in range(7, 10)]
@@ -249,6 +248,6 @@ def test_versions_that_alternate_are_named(
     for day, version in enumerate(versions, start=1):
         runs.append(save(1.0, 1.0 + day / 10, name=f"{day}.json", tensorflow=version))
         content = json.loads(runs[-1].read_text()) | {"datetime": f"2026-01-{day:02}T00:00:00+00:00"}
-        runs[-1].write_text(json.dumps(content))
+        write_record(runs[-1], content)
     told = timings("history", *runs, "--folder", folder, "--machine", "8fa4633540bce915")
     assert (told.status, "--tensorflow 2.20.0 shows the runs of one" in told.err) == (3, True)

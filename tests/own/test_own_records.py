@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.sides import change_training, draw, make_side
 from mnist_bench.own.records import OwnSide
+from mnist_bench.records.checksum import seal
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import decode, dump_json, make_schema
 
@@ -37,8 +38,9 @@ def test_a_side_is_read_as_it_was_written(record: TrainingRecord) -> None:
     assert decode(text, OwnSide, origin="a test") == side
     jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-    validator.validate(json.loads(text))
-    assert not validator.is_valid({**json.loads(text), "surplus": 1})
+    validator.validate(seal(json.loads(text)))
+    assert not validator.is_valid(seal({**json.loads(text), "surplus": 1}))
+    assert not validator.is_valid(json.loads(text))
 
 
 def test_a_timed_seed_was_trained(record: TrainingRecord) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fixtures.checksums import read_content, write_record
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import serial
@@ -27,7 +28,8 @@ from mnist_bench.records.serial import (
     dump_json,
     list_json,
     load,
-    load_json,
+    load_handwritten,
+    load_headless,
     save,
 )
 from mnist_bench.records.training import TrainingRecord
@@ -174,7 +176,7 @@ def test_the_schema_is_looked_at_first(records: dict[str, Any]) -> None:
 def test_a_file_of_several_kinds(kind: str, records: dict[str, Any], tmp_path: Path) -> None:
     """The field `kind` decides which form is read; another kind is refused with the allowed ones."""
     path = tmp_path / "it.json"
-    path.write_text(dump_json(records[kind]))
+    write_record(path, records[kind])
     assert load(path, *KINDS.values()) == records[kind]
     forms = {name: form for name, form in KINDS.items() if name != kind}
     expected = " or ".join(map(repr, forms))
@@ -186,11 +188,11 @@ def test_json_that_is_no_record(tmp_path: Path) -> None:
     """Any type can be read from a file, and its faults are named as a record's are."""
     path = tmp_path / "it.json"
     path.write_text('{"a": [1, 2]}')
-    assert load_json(path, dict[str, list[int]]) == {"a": [1, 2]}
+    assert load_handwritten(path, dict[str, list[int]]) == {"a": [1, 2]}
     with pytest.raises(RecordError, match=re.escape(f"{path}: $[...][0]: Expected `str`, got `int`")):
-        load_json(path, dict[str, list[str]])
+        load_handwritten(path, dict[str, list[str]])
     with pytest.raises(RecordError, match=re.escape(f"{tmp_path}: Is a directory")):
-        load_json(tmp_path, list[int])
+        load_handwritten(tmp_path, list[int])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,10 +246,10 @@ def test_a_record_is_saved_whole(tmp_path: Path, overwrite: bool) -> None:  # no
     """A saved record is read back equal; an existing file is replaced only on request."""
     path = tmp_path / "new" / "record.json"
     save(Inner(size=0.5), path, overwrite=overwrite)
-    assert load_json(path, Inner) == Inner(size=0.5)
+    assert load_headless(path, Inner) == Inner(size=0.5)
     if overwrite:
         save(Inner(size=1.5), path, overwrite=True)
-        assert load_json(path, Inner) == Inner(size=1.5)
+        assert load_headless(path, Inner) == Inner(size=1.5)
     else:
         with pytest.raises(FileExistsError):
             save(Inner(size=1.5), path)
@@ -324,7 +326,7 @@ def test_half_a_surrogate_pair_is_named(record: TrainingRecord, tmp_path: Path, 
 @pytest.mark.parametrize(("field", "value"), [("kind", "training"), ("kind", ""), ("schema_version", 2)])
 def test_a_record_within_a_record_is_of_its_own_kind(field: str, value: object) -> None:
     """The head of the file is not all that says how to read it."""
-    facts = json.loads((COMMITTED / "py313-tf221.json").read_text())
+    facts = read_content(COMMITTED / "py313-tf221.json")
     facts["probes"][0][field] = value
     with pytest.raises(RecordError, match=rf"it: \$\.probes\[0\]\.{field}: Invalid enum value"):
         decode(json.dumps(facts), VersionRecord, origin="it")

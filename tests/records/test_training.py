@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.checksums import write_record
+from mnist_bench.records.checksum import seal
 from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.environment import (
     DatasetRecord,
@@ -24,7 +26,7 @@ from mnist_bench.records.environment import (
     make_environment_record,
 )
 from mnist_bench.records.fields import check_range
-from mnist_bench.records.serial import RecordError, decode, dump_json, load_record, make_schema, save
+from mnist_bench.records.serial import RecordError, decode, dump_json, dump_record, load_record, make_schema, save
 from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds, check_trainings
 
 if TYPE_CHECKING:
@@ -143,7 +145,7 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
     """A file holds the record's JSON, gives the record back, and is not overwritten."""
     path = tmp_path / "folder" / "it.json"
     save(record, path)
-    assert path.read_text(encoding="utf-8") == dump_json(record)
+    assert path.read_text(encoding="utf-8") == dump_record(record)
     assert load_record(path) == record
     with pytest.raises(FileExistsError):
         save(record, path)
@@ -207,7 +209,7 @@ def test_saves_and_loads(record: TrainingRecord, tmp_path: Path) -> None:
 def test_a_wrong_field_is_named(record: TrainingRecord, tmp_path: Path, place: str, value: Any, message: str) -> None:
     """One line says which field of which file is wrong, and how."""
     path = tmp_path / "wrong.json"
-    path.write_text(change(record, place, value))
+    write_record(path, json.loads(change(record, place, value)))
     with pytest.raises(RecordError, match="^" + re.escape(f"{path}: {message}")) as caught:
         load_record(path)
     assert "\n" not in str(caught.value)
@@ -322,13 +324,14 @@ def test_the_schema_holds_of_records_and_of_nothing_else(record: TrainingRecord)
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    validator.validate(json.loads(dump_json(record)))
-    validator.validate(json.loads(change(record, "test_loss", None)))
+    validator.validate(json.loads(dump_record(record)))
+    validator.validate(seal(json.loads(change(record, "test_loss", None))))
     optional = {"predictions", "company"}  # those of earlier versions of this package lack them
     wrong = [(name, ...) for name in TrainingRecord.__dataclass_fields__ if name not in optional]
     wrong += [("schema_version", 2), ("kind", "timing"), ("surplus", 1), ("environment.cpu", None)]
     for place, value in wrong:
-        assert not validator.is_valid(json.loads(change(record, place, value))), place
+        assert not validator.is_valid(seal(json.loads(change(record, place, value)))), place
+    assert not validator.is_valid(json.loads(dump_json(record))), "no checksum"
 
 
 def test_digest_arrays() -> None:

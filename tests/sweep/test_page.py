@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.records.serial import dump_record
+
 pytest.importorskip("optuna", minversion="4.9")
 
-from mnist_bench.records.serial import dump_json
 from mnist_bench.sweep.page import format_table, write_sweep
 from mnist_bench.sweep.plots import draw_all
 
@@ -41,5 +42,5 @@ def test_the_page_is_whole_and_self_contained(swept: SweepRecord, tmp_path: Path
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
     assert re.findall(r"""(?:src|href)=["'](?!data:|#)|@import|<script""", page) == []
-    assert (tmp_path / "sweep.json").read_text() == dump_json(swept)
+    assert (tmp_path / "sweep.json").read_text() == dump_record(swept)
     assert all("not MNIST" in (tmp_path / f"{name}.svg").read_text() for name in ("effects", "cost", "curves"))

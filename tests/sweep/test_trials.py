@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import DAMAGES, change_leaf
 from fixtures.records import make_digest, retrain, run_as
 
 pytest.importorskip("optuna", minversion="4.9")
 
+from optuna.trial import TrialState, create_trial
+
+from mnist_bench.records.checksum import seal
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
 from mnist_bench.records.serial import RecordError, decode, dump_json
@@ -210,7 +214,7 @@ def test_the_record_of_another_training_is_refused(
     run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
     (trial,) = study.trials
     kept = trial.user_attrs["record 1671"]
-    kept = {**kept, part: {**kept[part], **fields}}
+    kept = seal({**kept, part: {**kept[part], **fields}})
     again = open_sweep(url, "t", plan, [], heartbeat=1)
     again.set_user_attr("slots", 1)
     again.enqueue_trial({}, user_attrs={"slot": 0, "point": {}, "record 1671": kept})
@@ -218,6 +222,33 @@ def test_the_record_of_another_training_is_refused(
     (told,) = make_record(again, None).trials
     assert told.state == "failed"
     assert message in (told.reason or "")
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.usefixtures("stub_training")
+def test_a_record_that_was_changed_in_the_database_is_refused(url: str, tiny: Dataset, how: str) -> None:
+    """By the worker that goes on from it, and at the end."""
+    study = open_sweep(url, "s", make_plan(tiny), POINTS[:1], heartbeat=1)
+    run_trials(url, "s", tiny, data="x", worker=0, heartbeat=1)
+    kept = study.trials[0].user_attrs["record 1671"]
+    if how == "changed":
+        change_leaf(kept, ("history", "loss", 0))
+    else:
+        kept["checksum"] = {"other": "0" * 64, "form": "ABC", "type": 7}.get(how)
+    if how == "missing":
+        del kept["checksum"]
+    again = open_sweep(url, "t", make_plan(tiny), [], heartbeat=1)
+    again.set_user_attr("slots", 1)
+    again.enqueue_trial({}, user_attrs={"slot": 0, "point": {}, "record 1671": kept})
+    run_trials(url, "t", tiny, data="x", worker=0, heartbeat=1)
+    (told,) = make_record(again, None).trials
+    assert f"record 1671: {DAMAGES[how]}" in (told.reason or "")
+    done = {**study.trials[0].user_attrs, "record 1671": kept}
+    ended = open_sweep(url, "u", make_plan(tiny), [], heartbeat=1)
+    ended.set_user_attr("slots", 1)
+    ended.add_trial(create_trial(state=TrialState.COMPLETE, value=0.5, user_attrs=done))
+    with pytest.raises(ValueError, match=re.escape(f"study 'u': trial 0, record 1671: {DAMAGES[how]}")):
+        make_record(ended, None)
 
 
 def test_tpe_chooses_points_and_trains_none_twice(url: str, tiny: Dataset, stub_training: list[TrainingConfig]) -> None:

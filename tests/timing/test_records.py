@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.checksums import write_record
 from mnist_bench.records.serial import RecordError
 from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.records import convert_run, load_run
@@ -24,7 +24,7 @@ STEADY = "b.py::test_steady_epoch[mlp-graph-cpu]"
 def store(run: dict[str, Any], folder: Path) -> Path:
     """Write a run as pytest-benchmark does, NaN included."""
     path = folder / "run.json"
-    path.write_text(json.dumps(run))
+    write_record(path, run)
     return path
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from mnist_bench.records.serial import RecordError
 from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.records import convert_run, load_run
@@ -39,7 +40,7 @@ def store(tmp_path: Path) -> Callable[..., Path]:
     def store(run: dict[str, Any], name: str = "run.json") -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run))
+        write_record(path, run)
         return path
 
     return store

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.checksums import edit_record, write_record
 from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
-from mnist_bench.records.serial import RecordError, dump_folded, save
+from mnist_bench.records.serial import RecordError, save
 from mnist_bench.versions.folder import check_data, check_together, load_folder, load_version
 from mnist_bench.versions.matrix import add_version, find_spec
 from mnist_bench.versions.records import Planned, VersionRecord
@@ -37,7 +38,8 @@ EMPTY = VersionRecord(version=find_version("py312-tf219"))
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
     """The message names the file, the field and what is wrong."""
     path = tmp_path / f"{name}.json"
-    path.write_text(dump_folded(EMPTY).replace(old, new))
+    write_record(path, EMPTY)
+    edit_record(path, old, new)
     with pytest.raises(RecordError, match=re.escape(f"{path}: ")) as caught:
         load_version(path)
     assert message in str(caught.value)

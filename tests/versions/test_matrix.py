@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
 
+from fixtures.checksums import DAMAGES, damage_record, edit_record, write_record
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_folded, load, save
+from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.workers.pool import train_all
 from mnist_bench.versions import matrix, measurement
@@ -155,10 +157,26 @@ def test_a_probe_of_another_question_is_refused(
     """A file in the work folder is no answer because of its name: nothing is measured for ever."""
     run(dataclasses.replace(PLAN, layers=("probes",)))
     path = setup.folder / "mine" / "probes" / "mlp-epoch.json"
-    path.write_text(path.read_text().replace(old, new))
+    edit_record(path, old, new)
     (folder / "mine.json").unlink()
     with pytest.raises(ValueError, match=f"mlp-epoch.json: cannot go on: {message}"):
         run(dataclasses.replace(PLAN, layers=("probes",)))
+
+
+@pytest.mark.parametrize("how", ["changed", "missing", "form"])
+@pytest.mark.parametrize("name", ["mine.json", ".work/mine/probes/mlp-epoch.json"])
+def test_no_version_goes_on_from_a_changed_record(
+    run: Callable[..., VersionRecord], folder: Path, name: str, how: str
+) -> None:
+    """Neither from its own record nor from one of the work folder; both stay as they are."""
+    run(dataclasses.replace(PLAN, layers=("probes",)))
+    damage_record(folder / name, how)
+    damaged = (folder / name).read_bytes()
+    if name != "mine.json":
+        (folder / "mine.json").unlink()
+    with pytest.raises(RecordError, match=re.escape(f"{folder / name}: {DAMAGES[how]}")):
+        run(dataclasses.replace(PLAN, layers=("probes",)))
+    assert (folder / name).read_bytes() == damaged
 
 
 def test_another_lab_is_no_answer(run: Callable[..., VersionRecord], stub_version: Path) -> None:
@@ -228,7 +246,7 @@ def test_another_environment_is_not_continued(
     """Neither the record nor the raw trainings of another NumPy are taken."""
     run(dataclasses.replace(PLAN, layers=("install", "accuracy")))
     stub = stub_version / "record.json"
-    stub.write_text(stub.read_text().replace('"numpy": "2.4.6"', '"numpy": "2.5.0"'))
+    edit_record(stub, '"numpy": "2.4.6"', '"numpy": "2.5.0"')
     with pytest.raises(ValueError, match=r"mine: its record was measured with numpy '2\.4\.6', here '2\.5\.0'"):
         run(dataclasses.replace(PLAN, seeds=3))
     (folder / "mine.json").unlink()
@@ -397,7 +415,8 @@ def test_an_interpreter_says_what_a_new_version_is(setup: MeasurementSetup, stub
 def test_a_damaged_record_is_named(folder: Path) -> None:
     """The message names the file and the field."""
     folder.mkdir()
-    (folder / "mine.json").write_text(dump_folded(VersionRecord(version=SPEC)).replace("2.21.0", "new"))
+    write_record(folder / "mine.json", VersionRecord(version=SPEC))
+    edit_record(folder / "mine.json", "2.21.0", "new")
     with pytest.raises(RecordError, match=r"mine\.json: \$\.version: tensorflow 'new' is not a version"):
         list_matrix(folder)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.ab import judge_again
+from fixtures.checksums import write_record
 from fixtures.records import rekey
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load, save
@@ -300,7 +301,7 @@ def test_times_of_something_else_are_refused(
     facts["b"] = rekey(facts["b"])
     path = pair_path(tmp_path, NEW.name)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(facts))
+    write_record(path, facts)
     with pytest.raises(ValueError, match=re.escape(message)):
         find_pair_result(base, new, tmp_path)
 

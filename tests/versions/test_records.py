@@ -14,7 +14,7 @@ from fixtures.records import ENVIRONMENT, make_digest, make_stages, retrain
 from mnist_bench.checks.known import load_known
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, convert, dump_folded
+from mnist_bench.records.serial import RecordError, convert, dump_folded, save
 from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version
@@ -180,7 +180,7 @@ def test_the_file_is_read_back_and_is_small(empty: VersionRecord, record: Traini
         failures=[Failure(layer="probes", what="mlp-epoch", reason="no", lines=lines)],
     )
     path = tmp_path / "py311-tf221-keras315.json"
-    path.write_text(dump_folded(whole))
+    save(whole, path, folded=True)
     assert load_version(path) == whole
     assert load_folder(tmp_path) == {"py311-tf221-keras315": whole}
     assert '"imports": [1.5, 2e-7, 3.0],' in path.read_text()

@@ -79,7 +79,7 @@ def _compare(plan: AbPlan, baselines: Path | None, out: Path | None, *, json: bo
 
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.records.files import check_replaceable
-    from mnist_bench.records.serial import dump_json, save
+    from mnist_bench.records.serial import dump_record, save
     from mnist_bench.records.verdicts import EXIT_STATUS
     from mnist_bench.show.text import clean
     from mnist_bench.timing.ab.calibration import find_sharpness
@@ -95,7 +95,7 @@ def _compare(plan: AbPlan, baselines: Path | None, out: Path | None, *, json: bo
     save(record, path)
     record = dataclasses.replace(record, calibration=find_sharpness(baselines or find_folder(), record))
     save(record, path, overwrite=True)
-    typer.echo(dump_json(record) if json else f"{clean(format_ab(record))}\nRecord: {path}\n", nl=False)
+    typer.echo(dump_record(record) if json else f"{clean(format_ab(record))}\nRecord: {path}\n", nl=False)
     if record.failure:
         raise ValueError(f"{record.failure}; the rounds before that are in {path}")
     raise typer.Exit(EXIT_STATUS[VERDICTS[record.verdict]])
@@ -107,7 +107,7 @@ def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.records.config import Case
     from mnist_bench.records.files import check_folder, is_taken
-    from mnist_bench.records.serial import dump_json, save
+    from mnist_bench.records.serial import dump_record, save
     from mnist_bench.timing.ab.calibration import calibrate, calibration_path, format_sharpness
     from mnist_bench.timing.ab.records import format_ratio
     from mnist_bench.timing.ab.rounds import run_series
@@ -127,4 +127,4 @@ def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None
     record = calibrate(run_series(dataclasses.replace(plan, early=False), folder, runs, show))
     path = calibration_path(place, record.environment, record.workload)
     save(record, path)
-    typer.echo(dump_json(record) if json else f"{format_sharpness(record.sharpness)}\nwritten: {path}\n", nl=False)
+    typer.echo(dump_record(record) if json else f"{format_sharpness(record.sharpness)}\nwritten: {path}\n", nl=False)

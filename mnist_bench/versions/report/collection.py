@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load_json
+from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load_headless
 from mnist_bench.timing.ab.records import AbRecord, load_ab
 from mnist_bench.versions.folder import VersionHead, check_data, check_pair, check_together, load_version, pair_path
 from mnist_bench.versions.records import VersionRecord
@@ -64,7 +64,7 @@ def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
     files: dict[str, Path] = {}  # by where they really are, each under the first name that it was given
     for file in (file for path in paths for file in list_records(path)):
         files.setdefault(os.path.realpath(file), file)
-    heads: dict[Path, VersionHead] = {file: load_json(file, VersionHead) for file in files.values()}
+    heads: dict[Path, VersionHead] = {file: load_headless(file, VersionHead) for file in files.values()}
     check_together(heads)
     datasets = {file: head.dataset for file, head in heads.items() if head.dataset}
     pairs: dict[str, AbRecord] = {}

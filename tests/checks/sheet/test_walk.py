@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.records import retrain
 from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path
 from mnist_bench.checks.sheet.figures import check_sections
 from mnist_bench.checks.sheet.walk import WalkPlan, explain_walk, walk
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.serial import dump_json, load_record
+from mnist_bench.records.serial import load_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +221,7 @@ def test_the_reference_is_the_engine_s_own_if_there_is_one(
     baseline = AccuracyBaseline(lab="perceptron", dataset="tiny", dataset_digest=tiny.digest, references=references)
     path = accuracy_path(tmp_path, "tiny", "perceptron")
     path.parent.mkdir(parents=True)
-    path.write_text(dump_json(baseline))
+    write_record(path, baseline)
     facts, _ = tell_all(make_walk(tiny, folder, [2], resume=True, baselines=tmp_path))
     notes = [fact.note for fact in facts if fact.name.startswith("Test")]
     if found:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.records import make_digest, rekey
 from mnist_bench.records.serial import save
 
@@ -40,6 +41,8 @@ def test_compare_refuses_one_record_on_both_sides(
     """A record, a folder, a version, a link, a copy: compared with itself, nothing is worse, and --same asks for it."""
     save(mlp, tmp_path / "runs" / "a.json")
     save(mlp, tmp_path / "copy" / "b.json")
+    laid_out = write_record(tmp_path / "laid-out.json", mlp)
+    assert laid_out.read_bytes() != (tmp_path / "copy" / "b.json").read_bytes()
     (tmp_path / "link.json").symlink_to(probe_file)
     run = tmp_path / "runs" / "a.json"
     pairs: list[tuple[object, object]] = [
@@ -47,6 +50,7 @@ def test_compare_refuses_one_record_on_both_sides(
         (probe_file, tmp_path / "link.json"),
         (run, run.parent),
         (run, tmp_path / "copy"),
+        (run, laid_out),
         (versions, versions),
         ("py311-tf215", "2.15"),
         ("py311-tf215", versions / "py311-tf215.json"),
@@ -75,7 +79,7 @@ def test_compare_what_moved(edit: Callable[..., Any], command: Callable[..., Any
     other = edit(probe_file, make_digest("mlp gradient "), make_digest("moved"))
     other = edit(edit(other, '"keras": "3.15.1"', '"keras": "3.14.1"'), '"name": "forward"', '"name": "forwards"')
     facts = json.loads(other.read_text())
-    other.write_text(json.dumps(facts | {"environment": rekey(facts["environment"])}))
+    write_record(other, facts | {"environment": rekey(facts["environment"])})
     answer = command("compare", probe_file, other)
     odd = "not judged, because this is not the lab's own probe"
     only = "only in the second probe"
@@ -125,7 +129,7 @@ def test_a_record_of_another_kind_has_another_command(
 ) -> None:
     """A run of the benchmarks and a baseline are named, with the command that reads them."""
     run = tmp_path / "run.json"
-    run.write_text(json.dumps(timing_run))
+    write_record(run, timing_run)
     message = f"{run}: a run of the benchmarks, by pytest-benchmark: mnist-bench timings check reads it"
     check_refused(command("compare", run, probe_file), message)
     run.write_text('{"kind": "accuracy-baseline", "schema_version": 1}')

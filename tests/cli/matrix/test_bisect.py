@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.versions import begin_version
-from mnist_bench.records.serial import dump_folded
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions import matrix
 from mnist_bench.versions.records import update_record
@@ -45,7 +45,7 @@ def test_bisect_measures_what_is_missing(
         asked.append(spec.name)
         check = CheckResult(name="contract/new-order[epoch]", verdict=Verdict.KNOWN, figure="1", bound="0")
         version = update_record(begin_version(spec), checks={"epoch": [check]})
-        (folder / f"{spec.name}.json").write_text(dump_folded(version))
+        write_record(folder / f"{spec.name}.json", version)
         return [version]
 
     monkeypatch.setattr(matrix, "run_version", measure)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from fixtures.records import make_digest, make_history, retrain
 from fixtures.versions import begin_version
-from mnist_bench.records.serial import dump_folded, load, save
+from mnist_bench.records.serial import load, save
 from mnist_bench.versions.records import Failure, VersionRecord, add_training, update_record
 from mnist_bench.versions.releases import find_version
 
@@ -30,7 +31,7 @@ def trained(record: TrainingRecord, tmp_path: Path) -> Path:
     for name in ("py311-tf215", "py312-tf219"):
         version = begin_version(find_version(name))
         version = add_training(version, dataclasses.replace(record, environment=version.environment))
-        (tmp_path / f"{name}.json").write_text(dump_folded(version))
+        save(version, tmp_path / f"{name}.json", folded=True)
     return tmp_path
 
 
@@ -77,7 +78,7 @@ def test_export_names_gaps(command: Callable[..., Any], trained: Path) -> None:
     path = trained / "py312-tf219.json"
     version = load(path, VersionRecord)
     failure = Failure(layer="accuracy", what="mlp-epoch", reason="no", lines=[])
-    path.write_text(dump_folded(update_record(version, failures=[failure])))
+    write_record(path, update_record(version, failures=[failure]))
     answer = command("matrix", "export", trained, *FORMAT)
     assert answer.status == 0
     assert answer.err == "mnist-bench: no figures: py312-tf219: accuracy of mlp-epoch failed\n"

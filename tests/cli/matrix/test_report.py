@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import edit_record, write_record
 from mnist_bench.records import files
-from mnist_bench.records.serial import dump_folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def folder(
     folder = tmp_path / "baselines" / "versions"
     folder.mkdir(parents=True)
     for name, record in make_versions(["py311-tf215", "py312-tf216"], seeds=2).items():
-        (folder / f"{name}.json").write_text(dump_folded(record))
+        write_record(folder / f"{name}.json", record)
     return folder
 
 
@@ -152,7 +152,7 @@ def test_a_broken_record_is_named(
 ) -> None:
     """The message has the file and the field."""
     path = folder / "py311-tf215.json"
-    path.write_text(path.read_text().replace('"status": "measured"', '"status": 7'))
+    edit_record(path, '"status": "measured"', '"status": 7')
     check_refused(command("matrix", "report"), "py311-tf215.json: $.status: Expected `str`, got `int`")
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import DAMAGES, damage_record
 from fixtures.sides import MODEL, draw, make_checks, make_probe, make_training, move
 from mnist_bench.own.records import OwnSide
 from mnist_bench.own.upgrade import decide as module
 from mnist_bench.own.upgrade.answer import write_own_answer
 from mnist_bench.own.upgrade.comparison import compare_own
 from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
-from mnist_bench.records.serial import load
+from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import exit_status
 from mnist_bench.stats.sequential import PAIR_LOOKS
 from mnist_bench.training.workers.interpreters import CommandError
@@ -130,6 +132,21 @@ def test_the_same_bits_need_one_training(drawn: Drawn, run: Callable[..., OwnDec
     assert answer(decided).startswith(
         "Upgrade: nothing is worse. TensorFlow 2.21 with Keras 3.15 ends every training in"
     )
+
+
+@pytest.mark.parametrize("how", ["changed", "missing", "form"])
+@pytest.mark.parametrize("name", ["base.json", "new.json"])
+def test_no_comparison_goes_on_from_a_changed_record(
+    drawn: Drawn, run: Callable[..., OwnDecided], tmp_path: Path, name: str, how: str
+) -> None:
+    """Nothing is trained, and the record stays as it is."""
+    run()
+    count, path = len(drawn.trained), tmp_path / "out" / name
+    damage_record(path, how)
+    damaged = path.read_bytes()
+    with pytest.raises(RecordError, match=re.escape(f"{path}: {DAMAGES[how]}")):
+        run()
+    assert (len(drawn.trained), path.read_bytes()) == (count, damaged)
 
 
 def test_nothing_is_worse(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import write_record
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, dump_json, load, save
 from mnist_bench.timing.ab.calibration import (
@@ -93,7 +94,7 @@ def test_a_damaged_calibration_is_refused(
     fields = dataclasses.asdict(calibrate(runs))
     change(fields)
     path = tmp_path / "mlp-epoch.json"
-    path.write_text(dump_json(fields))
+    write_record(path, fields)
     with pytest.raises(RecordError, match=f"^{path}: .*{message}"):
         load(path, CalibrationRecord)
 
@@ -154,6 +155,6 @@ def test_a_calibration_that_was_edited_says_nothing(
     change(facts)
     path = calibration_path(tmp_path, record.environment, record.workload)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(facts))
+    write_record(path, facts)
     with pytest.raises(RecordError, match=re.escape(message)):
         find_sharpness(tmp_path, runs[0])

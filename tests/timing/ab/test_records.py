@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.checksums import write_record
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.timing.ab.records import (
     AbRecord,
@@ -30,7 +31,7 @@ def test_a_record_comes_back(make_ab: Callable[..., AbRecord], tmp_path: Path) -
     """What was written is read as it was, an open end too."""
     record = make_ab(rounds=1)
     path = tmp_path / "ab.json"
-    path.write_text(dump_json(record))
+    write_record(path, record)
     assert record.wall.high is None
     assert load(path, AbRecord) == record
 
@@ -103,7 +104,7 @@ def test_a_damaged_record_is_refused(
     fields = dataclasses.asdict(make_ab())
     change(fields)
     path = tmp_path / "ab.json"
-    path.write_text(dump_json(fields))
+    write_record(path, fields)
     with pytest.raises(RecordError, match=f"^{path}: .*{message}"):
         load(path, AbRecord)
 

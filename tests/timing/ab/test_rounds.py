@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.checksums import damage_record
 from fixtures.records import make_digest
 from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import FEWEST_ROUNDS
@@ -158,6 +159,9 @@ def test_a_series_goes_on_where_it_was(make_plan: Callable[..., AbPlan], tmp_pat
         run_series(
             dataclasses.replace(plan, dataset=dataclasses.replace(plan.dataset, digest=make_digest("0"))), folder, 2
         )
+    damage_record(folder / "run-002.json", "changed")
+    with pytest.raises(ValueError, match=r"run-002.json: checksum does not match the content"):
+        run_series(plan, folder, 2)
     (folder / "run-002.json").write_text("{}")
     with pytest.raises(ValueError, match=r"run-002.json: \$: Object missing required field"):
         run_series(plan, folder, 2)

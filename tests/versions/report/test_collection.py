@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.checksums import edit_record, write_record
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_folded
+from mnist_bench.records.serial import RecordError
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.collection import MOST, load_collection, make_collection
 
@@ -39,7 +40,7 @@ def write(folder: Path, records: Mapping[str, VersionRecord | AbRecord]) -> Path
     """Write records into a folder; return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, record in records.items():
-        (folder / f"{name}.json").write_text(dump_folded(record))
+        write_record(folder / f"{name}.json", record)
     return folder
 
 
@@ -129,7 +130,7 @@ def test_too_many_records_are_counted(make_versions: Callable[..., dict[str, Ver
     assert load_collection([folder]).left_out == 0
     assert len(MATRIX) <= MOST
     # Other data are refused even in a record that would not be shown.
-    (folder / "mine-01.json").write_text((folder / "mine-01.json").read_text().replace('"digits"', '"mnist"'))
+    edit_record(folder / "mine-01.json", '"digits"', '"mnist"')
     with pytest.raises(ValueError, match="are of different data"):
         load_collection([folder], most=3)
 
@@ -190,8 +191,7 @@ def test_an_edited_record_is_refused(
 ) -> None:
     """The message names the file, and the field if one is wrong."""
     path = write(tmp_path, records) / "py311-tf215.json"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
+    edit_record(path, old, new)
     with pytest.raises(RecordError, match=re.escape(f"{path}: ")) as caught:
         load_collection([tmp_path])
     assert message in str(caught.value)

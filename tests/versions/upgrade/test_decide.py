@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from fixtures.checksums import DAMAGES, damage_record, write_record
 from fixtures.records import rekey
 from fixtures.upgrade import draw_errors, make_mlp_probe, make_mlp_training, move_errors
 from mnist_bench.checks.names import name_fast_checks
-from mnist_bench.records.serial import load
+from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
 from mnist_bench.stats.sequential import PAIR_LOOKS
 from mnist_bench.versions.records import Install, VersionRecord, update_record
@@ -255,6 +256,21 @@ def test_a_second_call_goes_on(lab: Lab, run: Callable[..., Decided], tmp_path: 
     assert load(tmp_path / "out" / "new.json", VersionRecord).accuracy[0].seeds == lab.trained
 
 
+@pytest.mark.parametrize("how", ["changed", "missing", "form"])
+@pytest.mark.parametrize("name", ["base.json", "new.json", "times.json"])
+def test_no_comparison_goes_on_from_a_changed_record(
+    lab: Lab, run: Callable[..., Decided], tmp_path: Path, name: str, how: str
+) -> None:
+    """Nothing is trained, and the record stays as it is."""
+    run()
+    count, path = len(lab.trained), tmp_path / "out" / name
+    damage_record(path, how)
+    damaged = path.read_bytes()
+    with pytest.raises(RecordError, match=re.escape(f"{path}: {DAMAGES[how]}")):
+        run()
+    assert (len(lab.trained), path.read_bytes()) == (count, damaged)
+
+
 @pytest.mark.usefixtures("lab")
 def test_a_folder_of_another_environment_is_refused(
     run: Callable[..., Decided], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -306,7 +322,7 @@ def test_what_is_kept_is_held_against_what_is_asked(
     ]:
         if key in holder:
             holder[key] = rekey(holder[key])
-    path.write_text(json.dumps(facts))
+    write_record(path, facts)
     with pytest.raises(ValueError, match=message):
         run()
 
