@@ -13,7 +13,6 @@ from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
 from mnist_bench.versions.folder import check_pair, pair_path
-from mnist_bench.versions.plan import STAND_INS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +24,9 @@ if TYPE_CHECKING:
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["choose_engine", "find_pair_result", "measure_pair"]
+__all__ = ["find_pair_result", "measure_pair"]
 
 _LAB = "mlp"
-
-
-def choose_engine(*records: VersionRecord) -> str:
-    """Return the engine to time these versions with: `epoch`, or its stand-in if a version failed to train by it."""
-    case = str(Case(_LAB, "epoch"))
-    failed = any(failure.what.startswith(case) for record in records for failure in record.failures)
-    return STAND_INS["epoch"] if failed else "epoch"
 
 
 def measure_pair(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_bench.checks.names import ADDED_LATER, name_fast_checks
 from mnist_bench.records.config import FIRST_SEED, Case
+from mnist_bench.training.engines import loses_losses
 from mnist_bench.training.labs import LABS, check_lab
 from mnist_bench.versions.bits import FIT, SAME_BITS
-from mnist_bench.versions.records import NEEDED, Failure, Planned, probes_by_case, seeds_by_case
+from mnist_bench.versions.records import NEEDED, Planned, probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,25 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LAYERS",
-    "STAND_INS",
     "CaseSeed",
     "MeasurementPlan",
     "add_plan",
     "check_plan",
+    "choose_engine",
     "find_due",
     "find_gaps",
     "find_missing",
     "find_too_new",
-    "is_replaced",
 ]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy")
 
 _LEAST_SEEDS = 5  # of records that do not say what was planned: the first records have as many
-
-# Keras 3.0 to 3.6 cannot run a whole epoch in one call: see `engines.compile_model`. `graph` ends in the same bits
-# as `epoch`, but takes longer.
-STAND_INS = {"epoch": "graph"}
 
 
 class CaseSeed(NamedTuple):
@@ -170,16 +166,16 @@ def _find_unchecked(record: VersionRecord, due: Planned) -> Iterator[tuple[str, 
             yield f"checks/{engine}", "no check"
 
 
-def is_replaced(failure: Failure, record: VersionRecord) -> bool:
-    """Return whether an engine that gives the same bits was measured in place of the one that failed."""
-    measured: dict[str, list[Case]] = {"probes": [*probes_by_case(record)], "accuracy": [*seeds_by_case(record)]}
-    replaced = [
-        Case(case.lab, engine)
-        for case in measured.get(failure.layer, [])
-        for engine, stand_in in STAND_INS.items()
-        if stand_in == case.engine
-    ]
-    return failure.what in map(str, replaced)
+def choose_engine(*keras: str) -> str:
+    """Return the engine of Keras's own that trains fastest in each of these versions of Keras.
+
+    Keras 3.0 to 3.6 cannot run a whole epoch in one call: see `engines.check_steps`. `graph` ends in the same bits as
+    `epoch`, but takes longer.
+
+    Args:
+        keras: Releases, such as `3.6.0`; `any` where the version is not known yet.
+    """
+    return "graph" if any(loses_losses(version) for version in keras if version != "any") else "epoch"
 
 
 def _make_planned(plan: MeasurementPlan) -> Planned:
@@ -229,7 +225,7 @@ def _to_methods(engines: Iterable[str]) -> list[str]:
 def find_missing(record: VersionRecord, plan: MeasurementPlan) -> dict[str, list[Any]]:
     """Return by layer what the plan asks for and the record has neither a result nor a failure of.
 
-    If an engine has failed and another engine gives the same bits, the other engine is measured instead.
+    Where Keras cannot train by `epoch`, `graph` is due in its place.
 
     Returns:
         For the layers that lack something: `environment`, `seconds`, engines, cases, and seeds of cases. The text of
@@ -250,23 +246,19 @@ def find_missing(record: VersionRecord, plan: MeasurementPlan) -> dict[str, list
         "install": [] if record.install else ["environment"],
         "import": [] if record.imports else ["seconds"],
         "checks": [engine for engine in plan.checked if not record.checks.get(engine)],
-        "probes": [case for case in _list_cases(plan.labs, plan.probed, "probes", failed) if case not in probed],
+        "probes": [case for case in _list_cases(plan, plan.probed, record.keras) if case not in probed],
         "accuracy": [
             CaseSeed(case, seed)
-            for case in _list_cases(plan.labs, (plan.trained,), "accuracy", failed)
+            for case in _list_cases(plan, (plan.trained,), record.keras)
             for seed in range(FIRST_SEED, FIRST_SEED + plan.seeds)
-            if (case.lab, seed) not in trained
+            if (case.lab, seed) not in trained and ("accuracy", str(case)) not in failed
         ],
     }
     left = {layer: [piece for piece in missing[layer] if (layer, str(piece)) not in failed] for layer in LAYERS}
     return {layer: left[layer] for layer in LAYERS if layer in plan.layers and left[layer]}
 
 
-def _list_cases(labs: Sequence[str], engines: Sequence[str], layer: str, failed: set[tuple[str, str]]) -> list[Case]:
-    """Return each lab with each engine, or with the engine that stands in for one that has failed."""
-    cases = []
-    for lab in labs:
-        for engine in engines:
-            tried = [Case(lab, name) for name in (engine, STAND_INS.get(engine)) if name]
-            cases += [case for case in tried if (layer, str(case)) not in failed][:1]
-    return list(dict.fromkeys(cases))
+def _list_cases(plan: MeasurementPlan, engines: Sequence[str], keras: str) -> list[Case]:
+    """Return each lab with each engine, `epoch` as far as this version of Keras can train by it."""
+    chosen = dict.fromkeys(choose_engine(keras) if engine == "epoch" else engine for engine in engines)
+    return [Case(lab, engine) for lab in plan.labs for engine in chosen]

@@ -22,8 +22,7 @@ from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions import pairs
 from mnist_bench.versions.environments import Install
 from mnist_bench.versions.folder import pair_path
-from mnist_bench.versions.pairs import choose_engine, find_pair_result, measure_pair
-from mnist_bench.versions.records import Failure, VersionRecord, update_record
+from mnist_bench.versions.pairs import find_pair_result, measure_pair
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_predecessor, find_version
 from mnist_bench.versions.report.collection import load_pairs
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.timing.ab.rounds import AbPlan
     from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.versions.records import VersionRecord
 
 BASE, NEW = find_version("py311-tf215"), find_version("py312-tf216")
 
@@ -132,14 +132,6 @@ def test_no_record_is_left_of_a_lost_process(
     with pytest.raises(ValueError, match="py312-tf216: B was killed"):
         measure()
     assert load_pairs(tmp_path / "versions") == {}
-
-
-@pytest.mark.parametrize(("what", "engine"), [("mlp-epoch", "graph"), ("dropout-epoch", "epoch")])
-def test_the_engine_is_one_that_both_can_train_by(what: str, engine: str) -> None:
-    """If one version failed to train the mlp by `epoch`, both are timed by the engine that ends in the same bits."""
-    sound = VersionRecord(version=BASE)
-    failed = Failure(layer="accuracy", what=what, reason="refused", lines=[])
-    assert choose_engine(sound, update_record(VersionRecord(version=NEW), failures=[failed])) == engine
 
 
 def test_the_command_goes_on_past_what_fails(
