@@ -18,7 +18,15 @@ from mnist_bench.versions import matrix, measurement
 from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
 from mnist_bench.versions.measurement import MeasurementSetup
-from mnist_bench.versions.plan import LAYERS, MeasurementPlan, check_plan, choose_engine, find_missing
+from mnist_bench.versions.plan import (
+    LAYERS,
+    MeasurementPlan,
+    check_plan,
+    choose_engine,
+    find_due,
+    find_gaps,
+    find_missing,
+)
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_version
 
@@ -204,6 +212,24 @@ def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: Measurem
     assert record.accuracy[0].seeds == [1671, 1672, 1673]
     assert [path.name for path in raw.iterdir()] == ["mlp-epoch-seed1673.json"]
     assert list(folder.glob("*.superseded-*")) == []
+
+
+def test_more_seeds_of_one_lab_are_no_lack_of_the_others(run: Callable[..., VersionRecord]) -> None:
+    """The further seeds belong to the lab that they were asked for, and a version with fewer lacks nothing."""
+    both = dataclasses.replace(PLAN, labs=("mlp", "dropout"))
+    before = run(both)
+    after = run(dataclasses.replace(PLAN, labs=("mlp",), seeds=4))
+    assert after.planned is not None
+    assert (after.planned.seeds, after.planned.further) == ([1671, 1672], {"mlp": [1673, 1674]})
+    assert {results.lab: len(results.seeds) for results in after.accuracy} == {"mlp": 4, "dropout": 2}
+    for base, new in ((before, after), (after, before), (after, after)):
+        due = find_due(base, new)
+        assert due is not None
+        assert not [name for side in (base, new) for name, _ in find_gaps(side, due) if name.startswith("accuracy/")]
+    fewer = dataclasses.replace(after, accuracy=before.accuracy)
+    due = find_due(before, fewer)
+    assert due is not None
+    assert dict(find_gaps(fewer, due))["accuracy/seeds[mlp-epoch]"] == "2 of 4 seeds are missing, such as 1673"
 
 
 def test_a_run_that_is_broken_off_goes_on(
