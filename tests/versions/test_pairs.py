@@ -23,7 +23,7 @@ from mnist_bench.versions import pairs
 from mnist_bench.versions.environments import Install
 from mnist_bench.versions.folder import pair_path
 from mnist_bench.versions.pairs import find_pair_result, measure_pair
-from mnist_bench.versions.releases import MATRIX, VersionSpec, find_predecessor, find_version
+from mnist_bench.versions.releases import MATRIX, VersionSpec, find_axis, find_predecessor, find_version
 from mnist_bench.versions.report.collection import load_pairs
 
 if TYPE_CHECKING:
@@ -86,6 +86,17 @@ def test_the_predecessor_is_the_nearest_older_version(name: str, predecessor: st
     """The two differ in Python, or in Keras on one TensorFlow, or in TensorFlow with the Keras of its time."""
     found = find_predecessor(find_version(name), map(find_version, MATRIX))
     assert (found.name if found else None) == predecessor
+
+
+def test_a_nightly_follows_the_newest_release() -> None:
+    """It is a TensorFlow with the Keras of its time, although no release has that Keras."""
+    nightly = VersionSpec(
+        name="nightly", python="3.13", tensorflow="2.23.0-dev20261026", keras="3.16.0.dev2026102704", pins=[]
+    )
+    specs = [*map(find_version, MATRIX), nightly]
+    found = find_predecessor(nightly, specs)
+    assert found is not None
+    assert (found.name, find_axis(nightly, specs)) == ("py313-tf221", "tensorflow")
 
 
 def test_a_version_of_ones_own_has_a_predecessor() -> None:
