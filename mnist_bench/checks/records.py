@@ -40,6 +40,7 @@ __all__ = [
     "describe_stages",
     "find_oddities",
     "format_difference",
+    "is_covered",
     "judge_probes",
     "share_streams",
 ]
@@ -204,9 +205,29 @@ def judge_probes(a: ProbeRecord, b: ProbeRecord) -> Verdict:
     differences = compare_probes(a, b)
     if not differences:
         return Verdict.INCONCLUSIVE if find_oddities(a) or find_oddities(b) else Verdict.IDENTICAL
-    reshaped = any(difference.size is None and not difference.only for difference in differences)
-    moved = any((difference.size or 0) > ROUNDING for difference in differences if difference.stage in _GIVEN)
-    return Verdict.REGRESSED if reshaped or moved else Verdict.INCONCLUSIVE
+    return Verdict.REGRESSED if any(map(_is_beyond_rounding, differences)) else Verdict.INCONCLUSIVE
+
+
+def is_covered(moved: Sequence[Difference], by: Sequence[Difference]) -> bool:
+    """Return whether what moved in one pair of probes, and is not rounding alone, moved in another pair, too.
+
+    Args:
+        moved: The stages that differ in two probes.
+        by: Those of two other probes of the same versions, by another engine.
+    """
+    there = {difference.stage for difference in by}
+    beyond = {difference.stage for difference in by if _is_beyond_rounding(difference)}
+    return all(
+        difference.stage in (beyond if _is_beyond_rounding(difference) else there)
+        or (difference.stage in _GIVEN and difference.size is not None and difference.size <= ROUNDING)
+        for difference in moved
+    )
+
+
+def _is_beyond_rounding(difference: Difference) -> bool:
+    """Return whether a stage has another number of values, or moved too far for one that starts from given weights."""
+    reshaped = difference.size is None and not difference.only
+    return reshaped or (difference.stage in _GIVEN and (difference.size or 0) > ROUNDING)
 
 
 def format_difference(difference: Difference) -> str:

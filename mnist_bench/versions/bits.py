@@ -6,7 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mnist_bench.checks.records import compare_probes, describe_difference, find_oddities, judge_probes, share_streams
+from mnist_bench.checks.records import (
+    compare_probes,
+    describe_difference,
+    find_oddities,
+    is_covered,
+    judge_probes,
+    share_streams,
+)
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import NUMERICS_FIELDS, explain_keys
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -30,6 +37,7 @@ __all__ = [
     "count_same_ends",
     "explain_machines",
     "find_groups",
+    "find_judge",
     "group_records",
     "is_rounding",
     "make_probe_result",
@@ -172,14 +180,44 @@ def is_rounding(case: Case, base: VersionRecord, new: VersionRecord) -> bool:
     old, now = probes_by_case(base).get(case), probes_by_case(new).get(case)
     if old is None or now is None or find_oddities(old) or find_oddities(now) or not share_streams(old, now):
         return False
-    if not all(stage.values for probe in (old, now) for stage in probe.stages):
-        return False
+    return (
+        _have_values(old, now) and _follow_oracle(case, base, new) and judge_probes(old, now) is not Verdict.REGRESSED
+    )
+
+
+def find_judge(case: Case, base: VersionRecord, new: VersionRecord) -> Case | None:
+    """Return the case of Keras's own `fit` whose trainings judge what moved in a case that nobody trained in full.
+
+    There is one if `fit` was trained in both versions, each stage that moved in this case beyond rounding moved by
+    `fit` as well, and both versions follow the oracle step by step by this engine, too.
+    """
+    probes, seeds = (probes_by_case(base), probes_by_case(new)), (seeds_by_case(base), seeds_by_case(new))
+    judge = next((each for each in (Case(case.lab, engine) for engine in SAME_BITS) if _is_in(each, *probes)), None)
+    if judge is None or not (_is_in(case, *probes) and _is_in(judge, *seeds) and _follow_oracle(case, base, new)):
+        return None
+    involved = [side[each] for side in probes for each in (case, judge)]
+    if any(map(find_oddities, involved)) or not _have_values(*involved):
+        return None
+    moved, by = (compare_probes(probes[0][each], probes[1][each]) for each in (case, judge))
+    return judge if is_covered(moved, by) else None
+
+
+def _have_values(*probes: ProbeRecord) -> bool:
+    """Return whether each stage has values: of one without, nothing says how far it moved."""
+    return all(stage.values for probe in probes for stage in probe.stages)
+
+
+def _is_in(case: Case, *sides: Mapping[Case, Any]) -> bool:
+    return all(case in side for side in sides)
+
+
+def _follow_oracle(case: Case, *records: VersionRecord) -> bool:
+    """Return whether all these versions follow the oracle step by step in this case."""
     name = f"arithmetic/oracle[{case}]"
-    followed = [
+    return all(
         any(result.name == name and result.holds for results in record.checks.values() for result in results)
-        for record in (base, new)
-    ]
-    return all(followed) and judge_probes(old, now) is not Verdict.REGRESSED
+        for record in records
+    )
 
 
 def count_same_ends(old: SeedResults, now: SeedResults) -> int:

@@ -15,11 +15,11 @@ from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_st
 from mnist_bench.show.text import clean_line, escape_markdown, format_line, format_markdown, format_summary
 from mnist_bench.stats.sequential import Decision
 from mnist_bench.training.labs import CLASSES, check_lab, explain_short
-from mnist_bench.versions.bits import align_engines, compare_bits, is_rounding, make_probe_result
+from mnist_bench.versions.bits import align_engines, compare_bits, find_judge, is_rounding, make_probe_result
 from mnist_bench.versions.doubts import find_doubts
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.notes import note_basis, note_environments, note_imports, note_known, note_younger
-from mnist_bench.versions.plan import find_due, find_gaps, find_too_new, is_replaced
+from mnist_bench.versions.plan import find_due, find_gaps, find_too_new
 from mnist_bench.versions.records import find_cases, seeds_by_case
 from mnist_bench.versions.seeds import check_alike
 
@@ -141,13 +141,8 @@ def compare_versions(
             results.append(bits.result)
         elif case in trained:
             judged[case] = bits.reason
-        elif is_rounding(case, base, new):
-            figure = f"rounding alone: {bits.reason}"
-            bound = "given weights, the same to 1e-5, and the oracle followed by both"
-            results.append(CheckResult(name=f"bits/{case}", verdict=Verdict.PASS, figure=figure, bound=bound))
         else:
-            # Nobody trained it in full, so nothing says whether it is worse.
-            results.append(make_inconclusive(f"bits/{case}", bits.reason, bound="the same bits, or trained in full"))
+            results.append(_judge_untrained(case, bits.reason, base, new))
     results += [result for side in new.accuracy for result in check_disaster(side)]
     figures = compare_figures(base, new, judged, rules or FigureRules(), rounds)
     results += [*figures.results, *find_doubts(base, new)]
@@ -160,6 +155,21 @@ def compare_versions(
     notes = [*basis, *note_environments(base, new), *note_younger(base, new), *note_imports(base, new)]
     notes += note_known(base, new)
     return Compared(results, notes, moved, figures.decisions)
+
+
+def _judge_untrained(case: Case, reason: str, base: VersionRecord, new: VersionRecord) -> CheckResult:
+    """Return what is known of other bits of a case that nobody trained in full."""
+    name = f"bits/{case}"
+    if is_rounding(case, base, new):
+        figure = f"rounding alone: {reason}"
+        bound = "given weights, the same to 1e-5, and the oracle followed by both"
+        return CheckResult(name=name, verdict=Verdict.PASS, figure=figure, bound=bound)
+    if judge := find_judge(case, base, new):
+        figure = f"beyond rounding, nothing moved that did not move in {judge}: {reason}"
+        bound = f"judged by the trainings of {judge}, and the oracle followed by both"
+        return CheckResult(name=name, verdict=Verdict.PASS, figure=figure, bound=bound)
+    # Nothing says whether it is worse.
+    return make_inconclusive(name, reason, bound="the same bits, or trained in full")
 
 
 def format_compared(compared: Compared, answer: str = "") -> str:
@@ -219,8 +229,6 @@ def check_disaster(results: SeedResults) -> Iterator[CheckResult]:
 def _report_failures(base: VersionRecord, new: VersionRecord) -> Iterator[CheckResult]:
     for side, record in (("base", base), ("new", new)):
         for failure in record.failures:
-            if is_replaced(failure, record):
-                continue
             name = f"version/{failure.layer}[{failure.what} of {side}]"
             yield make_inconclusive(name, f"failed: {failure.reason}")
 

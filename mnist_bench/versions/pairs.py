@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from mnist_bench.records.config import Case
 from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import RecordError, save
-from mnist_bench.records.verdicts import EXIT_STATUS, CheckResult, Verdict
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.versions.environments import make_environment
 from mnist_bench.versions.folder import check_pair, explain_machine, pair_path
-from mnist_bench.versions.plan import STAND_INS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +24,9 @@ if TYPE_CHECKING:
     from mnist_bench.versions.records import VersionRecord
     from mnist_bench.versions.releases import VersionSpec
 
-__all__ = ["choose_engine", "find_pair_result", "measure_pair"]
+__all__ = ["find_pair_result", "measure_pair"]
 
 _LAB = "mlp"
-
-
-def choose_engine(*records: VersionRecord) -> str:
-    """Return the engine to time these versions with: `epoch`, or its stand-in if a version failed to train by it."""
-    case = str(Case(_LAB, "epoch"))
-    failed = any(failure.what.startswith(case) for record in records for failure in record.failures)
-    return STAND_INS["epoch"] if failed else "epoch"
 
 
 def measure_pair(
@@ -116,14 +108,14 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
             figure=f"the record of {' and of '.join(bare)} has no environment: nothing says what was timed",
             bound="the environment of each version's record",
         )
-    verdict, figure = VERDICTS[record.verdict], f"an epoch takes {wall.estimate:.2f} times as long ({_say_ends(wall)})"
+    figure = f"an epoch takes {wall.estimate:.2f} times as long ({_say_ends(wall)})"
     if other := explain_machine(record.a, *environments):
+        # Both sides ran there: an answer of its own, of that machine.
         figure += f", timed on another machine than the records: {other}"
-        verdict = Verdict.INCONCLUSIVE if EXIT_STATUS[verdict] == 0 else verdict
     how = "" if work.as_shipped else ", tf.data's autotuner off"
     return CheckResult(
         name=name,
-        verdict=verdict,
+        verdict=VERDICTS[record.verdict],
         figure=figure,
         bound=f"at most {1 + record.bound:.2f} times as long",
         evidence=f"{record.finding}; {len(record.processes) // 2} rounds of fresh processes of both{how}",

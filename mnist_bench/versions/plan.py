@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_bench.checks.names import ADDED_LATER, name_fast_checks
 from mnist_bench.records.config import FIRST_SEED, Case
+from mnist_bench.training.engines import loses_losses
 from mnist_bench.training.labs import LABS, check_lab
 from mnist_bench.versions.bits import FIT, SAME_BITS
-from mnist_bench.versions.records import NEEDED, Failure, Planned, probes_by_case, seeds_by_case
+from mnist_bench.versions.records import NEEDED, Planned, probes_by_case, seeds_by_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,25 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LAYERS",
-    "STAND_INS",
     "CaseSeed",
     "MeasurementPlan",
     "add_plan",
     "check_plan",
+    "choose_engine",
     "find_due",
     "find_gaps",
     "find_missing",
     "find_too_new",
-    "is_replaced",
 ]
 
 LAYERS = ("install", "import", "checks", "probes", "accuracy")
 
 _LEAST_SEEDS = 5  # of records that do not say what was planned: the first records have as many
-
-# Keras 3.0 to 3.6 cannot run a whole epoch in one call: see `engines.compile_model`. `graph` ends in the same bits
-# as `epoch`, but takes longer.
-STAND_INS = {"epoch": "graph"}
 
 
 class CaseSeed(NamedTuple):
@@ -105,8 +101,11 @@ def add_plan(record: VersionRecord, plan: MeasurementPlan) -> Planned:
     if record.planned and record.planned.epochs != plan.epochs:
         told = [f"{epochs or 'the labs own'} epochs" for epochs in (record.planned.epochs, plan.epochs)]
         raise ValueError(f"measured with {told[0]}, not with {told[1]}: --again, or another --out")
-    planned = [record.planned] if record.planned else []
-    return _unite([*planned, _make_planned(plan)])
+    new = _make_planned(plan)
+    if record.planned and set(record.planned.labs) - set(plan.labs):
+        # More seeds of some labs are no lack of the others.
+        new = dataclasses.replace(new, seeds=[], further=dict.fromkeys(new.labs, new.seeds))
+    return _unite([record.planned, new] if record.planned else [new])
 
 
 def find_due(*records: VersionRecord) -> Planned | None:
@@ -144,10 +143,13 @@ def find_gaps(record: VersionRecord, due: Planned) -> Iterator[tuple[str, str]]:
         for lab, method in itertools.product(due.labs, engines):
             if (lab, method) not in methods[layer]:
                 yield f"{layer}[{Case(lab, method)}]", "none"
+    # Of other seeds than the other side's, each side is held to its own plan: see `find_due`.
+    own = find_due(record) or due
     for results in record.accuracy:
-        lacking = [seed for seed in due.seeds if seed not in results.seeds]
+        wanted = own.list_seeds(results.lab)
+        lacking = [seed for seed in wanted if seed not in results.seeds]
         if lacking and _to_method(results.engine) in due.trained:
-            figure = f"{len(lacking)} of {len(due.seeds)} seeds are missing, such as {lacking[0]}"
+            figure = f"{len(lacking)} of {len(wanted)} seeds are missing, such as {lacking[0]}"
             yield f"accuracy/seeds[{results.case}]", figure
         elif len(results.seeds) == 1 and due.whole:
             yield f"accuracy/seeds[{results.case}]", f"seed {results.seeds[0]} alone: one seed has no spread"
@@ -170,16 +172,16 @@ def _find_unchecked(record: VersionRecord, due: Planned) -> Iterator[tuple[str, 
             yield f"checks/{engine}", "no check"
 
 
-def is_replaced(failure: Failure, record: VersionRecord) -> bool:
-    """Return whether an engine that gives the same bits was measured in place of the one that failed."""
-    measured: dict[str, list[Case]] = {"probes": [*probes_by_case(record)], "accuracy": [*seeds_by_case(record)]}
-    replaced = [
-        Case(case.lab, engine)
-        for case in measured.get(failure.layer, [])
-        for engine, stand_in in STAND_INS.items()
-        if stand_in == case.engine
-    ]
-    return failure.what in map(str, replaced)
+def choose_engine(*keras: str) -> str:
+    """Return the engine of Keras's own that trains fastest in each of these versions of Keras.
+
+    Keras 3.0 to 3.6 cannot run a whole epoch in one call: see `engines.check_steps`. `graph` ends in the same bits as
+    `epoch`, but takes longer.
+
+    Args:
+        keras: Releases, such as `3.6.0`; `any` where the version is not known yet.
+    """
+    return "graph" if any(loses_losses(version) for version in keras if version != "any") else "epoch"
 
 
 def _make_planned(plan: MeasurementPlan) -> Planned:
@@ -214,8 +216,16 @@ def _unite(plans: Iterable[Planned]) -> Planned:
     united: dict[str, Any] = {
         name: list(dict.fromkeys(value for plan in plans for value in getattr(plan, name))) for name in names
     }
-    whole = any(plan.whole for plan in plans)
-    return Planned(**{**united, "seeds": sorted(united["seeds"])}, epochs=plans[0].epochs, whole=whole)
+    further = {
+        lab: sorted({seed for plan in plans for seed in plan.further.get(lab, [])} - set(united["seeds"]))
+        for lab in united["labs"]
+    }
+    return Planned(
+        **{**united, "seeds": sorted(united["seeds"])},
+        further={lab: seeds for lab, seeds in further.items() if seeds},
+        epochs=plans[0].epochs,
+        whole=any(plan.whole for plan in plans),
+    )
 
 
 def _to_method(engine: str) -> str:
@@ -229,7 +239,7 @@ def _to_methods(engines: Iterable[str]) -> list[str]:
 def find_missing(record: VersionRecord, plan: MeasurementPlan) -> dict[str, list[Any]]:
     """Return by layer what the plan asks for and the record has neither a result nor a failure of.
 
-    If an engine has failed and another engine gives the same bits, the other engine is measured instead.
+    Where Keras cannot train by `epoch`, `graph` is due in its place.
 
     Returns:
         For the layers that lack something: `environment`, `seconds`, engines, cases, and seeds of cases. The text of
@@ -250,23 +260,19 @@ def find_missing(record: VersionRecord, plan: MeasurementPlan) -> dict[str, list
         "install": [] if record.install else ["environment"],
         "import": [] if record.imports else ["seconds"],
         "checks": [engine for engine in plan.checked if not record.checks.get(engine)],
-        "probes": [case for case in _list_cases(plan.labs, plan.probed, "probes", failed) if case not in probed],
+        "probes": [case for case in _list_cases(plan, plan.probed, record.keras) if case not in probed],
         "accuracy": [
             CaseSeed(case, seed)
-            for case in _list_cases(plan.labs, (plan.trained,), "accuracy", failed)
+            for case in _list_cases(plan, (plan.trained,), record.keras)
             for seed in range(FIRST_SEED, FIRST_SEED + plan.seeds)
-            if (case.lab, seed) not in trained
+            if (case.lab, seed) not in trained and ("accuracy", str(case)) not in failed
         ],
     }
     left = {layer: [piece for piece in missing[layer] if (layer, str(piece)) not in failed] for layer in LAYERS}
     return {layer: left[layer] for layer in LAYERS if layer in plan.layers and left[layer]}
 
 
-def _list_cases(labs: Sequence[str], engines: Sequence[str], layer: str, failed: set[tuple[str, str]]) -> list[Case]:
-    """Return each lab with each engine, or with the engine that stands in for one that has failed."""
-    cases = []
-    for lab in labs:
-        for engine in engines:
-            tried = [Case(lab, name) for name in (engine, STAND_INS.get(engine)) if name]
-            cases += [case for case in tried if (layer, str(case)) not in failed][:1]
-    return list(dict.fromkeys(cases))
+def _list_cases(plan: MeasurementPlan, engines: Sequence[str], keras: str) -> list[Case]:
+    """Return each lab with each engine, `epoch` as far as this version of Keras can train by it."""
+    chosen = dict.fromkeys(choose_engine(keras) if engine == "epoch" else engine for engine in engines)
+    return [Case(lab, engine) for lab in plan.labs for engine in chosen]

@@ -88,7 +88,8 @@ class Planned:
         checked: Engines that are checked.
         probed: Engines that are probed.
         trained: Engines of the full trainings.
-        seeds: The seeds of the full trainings.
+        seeds: The seeds of the full trainings of every lab.
+        further: By lab, the seeds that it is trained with beyond those.
         epochs: Epochs of each training and probe; None if the lab's own, and a probe's own.
         whole: Whether the engines that every version is measured by are due in any case. Not of two environments
             that were measured together: one training with the same bits may be all that their comparison needs.
@@ -99,6 +100,7 @@ class Planned:
     probed: list[str] = field(default_factory=list)
     trained: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
+    further: dict[str, list[int]] = field(default_factory=dict)
     epochs: int | None = None
     whole: bool = True
 
@@ -108,6 +110,12 @@ class Planned:
             raise ValueError("of two environments measured together, a plan names labs, probed and seeds")
         if not self.whole and bool(self.checked) != bool(self.trained):
             raise ValueError("two environments are checked and trained by the same engines, or by none")
+        if strangers := self.further.keys() - set(self.labs):
+            raise ValueError(f"further: {min(strangers)!r} is none of the labs")
+
+    def list_seeds(self, lab: str) -> list[int]:
+        """Return the seeds that a lab is trained with."""
+        return sorted({*self.seeds, *self.further.get(lab, [])})
 
 
 @dataclass(frozen=True, kw_only=True)

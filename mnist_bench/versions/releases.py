@@ -271,7 +271,9 @@ def find_axis(spec: VersionSpec, specs: Iterable[VersionSpec]) -> Axis:
 
 
 def _is_of_its_time(spec: VersionSpec) -> bool:
-    return _software(spec) in map(_software, RELEASES.values())
+    """Return whether a version has the Keras of its TensorFlow's time: a nightly has that of its own night."""
+    newer = all(_order(spec, "tensorflow") > Version(release.tensorflow) for release in RELEASES.values())
+    return newer or _software(spec) in map(_software, RELEASES.values())
 
 
 def _software(spec: VersionSpec | _Release) -> tuple[str, str | None]:

@@ -440,6 +440,44 @@ def test_rounding_alone_is_no_regression(base: VersionRecord) -> None:
     assert verdicts(compare_versions(old, odd))["bits/mlp-fused"] == "INCONCLUSIVE"
 
 
+@pytest.mark.parametrize(
+    ("by_fit", "fused", "verdict"),
+    [
+        (("initial weights", "forward"), ("initial weights", "forward"), "PASS"),
+        (("initial weights", "forward"), ("forward",), "PASS"),
+        (("forward",), ("initial weights", "forward"), "INCONCLUSIVE"),
+    ],
+)
+def test_what_moved_by_fit_too_is_judged_by_the_trainings_of_fit(
+    base: VersionRecord, record: TrainingRecord, by_fit: tuple[str, ...], fused: tuple[str, ...], verdict: str
+) -> None:
+    """Who draws other initial weights draws them for each engine; what moved in `fused` alone nobody has judged."""
+    oracle = CheckResult(name="arithmetic/oracle[mlp-fused]", verdict=Verdict.PASS, figure="1e-7", bound="2e-4")
+    checks = {engine: [it for it in checks if it.name != oracle.name] for engine, checks in base.checks.items()}
+    old = update_record(base, checks={**checks, "fused": [*checks["fused"], oracle]})
+    probes = [
+        dataclasses.replace(
+            probe,
+            stages=[
+                dataclasses.replace(
+                    it, digest=make_digest(it.name + " moved"), values=[0.9 * value for value in it.values]
+                )
+                if it.name in names
+                else it
+                for it in probe.stages
+            ],
+        )
+        for probe, names in zip(base.probes, (by_fit, fused), strict=True)
+    ]
+    trained = make_version(record, GOOD, digest="b").accuracy
+    new = update_record(old, probes=probes, accuracy=trained)
+    assert verdicts(compare_versions(old, new))["bits/mlp-fused"] == verdict
+    untrained = update_record(new, accuracy=[])
+    assert verdicts(compare_versions(old, untrained))["bits/mlp-fused"] == "INCONCLUSIVE"
+    unchecked = update_record(new, checks=checks)
+    assert verdicts(compare_versions(old, unchecked))["bits/mlp-fused"] == "INCONCLUSIVE"
+
+
 def test_stages_without_values_are_no_rounding(base: VersionRecord) -> None:
     """Nothing says how far such a stage moved."""
     bare = [

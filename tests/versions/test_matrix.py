@@ -20,7 +20,15 @@ from mnist_bench.versions import matrix, measurement
 from mnist_bench.versions.folder import load_version
 from mnist_bench.versions.matrix import add_version, find_spec, list_matrix, run_version, work_folder
 from mnist_bench.versions.measurement import MeasurementSetup
-from mnist_bench.versions.plan import LAYERS, MeasurementPlan, check_plan, find_missing
+from mnist_bench.versions.plan import (
+    LAYERS,
+    MeasurementPlan,
+    check_plan,
+    choose_engine,
+    find_due,
+    find_gaps,
+    find_missing,
+)
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.releases import MATRIX, VersionSpec, find_version
 
@@ -224,6 +232,24 @@ def test_more_seeds_are_added(run: Callable[..., VersionRecord], setup: Measurem
     assert list(folder.glob("*.superseded-*")) == []
 
 
+def test_more_seeds_of_one_lab_are_no_lack_of_the_others(run: Callable[..., VersionRecord]) -> None:
+    """The further seeds belong to the lab that they were asked for, and a version with fewer lacks nothing."""
+    both = dataclasses.replace(PLAN, labs=("mlp", "dropout"))
+    before = run(both)
+    after = run(dataclasses.replace(PLAN, labs=("mlp",), seeds=4))
+    assert after.planned is not None
+    assert (after.planned.seeds, after.planned.further) == ([1671, 1672], {"mlp": [1673, 1674]})
+    assert {results.lab: len(results.seeds) for results in after.accuracy} == {"mlp": 4, "dropout": 2}
+    for base, new in ((before, after), (after, before), (after, after)):
+        due = find_due(base, new)
+        assert due is not None
+        assert not [name for side in (base, new) for name, _ in find_gaps(side, due) if name.startswith("accuracy/")]
+    fewer = dataclasses.replace(after, accuracy=before.accuracy)
+    due = find_due(before, fewer)
+    assert due is not None
+    assert dict(find_gaps(fewer, due))["accuracy/seeds[mlp-epoch]"] == "2 of 4 seeds are missing, such as 1673"
+
+
 def test_a_run_that_is_broken_off_goes_on(
     setup: MeasurementSetup, folder: Path, run: Callable[..., VersionRecord]
 ) -> None:
@@ -260,7 +286,7 @@ def test_another_environment_is_not_continued(
         ("pip", "install", ["environment"], set()),
         ("environment", "import", ["seconds"], {"install"}),
         ("checks", "checks", ["epoch"], {"install", "import", "probes", "accuracy"}),
-        ("probes", "probes", ["mlp-epoch", "mlp-graph"], {"install", "import", "checks", "accuracy"}),
+        ("probes", "probes", ["mlp-epoch"], {"install", "import", "checks", "accuracy"}),
     ],
 )
 def test_what_fails_is_a_result(
@@ -320,14 +346,32 @@ def test_another_precision_is_no_measurement(
     assert not measured.checks
 
 
-def test_another_engine_stands_in(run: Callable[..., VersionRecord], stub_version: Path) -> None:
-    """A version that cannot train by `epoch` at all is trained and probed by `graph`, and the record says why."""
-    (stub_version / "no-epoch").touch()
-    record = run(dataclasses.replace(PLAN, layers=("probes", "accuracy")))
-    assert [failure.what for failure in record.failures] == ["mlp-epoch", "mlp-epoch"]
-    assert [probe.config.case for probe in record.probes] == [("mlp", "graph")]
-    assert [(results.engine, results.seeds) for results in record.accuracy] == [("graph", [1671, 1672])]
-    assert find_missing(record, dataclasses.replace(PLAN, layers=("probes", "accuracy"))) == {}
+def test_the_engine_is_one_that_this_keras_trains_by(
+    run: Callable[..., VersionRecord], stub_version: Path, record: TrainingRecord
+) -> None:
+    """Keras 3.0 to 3.6 cannot train by `epoch`: `graph`, of the same bits, is measured, and nothing has failed."""
+    environment = change_environment(record.environment, keras="3.6.0")
+    save(dataclasses.replace(record, environment=environment), stub_version / "record.json", overwrite=True)
+    plan = dataclasses.replace(PLAN, layers=("probes", "accuracy"))
+    measured = run(plan, spec=dataclasses.replace(SPEC, keras="3.6.0"))
+    assert (measured.status, find_missing(measured, plan)) == ("measured", {}), measured.failures
+    assert [probe.config.case for probe in measured.probes] == [("mlp", "graph")]
+    assert [(results.engine, results.seeds) for results in measured.accuracy] == [("graph", [1671, 1672])]
+
+
+@pytest.mark.parametrize(
+    ("keras", "engine"),
+    [
+        (["2.15.0", "3.9.0"], "epoch"),
+        (["3.6.0", "3.9.0"], "graph"),
+        (["3.0.5", "3.6.0"], "graph"),
+        (["3.7.0"], "epoch"),
+        (["any", "2.15.0"], "epoch"),
+    ],
+)
+def test_the_engine_is_one_that_all_can_train_by(keras: list[str], engine: str) -> None:
+    """Keras 3.0 to 3.6 cannot train an epoch in one call."""
+    assert choose_engine(*keras) == engine
 
 
 def test_an_answer_that_is_none_is_a_failure(run: Callable[..., VersionRecord], stub_version: Path) -> None:

@@ -72,9 +72,12 @@ def _pair_one(
     from mnist_bench.timing.ab.console import show_rounds
     from mnist_bench.timing.ab.records import format_ratio
     from mnist_bench.training.workers.interpreters import CommandError
-    from mnist_bench.versions.pairs import choose_engine, measure_pair
+    from mnist_bench.versions.pairs import measure_pair
+    from mnist_bench.versions.plan import choose_engine
 
-    engine = choose_engine(*(records[spec.name] for spec in (base, new) if spec.name in records))
+    engine = choose_engine(
+        *(records[spec.name].keras if spec.name in records else spec.keras or "any" for spec in (base, new))
+    )
     try:
         with show_rounds(budget) as show:
             record = measure_pair(base, new, out, engine=engine, dataset=dataset, budget_seconds=budget, on_round=show)

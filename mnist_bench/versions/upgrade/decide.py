@@ -12,14 +12,13 @@ from mnist_bench.stats.ratios import BOUND
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, PAIR_LOOKS
 from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.training.data.dataset import Dataset
-from mnist_bench.training.engines import loses_losses
 from mnist_bench.training.labs import LABS
 from mnist_bench.training.runner import check_config
 from mnist_bench.versions.bits import compare_bits, share_case_streams
 from mnist_bench.versions.comparison import Compared, compare_versions
 from mnist_bench.versions.figures import FigureRules
 from mnist_bench.versions.measurement import MeasurementSetup, measure
-from mnist_bench.versions.plan import MeasurementPlan
+from mnist_bench.versions.plan import MeasurementPlan, choose_engine
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.upgrade.kept import NAMES, Kept
 from mnist_bench.versions.upgrade.looks import (
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.versions.upgrade.rounds import LostSideError
 
-__all__ = ["Decided", "UpgradePlan", "choose_engine", "decide"]
+__all__ = ["Decided", "UpgradePlan", "decide"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,7 @@ def decide(sides: tuple[Side, Side], plan: UpgradePlan, tell: Callable[[str], No
         check_budget(plan.budget_seconds)
     budget, cores = Budget(plan.budget_seconds), find_cores()
     environments = ask_environments(sides, cores)
-    engine = plan.engine or choose_engine([environment.keras for environment in environments])
+    engine = plan.engine or choose_engine(*(environment.keras for environment in environments))
     kept = Kept(plan.folder, plan.labs, engine, plan.only_bits)
     kept.begin(environments, [side.install for side in sides])
     run = _Run(sides, plan, tell, kept, cores)
@@ -144,11 +143,6 @@ def note_times(compared: Compared, rounds: Sequence[RoundTimes]) -> Iterator[str
         f"no time is judged, as the bits needed few trainings: their processor time is {ratio:.2f} times as long; "
         "--only time compares the clock"
     )
-
-
-def choose_engine(keras: Sequence[str]) -> str:
-    """Return the engine by which all these versions of Keras can be trained, and their seconds compared."""
-    return "graph" if any(map(loses_losses, keras)) else "epoch"
 
 
 @dataclass

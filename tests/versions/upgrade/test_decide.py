@@ -25,7 +25,7 @@ from mnist_bench.versions.records import Install, VersionRecord, update_record
 from mnist_bench.versions.upgrade import decide as module
 from mnist_bench.versions.upgrade import looks
 from mnist_bench.versions.upgrade.answer import estimate_minutes, write_answer
-from mnist_bench.versions.upgrade.decide import UpgradePlan, choose_engine, decide
+from mnist_bench.versions.upgrade.decide import UpgradePlan, decide
 from mnist_bench.versions.upgrade.page import UPGRADE_MARK, write_page
 from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, Round, Task
 from mnist_bench.versions.upgrade.sides import Side
@@ -341,17 +341,3 @@ def test_the_page_shows_the_answer(lab: Lab, run: Callable[..., Decided], tmp_pa
     path.write_text("not ours")
     with pytest.raises(FileExistsError):
         write_page(decided, "another answer", path)
-
-
-@pytest.mark.parametrize(
-    ("keras", "engine"),
-    [
-        (["2.15.0", "3.9.0"], "epoch"),
-        (["3.6.0", "3.9.0"], "graph"),
-        (["3.0.5", "3.6.0"], "graph"),
-        (["3.7.0"], "epoch"),
-    ],
-)
-def test_the_engine_is_one_that_both_can_train_by(keras: list[str], engine: str) -> None:
-    """Keras 3.0 to 3.6 cannot train an epoch in one call."""
-    assert choose_engine(keras) == engine
