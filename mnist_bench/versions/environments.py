@@ -82,24 +82,23 @@ def install_requirements(requirements: Sequence[str], *, python: str, name: str)
     folder = find_cache_folder() / "matrix" / f"{name}-{key}"
     # The marker is written last: an environment without it is incomplete.
     marker, interpreter = folder / "install.json", folder / "bin" / "python"
-    if marker.exists() and interpreter.exists():
-        return interpreter, _read_marker(marker)
+    if interpreter.exists() and (made := _read_marker(marker)):
+        return interpreter, made
     start = time.perf_counter()
     # Nobody asked for a download: if the interpreter is missing, uv's message names it.
     run_command([uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", python, str(folder)])
     run_command([uv, "pip", "install", "--quiet", "--python", str(interpreter), *requirements])
     install = describe_environment(interpreter, seconds=time.perf_counter() - start)
-    save(install, marker)
+    save(install, marker, overwrite=True)
     return interpreter, install
 
 
-def _read_marker(marker: Path) -> Install:
-    """Return how the environment was made that is in the cache."""
+def _read_marker(marker: Path) -> Install | None:
+    """Return how the environment was made that is in the cache; None if it has to be made again."""
     try:
-        install: Install = load_headless(marker, Install)
-    except RecordError as error:
-        raise RecordError(f"{error}; an environment without this file is made again") from error
-    return install
+        return load_headless(marker, Install) if marker.exists() else None
+    except RecordError:  # a cache is made again, whatever became of it
+        return None
 
 
 def resolve_requirements(requirements: Sequence[str], *, python: str, prerelease: bool = False) -> list[str]:
