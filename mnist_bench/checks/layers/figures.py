@@ -48,7 +48,8 @@ def check_figures(lab: str, engine: str) -> CheckResult:
     ]
     wrong = [it for it in readings if it.factor is None or not abs(it.factor - 1) <= it.noise]
     worst = max(readings, key=lambda it: abs(it.factor - 1) if it.factor is not None else np.inf)
-    off = "not finite" if worst.factor is None else f"off by {abs(worst.factor - 1):.1e}"
+    error = None if worst.factor is None else abs(worst.factor - 1)
+    off = "not finite" if error is None else f"off by {error:.1e}"
     names = ", ".join(it.what for it in wrong)
     return CheckResult(
         name=f"arithmetic/figures[{Case(lab, engine)}]",
@@ -57,6 +58,7 @@ def check_figures(lab: str, engine: str) -> CheckResult:
         bound=f"≤ {_ROUNDING:g} of the oracle's figure",
         evidence="means over all samples, the last batch partial, compared with the float64 oracle's",
         readings=wrong,
+        value=error,
     )
 
 

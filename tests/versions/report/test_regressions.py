@@ -87,6 +87,12 @@ def test_the_cost_has_its_interval(records: dict[str, VersionRecord]) -> None:
     assert accuracy.change.level == pytest.approx(0.95)
 
 
+def test_what_is_reported_wrong_has_no_cost(records: dict[str, VersionRecord]) -> None:
+    """A loss that is reported wrong trains no worse network."""
+    found = dataclasses.replace(find_regressions(records)[0], check="arithmetic/figures")
+    assert measure_costs(found, records) == []
+
+
 def test_other_bits_of_one_seed_are_averaged(records: dict[str, VersionRecord]) -> None:
     """Other bits are no further seeds: the interval does not shrink as that of fourteen seeds would."""
     (results,) = records[NAMES[3]].accuracy
