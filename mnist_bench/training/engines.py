@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from mnist_bench.training.backend import blame_keras, load_keras, read_keras_version, synchronise, uses_xla
+from mnist_bench.training.executions import loses_losses
 from mnist_bench.training.fused import predict_fused
 from mnist_bench.training.fusion import Company, EpochFigures
 from mnist_bench.training.optimizers import OPTIMIZERS, UPDATES
@@ -44,8 +45,6 @@ __all__ = [
 class EngineError(ValueError):
     """An engine does not work with this version of Keras."""
 
-
-_SPELLS_OUT = ((3, 0), (3, 7))  # releases of Keras: from, to
 
 OnEpoch: TypeAlias = "Callable[[int, EpochFigures], None]"
 
@@ -149,11 +148,6 @@ def compile_model(model: Any, engine: Engine, config: TrainingConfig, *, samples
     # Where Keras 3 finds XLA unsuitable, it goes on without, with no more than a warning.
     if uses_xla(model) is not xla:
         raise RuntimeError(f"engine {engine.name}: asked for jit_compile={xla}, but Keras set it to {not xla}")
-
-
-def loses_losses(keras: str) -> bool:
-    """Return whether this version of Keras loses losses when one call runs several steps: see `check_steps`."""
-    return _SPELLS_OUT[0] <= tuple(map(int, keras.split(".")[:2])) < _SPELLS_OUT[1]
 
 
 def check_steps(engine: Engine, steps: int) -> None:

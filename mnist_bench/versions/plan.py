@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_bench.checks.names import ADDED_LATER, name_fast_checks
 from mnist_bench.records.config import FIRST_SEED, Case
-from mnist_bench.training.engines import loses_losses
+from mnist_bench.training.executions import loses_losses
 from mnist_bench.training.labs import LABS, check_lab
 from mnist_bench.versions.bits import FIT, SAME_BITS
 from mnist_bench.versions.records import NEEDED, Planned, probes_by_case, seeds_by_case
