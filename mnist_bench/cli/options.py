@@ -208,7 +208,10 @@ RunsFolder = Annotated[
 Why = Annotated[str, typer.Option(metavar="REASON", help="The reason, for those who review the change.")]
 
 # Two interpreters, timed against each other
-Budget = Annotated[float, typer.Option(metavar="SECONDS", help="The time that one comparison may take.")]
+Budget = Annotated[
+    float,
+    typer.Option(parser=duration, metavar="TIME", help="The time that one comparison may take, such as 90 or 2m."),
+]
 TimedDevice = Annotated[
     str,
     typer.Option(metavar="DEVICE", help="auto, cpu or gpu; on a GPU use --in-turn.", autocompletion=_complete_device),

@@ -11,7 +11,7 @@ import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.options import count
-from mnist_bench.cli.shell import echo, held, load_data, name_source, tell
+from mnist_bench.cli.shell import echo, held, list_given, load_data, name_source, tell
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _complete_real(begun: str) -> list[str]:
 
 
 def selftest(
+    context: typer.Context,
     *,
     faults: Annotated[
         list[str] | None,
@@ -81,6 +82,9 @@ def selftest(
     was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an alarm, 2 bad usage or bad
     input, 3 the checks do not run without any fault.
     """
+    given = set(list_given(context))
+    _refuse(given - {"notebook"} if notebook is not None else set(), "notebook")
+    _refuse(given & {"faults", "seeds", "engine", "jobs", "cluster"} if real else set(), "real")
     if notebook is not None:
         from mnist_bench.show.notebook import CLASS, write_notebook
 
@@ -102,6 +106,12 @@ def selftest(
     for line in missed:
         echo(line, err=True)
     raise typer.Exit(1 if missed else 0)
+
+
+def _refuse(given: set[str], mode: str) -> None:
+    if given:
+        name = min(given).replace("faults", "fault")
+        raise ValueError(f"--{name} has no part in --{mode}: leave one of the two out")
 
 
 def _plant_all(

@@ -235,10 +235,17 @@ def manifest(folder: options.RunsFolder = None) -> None:
 
     Review the change before you commit the manifest.
     """
-    from mnist_bench.timing.store import write_manifest
+    from mnist_bench.timing.store import load_manifest, write_manifest
 
-    names = [line for line in map(str.strip, sys.stdin) if "::" in line]
-    echo(f"{write_manifest(names, _find(folder))}: {len(names)} benchmarks")
+    try:
+        lines = sys.stdin.read().splitlines()
+    except (AttributeError, OSError, UnicodeError) as error:  # closed, or no text
+        raise ValueError(f"standard input cannot be read: {error}") from error
+    if not lines:
+        raise ValueError("standard input is empty: pytest benchmarks --collect-only -q | mnist-bench timings manifest")
+    path = write_manifest(lines, _find(folder))
+    written = load_manifest(path.parent)
+    echo(f"{path}: {len(written.cpu) + len(written.gpu)} benchmarks")
 
 
 def _find(folder: Path | None) -> Path:

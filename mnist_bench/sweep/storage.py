@@ -29,7 +29,7 @@ def load_optuna() -> Any:
     """
     try:
         import optuna
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ModuleNotFoundError(f"{error}: a sweep needs Optuna: pip install 'mnist-bench[sweep]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ from packaging.version import Version
 
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.fields import UNKNOWN_COMMIT
-from mnist_bench.records.files import SCHEMA_VERSION, place_in
-from mnist_bench.records.serial import load, save
+from mnist_bench.records.files import SCHEMA_VERSION, is_taken, place_in
+from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.timing.records import LEAST_ROUNDS, load_run
 from mnist_bench.timing.runs import refuse_strangers
 
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 
+_NAME = re.compile(r"[^\s:]+\.py::\S.*")  # of a test, as `pytest --collect-only -q` prints it
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """The full names of the benchmarks that are due, each list in alphabetical order.
@@ -51,9 +55,12 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse a manifest without benchmarks."""
+        """Refuse a manifest without benchmarks, and what is no name of a test."""
         if not self.cpu:
             raise ValueError("cpu: no benchmark is due")
+        for name in (*self.cpu, *self.gpu):
+            if not (_NAME.fullmatch(name) and name.isprintable()):
+                raise ValueError(f"{name!r} is no name of a benchmark, such as benchmarks/test_epochs.py::test_epoch")
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -62,7 +69,10 @@ def load_manifest(folder: Path) -> Manifest:
     Raises:
         RecordError: The manifest is missing or not valid; the message names the file and the field.
     """
-    return load(folder / "manifest.json", Manifest)
+    path = folder / "manifest.json"
+    if folder.is_dir() and not is_taken(path):
+        raise RecordError(f"{folder}: no folder of stored runs: it has no manifest.json (mnist-bench timings manifest)")
+    return load(path, Manifest)
 
 
 def expected_names(manifest: Manifest, machine: Machine) -> list[str]:
@@ -74,7 +84,8 @@ def write_manifest(names: Iterable[str], folder: Path) -> Path:
     """Write a manifest in which exactly these benchmarks are due.
 
     Args:
-        names: Full names; a benchmark whose case ends in `gpu` is due on a machine with a GPU.
+        names: Lines of `pytest --collect-only -q`, of which those that name no test are left out; a benchmark whose
+            case ends in `gpu` is due on a machine with a GPU.
         folder: The folder of the stored runs.
 
     Returns:
@@ -82,11 +93,16 @@ def write_manifest(names: Iterable[str], folder: Path) -> Path:
 
     Raises:
         ValueError: No benchmark is due on every machine.
+        RecordError: Another file has the manifest's name.
     """
-    names = sorted(set(names))
+    names = sorted({name for name in map(str.strip, names) if _NAME.fullmatch(name) and name.isprintable()})
+    if not names:
+        raise ValueError("no benchmark is named, such as benchmarks/test_epochs.py::test_epoch")
     gpu = [name for name in names if name.endswith("-gpu]")]
     cpu = [name for name in names if name not in gpu]
     path = folder / "manifest.json"
+    if is_taken(path):
+        load_manifest(folder)  # what is no manifest is not ours to replace
     # The earlier manifest is in git, where the change can be reviewed.
     save(Manifest(cpu=cpu, gpu=gpu), path, overwrite=True)
     return path

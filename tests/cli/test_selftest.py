@@ -124,6 +124,33 @@ def test_another_page_is_left_alone(command: Callable[..., Any], planted: list[s
     assert planted == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--fault", "x", "--real", "frozen-shuffle"], "--fault has no part in --real: leave one of the two out"),
+        (["--seeds", "2", "--real", "all"], "--seeds has no part in --real"),
+        (["--jobs", "2", "--real", "all"], "--jobs has no part in --real"),
+        (["--engine", "graph", "--real", "all"], "--engine has no part in --real"),
+        (["--real", "all", "--notebook", "x.ipynb"], "--real has no part in --notebook"),
+        (["--out", "x", "--notebook", "x.ipynb"], "--out has no part in --notebook"),
+    ],
+)
+def test_an_option_of_another_mode_is_refused(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    planted: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    told: str,
+) -> None:
+    """It would be ignored in silence."""
+    monkeypatch.chdir(tmp_path)
+    check_refused(command("selftest", *arguments), told)
+    assert planted == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_fault_is_bad_input(command: Callable[..., Any], check_refused: Callable[..., None]) -> None:
     """The message lists the faults."""
     check_refused(command("selftest", "--fault", "x"), "unknown fault 'x': choose from labels-shifted, ")

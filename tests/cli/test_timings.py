@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.checksums import edit_record, write_record
+from mnist_bench.cli.timings import manifest
 from mnist_bench.timing import memory
 from mnist_bench.timing.calibration import find_calibration
 from mnist_bench.timing.machine import make_machine
@@ -158,8 +159,13 @@ def test_the_manifest_is_read_from_a_collection(
 ) -> None:
     """The names are picked from pytest's lines; if there are none, nothing is written."""
     before = (folder / "manifest.json").read_text()
-    monkeypatch.setattr("sys.stdin", io.StringIO("ERROR: nothing here\n"))
-    assert timings("manifest", "--folder", folder).status == 2
+    for text, told in (("ERROR: nothing here\n::error::x\n", "no benchmark is named"), ("", "standard input is empty")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        answer = timings("manifest", "--folder", folder)
+        assert (answer.status, told in answer.err) == (2, True)
+    monkeypatch.setattr("sys.stdin", None)  # closed
+    with pytest.raises(ValueError, match="standard input cannot be read"):
+        manifest(folder)
     assert (folder / "manifest.json").read_text() == before
     monkeypatch.setattr("sys.stdin", io.StringIO("b.py::test_a[mlp-cpu]\nb.py::test_a[mlp-gpu]\n\n2 tests collected\n"))
     assert timings("manifest", "--folder", folder).out.endswith("manifest.json: 2 benchmarks\n")

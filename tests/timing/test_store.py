@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,8 +64,36 @@ def test_a_missing_or_empty_manifest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"cpu": [], "gpu": [], "kind": "timing-manifest", "schema_version": 1}')
     with pytest.raises(RecordError, match="no benchmark is due"):
         load_manifest(tmp_path)
-    with pytest.raises(ValueError, match="no benchmark is due"):
-        write_manifest([], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("there", "names", "told"),
+    [
+        ('{"name": "my web app"}', ["b.py::test_a"], "missing required field"),
+        ("text", ["b.py::test_a"], "not JSON"),
+        ("", ["b.py::test_a"], "not JSON"),
+        (None, ["::error::x", "no test", "b.py::te\x1bst"], "no benchmark is named, such as"),
+        (None, ["b.py::test_a-gpu]"], "cpu: no benchmark is due"),
+    ],
+    ids=["foreign", "text", "empty", "no names", "gpu alone"],
+)
+def test_no_manifest_is_written(tmp_path: Path, there: str | None, names: list[str], told: str) -> None:
+    """What has the manifest's name and is none is left alone; lines that name no test are left out."""
+    path = tmp_path / "manifest.json"
+    if there is not None:
+        path.write_text(there)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        write_manifest(names, tmp_path)
+    assert (path.read_text() if path.exists() else None) == there
+
+
+def test_a_manifest_that_leads_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    """A link that leads to nothing makes no file at its other end."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "manifest.json").symlink_to("../outside.json")
+    with pytest.raises(RecordError, match=r"manifest\.json: No such file"):
+        write_manifest(["b.py::test_a"], tmp_path / "runs")
+    assert not (tmp_path / "outside.json").exists()
 
 
 def test_accepted_runs_lie_where_pytest_benchmark_looks(

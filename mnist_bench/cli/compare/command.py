@@ -122,8 +122,9 @@ def compare(
     folder = find_versions(versions)
     sides: list[str | Path | None] = []
     for text in (base, new):
-        known = text == "current" or read_requirements(text) is not None
-        sides.append(text if known and not is_taken(Path(text)) else find_interpreter(text, folder))
+        # What exists is a path, whatever its name looks like.
+        listed = not is_taken(Path(text)) and (text == "current" or read_requirements(text) is not None)
+        sides.append(text if listed else find_interpreter(text, folder))
     reports = Reports(json=json, junit=junit, markdown=markdown, html=html)
     if own_sides := own.load_own_sides(base, new):
         _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")

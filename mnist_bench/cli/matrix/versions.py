@@ -175,7 +175,7 @@ def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> s
 
 
 def _split(text: str) -> list[str]:
-    names = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if text and not names:
-        raise ValueError(f"{text!r} names nothing: give names with commas between them, or leave the option out")
-    return names
+    names = [word.strip() for word in text.split(",")] if text else []
+    if not all(names):
+        raise ValueError(f"{text!r} is not allowed: give names with commas between them, or leave the option out")
+    return list(dict.fromkeys(names))

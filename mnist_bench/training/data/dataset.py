@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,6 +177,8 @@ def load_dataset(source: str | os.PathLike[str] = "auto", *, progress: Progress 
                 return dataclasses.replace(_make_dataset("digits", *load_digits()), missing=str(missing))
             except DataError as error:
                 raise DataError(f"{missing}; {error}") from error
+    if isinstance(source, str) and re.fullmatch(r"[\w,-]*", source) and not Path(source).exists():
+        raise DataError(f"{source!r} is no file and no folder; expected a path, or the word auto, mnist or digits")
     return _make_dataset("mnist", read_mnist(Path(source)), str(source))
 
 

@@ -7,6 +7,7 @@ import http.client
 import io
 import os
 import queue
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -40,6 +41,8 @@ ARRAY_DIGESTS = {
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
 """SHA-256 of each array, to say which array is wrong."""
+
+_ADDRESS = re.compile(r"(https?|ftp|s3|gs|file):/")  # of which a path keeps one slash
 
 _ANSWER_SECONDS = 3.0  # for the server's first answer: without a network nobody should have to wait longer
 _READ_SECONDS = 15.0  # for each later piece: a slow connection is not a missing one
@@ -89,6 +92,8 @@ def read_mnist(path: Path) -> Arrays:
     Raises:
         DataError: The arrays cannot be read, or are not MNIST's.
     """
+    if address := _ADDRESS.match(str(path)):
+        raise DataError(f"{address[1]}:... is an address: download the file, and name its path")
     path = Path(os.path.expanduser(path))  # noqa: PTH111  # it never raises
     return _check_mnist(read_arrays(path), repr(str(path)))
 

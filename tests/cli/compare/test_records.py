@@ -30,6 +30,17 @@ def test_compare_the_same(command: Callable[..., Any], probe_file: Path) -> None
     assert command("compare", probe_file, other) == (0, f"identical in all 10 stages\n{BASIS}\n", "")
 
 
+@pytest.mark.parametrize("name", ["my records", "new\nline", "a keras==3.9.0", "tensorflow==2.19"])
+def test_what_exists_is_a_path(command: Callable[..., Any], probe_file: Path, name: str) -> None:
+    """A path with a blank, or with the look of a requirement, is read as the record or folder that it is."""
+    folder = probe_file.parent / name
+    folder.mkdir()
+    copy = folder / "a probe.json"
+    copy.write_bytes(probe_file.read_bytes())
+    assert command("compare", probe_file, copy, "--same").status == 0
+    assert command("compare", probe_file, folder, "--same").status == 0
+
+
 def test_compare_refuses_one_record_on_both_sides(
     check_refused: Callable[..., Any],
     command: Callable[..., Any],

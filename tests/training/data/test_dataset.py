@@ -265,3 +265,10 @@ def test_import_is_light() -> None:
     code = f"import sys, mnist_bench.training.data.dataset; sys.exit(' '.join(set({heavy}) & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("word", ["AUTO", "mnist,digits", "minst"])
+def test_a_word_that_is_none_is_told_the_words(word: str) -> None:
+    """A word that is no path is most likely a misspelt one."""
+    with pytest.raises(DataError, match=f"^'{word}' is no file and no folder; expected a path, or the word auto"):
+        load_dataset(word)

@@ -353,3 +353,10 @@ def test_url_is_kerass(monkeypatch: pytest.MonkeyPatch) -> None:
     folder, _, file = mnist.URL.rpartition("/")
     assert f"{folder}/" in text
     assert file in text
+
+
+@pytest.mark.parametrize("address", ["https://user:secret@host/x.npz", "s3://bucket/x", "file:///x.npz"])
+def test_an_address_is_no_path(address: str) -> None:
+    """The line says what to do, and shows no password."""
+    with pytest.raises(DataError, match=r"^\w+:\.\.\. is an address: download the file, and name its path$"):
+        read_mnist(Path(address))
