@@ -97,7 +97,7 @@ def test_a_pair_that_says_nothing_of_its_versions_is_refused(
     }
     folder = write(tmp_path, records)
     write(folder / "pairs", {"py312-tf216": dataclasses.replace(pair, **changed)})
-    with pytest.raises(RecordError, match=re.escape(f"pairs/py312-tf216.json: {message}")):
+    with pytest.raises(RecordError, match=re.escape(f"{folder}/pairs/py312-tf216.json: {message}")):
         load_collection([folder])
 
 
