@@ -203,9 +203,12 @@ def check_pair(path: Path, pair: AbRecord, versions: Mapping[str, VersionRecord]
         versions: The records that there are, by name.
 
     Raises:
-        RecordError: A slow-down was planted in it, it was judged less strictly than comparisons are here, its sides ran
-            on two machines or with two settings, or a side is of other packages or data than that version's record.
+        RecordError: It has one version on both sides, a slow-down was planted in it, it was judged less strictly than
+            comparisons are here, its sides ran on two machines or with two settings, or a side is of other packages
+            or data than that version's record.
     """
+    if pair.python_a == pair.python_b:
+        raise RecordError(f"{path}: both sides are {pair.python_a}: a version is timed against another one")
     if pair.fault_b is not None:
         raise RecordError(f"{path}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
     for name, most in _GATE.items():
