@@ -5,6 +5,7 @@ Nothing of ours is installed there; and what ends a process, such as a wrong XLA
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +19,8 @@ from mnist_bench.records.serial import RecordError, convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines
+from mnist_bench.training.workers.waiting import Watch
+from mnist_bench.training.workers.worker import LOOK_SECONDS, PATIENCE_SECONDS, SILENT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -171,10 +174,12 @@ def _ask_once(python: Path | None, form: Any, cores: Cores, **request: object) -
 
 
 def _ask(python: Path | None, form: Any, cores: Cores, **request: object) -> Iterator[Any]:
-    return ask_child(serve.MODULE, python, form, cores, **request)
+    return ask_child(serve.MODULE, python, form, cores, patience=PATIENCE_SECONDS, **request)
 
 
-def ask_child(module: str, python: Path | None, form: Any, cores: Cores, **request: object) -> Iterator[Any]:
+def ask_child(
+    module: str, python: Path | None, form: Any, cores: Cores, *, patience: float = math.inf, **request: object
+) -> Iterator[Any]:
     """Ask one question of a fresh process, and yield the values of its answer.
 
     Args:
@@ -182,6 +187,8 @@ def ask_child(module: str, python: Path | None, form: Any, cores: Cores, **reque
         python: The interpreter; None means this process's own.
         form: The type of the values.
         cores: The cores that the process is pinned to; None leaves all.
+        patience: Seconds without a value after which the process is given up; none of the lab's takes so long. A
+            model of the user's own may take any time, and is not watched.
         request: The question.
 
     Raises:
@@ -191,7 +198,7 @@ def ask_child(module: str, python: Path | None, form: Any, cores: Cores, **reque
     with Child(module, python=python, cores=cores) as child:
         child.send(request)
         try:
-            while (event := child.read()) and event["event"] == "value":
+            while (event := _read(child, name, patience)) and event["event"] == "value":
                 yield convert(event["value"], form, origin=name)
         except (RecordError, ValueError) as error:
             raise CommandError(f"the answer cannot be read: {error}", []) from error
@@ -200,3 +207,14 @@ def ask_child(module: str, python: Path | None, form: Any, cores: Cores, **reque
             raise CommandError("".join(shorten_lines(f"{name} {child.explain_end()}")), lines)
         if event["event"] == "failed":
             raise CommandError(event["reason"], shorten_lines(event["details"]), bad_input=event["bad_input"])
+
+
+def _read(child: Child, name: str, patience: float) -> dict[str, Any] | None:
+    """Return the next event of a child, whose silence is told after a minute and ended when patience is over."""
+    if patience == math.inf:
+        return child.read()
+    with Watch(child, name, named_after=SILENT_SECONDS, patience=patience, look=LOOK_SECONDS) as watch:
+        event = child.read()
+    if event is None and watch.lost:
+        raise CommandError("".join(shorten_lines(f"{name} {watch.lost}")), shorten_lines(child.read_log()))
+    return event

@@ -147,6 +147,8 @@ def find_oddities(probe: ProbeRecord) -> list[str]:
         odd.append(f"{len(unknown)} unknown stages, such as {unknown[0]!r}")
     if not lacking and not unknown and names != due:
         odd.append("the stages are not in the order of training")
+    if not any(any(stage.values) for stage in probe.stages):
+        odd.append("every value of every stage is 0")
     twin = next((stage for stage in probe.stages if _count(probe, stage) > 1), None)
     if twin:
         odd.append(f"{_count(probe, twin)} stages have the digest of {twin.name!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import sys
 import threading
@@ -24,12 +23,14 @@ from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.selftest import selftest
-from mnist_bench.cli.shell import Debug, say
+from mnist_bench.cli.shell import Debug, say, tell
 from mnist_bench.cli.streams import flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
 from mnist_bench.records.files import remove_empty_folders
 from mnist_bench.training.workers.interpreters import CommandError
+from mnist_bench.training.workers.surroundings import ignore_matplotlib_settings
+from mnist_bench.training.workers.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +84,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave with its exit status; an error is one line on standard error."""
     guard_streams()
     former = _take_signals()
+    Waiting.tell = tell
     Debug.on = False  # until the option is read: another call in this process may have set it
-    os.environ.pop("MPLBACKEND", None)  # a notebook's: no window is shown here, and an unknown backend is an error
+    ignore_matplotlib_settings()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # not every terminal has a ≥, and the results must be shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import time
 import warnings
@@ -40,6 +41,9 @@ _broken: ImportError | None = None
 # Variables that decide which Keras is imported: named where the import fails.
 _CHOICES = ("KERAS_BACKEND", "TF_USE_LEGACY_KERAS")
 _LEGACY = ("true", "True", "1")  # what TensorFlow reads in TF_USE_LEGACY_KERAS as a yes
+# Keras's own settings: where its file has others, these may be why Keras cannot be imported.
+_SETTINGS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last", "epsilon": 1e-07}
+_MOST_BYTES = 100_000  # of that file, which has four settings
 _MESSAGE = 400  # characters of an error: TensorFlow puts a whole graph into some
 
 
@@ -129,10 +133,29 @@ def _import_tensorflow() -> Exception | None:
 
 def _refuse_waiting() -> None:
     """Refuse settings of Keras that are a pipe: Keras would wait for them, and nobody would learn why."""
-    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111 - it never raises
-    path = Path(home, "keras.json")
+    path = _find_settings()
     if path.is_fifo():
         raise OSError(f"{path}: a pipe, which Keras would wait for: its settings are a regular file")
+
+
+def _find_settings() -> Path:
+    """Return the file of Keras's settings, which need not be there."""
+    return Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"), "keras.json")  # noqa: PTH111 - no error
+
+
+def _name_settings() -> str:
+    """Return which settings in Keras's file are not Keras's own; "" if all are."""
+    path = _find_settings()
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return ""
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # Keras passes over what it cannot read
+        return ""
+    if not isinstance(settings, dict):
+        return f"{path} holds no settings of Keras"
+    changed = [f"{name} {settings[name]!r}" for name, own in _SETTINGS.items() if settings.get(name, own) != own]
+    return f"{path} sets {', '.join(changed)}" if changed else ""
 
 
 def _explain_import(error: Exception) -> ImportError:
@@ -143,7 +166,9 @@ def _explain_import(error: Exception) -> ImportError:
     named = named and f" with {named}"
     if isinstance(error, ImportError) and not (error.__cause__ or error.__context__):
         error.__cause__ = _ask_legacy()
-    return ImportError(f"TensorFlow and Keras cannot be imported{named}: {explain_error(error)}")
+    settings = _name_settings()
+    settings = settings and f"; {settings}"
+    return ImportError(f"TensorFlow and Keras cannot be imported{named}: {explain_error(error)}{settings}")
 
 
 def _ask_legacy() -> ImportError | None:

@@ -70,6 +70,7 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
         if odd := find_oddities(probe):
             yield f"bits/probe[{probe.config.case}]", ", ".join(odd)
     yield from _find_twins(record)
+    yield from _find_early_ends(record)
     yield from _find_own_trainings(record)
 
 
@@ -116,6 +117,20 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
             other = starts.setdefault(digest, results.lab)
             if check_lab(other).hidden != check_lab(results.lab).hidden:
                 yield f"bits/labs[{results.lab}]", f"{other} and {results.lab} begin with the same weights"
+
+
+def _find_early_ends(record: VersionRecord) -> Iterator[tuple[str, str]]:
+    """Yield trainings that end in weights which the much shorter probe of their lab and engine has."""
+    probed = {probe.config.case: probe for probe in record.probes}
+    for results in record.accuracy:
+        probe = probed.get(results.case)
+        if probe is None or results.epochs <= (probe.config.epochs or results.epochs):
+            continue
+        stages = {stage.digest: stage.name for stage in probe.stages}
+        if digest := next((digest for digest in results.final_digests if digest in stages), None):
+            seed = results.seeds[results.final_digests.index(digest)]
+            told = f"seed {seed} ends after {results.epochs} epochs in the {stages[digest]!r} of the probe"
+            yield f"accuracy/ends[{results.case}]", told
 
 
 def _find_other_tests(dataset: DatasetRecord, results: SeedResults) -> Iterator[str]:

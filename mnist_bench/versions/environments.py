@@ -12,14 +12,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from mnist_bench.records.files import find_cache_folder
 from mnist_bench.records.serial import RecordError, load_headless, save
 from mnist_bench.training.workers.interpreters import CommandError, run_command
+from mnist_bench.training.workers.waiting import Waiting
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.releases import VersionSpec, list_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "describe_environment",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 _PATIENCE_SECONDS = 120.0  # for the packages of an environment, from a cold disk
+_MARKER = "install.json"
 _QUOTED = 60  # characters of an answer that cannot be read
 _PYTHONS = ("3.13", "3.12", "3.11", "3.10")
 
@@ -81,16 +85,42 @@ def install_requirements(requirements: Sequence[str], *, python: str, name: str)
     key = hashlib.sha256(json.dumps([python, list(requirements)]).encode()).hexdigest()[:8]
     folder = find_cache_folder() / "matrix" / f"{name}-{key}"
     # The marker is written last: an environment without it is incomplete.
-    marker, interpreter = folder / "install.json", folder / "bin" / "python"
+    marker, interpreter = folder / _MARKER, folder / "bin" / "python"
     if interpreter.exists() and (made := _read_marker(marker)):
         return interpreter, made
-    start = time.perf_counter()
+    with _held(folder):
+        if interpreter.exists() and (made := _read_marker(marker)):  # by the command that had the folder
+            return interpreter, made
+        return interpreter, _install(uv, folder, python, requirements)
+
+
+def _install(uv: str, folder: Path, python: str, requirements: Sequence[str]) -> Install:
+    """Make an environment in a folder of the cache, in place of what is there."""
+    start, interpreter = time.perf_counter(), folder / "bin" / "python"
     # Nobody asked for a download: if the interpreter is missing, uv's message names it.
     run_command([uv, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", python, str(folder)])
     run_command([uv, "pip", "install", "--quiet", "--python", str(interpreter), *requirements])
     install = describe_environment(interpreter, seconds=time.perf_counter() - start)
-    save(install, marker, overwrite=True)
-    return interpreter, install
+    save(install, folder / _MARKER, overwrite=True)
+    return install
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep other commands from a folder of the cache; wait, and say so, while another one makes it."""
+    lock = FileLock(folder.parent / f"{folder.name}.lock", timeout=0)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(lock)
+            except Timeout:
+                Waiting.say(f"waiting: another command is making the environment {folder.name}")
+                lock.acquire(timeout=-1)
+                stack.callback(lock.release)
+        except (OSError, NotImplementedError):
+            pass  # a cache without locks has its environments made nevertheless
+        yield
 
 
 def _read_marker(marker: Path) -> Install | None:

@@ -194,37 +194,40 @@ def check_data(datasets: Mapping[Path, DatasetRecord]) -> None:
             raise ValueError(f"{first} and {path} are of different data ({a}, {b}): they cannot be used together")
 
 
-def check_pair(pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
+def check_pair(path: Path, pair: AbRecord, versions: Mapping[str, VersionRecord]) -> None:
     """Refuse a comparison of times that says nothing of its two versions.
 
     Args:
+        path: Its file, which a refusal names.
         pair: The comparison; its sides are named by their versions.
         versions: The records that there are, by name.
 
     Raises:
-        RecordError: A slow-down was planted in it, it was judged less strictly than comparisons are here, its sides ran
-            on two machines or with two settings, or a side is of other packages or data than that version's record.
+        RecordError: It has one version on both sides, a slow-down was planted in it, it was judged less strictly than
+            comparisons are here, its sides ran on two machines or with two settings, or a side is of other packages
+            or data than that version's record.
     """
-    where = f"pairs/{pair.python_b}.json"
+    if pair.python_a == pair.python_b:
+        raise RecordError(f"{path}: both sides are {pair.python_a}: a version is timed against another one")
     if pair.fault_b is not None:
-        raise RecordError(f"{where}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
+        raise RecordError(f"{path}: a slow-down was planted in it: fault_b is {pair.fault_b!r}")
     for name, most in _GATE.items():
         if getattr(pair, name) > most:
-            raise RecordError(f"{where}: {name} is {getattr(pair, name)!r}: comparisons are judged by {most:g} or less")
+            raise RecordError(f"{path}: {name} is {getattr(pair, name)!r}: comparisons are judged by {most:g} or less")
     machines = explain_keys(pair.a, pair.b, HARDWARE_FIELDS)
     if machines:
-        raise RecordError(f"{where}: the two sides ran on two machines: they differ in {', '.join(sorted(machines))}")
+        raise RecordError(f"{path}: the two sides ran on two machines: they differ in {', '.join(sorted(machines))}")
     settings = explain_keys(pair.a, pair.b, _TIMED_SETTINGS)
     if settings:
-        raise RecordError(f"{where}: the two sides ran with two settings: they differ in {', '.join(sorted(settings))}")
+        raise RecordError(f"{path}: the two sides ran with two settings: they differ in {', '.join(sorted(settings))}")
     for side, name, environment in (("a", pair.python_a, pair.a), ("b", pair.python_b, pair.b)):
         recorded = versions[name].environment if name in versions else None
         differ = explain_keys(recorded, environment, _SIDE_FIELDS) if recorded else {}
         dataset = versions[name].dataset if name in versions else None
         if dataset not in (None, pair.workload.dataset):
-            raise RecordError(f"{where}: timed on other data than the record of {name} was measured on")
+            raise RecordError(f"{path}: timed on other data than the record of {name} was measured on")
         for field, (there, here) in differ.items():
-            raise RecordError(f"{where}: {side}.{field} is {here!r}, and {there!r} in the record of {name}")
+            raise RecordError(f"{path}: {side}.{field} is {here!r}, and {there!r} in the record of {name}")
 
 
 def explain_machine(timed: EnvironmentRecord, *recorded: EnvironmentRecord) -> str:

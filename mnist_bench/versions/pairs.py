@@ -97,7 +97,7 @@ def find_pair_result(base: VersionRecord, new: VersionRecord, folder: Path) -> C
         raise RecordError(f"{path}: the comparison of {record.python_b!r}, not of {new.version.name!r}")
     if record.python_a != base.version.name:
         return None
-    check_pair(record, {side.version.name: side for side in (base, new)})
+    check_pair(path, record, {side.version.name: side for side in (base, new)})
     wall, work = record.wall, record.workload
     name = f"time/epoch[{Case(work.lab, work.engine)}]"
     environments = [side.environment for side in (base, new) if side.environment]
@@ -132,5 +132,5 @@ def _say_ends(ratio: RatioRecord) -> str:
 def _check_pair(record: AbRecord, base: VersionSpec, path: Path) -> AbRecord:
     if (record.python_a, record.python_b) != (base.name, path.stem):
         raise ValueError(f"{path}: compares {record.python_b!r} with {record.python_a!r}, not with {base.name!r}")
-    check_pair(record, {})
+    check_pair(path, record, {})
     return record

@@ -207,3 +207,9 @@ def test_what_no_machine_does_is_told(record: TrainingRecord) -> None:
     flags = {**record.environment.flags, **company_flag(5)}
     company = dataclasses.replace(record, company=5, environment=change_environment(record.environment, flags=flags))
     assert [*find_contradictions(company)] == ["5 seeds were trained in one program, which the engine epoch cannot"]
+
+
+def test_a_probe_without_any_value_is_named(probe: ProbeRecord) -> None:
+    """Initial weights are never all 0."""
+    stages = [dataclasses.replace(stage, values=[0.0] * len(stage.values)) for stage in probe.stages]
+    assert find_oddities(dataclasses.replace(probe, stages=stages)) == ["every value of every stage is 0"]

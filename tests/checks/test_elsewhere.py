@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.interpreters import make_interpreter
+from fixtures.interpreters import make_interpreter, make_program
+from mnist_bench.checks import elsewhere
 from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes, time_import
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.config import TrainingConfig
@@ -19,6 +20,7 @@ from mnist_bench.training.runner import train
 from mnist_bench.training.workers.events import Finished
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import train_all
+from mnist_bench.training.workers.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,18 @@ if TYPE_CHECKING:
 def guarded(tmp_path: Path) -> Path:
     """This interpreter, in which this package may import NumPy, TensorFlow and Keras alone."""
     return make_interpreter(tmp_path / "python", "guarded.py")
+
+
+def test_an_interpreter_that_hangs_is_named_and_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, after a minute; after 20 it is ended."""
+    told: list[str] = []
+    monkeypatch.setattr(Waiting, "tell", told.append)
+    for name, seconds in {"SILENT": 0.1, "PATIENCE": 1.0, "LOOK": 0.05}.items():
+        monkeypatch.setattr(elsewhere, f"{name}_SECONDS", seconds)
+    python = make_program(tmp_path / "python", "sleep 60")
+    with pytest.raises(CommandError, match=r"python gave no sign for 1 s and was ended$"):
+        ask_environment(python)
+    assert told == [f"{python}: no answer for 0 s; it is given up after 1 s"]
 
 
 def test_the_guard_refuses(guarded: Path, tmp_path: Path) -> None:

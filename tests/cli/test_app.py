@@ -222,12 +222,14 @@ def test_a_terminal_without_the_sign_gets_its_code(monkeypatch: pytest.MonkeyPat
     out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setenv("MPLBACKEND", "nonsense")
+    monkeypatch.setenv("MATPLOTLIBRC", "a pipe")
     with pytest.raises(SystemExit):
         main(["--help"])
     out.write("≥ 0.90")
     out.flush()
     assert out.buffer.getvalue().endswith(b"\\u2265 0.90")  # type: ignore[attr-defined]
     assert "MPLBACKEND" not in os.environ
+    assert os.environ["MATPLOTLIBRC"] == os.devnull
 
 
 @pytest.mark.parametrize("form", ["--storage {}", "--storage={}"])

@@ -209,3 +209,35 @@ def test_settings_of_keras_that_are_a_pipe_are_refused(tmp_path: Path, monkeypat
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # without the refusal, the test ends nevertheless
     with pytest.raises(ImportError, match=r"keras\.json: a pipe, which Keras would wait for: its settings"):
         backend.load_tensorflow()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            '{"backend": "jax", "floatx": "bfloat16", "image_data_format": 7}',
+            "sets backend 'jax', floatx 'bfloat16', image_data_format 7",
+        ),
+        ("[]", "holds no settings of Keras"),
+        ('{"backend": "tensorflow", "floatx": "float32", "epsilon": 1e-07}', None),
+        ("{", None),
+        (None, None),
+    ],
+    ids=["changed", "a list", "Keras's own", "no JSON", "no file"],
+)
+def test_settings_of_keras_are_named_where_the_import_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, named: str | None
+) -> None:
+    """Keras says of some no more than AssertionError."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for name in ("KERAS_BACKEND", "TF_USE_LEGACY_KERAS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(backend, "_import_seconds", None)
+    monkeypatch.setattr(backend, "_broken", None)
+    monkeypatch.setattr(backend, "_import_tensorflow", AssertionError)
+    if text is not None:
+        (tmp_path / "keras.json").write_text(text)
+    with pytest.raises(ImportError) as caught:
+        backend.load_tensorflow()
+    more = f"; {tmp_path / 'keras.json'} {named}" if named else ""
+    assert str(caught.value) == f"TensorFlow and Keras cannot be imported: AssertionError{more}"

@@ -288,6 +288,19 @@ def change_starts(record: VersionRecord, name: str) -> VersionRecord:
     return dataclasses.replace(record, accuracy=accuracy)
 
 
+def test_a_training_that_ends_where_its_probe_is_is_told(whole: VersionRecord) -> None:
+    """Of many more epochs: one as short as the probe may end there."""
+    results, *rest = whole.accuracy
+    probe = next(it for it in whole.probes if it.config.case == results.case)
+    early = dataclasses.replace(results, final_digests=[probe.stages[-1].digest, *results.final_digests[1:]])
+    told = {it.name: it.figure for it in find_doubts(*[dataclasses.replace(whole, accuracy=[early, *rest])] * 2)}
+    assert f"seed {results.seeds[0]} ends after {results.epochs} epochs" in told[f"accuracy/ends[{results.case}]"]
+    config = dataclasses.replace(probe.config, epochs=results.epochs)
+    probes = [dataclasses.replace(it, config=config) if it is probe else it for it in whole.probes]
+    short = dataclasses.replace(whole, accuracy=[early, *rest], probes=probes)
+    assert f"accuracy/ends[{results.case}]" not in {it.name for it in find_doubts(short, short)}
+
+
 def test_the_same_end_has_the_same_start(whole: VersionRecord) -> None:
     """No training gets from other initial weights to the same final ones; without digests nothing is known."""
     base, same = change_starts(whole, "a"), change_starts(whole, "a")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from fixtures.checksums import damage_record
 from mnist_bench.training.workers.interpreters import CommandError, run_command
+from mnist_bench.training.workers.waiting import Waiting
 from mnist_bench.versions.environments import describe_environment, make_environment
 from mnist_bench.versions.releases import find_version
 
@@ -28,6 +30,17 @@ def test_an_environment_is_made_once(stub_version: Path) -> None:
     assert install.bytes > 0
     assert make_environment(SPEC) == (python, install)
     assert len((stub_version / "uv.log").read_text().splitlines()) == 2
+
+
+def test_two_commands_make_an_environment_once(stub_version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one says that it waits, and takes what the first one made."""
+    told: list[str] = []
+    monkeypatch.setattr(Waiting, "tell", told.append)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(make_environment, [SPEC, SPEC])
+    assert first == second
+    assert len((stub_version / "uv.log").read_text().splitlines()) == 2
+    assert told == [f"waiting: another command is making the environment {first[0].parents[1].name}"]
 
 
 def test_an_incomplete_environment_is_made_again(stub_version: Path) -> None:

@@ -51,7 +51,7 @@ class Server:
         while (event := self._read())["event"] not in ("finished", "failed"):
             yield event
         if event["event"] == "failed":
-            yield {"event": "failed", "reason": f"{event['reason']}: {self._child.read_last_line()}"}
+            yield {"event": "failed", "reason": f"{event['reason']}: {self._child.read_last_words()}"}
 
     def _read(self) -> dict[str, Any]:
         event = self._child.read()

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mnist_bench.checks.names import ENGINE_NAMES
+from mnist_bench.checks.names import ENGINE_NAMES, ENGINES_WITH_XLA
 from mnist_bench.records.config import MOST
 from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.fields import check_names, check_range, check_seconds, check_time
@@ -185,6 +185,11 @@ class Sharpness:
             raise ValueError(f"{self.alarms} alarms in {self.runs} runs")
         if not 0 <= self.alarms_low <= self.alarms_high <= 1:
             raise ValueError(f"alarms between {self.alarms_low!r} and {self.alarms_high!r} of the runs")
+        rate = self.alarms / self.runs
+        if not self.alarms_low - _RATIO_ROUNDING <= rate <= self.alarms_high + _RATIO_ROUNDING:
+            interval = f"{self.alarms_low!r} to {self.alarms_high!r}"
+            raise ValueError(f"{self.alarms} alarms in {self.runs} runs are outside their interval, {interval}")
+        check_seconds("budget_seconds", self.budget_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +299,9 @@ def _check_derived(record: AbRecord) -> None:
         if record.workload.device not in ("auto", environment.device):
             told = f"{side}.device is {environment.device!r}"
             raise ValueError(f"workload.device is {record.workload.device!r}, and {told}")
+        if environment.xla != (record.workload.engine in ENGINES_WITH_XLA):
+            told = f"{side}.xla is {str(environment.xla).lower()}"
+            raise ValueError(f"workload.engine is {record.workload.engine!r}, and {told}")
     _check_clocks(record)
     judgement = judge_record(record)
     if record.failure:  # a lost process leaves no verdict

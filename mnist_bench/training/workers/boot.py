@@ -29,6 +29,9 @@ def main() -> None:
         sys.exit(f"{here.parents[1]}: the package mnist_bench is not there")
     module = sys.modules["mnist_bench"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    from mnist_bench.training.workers.surroundings import ignore_matplotlib_settings
+
+    ignore_matplotlib_settings()
     name, lifeline = sys.argv.pop(1), int(sys.argv.pop(1))
     threading.Thread(target=_end_with_parent, args=[lifeline], daemon=True).start()
     if _FAULT in os.environ:

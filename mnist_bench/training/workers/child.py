@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mnist_bench.records.files import find_cache_folder
+from mnist_bench.training.workers.last_words import find_last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ _OURS = (*_NOTEBOOK, "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIR
 _BOOT = Path(__file__).with_name("boot.py")
 _LOG_CHARACTERS = 4000  # of what a child printed: the end of a traceback
 _QUOTED = 60  # characters of a line that should have been an event
+_MOST_FOREIGN = 1000  # lines before the first event: a program that prints more is no interpreter that greets
 
 
 class Child:
@@ -61,7 +63,7 @@ class Child:
         variables = drop_own_variables(of_environment=python is not None)
         # The parent makes the stand-in: scikit-learn may be missing in the child's environment.
         variables["MNIST_BENCH_CACHE"] = str(find_cache_folder().absolute())
-        self._killed, self._forgotten = False, 0
+        self._killed, self._forgotten, self._heard = False, 0, False
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with the process
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, in an interpreter that the user named
@@ -107,18 +109,27 @@ class Child:
     def read(self) -> dict[str, Any] | None:
         """Return the next event; None where the process has ended.
 
+        What stands before the first event is passed over: a `sitecustomize` of the user's may print as Python starts.
+
         Raises:
-            ValueError: The process printed something else.
+            ValueError: The process printed something else after its first event, or in place of all events.
         """
         assert self._process.stdout is not None  # noqa: S101
-        line = self._process.stdout.readline()
-        if not line:
-            return None
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict) and "event" in event:
-                return event
-        raise ValueError(f"it answered {line[:_QUOTED]!r}, which is no event")
+        first = ""
+        for _ in range(_MOST_FOREIGN):
+            line = self._process.stdout.readline()
+            # A process that failed has said why on standard error.
+            if not line and (not first or self._process.wait() != 0):
+                return None
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict) and "event" in event:
+                    self._heard = True
+                    return event
+            first = first or line
+            if self._heard or not line:
+                break
+        raise ValueError(f"it answered {first[:_QUOTED]!r}, which is no event")
 
     def poll(self) -> int | None:
         """Return the exit code of a process that has ended, else None."""
@@ -153,10 +164,10 @@ class Child:
         self._log.seek(0)
         return self._log.read()[-_LOG_CHARACTERS:]
 
-    def read_last_line(self) -> str:
-        """Return the last line that the process has printed since `forget`; empty if there is none."""
+    def read_last_words(self) -> str:
+        """Return, as one line, what the process has printed last since `forget`; empty if it printed nothing."""
         self._log.seek(self._forgotten)
-        return next((line.strip() for line in reversed(self._log.read().splitlines()) if line.strip()), "")
+        return find_last_words(self._log.read())
 
     def forget(self) -> None:
         """Leave what the process has printed so far out of the explanation of its end: it does something else now."""
@@ -164,7 +175,7 @@ class Child:
 
     def explain_end(self) -> str:
         """Wait for the end of the process, and return in words how it ended and what it said last."""
-        code, last = self._process.wait(), self.read_last_line()
+        code, last = self._process.wait(), self.read_last_words()
         # Where this process killed the other one, what was printed before is not the reason.
         return describe_exit(code) + (f": {last}" if last and code != 0 and not self._killed else "")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mnist_bench.records import files
 from mnist_bench.training.workers.child import describe_exit, drop_own_variables
+from mnist_bench.training.workers.last_words import find_last_words
 
 __all__ = ["CommandError", "check_python", "find_python", "run_command", "shorten_lines"]
 
@@ -126,7 +127,8 @@ def run_command(
     if done.returncode in allowed and (done.returncode == 0 or done.stdout.strip()):
         return done.stdout
     lines = shorten_lines(done.stderr or done.stdout)
-    raise CommandError(": ".join([f"{_shorten(command)} {describe_exit(done.returncode)}", *lines[-1:]]), lines)
+    said = shorten_lines(find_last_words(done.stderr or done.stdout))
+    raise CommandError(": ".join([f"{_shorten(command)} {describe_exit(done.returncode)}", *said]), lines)
 
 
 def shorten_lines(text: str) -> list[str]:
@@ -142,8 +144,8 @@ def shorten_lines(text: str) -> list[str]:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        last = str(error.stderr).strip().splitlines()[-1:]
-        return f"it ended with exit code {error.returncode}" + (f": {last[0][:_QUOTED]}" if last else "")
+        last = find_last_words(str(error.stderr))
+        return f"it ended with exit code {error.returncode}" + (f": {last[:_QUOTED]}" if last else "")
     if isinstance(error, subprocess.TimeoutExpired):
         return f"no answer in {error.timeout:.0f} s"
     if isinstance(error, json.JSONDecodeError):

@@ -153,7 +153,7 @@ class Worker:
 
 def _quote(child: Child) -> str:
     """Return what a child has said last, as an addition to a reason."""
-    last = child.read_last_line()
+    last = child.read_last_words()
     return f"; it said last: {last}" if last else ""
 
 

@@ -68,20 +68,21 @@ def load_collection(paths: Sequence[Path], *, most: int = MOST) -> Collection:
     check_together(heads)
     datasets = {file: head.dataset for file, head in heads.items() if head.dataset}
     pairs: dict[str, AbRecord] = {}
+    places: dict[str, Path] = {}  # of the pairs, for refusals
     for folder in dict.fromkeys(file.parent for file in heads):
         for name, pair in load_pairs(folder).items():
-            pairs[name] = pair
-            datasets[pair_path(folder, name)] = pair.workload.dataset
+            pairs[name], places[name] = pair, pair_path(folder, name)
+            datasets[places[name]] = pair.workload.dataset
     check_data(datasets)
     ranked = sorted(heads, key=lambda file: _rank(heads[file]), reverse=True)
     records = [load_version(file) for file in ranked[:most]]
-    _check_bases(pairs, [head.version for head in heads.values()])
-    for pair in pairs.values():
-        check_pair(pair, {record.version.name: record for record in records})
+    _check_bases(pairs, places, [head.version for head in heads.values()])
+    for name, pair in pairs.items():
+        check_pair(places[name], pair, {record.version.name: record for record in records})
     return make_collection(records, pairs, left_out=len(ranked) - len(records))
 
 
-def _check_bases(pairs: Mapping[str, AbRecord], specs: Sequence[VersionSpec]) -> None:
+def _check_bases(pairs: Mapping[str, AbRecord], places: Mapping[str, Path], specs: Sequence[VersionSpec]) -> None:
     """Refuse a comparison of times with another version than the one before.
 
     Raises:
@@ -94,7 +95,7 @@ def _check_bases(pairs: Mapping[str, AbRecord], specs: Sequence[VersionSpec]) ->
         bases = [base.name for base in found if base]
         if spec.name in pairs and bases and pairs[spec.name].python_a not in bases:
             told = f"compared with {pairs[spec.name].python_a!r}, and the version before {spec.name} is {bases[0]!r}"
-            raise RecordError(f"pairs/{spec.name}.json: {told}")
+            raise RecordError(f"{places[spec.name]}: {told}")
 
 
 def load_pairs(folder: Path) -> dict[str, AbRecord]:

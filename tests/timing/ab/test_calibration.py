@@ -82,7 +82,11 @@ def test_a_verdict_is_told_what_it_is_worth(runs: list[AbRecord], tmp_path: Path
     ("change", "message"),
     [
         (lambda it: it["runs"].pop(), "sharpness: 1 alarms in 10 runs, but the runs have "),
-        (lambda it: it["sharpness"].update(alarms=0), "sharpness: 0 alarms in 10 runs, but the runs have 1 in 10"),
+        (
+            lambda it: it["sharpness"].update(alarms=0, alarms_low=0.0),
+            "sharpness: 0 alarms in 10 runs, but the runs have 1 in 10",
+        ),
+        (lambda it: it["sharpness"].update(alarms=0), "sharpness: 0 alarms in 10 runs are outside their interval"),
         (lambda it: it["sharpness"].update(alarms=11), "11 alarms in 10 runs"),
         (lambda it: it.update(kind="ab"), "kind is 'ab', expected 'calibration'"),
     ],

@@ -123,6 +123,11 @@ def test_sharpness_is_possible() -> None:
         Sharpness(runs=2, alarms=3, alarms_low=0.0, alarms_high=1.0, **fields)
     with pytest.raises(ValueError, match=r"alarms between 0\.5 and 0\.1"):
         Sharpness(runs=2, alarms=1, alarms_low=0.5, alarms_high=0.1, **fields)
+    for low, high in ((0.6, 1.0), (0.0, 0.4)):
+        with pytest.raises(ValueError, match="1 alarms in 2 runs are outside their interval"):
+            Sharpness(runs=2, alarms=1, alarms_low=low, alarms_high=high, **fields)
+    with pytest.raises(ValueError, match=r"budget_seconds -1\.0"):
+        Sharpness(runs=2, alarms=1, alarms_low=0.01, alarms_high=0.99, **{**fields, "budget_seconds": -1.0})
 
 
 def test_times_are_numbers() -> None:
@@ -189,6 +194,22 @@ def test_the_device_is_that_of_both_sides(make_ab: Callable[..., AbRecord], tmp_
     save(dataclasses.replace(record, **{side: other}), tmp_path / "ab.json")
     with pytest.raises(RecordError, match=rf"ab\.json: workload\.device is 'cpu', and {side}\.device is 'gpu'"):
         load_ab(tmp_path / "ab.json")
+
+
+@pytest.mark.parametrize("engine", ["xla", "fused"])
+def test_an_engine_of_xla_ran_with_it(make_ab: Callable[..., AbRecord], tmp_path: Path, engine: str) -> None:
+    """And the others without."""
+    record = make_ab()
+    asked = dataclasses.replace(record, workload=dataclasses.replace(record.workload, engine=engine))
+    save(asked, tmp_path / "ab.json")
+    with pytest.raises(RecordError, match=rf"ab\.json: workload\.engine is '{engine}', and a\.xla is false"):
+        load_ab(tmp_path / "ab.json")
+    xla = {side: change_environment(getattr(record, side), xla=True) for side in ("a", "b")}
+    save(dataclasses.replace(asked, **xla), tmp_path / "sound.json")
+    assert load_ab(tmp_path / "sound.json").workload.engine == engine
+    save(dataclasses.replace(record, **xla), tmp_path / "other.json")
+    with pytest.raises(RecordError, match=r"and a\.xla is true"):
+        load_ab(tmp_path / "other.json")
 
 
 def test_a_ratio_follows_from_the_seconds(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:

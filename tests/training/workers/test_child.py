@@ -17,6 +17,7 @@ from fixtures.processes import check_ended
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.training.workers import boot, serve
 from mnist_bench.training.workers.child import Child, describe_exit, drop_own_variables, pin_all_threads
+from mnist_bench.training.workers.last_words import find_last_words
 
 PRINTS = """
 from mnist_bench.training.workers.child import open_events
@@ -92,6 +93,55 @@ def test_a_line_that_is_no_event_is_an_error(tmp_path: Path, line: str) -> None:
     assert line in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        pytest.param("echo '{\"event\": 1}'", "", id="an event follows"),
+        pytest.param("echo no numpy >&2; exit 1", "ended with exit code 1: no numpy", id="it failed"),
+        pytest.param("yes", r"it answered 'noise on stdout\\n', which is no event", id="it never ends"),
+    ],
+)
+def test_what_stands_before_the_first_event_is_passed_over(tmp_path: Path, script: str, told: str) -> None:
+    """A `sitecustomize` of the user's prints as Python starts; a reason on standard error is told before that."""
+    with make_child(tmp_path, f"echo noise on stdout; {script}") as child:
+        if "no event" in told:
+            with pytest.raises(ValueError, match=told):
+                child.read()
+        else:
+            assert child.read() == (None if told else {"event": 1})
+            assert child.explain_end() == (told or "ended with exit code 0")
+
+
+def test_a_line_after_the_first_event_is_an_event(tmp_path: Path) -> None:
+    """From then on the process writes events alone."""
+    with make_child(tmp_path, "echo '{\"event\": 1}'; echo hello; echo '{\"event\": 2}'") as child:
+        assert child.read() == {"event": 1}
+        with pytest.raises(ValueError, match=r"'hello\\n', which is no event"):
+            child.read()
+
+
+HEAD = "Traceback (most recent call last):\n  File 'a', line 1, in <module>\n    raise\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        pytest.param(
+            f"{HEAD}RuntimeError: numpy\n::error::is broken\n", "RuntimeError: numpy ::error::is broken", id="two"
+        ),
+        pytest.param(f"{HEAD}KeyError: 1\n\nand then:\n\n{HEAD}a.B: x\n  y\n", "a.B: x y", id="chained"),
+        pytest.param(f"{HEAD}KeyboardInterrupt\n", "KeyboardInterrupt", id="no message"),
+        pytest.param(f"{HEAD}KeyError: 1\n" + "all is well\n" * 20 + "killed\n", "killed", id="long before the end"),
+        pytest.param(f"{HEAD}ValueError: {'x' * 999}\n", f"ValueError: {'x' * 188} ... {'x' * 200}", id="long"),
+        pytest.param(HEAD, "raise", id="cut off"),
+        pytest.param("\n", "", id="nothing"),
+    ],
+)
+def test_the_last_words_are_the_error_and_its_message(said: str, words: str) -> None:
+    """The last line of a message alone would not say which error it was."""
+    assert find_last_words(said) == words
+
+
 def test_an_end_is_explained_by_the_last_line(tmp_path: Path) -> None:
     """The exit code and what the process said last; a message that was not read is no error."""
     with make_child(tmp_path, "echo first >&2; echo no TensorFlow >&2; exit 3") as child:
@@ -107,7 +157,10 @@ def test_an_end_is_explained_by_the_last_line(tmp_path: Path) -> None:
     [
         pytest.param("echo no memory >&2; kill -ABRT $$", False, "was killed by SIGABRT: no memory", id="its own end"),
         pytest.param(
-            "echo all is well >&2; echo; sleep 60", True, "was killed by SIGKILL", id="killed by this process"
+            "echo all is well >&2; echo '{\"event\": 1}'; sleep 60",
+            True,
+            "was killed by SIGKILL",
+            id="killed by this process",
         ),
     ],
 )
@@ -120,8 +173,7 @@ def test_a_signal_is_explained_by_the_last_line(
     """What a process says before a signal ends it is the reason, unless the signal came from this process."""
     with make_child(tmp_path, script) as child:
         if ours:
-            with pytest.raises(ValueError, match="no event"):
-                child.read()
+            assert child.read() == {"event": 1}
             child.kill()
         assert child.explain_end() == words
 
@@ -240,3 +292,15 @@ def test_no_file_of_ours_is_imported_by_its_bare_name() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "None\n"
+
+
+def test_no_child_reads_settings_of_matplotlib() -> None:
+    """Keras imports matplotlib in every child; its user's settings may be a pipe."""
+    code = (
+        "import os, runpy, sys\n"
+        f"sys.argv = [{boot.__file__!r}, 'nothing', str(os.pipe()[0])]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except ModuleNotFoundError: print(os.environ['MATPLOTLIBRC'])\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == f"{os.devnull}\n"

@@ -11,6 +11,7 @@ import pytest
 from fixtures.checksums import edit_record, write_record
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError
+from mnist_bench.versions.folder import check_pair
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.collection import MOST, load_collection, make_collection
 
@@ -97,8 +98,15 @@ def test_a_pair_that_says_nothing_of_its_versions_is_refused(
     }
     folder = write(tmp_path, records)
     write(folder / "pairs", {"py312-tf216": dataclasses.replace(pair, **changed)})
-    with pytest.raises(RecordError, match=re.escape(f"pairs/py312-tf216.json: {message}")):
+    with pytest.raises(RecordError, match=re.escape(f"{folder}/pairs/py312-tf216.json: {message}")):
         load_collection([folder])
+
+
+def test_a_version_is_not_timed_against_itself(make_ab: Callable[..., AbRecord], tmp_path: Path) -> None:
+    """Also one of the user's own, which has no version before it."""
+    pair = make_ab(python_a="mine", python_b="mine")
+    with pytest.raises(RecordError, match=r"mine\.json: both sides are mine: a version is timed against another one"):
+        check_pair(tmp_path / "mine.json", pair, {})
 
 
 def test_the_digest_is_of_all_that_is_shown(
