@@ -29,7 +29,7 @@ from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
 from mnist_bench.records.files import remove_empty_folders
 from mnist_bench.training.workers.interpreters import CommandError
-from mnist_bench.training.workers.surroundings import ignore_matplotlib_settings
+from mnist_bench.training.workers.surroundings import ignore_matplotlib_settings, refuse_endless_settings
 from mnist_bench.training.workers.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
         _refuse_nameless(words)
         refuse_stripped(words)
         check_start_files(words)
+        refuse_endless_settings()
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
         refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status

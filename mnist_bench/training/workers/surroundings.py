@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
-import os.path
+import stat
 
-__all__ = ["ignore_matplotlib_settings"]
+__all__ = ["ignore_matplotlib_settings", "refuse_endless_settings"]
 
-_NAME = "matplotlibrc"  # as matplotlib asks for the one in the working folder, before any other
-_exists = os.path.exists
+_NAME = "matplotlibrc"  # matplotlib reads the one in the working folder before any other, whatever the variables say
 
 
 def ignore_matplotlib_settings() -> None:
-    """Have a matplotlib that this process imports later read no settings of the user's.
+    """Have a matplotlib that this process imports later read no settings that variables name.
 
-    Keras imports matplotlib, too. Settings that are a pipe would hang, an endless file would fill the memory, and an
-    unknown backend is an error. MPLCONFIGDIR stays, as the folder of matplotlib's cache.
+    Keras imports matplotlib, too. MPLCONFIGDIR stays, as the folder of matplotlib's cache.
     """
-    os.environ.pop("MPLBACKEND", None)  # a notebook's: no window is shown here
+    os.environ.pop("MPLBACKEND", None)  # a notebook's: no window is shown here, and an unknown backend is an error
     os.environ["MATPLOTLIBRC"] = os.devnull  # read before a file in MPLCONFIGDIR
-    os.path.exists = _exists_but_for_settings
 
 
-def _exists_but_for_settings(path: int | str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bool:
-    """Return whether a path exists; no variable tells matplotlib to pass over the file in the working folder."""
-    return path != _NAME and _exists(path)
+def refuse_endless_settings() -> None:
+    """Refuse settings of matplotlib in the working folder that are a pipe or a device: it would wait for their end.
+
+    Raises:
+        ValueError: They are.
+    """
+    try:
+        mode = os.stat(_NAME).st_mode  # noqa: PTH116 - a module of the measured side
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError(
+            f"./{_NAME} is a pipe or a device, whose end matplotlib would wait for: work in another folder"
+        )

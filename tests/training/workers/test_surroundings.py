@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mnist_bench.training.workers.surroundings import refuse_endless_settings
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,13 +22,13 @@ print(matplotlib.matplotlib_fname(), matplotlib.rcParams["font.size"], matplotli
 """
 
 
-@pytest.mark.parametrize("place", ["working folder", "MATPLOTLIBRC", "folder in MATPLOTLIBRC", "MPLCONFIGDIR"])
+@pytest.mark.parametrize("place", ["MATPLOTLIBRC", "folder in MATPLOTLIBRC", "MPLCONFIGDIR"])
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that have a name")
 def test_settings_that_are_a_pipe_are_not_opened(tmp_path: Path, place: str) -> None:
-    """Wherever matplotlib looks for them; the folder of its cache stays the user's."""
+    """Wherever a variable lets matplotlib look for them; the folder of its cache stays the user's."""
     for name in ("work", "cache", "set"):
         (tmp_path / name).mkdir()
-    folder = {"working folder": "work", "MPLCONFIGDIR": "cache"}.get(place, "set")
+    folder = "cache" if place == "MPLCONFIGDIR" else "set"
     pipe = tmp_path / folder / "matplotlibrc"
     os.mkfifo(pipe)
     variables = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "cache"), "MPLBACKEND": "nonsense"}
@@ -42,3 +44,24 @@ def test_settings_that_are_a_pipe_are_not_opened(tmp_path: Path, place: str) -> 
         timeout=60,
     )
     assert answer.stdout.split() == [os.devnull, "10.0", str(tmp_path / "cache")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes that have a name")
+def test_settings_in_the_working_folder_that_have_no_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No variable tells matplotlib to pass over these; what is a file, a folder or nothing is none of them."""
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "matplotlibrc"
+    refuse_endless_settings()
+    settings.mkdir()
+    refuse_endless_settings()
+    settings.rmdir()
+    settings.write_text("font.size: 30\n")
+    refuse_endless_settings()
+    settings.unlink()
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        make(settings)
+        with pytest.raises(ValueError, match=r"^\./matplotlibrc is a pipe or a device"):
+            refuse_endless_settings()
+        settings.unlink()
