@@ -72,12 +72,16 @@ class VersionSpec:
 
 @dataclass(frozen=True)
 class _Release:
-    """A minor release of TensorFlow: its last patch, the Keras of its time, the Pythons that have wheels, and pins."""
+    """A minor release of TensorFlow: its last patch, the Keras of its time, the Pythons that have wheels, and pins.
+
+    `least_keras` is the oldest Keras 3 that it can be installed with; None where it requires a Keras 2 of its own.
+    """
 
     tensorflow: str
     keras: str
     pythons: tuple[str, ...]
     pins: tuple[str, ...] = ()
+    least_keras: str | None = None
 
 
 # TensorFlow up to 2.15 was built for NumPy 1; releases before 2.12 do not require that version.
@@ -96,13 +100,13 @@ RELEASES = {
     "tf213": _Release("2.13.1", "2.13.1", ("3.10", "3.11"), _NUMPY_1),
     "tf214": _Release("2.14.1", "2.14.0", ("3.10", "3.11"), _NUMPY_1),
     "tf215": _Release("2.15.1", "2.15.0", ("3.10", "3.11"), _NUMPY_1),
-    "tf216": _Release("2.16.2", "3.0.5", ("3.10", "3.11", "3.12")),
-    "tf217": _Release("2.17.1", "3.4.1", ("3.10", "3.11", "3.12")),
-    "tf218": _Release("2.18.1", "3.6.0", ("3.10", "3.11", "3.12")),
-    "tf219": _Release("2.19.1", "3.9.0", ("3.10", "3.11", "3.12")),
-    "tf220": _Release("2.20.0", "3.11.2", ("3.10", "3.11", "3.12", "3.13")),
+    "tf216": _Release("2.16.2", "3.0.5", ("3.10", "3.11", "3.12"), least_keras="3.0"),
+    "tf217": _Release("2.17.1", "3.4.1", ("3.10", "3.11", "3.12"), least_keras="3.2"),
+    "tf218": _Release("2.18.1", "3.6.0", ("3.10", "3.11", "3.12"), least_keras="3.5"),
+    "tf219": _Release("2.19.1", "3.9.0", ("3.10", "3.11", "3.12"), least_keras="3.5"),
+    "tf220": _Release("2.20.0", "3.11.2", ("3.10", "3.11", "3.12", "3.13"), least_keras="3.10"),
     # Keras 3.13 needs Python 3.11.
-    "tf221": _Release("2.21.0", "3.13.2", ("3.11", "3.12", "3.13")),
+    "tf221": _Release("2.21.0", "3.13.2", ("3.11", "3.12", "3.13"), least_keras="3.12"),
 }
 
 # The last patch of each minor release of Keras that a name may pin.
@@ -118,14 +122,15 @@ KERAS = {
 }
 
 # Three axes. TensorFlow with the Keras of its time, each on the newest Python that has a wheel. Keras on one
-# TensorFlow: on 2.18 from 3.0 to 3.10, and on 2.21, which needs at least 3.12, from there on. And Python, with the
-# last Keras that all four Pythons can have.
+# TensorFlow: 3.3 on 2.16, 3.8 and 3.10 on 2.18, which needs at least 3.5, and from 3.12 on on 2.21, which needs that.
+# And Python, with the last Keras that all four Pythons can have.
 MATRIX = (
     *(f"py310-{tf}" for tf in ("tf28", "tf29", "tf210", "tf211")),
     *(f"py311-{tf}" for tf in ("tf212", "tf213", "tf214", "tf215")),
     *(f"py312-{tf}" for tf in ("tf216", "tf217", "tf218", "tf219")),
     *(f"py313-{tf}" for tf in ("tf220", "tf221")),
-    *(f"py312-tf218-{keras}" for keras in ("keras30", "keras33", "keras38", "keras310")),
+    "py312-tf216-keras33",
+    *(f"py312-tf218-{keras}" for keras in ("keras38", "keras310")),
     *(f"py313-tf221-{keras}" for keras in ("keras312", "keras314", "keras315")),
     *(f"py3{minor}-tf221-keras312" for minor in (10, 11, 12)),
 )
@@ -154,10 +159,11 @@ def suggest_names(text: str, names: Iterable[str] = ()) -> str:
 
 
 def find_version(name: str) -> VersionSpec:
-    """Return the version that a name stands for. Its parts combine freely if the Python has a wheel.
+    """Return the version that a name stands for. Its parts combine freely if they can be installed together.
 
     Raises:
-        ValueError: The name has another form, or names a release that is unknown or has no wheel.
+        ValueError: The name has another form, or names a release that is unknown or has no wheel, or a Keras that this
+            TensorFlow cannot have.
     """
     parts = _BUILT_IN.fullmatch(name)
     if not parts:
@@ -171,6 +177,10 @@ def find_version(name: str) -> VersionSpec:
     pythons = ("3.10", *release.pythons) if keras == "keras312" and tf == "tf221" else release.pythons
     if python not in pythons:
         raise ValueError(f"{name}: no wheels for Python {python}, only for {', '.join(pythons)}")
+    if keras and release.least_keras is None:
+        raise ValueError(f"{name}: TensorFlow {release.tensorflow} requires a Keras of its own, {release.keras}")
+    if keras and Version(KERAS[keras]) < Version(release.least_keras or "0"):
+        raise ValueError(f"{name}: TensorFlow {release.tensorflow} requires Keras {release.least_keras} or newer")
     return VersionSpec(
         name=name,
         python=python,

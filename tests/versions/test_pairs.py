@@ -76,7 +76,7 @@ def measure(tiny: Dataset, tmp_path: Path) -> Callable[..., AbRecord]:
         ("py311-tf212", "py310-tf211"),
         ("py312-tf216", "py311-tf215"),
         ("py313-tf221", "py313-tf220"),
-        ("py312-tf218-keras30", None),
+        ("py312-tf216-keras33", "py312-tf216"),
         ("py312-tf218-keras38", "py312-tf218"),
         ("py312-tf218-keras310", "py312-tf218-keras38"),
         ("py313-tf221-keras314", "py313-tf221"),

@@ -12,7 +12,7 @@ from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.versions import figures
 from mnist_bench.versions.comparison import compare_versions
 from mnist_bench.versions.records import VersionRecord
-from mnist_bench.versions.releases import find_version
+from mnist_bench.versions.releases import MATRIX, find_version
 from mnist_bench.versions.report.choices import FACTS, Choice, Chooser, pack_choices
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings
@@ -217,5 +217,5 @@ def test_the_same_figures_are_judged_once(make_versions: MakeVersions, monkeypat
     monkeypatch.setattr(figures, "judge", lambda *args, **rules: calls.append(1) or judge_all(*args, **rules))
     figures._judge_frozen.cache_clear()
     packed = pack_choices(make_chooser(make_versions(seeds=30, cost=0.0001)))
-    assert len(packed["names"]) == 24
+    assert len(packed["names"]) == len(MATRIX)
     assert len(calls) == 2

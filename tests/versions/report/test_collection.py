@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.versions.records import VersionRecord
 
-NAMES = ["py311-tf215", "py312-tf216", "py312-tf218-keras30", "py311-tf221-keras312", "py312-tf221-keras312"]
+NAMES = ["py311-tf215", "py312-tf216", "py312-tf216-keras33", "py311-tf221-keras312", "py312-tf221-keras312"]
 
 
 @pytest.fixture

@@ -176,10 +176,10 @@ def test_the_predecessor_of_a_users_own_version_is_the_nearest_older_one(
     make_versions: Callable[..., dict[str, VersionRecord]],
 ) -> None:
     """More than one thing may differ, or nothing would be compared; a version of the matrix may be the first."""
-    records = make_versions([OLD, NEW, "py312-tf218-keras30"], seeds=2)
-    own = dataclasses.replace(records["py312-tf218-keras30"].version, name="newest", keras="3.5.0")
-    records["newest"] = dataclasses.replace(records["py312-tf218-keras30"], version=own)
+    records = make_versions([OLD, NEW, "py312-tf218-keras38"], seeds=2)
+    own = dataclasses.replace(records["py312-tf218-keras38"].version, name="newest", keras="3.8.9")
+    records["newest"] = dataclasses.replace(records["py312-tf218-keras38"], version=own)
     rows = {row.name: row.base for row in make_rows(make_collection(records.values()))}
-    assert rows == {OLD: None, NEW: OLD, "py312-tf218-keras30": None, "newest": "py312-tf218-keras30"}
-    del records["py312-tf218-keras30"]
+    assert rows == {OLD: None, NEW: OLD, "py312-tf218-keras38": None, "newest": "py312-tf218-keras38"}
+    del records["py312-tf218-keras38"]
     assert make_rows(make_collection(records.values()))[-1].base == NEW
