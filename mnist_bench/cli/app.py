@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import traceback
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from mnist_bench import __version__
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
 from mnist_bench.cli.compare.command import compare
-from mnist_bench.cli.completion import check_start_files, refuse_shell
+from mnist_bench.cli.completion import answers_shell, check_start_files, refuse_shell
 from mnist_bench.cli.families import Family, Heading, refuse_stripped, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
@@ -24,12 +25,12 @@ from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
 from mnist_bench.cli.selftest import selftest
 from mnist_bench.cli.shell import Debug, say, tell
-from mnist_bench.cli.streams import flush_streams, guard_streams, settle_colors
+from mnist_bench.cli.streams import CLOSED_PIPE, flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep
 from mnist_bench.cli.timings import timings
 from mnist_bench.records.files import remove_empty_folders
 from mnist_bench.training.workers.interpreters import CommandError
-from mnist_bench.training.workers.surroundings import ignore_matplotlib_settings, refuse_endless_settings
+from mnist_bench.training.workers.surroundings import ignore_matplotlib_settings, refuse_bad_settings
 from mnist_bench.training.workers.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         _refuse_nameless(words)
         refuse_stripped(words)
         check_start_files(words)
-        refuse_endless_settings()
+        refuse_bad_settings()
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
         refuse_shell(status, words)
     except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
@@ -106,7 +107,11 @@ def main(arguments: list[str] | None = None) -> None:
     except SystemExit as error:
         if error.code in _ENDED:  # said here: a signal's handler may interrupt a line that is being written
             say(f"ended by {_ENDED[error.code]}")
-        raise
+        if error.code in (*_ENDED, CLOSED_PIPE) or answers_shell(words):
+            raise
+        # Such as a module of the user's that ends the process as it is imported: nothing was done.
+        say("something that was imported ended the process: nothing is known of what was asked for")
+        status = 2
     finally:
         remove_empty_folders()
         for number, handler in former.items():
@@ -177,6 +182,18 @@ def _refuse_nameless(arguments: list[str]) -> None:
             )
 
 
+def _find_import(error: Exception) -> str:
+    """Return the file that failed as it was imported, if it is not one of this package; "" otherwise."""
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [frame.filename for frame in frames if frame.name == "<module>"]
+    if isinstance(error, SyntaxError):
+        files.append(error.filename or "")
+    elif files and isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType):
+        files.append(error.obj.__file__ or "")  # what a module lacks is missed in the one that imports it
+    own = str(Path(__file__).parents[1])
+    return next((file for file in reversed(files) if file and not file.startswith(("<", own))), "")
+
+
 def _has_folder() -> bool:
     try:
         Path.cwd()
@@ -199,4 +216,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, (CommandError, MemoryError)):  # such as a process that measures and gave no answer
         told = f"out of memory: {str(error) or 'there is no answer'}" if isinstance(error, MemoryError) else str(error)
         return told, 2 if getattr(error, "bad_input", False) else 3
-    return f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70
+    place, told = _find_import(error), f"{type(error).__name__}: {error}"
+    return (
+        (f"{place} cannot be imported: {told}", 2) if place else (f"internal error: {told} (--debug shows where)", 70)
+    )

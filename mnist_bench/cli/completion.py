@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["check_start_files", "refuse_shell"]
+__all__ = ["answers_shell", "check_start_files", "refuse_shell"]
 
 _INSTALL, _SHOW = "--install-completion", "--show-completion"
 _START_FILES = (".bashrc", ".zshrc")  # to which a line is added
@@ -29,6 +29,11 @@ def check_start_files(arguments: list[str]) -> None:
             path.read_text() if path.exists() else ""
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: {error.encoding} cannot read byte {error.start}, so nothing is added") from error
+
+
+def answers_shell(arguments: list[str]) -> bool:
+    """Return whether a shell is answered, or completion shown or installed: typer ends the process then."""
+    return "_MNIST_BENCH_COMPLETE" in os.environ or not {_INSTALL, _SHOW}.isdisjoint(arguments)
 
 
 def refuse_shell(status: object, arguments: list[str]) -> None:

@@ -126,7 +126,8 @@ def _plant_all(
 
     chosen = list_faults(check_engine(engine).name, faults)
     path = out / _PLANTED
-    source = load_data(data).name if data == "auto" else data
+    dataset = load_data(data)  # bad data are told here, and not by a process without any fault
+    source = dataset.name if data == "auto" else data
     with _open_workers(cluster, jobs) as (found, environment):
         kept = _load(path, SelftestRecord, engine, environment)
         failing = kept.failing if kept else find_failing(engine, source, found)

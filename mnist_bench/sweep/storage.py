@@ -94,7 +94,7 @@ def explain_errors(url: str) -> Iterator[None]:
     faults = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError)
     try:
         yield
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # Optuna's own message names neither the storage nor the driver
         hint = "a PostgreSQL storage needs its driver: pip install 'mnist-bench[postgresql]'"
         raise ModuleNotFoundError(f"storage {hide_secrets(url)}: {hide_secrets(url, str(error))}: {hint}") from error
     except faults as error:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from mnist_bench.cli.app import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mnist_bench.training.data.dataset import Dataset
 
@@ -258,3 +258,41 @@ def test_a_folder_that_was_deleted_is_told(
     finally:
         monkeypatch.undo()
     check_refused(answer, "the working folder was deleted: change to another one")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("import sys; sys.exit(0)", "something that was imported ended the process"),
+        ("x = (", "matplotlib.py cannot be imported: SyntaxError: "),
+        ("raise RuntimeError('a')", "matplotlib.py cannot be imported: RuntimeError: a"),
+        ("x = 1", "No module named 'matplotlib.backends'; 'matplotlib' is not a package"),
+        ("__path__ = []\ndef __getattr__(name): raise KeyError(name)", "matplotlib"),
+    ],
+    ids=["ends", "no Python", "raises", "empty", "odd"],
+)
+def test_a_package_that_is_broken_is_named(tmp_path: Path, content: str, told: str) -> None:
+    """It is no fault of ours, and what it ends is not done."""
+    (tmp_path / "matplotlib.py").write_text(content)
+    record = Path(__file__).parents[2] / "baselines" / "versions" / "py311-tf213.json"
+    code = "from mnist_bench.cli.app import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "matrix", "report", str(record), "--out", str(tmp_path / "page.html")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (answer.returncode, len(answer.stderr.splitlines())) == (2, 1), answer.stderr
+    assert told in answer.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("epoch", ["abc", "9" * 17, "-1", "1.5", ""])
+def test_a_clock_that_is_none_is_named(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    """Matplotlib would fail as it is imported, wherever that is."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    answer = command("data", "--data", "digits")
+    assert (answer.status, "SOURCE_DATE_EPOCH is " in answer.err) == (2, True)

@@ -151,6 +151,14 @@ def test_an_option_of_another_mode_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bad_data_are_bad_input(
+    command: Callable[..., Any], check_refused: Callable[..., None], planted: list[str], tmp_path: Path
+) -> None:
+    """They are told before any process starts."""
+    check_refused(command("selftest", "--data", "nope", "--out", tmp_path), "'nope' is no file and no folder")
+    assert planted == []
+
+
 def test_an_unknown_fault_is_bad_input(command: Callable[..., Any], check_refused: Callable[..., None]) -> None:
     """The message lists the faults."""
     check_refused(command("selftest", "--fault", "x"), "unknown fault 'x': choose from labels-shifted, ")

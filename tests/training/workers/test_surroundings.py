@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mnist_bench.training.workers.surroundings import refuse_endless_settings
+from mnist_bench.training.workers.surroundings import refuse_bad_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,15 +53,15 @@ def test_settings_in_the_working_folder_that_have_no_end_are_refused(
     """No variable tells matplotlib to pass over these; what is a file, a folder or nothing is none of them."""
     monkeypatch.chdir(tmp_path)
     settings = tmp_path / "matplotlibrc"
-    refuse_endless_settings()
+    refuse_bad_settings()
     settings.mkdir()
-    refuse_endless_settings()
+    refuse_bad_settings()
     settings.rmdir()
     settings.write_text("font.size: 30\n")
-    refuse_endless_settings()
+    refuse_bad_settings()
     settings.unlink()
     for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
         make(settings)
         with pytest.raises(ValueError, match=r"^\./matplotlibrc is a pipe or a device"):
-            refuse_endless_settings()
+            refuse_bad_settings()
         settings.unlink()
