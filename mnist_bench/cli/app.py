@@ -216,7 +216,7 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, (CommandError, MemoryError)):  # such as a process that measures and gave no answer
         told = f"out of memory: {str(error) or 'there is no answer'}" if isinstance(error, MemoryError) else str(error)
         return told, 2 if getattr(error, "bad_input", False) else 3
-    place, told = _find_import(error), f"{type(error).__name__}: {error}"
-    return (
-        (f"{place} cannot be imported: {told}", 2) if place else (f"internal error: {told} (--debug shows where)", 70)
-    )
+    line, status = f"internal error: {type(error).__name__}: {error} (--debug shows where)", 70
+    if place := _find_import(error):
+        line, status = f"{place} cannot be imported: {type(error).__name__}: {error}", 2
+    return line, status
