@@ -41,6 +41,7 @@ __all__ = [
 # A check that fails, as a person would say it.
 _PLAIN = {
     "contract/new-order": "training visits the samples in the same order in every epoch",
+    "contract/order-by-seed": "training visits the samples in the same order, whatever the seed",
     "arithmetic/figures": "a reported loss or accuracy is not the mean over the samples",
 }
 _NAMED = 3  # versions that a sentence names
@@ -151,7 +152,7 @@ def format_cost(cost: Cost) -> str:
 def format_costs(costs: Sequence[Cost]) -> Iterator[str]:
     """Yield sentences on what a regression costs in accuracy: each proven loss, and one on all that are not proven."""
     accuracy = [cost for cost in costs if cost.metric == "accuracy"]
-    unproven = [cost for cost in accuracy if cost.change.low <= 0 <= cost.change.high]
+    unproven = [cost for cost in accuracy if _is_unproven(cost)]
     yield from (f"It {format_cost(cost)}." for cost in accuracy if cost not in unproven)
     if unproven:
         most = join_names(f"{-100 * cost.change.low:.2f} ({_name(cost.lab)})" for cost in unproven)
@@ -281,18 +282,24 @@ def _count_versions(rows: Sequence[VersionRow]) -> KeyFigure:
 
 
 def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[KeyFigure]:
-    """Yield what the first regression that has a cost costs the mlp."""
-    for regression, all_costs in costs:
-        cost = pick_cost(all_costs)
-        if cost:
-            value, ends = _format_interval(cost.change, "accuracy")
-            points = f"points of accuracy of {_name(cost.lab)}"
-            if cost.change.low <= 0 <= cost.change.high:
-                label = f"{points} lost to the {regression.title}, not proven here: {value} {ends}"
-                yield KeyFigure(f"≤ {-100 * cost.change.low:.2f}", label)
-            else:
-                yield KeyFigure(value, f"{points} with the {regression.title} {ends}")
-            return
+    """Yield what a regression costs the mlp: of several that have a cost the first whose cost is proven."""
+    told = [(regression, cost) for regression, all_costs in costs if (cost := pick_cost(all_costs))]
+    if not told:
+        return
+    regression, cost = min(told, key=lambda each: _is_unproven(each[1]))
+    value, ends = _format_interval(cost.change, "accuracy")
+    points = f"points of accuracy of {_name(cost.lab)}"
+    if _is_unproven(cost):
+        fault = f"to the {regression.title}" if regression.known else f"where {say_fault(regression)}"
+        label = f"{points} lost {fault}, not proven here: {value} {ends}"
+        yield KeyFigure(f"≤ {-100 * cost.change.low:.2f}", label)
+    else:
+        fault = f"with the {regression.title}" if regression.known else f"where {say_fault(regression)}"
+        yield KeyFigure(value, f"{points} {fault} {ends}")
+
+
+def _is_unproven(cost: Cost) -> bool:
+    return cost.change.low <= 0 <= cost.change.high
 
 
 def _name(lab: str) -> str:

@@ -220,6 +220,19 @@ def test_the_figures(
     assert values[2].startswith("≤ 0.")
 
 
+def test_a_cost_is_told_of_a_fault_in_words(make_versions: MakeVersions) -> None:
+    """A fault that no list names is told as what happens in training, not as the name of a check."""
+    records = make_versions([OLD, NEW], seeds=10, cost=0)
+    moved = ("contract/new-order", "contract/order-by-seed")
+    kept = [result for result in records[NEW].checks["graph"] if result.check not in moved]
+    bad = CheckResult(name="contract/order-by-seed[graph]", verdict=Verdict.REGRESSED, figure="100%", bound="< 50%")
+    only = {**records, NEW: dataclasses.replace(records[NEW], checks={**records[NEW].checks, "graph": [*kept, bad]})}
+    headline = read(only)
+    assert headline.findings[0].endswith(" training visits the samples in the same order, whatever the seed.")
+    where = "points of accuracy of the MLP lost where training visits the samples in the same order, whatever the seed"
+    assert [figure for figure in headline.figures if figure.label.startswith(where)]
+
+
 def test_records_of_a_users_own_versions_are_no_part_of_the_matrix(make_versions: MakeVersions) -> None:
     """Nobody is told that the matrix was not run who has two environments to compare."""
     record = make_versions([OLD], seeds=1)[OLD]
