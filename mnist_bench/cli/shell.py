@@ -106,22 +106,16 @@ def held(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    from filelock import FileLock, Timeout
-
     from mnist_bench.records.files import find_cache_folder
+    from mnist_bench.records.locks import locked
+
+    def refuse() -> None:
+        told = "another command is at work there: wait, or name another folder with --out"
+        raise ValueError(f"{folder}: {told}")
 
     # Not in the folder itself, which may be the project's docs.
     name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]
-    lock = FileLock(find_cache_folder() / "locks" / f"{name}.lock", timeout=0)
-    with contextlib.ExitStack() as stack:
-        try:
-            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(lock)
-        except Timeout:
-            told = "another command is at work there: wait, or name another folder with --out"
-            raise ValueError(f"{folder}: {told}") from None
-        except (OSError, NotImplementedError):
-            pass  # a cache that cannot be written, or has no locks, keeps nobody from a measurement
+    with locked(find_cache_folder() / "locks" / f"{name}.lock", refuse):
         yield
 
 

@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from mnist_bench.records.files import find_cache_folder
+from mnist_bench.records.locks import locked
 from mnist_bench.records.serial import RecordError, load_headless, save
 from mnist_bench.training.workers.interpreters import CommandError, run_command
 from mnist_bench.training.workers.waiting import Waiting
@@ -22,7 +21,7 @@ from mnist_bench.versions.records import Install
 from mnist_bench.versions.releases import VersionSpec, list_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "describe_environment",
@@ -88,7 +87,11 @@ def install_requirements(requirements: Sequence[str], *, python: str, name: str)
     marker, interpreter = folder / _MARKER, folder / "bin" / "python"
     if interpreter.exists() and (made := _read_marker(marker)):
         return interpreter, made
-    with _held(folder):
+
+    def wait() -> None:
+        Waiting.say(f"waiting: another command is making the environment {folder.name}")
+
+    with locked(folder.parent / f"{folder.name}.lock", wait):
         if interpreter.exists() and (made := _read_marker(marker)):  # by the command that had the folder
             return interpreter, made
         return interpreter, _install(uv, folder, python, requirements)
@@ -103,24 +106,6 @@ def _install(uv: str, folder: Path, python: str, requirements: Sequence[str]) ->
     install = describe_environment(interpreter, seconds=time.perf_counter() - start)
     save(install, folder / _MARKER, overwrite=True)
     return install
-
-
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep other commands from a folder of the cache; wait, and say so, while another one makes it."""
-    lock = FileLock(folder.parent / f"{folder.name}.lock", timeout=0)
-    with contextlib.ExitStack() as stack:
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                stack.enter_context(lock)
-            except Timeout:
-                Waiting.say(f"waiting: another command is making the environment {folder.name}")
-                lock.acquire(timeout=-1)
-                stack.callback(lock.release)
-        except (OSError, NotImplementedError):
-            pass  # a cache without locks has its environments made nevertheless
-        yield
 
 
 def _read_marker(marker: Path) -> Install | None:

@@ -6,11 +6,10 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from mnist_bench.checks.elsewhere import ask_environment
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.files import PACKAGE, check_folder, is_taken, supersede
+from mnist_bench.records.locks import locked
 from mnist_bench.records.serial import save
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.workers.interpreters import CommandError
@@ -114,24 +113,25 @@ def run_version(
     ignored = setup.folder / ".gitignore"
     if not os.path.lexists(ignored):  # one that is there may be the user's, or a link
         ignored.write_text("*\n")
-    try:
-        with FileLock(raw.with_suffix(".lock"), timeout=0):
-            if again:
-                supersede(raw, move=True)
-            record = load_version(path) if is_taken(path) and not again else _make_record(spec)
-            if retry and record.failures:
-                record = update_record(record, failures=[])
-            if record.version != spec:
-                raise ValueError(f"{path}: the record of {record.version}, not of {spec}: --again supersedes it")
-            for measured in measure(record, plan, dataclasses.replace(setup, folder=raw)):
-                if again and path.exists():
-                    # Only now: a run that is killed before has measured nothing that could stand in its place.
-                    supersede(path)
-                again = False
-                save(measured, path, overwrite=True, folded=True)
-                yield measured
-    except Timeout as error:
-        raise ValueError(f"{spec.name}: another run is measuring it") from error
+
+    def refuse() -> None:
+        raise ValueError(f"{spec.name}: another run is measuring it")
+
+    with locked(raw.with_suffix(".lock"), refuse):
+        if again:
+            supersede(raw, move=True)
+        record = load_version(path) if is_taken(path) and not again else _make_record(spec)
+        if retry and record.failures:
+            record = update_record(record, failures=[])
+        if record.version != spec:
+            raise ValueError(f"{path}: the record of {record.version}, not of {spec}: --again supersedes it")
+        for measured in measure(record, plan, dataclasses.replace(setup, folder=raw)):
+            if again and path.exists():
+                # Only now: a run that is killed before has measured nothing that could stand in its place.
+                supersede(path)
+            again = False
+            save(measured, path, overwrite=True, folded=True)
+            yield measured
 
 
 def work_folder(folder: Path) -> Path:
