@@ -21,7 +21,12 @@ __all__ = ["lab"]
 def lab(
     *,
     section: Annotated[
-        list[int] | None, typer.Option(metavar="N", help="Only this section, 1 to 6; may be given more than once.")
+        list[int] | None,
+        typer.Option(
+            parser=options.whole_number(1, options.SECTIONS),
+            metavar="N",
+            help=f"Only this section, 1 to {options.SECTIONS}; may be given more than once.",
+        ),
     ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Train with a faster engine, which ends in the same bits.")
