@@ -168,6 +168,7 @@ def test_the_notebook_is_written(command: Callable[..., Any], tmp_path: Path) ->
         ("--section 2 --seed -1", "seed -1 is not allowed: it must be in 0 to 4294967295"),
         ("--notebook lab.ipynb --fast", "--notebook trains nothing: of the other options only --seed is allowed"),
         ("--notebook lab.ipynb --section 1", "--notebook trains nothing: of the other options only --seed is allowed"),
+        ("--notebook lab.ipynb --data auto", "--notebook trains nothing: of the other options only --seed is allowed"),
         ("--section 2 --out /dev/null", "/dev/null: is a file, not a folder"),
         ("--notebook lab.py", "notebook 'lab.py': its name must end in .ipynb"),
     ],
