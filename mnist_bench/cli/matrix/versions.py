@@ -128,8 +128,9 @@ def add(
     Writes an empty record next to the others; `matrix run` measures the version.
     """
     from mnist_bench.versions.matrix import add_version
-    from mnist_bench.versions.releases import VersionSpec
+    from mnist_bench.versions.releases import VersionSpec, check_made_python
 
+    check_made_python(python)
     spec = VersionSpec(name=name, python=python, tensorflow=tensorflow, keras=keras, pins=pin or [])
     echo(f"added: {add_version(spec, out)}")
 

@@ -108,6 +108,11 @@ def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_v
         (("run", "--interpreter", "x"), "--interpreter measures one version: name that version"),
         (("run", "py310-tf28", "--interpreter", "/nothing"), "/nothing: no such interpreter"),
         (("add", "<b>", "--tensorflow", "2.21.0"), "name '<b>' is not allowed"),
+        (
+            ("add", "mine", "--tensorflow", "2.21.0", "--python", "3.99"),
+            "--python '3.99' is not supported: choose from 3.10, 3.11, 3.12, 3.13",
+        ),
+        (("add", "mine", "--tensorflow", "2.21.0", "--python", "3.1_2"), "--python '3.1_2' is not supported"),
         (("add", "mine", "--tensorflow", "new"), "tensorflow 'new' is not a version"),
         (("add", "py312-tf219", "--tensorflow", "2.19.1"), "'py312-tf219' is the name of a built-in version"),
         (
