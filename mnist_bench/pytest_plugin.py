@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.own.plugin import VERDICT, make_model_plugin
+from mnist_bench.records.numbers import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _LABS = ("perceptron", "mlp", "dropout")
 _ENGINES = ("eager", "graph", "xla", "epoch", "fused")
 _KEYS = "mnist_bench_keys"
+_MOST_SEEDS = 10_000  # as `mnist-bench check --seeds` allows
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -288,10 +291,10 @@ def _miss(config: pytest.Config, what: str, reason: str) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    try:
+        return read_whole(text, 1, _MOST_SEEDS)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _describe_mnist() -> str:

@@ -156,7 +156,7 @@ def test_only_the_entry_imports_the_command() -> None:
     for family in [name for name in parts if name.endswith((".family", ".command"))]:
         folder = family.rpartition(".")[0]
         parts[family] = {name for name in parts[family] if name != folder and not name.startswith(f"{folder}.")}
-    shared = {"cli", "cli.families", "cli.options", "cli.shell"}
+    shared = {"cli", "cli.families", "cli.given", "cli.options", "cli.shell"}
     others = {name: {other for other in found if find_wing(other) == "cli"} - shared for name, found in parts.items()}
     assert {name: found for name, found in others.items() if found} == {}
     assert [name for name, found in list_imports().items() if "cli.app" in found] == ["__main__"]

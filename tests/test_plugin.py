@@ -186,7 +186,13 @@ def test_a_lost_process_is_replaced(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--mnist-engine", "warp"), ("--mnist-seeds", "0"), ("--mnist-device", "tpu"), ("--mnist-require", "luck")],
+    [
+        ("--mnist-engine", "warp"),
+        ("--mnist-seeds", "0"),
+        ("--mnist-seeds", "1_0"),
+        ("--mnist-device", "tpu"),
+        ("--mnist-require", "luck"),
+    ],
     ids=" ".join,
 )
 def test_bad_options_are_refused(options: tuple[str, str], pytester: pytest.Pytester) -> None:

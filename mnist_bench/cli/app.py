@@ -17,7 +17,7 @@ from mnist_bench import __version__
 from mnist_bench.cli.baseline import baseline
 from mnist_bench.cli.check import check
 from mnist_bench.cli.compare.command import compare
-from mnist_bench.cli.completion import answers_shell, check_start_files, refuse_shell
+from mnist_bench.cli.completion import answers_shell, check_request, check_start_files, refuse_shell
 from mnist_bench.cli.families import Family, Heading, refuse_stripped, show_help
 from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _refuse_nameless(words)
         refuse_stripped(words)
+        check_request()
         check_start_files(words)
         refuse_bad_settings()
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())

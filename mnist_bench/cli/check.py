@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
+from mnist_bench.cli.given import list_given, name_given, refuse_given
 from mnist_bench.cli.shell import (
     Reports,
     check_reports,
@@ -17,7 +18,6 @@ from mnist_bench.cli.shell import (
     echo,
     existing_folder,
     held,
-    list_given,
     load_data,
     write_report,
 )
@@ -35,6 +35,7 @@ __all__ = ["check"]
 _SHARED = ("labs", "engine", "data", "device")
 _OF_MODEL = ("model", "device", "seed", "json", "junit", "markdown", "save_digests", "against")
 _DIGESTS = ("save_digests", "epochs", "seed")
+_NOT_FAST = ("seeds", "jobs", "against", "out")  # what the seeds of a lab are trained and kept by, and compared with
 
 
 def check(
@@ -106,12 +107,12 @@ def check(
     from mnist_bench.training.labs import LABS, check_lab
 
     if model is not None:
-        _refuse_for_model(list_given(context))
+        _refuse_for_model(context)
         reports = Reports(json=json, junit=junit, markdown=markdown)
         number = FIRST_SEED if seed is None else seed
         _check_model(model, number, device, against=against, digests=save_digests, reports=reports)
         return
-    _refuse_mixed(list_given(context))
+    _refuse_mixed(context, fast=fast)
     names = [check_lab(lab).name for lab in dict.fromkeys(labs or LABS)]
     if save_digests is not None:
         followed = functools.partial(TrainingConfig, engine=engine, data=data, device=device)
@@ -128,10 +129,11 @@ def check(
         dataset=dataset,
         source=dataset.name if data == "auto" else data,
         baselines=existing_folder(against) or find_folder(),
-        folder=out or default_folder(),
+        folder=out or (Path() if fast else default_folder()),  # which --fast writes nothing to
         device=device,
     )
-    check_folder(plan.folder)
+    if not fast:
+        check_folder(plan.folder)
     with held(out):
         results = _run_checks(plan, fast=fast, quiet=json)
     _report(results, diagnose(results), Reports(json=json, junit=junit, markdown=markdown))
@@ -169,19 +171,17 @@ def _report(results: list[CheckResult], cause: Cause | None, reports: Reports) -
     raise typer.Exit(exit_status(results))
 
 
-def _refuse_for_model(given: list[str]) -> None:
+def _refuse_for_model(context: typer.Context) -> None:
     """Refuse the options of the labs with a model of the user's own.
 
     Raises:
         ValueError: Such options are given, or a report of checks together with digests.
     """
-    if wrong := [name for name in given if name not in _OF_MODEL]:
-        names = ", ".join("LABS" if name == "labs" else f"--{name.replace('_', '-')}" for name in wrong)
-        raise ValueError(f"--model checks the model of your file, not the labs: leave out {names}")
-    reports = [name for name in given if name in ("json", "junit", "markdown", "against")]
-    if "save_digests" in given and reports:
-        names = ", ".join(f"--{name}" for name in reports)
-        raise ValueError(f"--save-digests checks nothing, and goes without {names}")
+    if wrong := name_given(context, but=_OF_MODEL):
+        raise ValueError(f"--model checks the model of your file, not the labs: leave out {', '.join(wrong)}")
+    reports = name_given(context, among=("json", "junit", "markdown", "against"))
+    if "save_digests" in list_given(context) and reports:
+        raise ValueError(f"--save-digests checks nothing, and goes without {', '.join(reports)}")
 
 
 def _check_model(
@@ -219,18 +219,20 @@ def _save_model_digests(config: OwnConfig, folder: Path) -> None:
     echo(f"{path}: {len(record.stages)} stages, numerics key {record.environment.numerics_key}")
 
 
-def _refuse_mixed(given: list[str]) -> None:
-    """Refuse options that are for the checks together with those for the digests.
+def _refuse_mixed(context: typer.Context, *, fast: bool) -> None:
+    """Refuse the options of the checks with those of the digests, and those of trainings where nothing is trained.
 
     Raises:
         ValueError: Such options are given.
     """
-    saves = "save_digests" in given
-    wrong = [name for name in given if (name not in (*_SHARED, *_DIGESTS) if saves else name in _DIGESTS)]
-    if wrong:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
-        why = "--save-digests checks nothing, and goes without" if saves else "only --save-digests goes with"
-        raise ValueError(f"{why} {names}")
+    if "save_digests" in list_given(context):
+        if wrong := name_given(context, but=(*_SHARED, *_DIGESTS)):
+            raise ValueError(f"--save-digests checks nothing, and goes without {', '.join(wrong)}")
+        return
+    refuse_given(context, ("epochs",), "is for --save-digests: leave it out")
+    refuse_given(context, ("seed",), "is for --save-digests or --model: leave it out")
+    if fast:
+        refuse_given(context, _NOT_FAST, "has no part in --fast, which trains no seeds: leave one of the two out")
 
 
 def _save_digests(configs: list[TrainingConfig], folder: Path) -> None:

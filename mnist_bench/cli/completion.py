@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["answers_shell", "check_start_files", "refuse_shell"]
+from mnist_bench.records.numbers import read_whole
+
+__all__ = ["answers_shell", "check_request", "check_start_files", "refuse_shell"]
 
 _INSTALL, _SHOW = "--install-completion", "--show-completion"
+_REQUEST = "_MNIST_BENCH_COMPLETE"  # the variable by which the script of a shell asks
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 _START_FILES = (".bashrc", ".zshrc")  # to which a line is added
 
 
@@ -31,9 +35,30 @@ def check_start_files(arguments: list[str]) -> None:
             raise ValueError(f"{path}: {error.encoding} cannot read byte {error.start}, so nothing is added") from error
 
 
+def check_request() -> None:
+    """Refuse what no script of ours asks, which typer would answer with status 1 or with a traceback.
+
+    Raises:
+        ValueError: The variable asks for nothing that there is, or bash does not say what it wants completed.
+    """
+    asked = os.environ.get(_REQUEST)
+    if not asked:
+        return
+    allowed = [f"{word}_{shell}" for word in ("complete", "source") for shell in _SHELLS]
+    if asked not in allowed:
+        raise ValueError(f"{_REQUEST}={asked!r} is not allowed: choose from {', '.join(allowed)}")
+    if asked == "complete_bash":
+        if "COMP_WORDS" not in os.environ:
+            raise ValueError(f"{_REQUEST}={asked}: COMP_WORDS is not set: it has the words of the command line")
+        try:
+            read_whole(os.environ.get("COMP_CWORD", ""), 0)
+        except ValueError as error:
+            raise ValueError(f"COMP_CWORD, the place of the word to complete: {error}") from error
+
+
 def answers_shell(arguments: list[str]) -> bool:
     """Return whether a shell is answered, or completion shown or installed: typer ends the process then."""
-    return "_MNIST_BENCH_COMPLETE" in os.environ or not {_INSTALL, _SHOW}.isdisjoint(arguments)
+    return bool(os.environ.get(_REQUEST)) or not {_INSTALL, _SHOW}.isdisjoint(arguments)
 
 
 def refuse_shell(status: object, arguments: list[str]) -> None:

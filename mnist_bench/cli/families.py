@@ -78,13 +78,17 @@ def _take_as_given(command: Any, context: Any) -> None:
 
 
 def _refuse_repeated(name: str, command: Any, args: list[str], parent: Any) -> None:
-    """Refuse an option that is given twice: click would take the last one, and say nothing of the others."""
+    """Refuse an option that is given twice, or twice with one value: click would say nothing of the others."""
     context = command.context_class(command, info_name=name, parent=parent, **command.context_settings)
-    _, _, order = command.make_parser(context).parse_args(list(args))
+    values_by_name, _, order = command.make_parser(context).parse_args(list(args))
     for parameter in order:
         if order.count(parameter) > 1 and not parameter.multiple:
             given = [option for option in (*parameter.opts, *parameter.secondary_opts) if option in args]
             raise ValueError(f"{' and '.join(given) or parameter.opts[0]}: given twice, and allowed once")
+        # Of several values none twice; arguments may name one thing by two names, as `matrix run 2.15 tf215` does.
+        values = values_by_name[parameter.name] if getattr(parameter, "multiple", False) else []
+        if twins := [value for place, value in enumerate(values) if value in values[:place]]:
+            raise ValueError(f"{parameter.opts[0]} {twins[0]!r}: given twice, and each value is allowed once")
 
 
 def make_family(text: str) -> typer.Typer:

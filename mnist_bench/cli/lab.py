@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
+from mnist_bench.cli.given import name_given
 from mnist_bench.cli.shell import check_resume, default_folder, echo, held, load_data
 from mnist_bench.records.config import FIRST_SEED
 
@@ -19,9 +20,15 @@ __all__ = ["lab"]
 
 
 def lab(
+    context: typer.Context,
     *,
     section: Annotated[
-        list[int] | None, typer.Option(metavar="N", help="Only this section, 1 to 6; may be given more than once.")
+        list[int] | None,
+        typer.Option(
+            parser=options.whole_number(1, options.SECTIONS),
+            metavar="N",
+            help=f"Only this section, 1 to {options.SECTIONS}; may be given more than once.",
+        ),
     ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Train with a faster engine, which ends in the same bits.")
@@ -43,7 +50,7 @@ def lab(
     below the lab's threshold, 2 bad usage or bad input.
     """
     if notebook is not None:
-        if section or fast or out or resume or json or data != "auto":
+        if name_given(context, but=("notebook", "seed")):
             raise ValueError("--notebook trains nothing: of the other options only --seed is allowed")
         from mnist_bench.show.notebook import write_notebook
 

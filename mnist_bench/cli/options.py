@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import typer.models
 
+from mnist_bench.records.numbers import read_whole
+
 __all__ = [
     "BUDGET_SECONDS",
+    "SECTIONS",
     "VERSIONS_FOLDER",
     "AccuracyJobs",
     "Baselines",
@@ -48,10 +51,12 @@ __all__ = [
     "count",
     "duration",
     "points",
+    "read_names",
     "whole_number",
 ]
 
 BUDGET_SECONDS = 90.0  # a copy of `timing.ab.rounds.BUDGET_SECONDS`, whose import would slow down `--help`
+SECTIONS = 6  # of the lab sheet: the number of `checks.sheet.figures.SECTIONS`, for the same reason
 VERSIONS_FOLDER = Path("baselines/versions")
 
 
@@ -64,16 +69,27 @@ def whole_number(least: int | None = None, most: int | None = None) -> Callable[
     """
 
     def parse(text: int | str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", str(text)):
-            raise ValueError(f"{text!r} is no whole number")
-        number = int(text)
-        if least is not None and number < least:
-            raise ValueError(f"{number} is not allowed: it must be {least} or more")
-        if most is not None and number > most:
-            raise ValueError(f"{number} is not allowed: it must be {most} or less")
-        return number
+        return read_whole(text, least, most)
 
     return parse
+
+
+def read_names(option: str, text: str, allowed: Sequence[str]) -> list[str]:
+    """Return the names of a list with commas; none for an empty text, which stands for an option that is not given.
+
+    Args:
+        option: The option, for the message.
+        text: The list.
+        allowed: The names that there are.
+
+    Raises:
+        ValueError: A name is unknown, empty, between blanks, or there twice.
+    """
+    names = text.split(",") if text else []
+    if not set(names) <= set(allowed) or len(set(names)) < len(names):
+        what = "each once, with commas and no blanks between them, or leave the option out"
+        raise ValueError(f"{option} {text!r} is not allowed: give names of {', '.join(allowed)}, {what}")
+    return names
 
 
 def duration(text: float | str) -> float:

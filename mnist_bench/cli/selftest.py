@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mnist_bench.cli import options
+from mnist_bench.cli.given import refuse_given
 from mnist_bench.cli.options import count
-from mnist_bench.cli.shell import echo, held, list_given, load_data, name_source, tell
+from mnist_bench.cli.shell import echo, held, load_data, name_source, tell
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["selftest"]
 _Record = TypeVar("_Record", "SelftestRecord", "SelftestTrainings")
 
 _PLANTED, _REPLAYED, _TRAINED = "selftest.json", "replay.json", "selftest-trainings.json"
+_PLANTING = ("faults", "seeds", "engine", "jobs", "cluster")
 _NOT_PLANTED = "No planted faults are on record in this folder: `mnist-bench selftest` plants them."
 
 
@@ -82,10 +84,10 @@ def selftest(
     was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an alarm, 2 bad usage or bad
     input, 3 the checks do not run without any fault.
     """
-    given = set(list_given(context))
-    _refuse(given - {"notebook"} if notebook is not None else set(), "notebook")
-    _refuse(given & {"faults", "seeds", "engine", "jobs", "cluster"} if real else set(), "real")
+    if real:
+        refuse_given(context, _PLANTING, "has no part in --real: leave one of the two out")
     if notebook is not None:
+        refuse_given(context, None, "has no part in --notebook: leave one of the two out", but=("notebook",))
         from mnist_bench.show.notebook import CLASS, write_notebook
 
         write_notebook(notebook, seed=FIRST_SEED, source=CLASS)
@@ -106,12 +108,6 @@ def selftest(
     for line in missed:
         echo(line, err=True)
     raise typer.Exit(1 if missed else 0)
-
-
-def _refuse(given: set[str], mode: str) -> None:
-    if given:
-        name = min(given).replace("faults", "fault")
-        raise ValueError(f"--{name} has no part in --{mode}: leave one of the two out")
 
 
 def _plant_all(

@@ -34,7 +34,6 @@ __all__ = [
     "find_versions",
     "held",
     "kept_in",
-    "list_given",
     "load_data",
     "make_setup",
     "name_source",
@@ -127,12 +126,6 @@ def kept_in(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         tell(f"what was measured is kept: the same command with --out {folder} goes on")
         raise
-
-
-def list_given(context: typer.Context) -> list[str]:
-    """Return the names of the parameters that the user has given, defaults left out."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
 def load_data(source: str) -> Dataset:

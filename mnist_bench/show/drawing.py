@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.records.files import replace_own
+from mnist_bench.show.text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,7 +117,7 @@ def embed(svg: str, name: str, description: str) -> str:
     """
     own_name = _NO_ID.sub(lambda match: f"_{ord(match[0]):x}_", name)
     own = _ID.sub(lambda match: f"{match[1]}{own_name}-{match[2]}", svg)
-    label = html.escape(description, quote=True)
+    label = html.escape(clean_line(description), quote=True)
     return own.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 

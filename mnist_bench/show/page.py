@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.accuracy import judge_threshold
 from mnist_bench.records.files import replace_own
 from mnist_bench.show.choice import choose_records, describe_choice, describe_company
 from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_svg, plot_by_epoch, save_alone
+from mnist_bench.show.text import clean
 from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ __all__ = ["RUN_MARK", "plot_accuracy", "plot_image", "plot_loss", "render", "wr
 
 RUN_MARK = "<title>mnist-bench: a run of the lab"
 """By which the page of an earlier run is known, which may be replaced."""
-
-# Control characters but the line's end, and those that turn the direction of text: none is shown as what it is.
-_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def write_run_page(
@@ -144,13 +141,41 @@ def _open_templates() -> jinja2.Environment:
         finalize=_clean,
     )
     environment.filters["svg"] = _inline
+    environment.filters["lines"] = _keep_lines
+    environment.filters["tojson"] = _dump
     environment.filters["judge_threshold"] = lambda record: judge_threshold(record).value
     return environment
 
 
 def _clean(value: Any) -> Any:
-    """Return a text without control characters; what is HTML already is our own."""
-    return _CONTROL.sub("\ufffd", value) if type(value) is str else value
+    """Return a text as a terminal would be shown it, on one line; what is HTML already is our own.
+
+    An attribute has no other lines than those of its text, and is copied into a terminal, too.
+    """
+    return clean(value).replace("\n", " ") if type(value) is str else value
+
+
+def _keep_lines(text: str) -> Any:
+    """Return a text of several lines, for a `<pre>`, as HTML."""
+    import markupsafe
+
+    return markupsafe.escape(clean(text))
+
+
+def _dump(value: Any) -> Any:
+    """Return a value as JSON for a script, each text in it cleaned, and as HTML."""
+    from jinja2.utils import htmlsafe_json_dumps
+
+    return htmlsafe_json_dumps(_clean_within(value))
+
+
+def _clean_within(value: Any) -> Any:
+    """Return a value with all texts cleaned; they keep their lines, which the page shows."""
+    if isinstance(value, dict):
+        return {key: _clean_within(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean_within(part) for part in value]
+    return clean(value) if isinstance(value, str) else value
 
 
 def _inline(svg: str) -> Any:

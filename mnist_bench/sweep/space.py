@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mnist_bench.records.config import MOST, TrainingConfig
+from mnist_bench.records.numbers import read_number, read_whole
 from mnist_bench.training.labs import Lab, check_lab, find_departures
 from mnist_bench.training.optimizers import DEFAULT_RATE, OPTIMIZERS, UPDATES
 
@@ -88,7 +89,7 @@ def make_space(lab_name: str, varied: Sequence[str]) -> Space:
             raise ValueError(f"--vary {text}: unknown factor {name!r}: choose from {', '.join(FACTORS)}")
         if name in levels:
             raise ValueError(f"--vary {text}: {name} is varied twice: give all levels in one option")
-        levels[name] = list(dict.fromkeys(_parse_level(name, value, lab) for value in values.split(",")))
+        levels[name] = _parse_levels(name, values, lab)
     if "dropout" in levels and not lab.hidden and "hidden" not in levels:
         raise ValueError(f"--vary dropout: the {lab.name} has no hidden layers: vary hidden, too")
     return Space(lab=lab.name, levels=levels, own=_find_own(lab))
@@ -175,7 +176,8 @@ def format_level(level: Level) -> str:
 
 
 def _list_homework(lab: Lab) -> list[str]:
-    epochs = [max(1, lab.epochs // 4), max(1, lab.epochs // 2), lab.epochs, 2 * lab.epochs]
+    # Of a lab that is shortened to a few epochs, some of these are the same.
+    epochs = dict.fromkeys([max(1, lab.epochs // 4), max(1, lab.epochs // 2), lab.epochs, 2 * lab.epochs])
     layers = ["hidden=32,64,128,256", "dropout=0,0.1,0.3,0.5"] if lab.hidden else []
     return [
         f"epochs={','.join(map(str, epochs))}",
@@ -214,31 +216,36 @@ def _pick(space: Space, number: int) -> Point:
     return {name: levels[int(place)] for (name, levels), place in pairs}
 
 
-def _parse_level(name: str, text: str, lab: Lab) -> Level:
-    try:
-        return FACTORS[name].parse(text.strip(), lab)
-    except ValueError as error:
-        raise ValueError(f"--vary {name}: {text.strip()!r} is not allowed: {FACTORS[name].allowed}") from error
+def _parse_levels(name: str, texts: str, lab: Lab) -> list[Level]:
+    """Read the levels of a factor, which are separated by commas and no blanks."""
+    levels: list[Level] = []
+    for text in texts.split(","):
+        try:
+            level = FACTORS[name].parse(text, lab)
+        except ValueError as error:
+            raise ValueError(f"--vary {name}: {text!r} is not allowed: {FACTORS[name].allowed}") from error
+        if level in levels:
+            raise ValueError(f"--vary {name}: {text!r} is a level that is there twice: give each level once")
+        levels.append(level)
+    return levels
 
 
 def _parse_rate(text: str, _lab: Lab) -> float:
-    rate = float(text)
-    if not 0 < rate < math.inf:
+    rate = read_number(text)
+    if rate <= 0:
         raise ValueError
     return rate
 
 
 def _parse_dropout(text: str, _lab: Lab) -> float:
-    rate = float(text)
+    rate = read_number(text)
     if not 0 <= rate < 1:
         raise ValueError
     return rate
 
 
 def _parse_whole(text: str, _lab: Lab) -> int:
-    if not 1 <= int(text) <= MOST:
-        raise ValueError
-    return int(text)
+    return read_whole(text, 1, MOST)
 
 
 def _parse_optimizer(text: str, _lab: Lab) -> str:
@@ -260,7 +267,7 @@ def _write_hidden(widths: Sequence[int]) -> str:
 
 
 def _read_hidden(text: str) -> tuple[int, ...]:
-    return () if text == "none" else tuple(map(int, text.split("x")))
+    return () if text == "none" else tuple(map(read_whole, text.split("x")))
 
 
 FACTORS = {

@@ -18,7 +18,7 @@ from mnist_bench.records.serial import RecordError, load_headless, save
 from mnist_bench.training.workers.interpreters import CommandError, run_command
 from mnist_bench.training.workers.waiting import Waiting
 from mnist_bench.versions.records import Install
-from mnist_bench.versions.releases import VersionSpec, list_requirements
+from mnist_bench.versions.releases import PYTHONS, VersionSpec, list_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,6 @@ __all__ = [
 _PATIENCE_SECONDS = 120.0  # for the packages of an environment, from a cold disk
 _MARKER = "install.json"
 _QUOTED = 60  # characters of an answer that cannot be read
-_PYTHONS = ("3.13", "3.12", "3.11", "3.10")
 
 
 def make_environment(spec: VersionSpec) -> tuple[Path, Install]:
@@ -140,7 +139,7 @@ def list_pythons() -> list[str]:
         ValueError: uv is not installed.
     """
     found = []
-    for python in _PYTHONS:
+    for python in reversed(PYTHONS):
         with contextlib.suppress(CommandError):
             run_command([_find_uv(), "python", "find", "--no-python-downloads", python])
             found.append(python)

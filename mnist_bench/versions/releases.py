@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 __all__ = [
     "KERAS",
     "MATRIX",
+    "PYTHONS",
     "RELEASES",
     "Axis",
     "VersionSpec",
+    "check_made_python",
     "describe_version",
     "expand_name",
     "find_axis",
@@ -109,6 +111,9 @@ RELEASES = {
     "tf221": _Release("2.21.0", "3.13.2", ("3.11", "3.12", "3.13"), least_keras="3.12"),
 }
 
+PYTHONS = tuple(sorted({python for release in RELEASES.values() for python in release.pythons}, key=Version))
+"""The versions of Python that a TensorFlow of the matrix has wheels for, the oldest first."""
+
 # The last patch of each minor release of Keras that a name may pin.
 KERAS = {
     "keras30": "3.0.5",
@@ -188,6 +193,17 @@ def find_version(name: str) -> VersionSpec:
         keras=KERAS[keras] if keras else release.keras,
         pins=list(release.pins),
     )
+
+
+def check_made_python(python: str) -> str:
+    """Return a version of Python for an environment that is made; one that is given has any Python that runs it.
+
+    Raises:
+        ValueError: No TensorFlow of the matrix has wheels for it.
+    """
+    if python not in PYTHONS:
+        raise ValueError(f"--python {python!r} is not supported: choose from {', '.join(PYTHONS)}")
+    return python
 
 
 def describe_version(name: str, environment: EnvironmentRecord) -> VersionSpec:

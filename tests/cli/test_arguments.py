@@ -22,7 +22,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("timings", "list"): ("--folder",),
     ("timings", "check"): ("--folder", "--bound"),
     ("timings", "history"): ("--folder", "--tensorflow", "--machine"),
-    ("check", "--fast", "--device", "none"): ("--engine", "--seeds", "--jobs"),
+    ("check", "--device", "none"): ("--engine", "--seeds", "--jobs"),
     ("run", "none"): ("--engine", "--seeds", "--seed", "--epochs", "--jobs", "--company"),
     ("sweep", "--vary", "none"): ("--engine", "--trials"),
 }

@@ -39,14 +39,14 @@ def test_check_fast_needs_no_baseline(
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_check_ends_with_the_likeliest_cause(
-    form: str, command: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What has regressed has a cause, in the last line or in the JSON; what holds has none."""
     verdicts = {"contract/labels-aligned[epoch]": Verdict.REGRESSED, "structure/layers[mlp]": Verdict.PASS}
     results = [CheckResult(name=name, verdict=it, figure="7", bound="0") for name, it in verdicts.items()]
     monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda _plan: iter(results))
     options = ["--json"] if form == "json" else []
-    answer = command("check", "mlp", "--fast", "--data", "digits", "--out", tmp_path / "out", *options)
+    answer = command("check", "mlp", "--fast", "--data", "digits", *options)
     sentence = "images are trained with the labels of others: 7 (contract/labels-aligned[epoch])"
     assert answer.status == 1
     if form == "json":
@@ -101,14 +101,19 @@ def test_digests_are_of_what_was_asked_for(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--epochs", 2, "--seed", 7), "only --save-digests goes with --epochs, --seed"),
+        (("--epochs", 2), "--epochs is for --save-digests: leave it out"),
+        (("--seed", 7), "--seed is for --save-digests or --model: leave it out"),
+        (("--fast", "--seeds", 20), "--seeds has no part in --fast, which trains no seeds: leave one of the two out"),
+        (("--fast", "--jobs", 2), "--jobs has no part in --fast"),
+        (("--fast", "--against", "."), "--against has no part in --fast"),
+        (("--out", "x", "--fast"), "--out has no part in --fast"),
         (
             ("--save-digests", "x", "--fast", "--jobs", 1, "--json"),
             "--save-digests checks nothing, and goes without --fast, --jobs, --json",
         ),
         (("--save-digests", "x", "--epochs", 0), "0 is not allowed: it must be 1 or more"),
     ],
-    ids=["digests", "checks", "epochs"],
+    ids=["digests", "seed", "fast-seeds", "fast-jobs", "fast-against", "fast-out", "checks", "epochs"],
 )
 def test_options_of_the_other_work_are_refused(
     command: Callable[..., Any], check_refused: Callable[..., None], arguments: tuple[object, ...], message: str
@@ -142,8 +147,9 @@ def test_a_place_that_cannot_be_written_is_found_before_the_checks(
     """A report or a folder in an impossible place, and a file that is no report, cost no check."""
     monkeypatch.setattr("mnist_bench.checks.suite.check_fast_layers", lambda *_: pytest.fail("a check ran"))
     (tmp_path / "file").write_text("mine")
-    check_refused(command("check", "mlp", "--fast", "--data", "digits", option, tmp_path / "file" / "below"), "file")
-    check_refused(command("check", "mlp", "--fast", "--data", "digits", option, tmp_path / "file"), "file")
+    monkeypatch.setattr("mnist_bench.checks.suite.run_suite", lambda *_: pytest.fail("a check ran"))
+    check_refused(command("check", "mlp", "--data", "digits", option, tmp_path / "file" / "below"), "file")
+    check_refused(command("check", "mlp", "--data", "digits", option, tmp_path / "file"), "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 

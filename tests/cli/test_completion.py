@@ -161,6 +161,41 @@ def test_completion_needs_a_home(
     check_refused(command("--install-completion"), "--install-completion: HOME names no folder")
 
 
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"_MNIST_BENCH_COMPLETE": "banana_bash"}, "_MNIST_BENCH_COMPLETE='banana_bash' is not allowed: choose from "),
+        ({"_MNIST_BENCH_COMPLETE": "complete_tcsh"}, "'complete_tcsh' is not allowed: choose from complete_bash, "),
+        ({"_MNIST_BENCH_COMPLETE": "bash"}, "'bash' is not allowed: choose from complete_bash, complete_zsh, "),
+        ({"COMP_WORDS": None}, "COMP_WORDS is not set: it has the words of the command line"),
+        ({"COMP_CWORD": None}, "COMP_CWORD, the place of the word to complete: '' is no whole number"),
+        *(
+            ({"COMP_CWORD": text}, f"COMP_CWORD, the place of the word to complete: {text!r} is no whole number")
+            for text in ("x", "\u0663", "1_0", " 1", "1.0")
+        ),
+        (
+            {"COMP_CWORD": "-1"},
+            "COMP_CWORD, the place of the word to complete: -1 is not allowed: it must be 0 or more",
+        ),
+    ],
+)
+def test_what_no_shell_asks_is_bad_input(
+    check_refused: Callable[..., Any],
+    command: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str | None],
+    message: str,
+) -> None:
+    """One line and status 2: 1 would mean regressed, and 70 that this program has failed."""
+    asked = {"_MNIST_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": "mnist-bench ch", "COMP_CWORD": "1"}
+    for name, value in {**asked, **variables}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    check_refused(command(), message)
+
+
 @pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
 def test_an_unknown_shell_is_bad_input(
     command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, option: str

@@ -99,7 +99,7 @@ def test_the_lab_is_walked(command: Callable[..., Any], tmp_path: Path) -> None:
 
 def test_a_section_that_is_asked_for_is_all_that_is_shown(command: Callable[..., Any], tmp_path: Path) -> None:
     """A section that trains nothing leaves no folder, and a page is only where there is something to show."""
-    answer = command("--section", 4, "--section", 4)
+    answer = command("--section", 4)
     assert answer.status == 0
     assert [line for line in answer.out.splitlines() if re.match(r"\d  ", line)] == ["4  Dropout: the network"]
     assert list(tmp_path.iterdir()) == []
@@ -160,11 +160,15 @@ def test_the_notebook_is_written(command: Callable[..., Any], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--section 7", "section 7: the sheet has 1 to 6"),
-        ("--section two", "Invalid value for '--section'"),
+        ("--section 7", "Invalid value for '--section': 7 is not allowed: it must be from 1 to 6"),
+        ("--section two", "Invalid value for '--section': 'two' is no whole number: it must be from 1 to 6"),
+        ("--section \u0663", "Invalid value for '--section': '\u0663' is no whole number: it must be from 1 to 6"),
+        ("--section 1.0", "Invalid value for '--section': '1.0' is no whole number: it must be from 1 to 6"),
+        ("--section 4 --section 4", "--section '4': given twice, and each value is allowed once"),
         ("--section 2 --seed -1", "seed -1 is not allowed: it must be in 0 to 4294967295"),
         ("--notebook lab.ipynb --fast", "--notebook trains nothing: of the other options only --seed is allowed"),
         ("--notebook lab.ipynb --section 1", "--notebook trains nothing: of the other options only --seed is allowed"),
+        ("--notebook lab.ipynb --data auto", "--notebook trains nothing: of the other options only --seed is allowed"),
         ("--section 2 --out /dev/null", "/dev/null: is a file, not a folder"),
         ("--notebook lab.py", "notebook 'lab.py': its name must end in .ipynb"),
     ],

@@ -39,6 +39,9 @@ def refused(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tiny: 
         ("--vary optimizer=sdg", "--vary optimizer: 'sdg' is not allowed: choose from sgd, rmsprop, adam"),
         ("--vary hidden=0", "--vary hidden: '0' is not allowed: a width from 1 to 1,000,000"),
         ("--vary dropout=1", "--vary dropout: '1' is not allowed: a number in [0, 1)"),
+        ("--vary hidden=1_6", "--vary hidden: '1_6' is not allowed: a width from 1 to 1,000,000"),
+        ("--vary hidden=\u0663", "--vary hidden: '\u0663' is not allowed: a width from 1 to 1,000,000"),
+        ("--vary epochs=1 --vary epochs=1", "--vary 'epochs=1': given twice, and each value is allowed once"),
         ("--seeds 1000000000", "Invalid value for '--seeds': "),
         (
             f"--sampler grid --vary hidden={MANY} --vary epochs={MANY}",

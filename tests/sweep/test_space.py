@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def make_rng() -> np.random.Generator:
 
 
 def test_levels_are_read_as_what_they_are() -> None:
-    """Each factor has its type; one width stands for all of the lab's hidden layers, and a level counts once."""
+    """Each factor has its type; one width stands for all of the lab's hidden layers."""
     space = make_space(
         "dropout",
         [
@@ -27,7 +29,7 @@ def test_levels_are_read_as_what_they_are() -> None:
             "hidden=64,64x32,none",
             "dropout=0,0.5",
             "optimizer=adam",
-            "batch_size=32, 32",
+            "batch_size=32,64",
             "epochs=5",
         ],
     )
@@ -36,7 +38,7 @@ def test_levels_are_read_as_what_they_are() -> None:
         "hidden": ["64x64", "64x32", "none"],
         "dropout": [0.0, 0.5],
         "optimizer": ["adam"],
-        "batch_size": [32],
+        "batch_size": [32, 64],
         "epochs": [5],
     }
     assert make_space("perceptron", ["hidden=64"]).levels == {"hidden": ["64"]}
@@ -58,6 +60,22 @@ def test_levels_are_read_as_what_they_are() -> None:
         ("mlp", "dropout=-0.1", r"--vary dropout: '-0.1' is not allowed: a number in \[0, 1\)"),
         ("mlp", "optimizer=sdg", "--vary optimizer: 'sdg' is not allowed: choose from sgd, rmsprop, adam"),
         ("mlp", "batch_size=0", "--vary batch_size: '0' is not allowed: a whole number from 1 to 1,000,000"),
+        *(
+            ("mlp", f"{name}={text}", re.escape(f"--vary {name}: {text!r} is not allowed: "))
+            for name in ("hidden", "epochs", "batch_size", "learning_rate", "dropout")
+            for text in ("\u0663", "1_0", " 64", "64 ", "0x10", "inf", "-inf", "nan", "infinity", "", "1e999")
+        ),
+        *(
+            ("mlp", f"{name}={text}", re.escape(f"--vary {name}: {text!r} is not allowed: "))
+            for name in ("learning_rate", "dropout")
+            for text in ("0.1_0", ".5", "\u0660.5", " 0.5", "0.5\n")
+        ),
+        ("mlp", "hidden=64x6_4", "--vary hidden: '64x6_4' is not allowed: a width from 1 to 1,000,000"),
+        ("mlp", "optimizer= adam", "--vary optimizer: ' adam' is not allowed: choose from sgd, rmsprop, adam"),
+        ("mlp", "batch_size=32, 64", "--vary batch_size: ' 64' is not allowed: a whole number from 1 to 1,000,000"),
+        ("mlp", "batch_size=32,32", "--vary batch_size: '32' is a level that is there twice: give each level once"),
+        ("mlp", "learning_rate=0.1,1e-1", "--vary learning_rate: '1e-1' is a level that is there twice"),
+        ("dropout", "hidden=64,64x64", "--vary hidden: '64x64' is a level that is there twice"),
         ("mlp", "epochs=2.5", "--vary epochs: '2.5' is not allowed: a whole number from 1 to 1,000,000"),
         ("perceptron", "dropout=0.5", "the perceptron has no hidden layers"),
     ],

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mnist_bench.cli import options
 from mnist_bench.cli.compare import environments, own, records, times
-from mnist_bench.cli.shell import Reports, check_reports, find_versions, list_given
+from mnist_bench.cli.given import refuse_given
+from mnist_bench.cli.shell import Reports, check_reports, find_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["compare"]
 
@@ -117,7 +122,7 @@ def compare(
 
     if only not in _PARTS:
         raise ValueError(f"--only {only!r}: choose from {', '.join(_PARTS)}")
-    given = set(list_given(context))
+    refuse = functools.partial(_refuse, context)
     check_reports((junit, JUNIT_MARK), (markdown, MARKDOWN_MARK), (html, UPGRADE_MARK))
     folder = find_versions(versions)
     sides: list[str | Path | None] = []
@@ -127,11 +132,11 @@ def compare(
         sides.append(text if listed else find_interpreter(text, folder))
     reports = Reports(json=json, junit=junit, markdown=markdown, html=html)
     if own_sides := own.load_own_sides(base, new):
-        _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")
+        refuse({*_MEASURING, *_TIME_ONLY} - {"margin", "html"}, "two environments")
         own.compare_own_records(own_sides, margin or _OWN_MARGIN, reports)
         return
     if None in sides:
-        _refuse(given & {*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
+        refuse({*_MEASURING, *_TIME_ONLY} - {"same"}, "two environments")
         _refuse_mixture((base, new), sides, folder)
         records.compare_records(base, new, folder, same=same, reports=reports)
         return
@@ -139,8 +144,8 @@ def compare(
     if model is not None:
         if only == "time":
             raise ValueError("--only time is for the labs: leave it out, and the time of your model is compared, too")
-        _refuse(given & set(_TRAINING if only == "bits" else ()), "--only all")
-        _refuse(given & {*_LAB_ONLY, *_TIME_ONLY}, "the labs, not for --model")
+        refuse(_TRAINING if only == "bits" else (), "--only all")
+        refuse((*_LAB_ONLY, *_TIME_ONLY), "the labs, not for --model")
         own.compare_own_environments(
             measured,
             model,
@@ -154,7 +159,7 @@ def compare(
         )
         return
     if only == "time":
-        _refuse(given & {"margin", "html", "junit", "markdown"}, "--only all")
+        refuse(("margin", "html", "junit", "markdown"), "--only all")
         if labs and len(set(labs)) > 1:
             raise ValueError(f"--only time measures one lab: leave out all --lab but one of {', '.join(labs)}")
         times.compare_times(
@@ -175,8 +180,8 @@ def compare(
             fault_b=fault_b,
         )
         return
-    _refuse(given & set(_TIME_ONLY), "--only time")
-    _refuse(given & set(_TRAINING if only == "bits" else ()), "--only all")
+    refuse(_TIME_ONLY, "--only time")
+    refuse(_TRAINING if only == "bits" else (), "--only all")
     request = environments.Request(
         labs=labs or [],
         engine=engine,
@@ -191,10 +196,8 @@ def compare(
     environments.compare_environments(measured, request, reports)
 
 
-def _refuse(given: set[str], what: str) -> None:
-    if given:
-        name = min(given).replace("_", "-")
-        raise ValueError(f"--{'lab' if name == 'labs' else name} is for {what}: leave it out")
+def _refuse(context: typer.Context, among: Collection[str], what: str) -> None:
+    refuse_given(context, among, f"is for {what}: leave it out")
 
 
 def _refuse_mixture(texts: tuple[str, str], sides: list[str | Path | None], folder: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import echo, find_versions, list_given, make_setup
+from mnist_bench.cli.given import refuse_given
+from mnist_bench.cli.shell import echo, find_versions, make_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mnist_bench.versions.releases import VersionSpec
 
 __all__ = ["bisect"]
+
+# The options of trainings, and the checks that train.
+_READERS = {"seeds": ("accuracy",), "jobs": ("accuracy",), "epochs": ("accuracy", "bits")}
 
 
 def bisect(
@@ -71,7 +75,9 @@ def bisect(
     from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.releases import find_between
 
-    _refuse_untrained(list_given(context), check)
+    for name, checks in _READERS.items():
+        if check not in checks:
+            refuse_given(context, (name,), f"is for --check {' and '.join(checks)}: leave it out")
     question = Question(check=check, lab=check_lab(lab).name, engine=check_engine(engine).name)
     known = find_versions(versions)
     specs = {spec.name: spec for spec in find_between(find_spec(good, known), find_spec(bad, known))}
@@ -92,18 +98,6 @@ def bisect(
     turn = bisection.bisect(question, list(specs), records, _make_fetch(specs, plan, versions, jobs=jobs, data=data))
     _show_turn(turn, question, specs)
     raise typer.Exit(3 if turn.skipped or turn.odd else 0)
-
-
-def _refuse_untrained(given: list[str], check: str) -> None:
-    """Refuse the options of trainings for a check that trains nothing.
-
-    Raises:
-        ValueError: Such options are given.
-    """
-    readers = {"seeds": ("accuracy",), "jobs": ("accuracy",), "epochs": ("accuracy", "bits")}
-    for name, checks in readers.items():
-        if name in given and check not in checks:
-            raise ValueError(f"--{name} is for --check {' and '.join(checks)}: leave it out")
 
 
 def _make_fetch(

@@ -128,8 +128,9 @@ def add(
     Writes an empty record next to the others; `matrix run` measures the version.
     """
     from mnist_bench.versions.matrix import add_version
-    from mnist_bench.versions.releases import VersionSpec
+    from mnist_bench.versions.releases import VersionSpec, check_made_python
 
+    check_made_python(python)
     spec = VersionSpec(name=name, python=python, tensorflow=tensorflow, keras=keras, pins=pin or [])
     echo(f"added: {add_version(spec, out)}")
 
@@ -138,9 +139,9 @@ def _make_plan(*, seeds: int, labs: str, layers: str, epochs: int | None) -> Mea
     from mnist_bench.training.labs import LABS
     from mnist_bench.versions.plan import LAYERS, MeasurementPlan, check_plan
 
-    return check_plan(
-        MeasurementPlan(layers=_split(layers) or LAYERS, labs=_split(labs) or tuple(LABS), seeds=seeds, epochs=epochs)
-    )
+    chosen = options.read_names("--labs", labs, tuple(LABS)) or tuple(LABS)
+    parts = options.read_names("--layers", layers, LAYERS) or LAYERS
+    return check_plan(MeasurementPlan(layers=parts, labs=chosen, seeds=seeds, epochs=epochs))
 
 
 def _run_one(
@@ -172,10 +173,3 @@ def _describe_missing(record: VersionRecord, missing: dict[str, list[Any]]) -> s
     told = {results.lab: explain_short(results.lab, results.epochs) for results in record.accuracy}
     short = [f"{lab} {text}" for lab, text in told.items() if text]
     return clean_line("; ".join([*failed, *([", ".join(lacking)] if lacking else []), *short])) or "nothing missing"
-
-
-def _split(text: str) -> list[str]:
-    names = [word.strip() for word in text.split(",")] if text else []
-    if not all(names):
-        raise ValueError(f"{text!r} is not allowed: give names with commas between them, or leave the option out")
-    return list(dict.fromkeys(names))

@@ -19,6 +19,7 @@ from mnist_bench.versions.environments import (
     resolve_requirements,
 )
 from mnist_bench.versions.records import Install
+from mnist_bench.versions.releases import PYTHONS, check_made_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,9 +133,11 @@ def _solve(lists: dict[str, list[str]], python: str | None) -> dict[str, tuple[s
     """Return the Python and all packages of each list: one Python for all lists, if there is one that fits them."""
     if not lists:
         return {}
-    pythons = [python] if python else list_pythons()
+    pythons = [check_made_python(python)] if python else list_pythons()
     if not pythons:
-        raise ValueError("uv finds no Python from 3.10 to 3.13 on this machine: uv python install 3.12")
+        raise ValueError(
+            f"uv finds no Python from {PYTHONS[0]} to {PYTHONS[-1]} on this machine: uv python install 3.12"
+        )
     found: dict[str, dict[str, list[str]]] = {text: {} for text in lists}
     reasons: dict[str, str] = {}
     for candidate in pythons:

@@ -77,10 +77,10 @@ def test_run_goes_on_past_what_fails(run_matrix: Callable[..., Any], stub_versio
 def test_a_version_by_two_names_is_measured_once(
     run_matrix: Callable[..., Any], stub_version: Path, tmp_path: Path
 ) -> None:
-    """With --again the second time would put aside what the first has measured; a lab by two names is one, too."""
+    """With --again the second time would put aside what the first has measured."""
     assert stub_version.is_dir()
     out = tmp_path / "versions"
-    few = ("--layers", "install,install", "--labs", "mlp,mlp", "--out", out, "--data", "digits")
+    few = ("--layers", "install", "--labs", "mlp", "--out", out, "--data", "digits")
     answer = run_matrix("run", "2.15", "tf215", "py311-tf215", "--again", *few)
     assert (answer.status, answer.out) == (0, "py311-tf215: measured; nothing missing\n")
     assert [path.name for path in out.glob("py311-tf215*")] == ["py311-tf215.json"]
@@ -103,20 +103,32 @@ def test_run_goes_on_past_what_is_refused(run_matrix: Callable[..., Any], stub_v
     ("arguments", "message"),
     [
         (("run", "tf27"), "unknown version 'tf27'"),
-        (("run", "--layers", "fun"), "unknown layer 'fun'"),
-        (("run", "py310-tf28", "--labs", "cnn"), "unknown lab 'cnn'"),
+        (("run", "--layers", "fun"), "--layers 'fun' is not allowed: give names of install, import, checks, probes, "),
+        (("run", "py310-tf28", "--labs", "cnn"), "--labs 'cnn' is not allowed: give names of perceptron, mlp, "),
         (("run", "--interpreter", "x"), "--interpreter measures one version: name that version"),
         (("run", "py310-tf28", "--interpreter", "/nothing"), "/nothing: no such interpreter"),
         (("add", "<b>", "--tensorflow", "2.21.0"), "name '<b>' is not allowed"),
+        (
+            ("add", "mine", "--tensorflow", "2.21.0", "--python", "3.99"),
+            "--python '3.99' is not supported: choose from 3.10, 3.11, 3.12, 3.13",
+        ),
+        (("add", "mine", "--tensorflow", "2.21.0", "--python", "3.1_2"), "--python '3.1_2' is not supported"),
         (("add", "mine", "--tensorflow", "new"), "tensorflow 'new' is not a version"),
         (("add", "py312-tf219", "--tensorflow", "2.19.1"), "'py312-tf219' is the name of a built-in version"),
         (
             ("add", "a", "--tensorflow", "2.19.1", "--pin", "tensorflow==1.0"),
             "'tensorflow==1.0' contradicts tensorflow 2.19",
         ),
-        (("list", "--labs", ","), "',' is not allowed: give names with commas between them, or leave the option out"),
-        (("run", "--layers", " , "), "' , ' is not allowed: give names"),
-        (("run", "--layers", "import,,checks"), "'import,,checks' is not allowed"),
+        (
+            ("list", "--labs", ","),
+            "--labs ',' is not allowed: give names of perceptron, mlp, dropout, each once, with ",
+        ),
+        (("list", "--labs", " mlp"), "--labs ' mlp' is not allowed: give names of perceptron, mlp, dropout, each once"),
+        (("run", "--labs", "mlp,mlp"), "--labs 'mlp,mlp' is not allowed: give names of perceptron, mlp, dropout"),
+        (("run", "--layers", " , "), "--layers ' , ' is not allowed: give names"),
+        (("run", "--layers", "import,import"), "--layers 'import,import' is not allowed"),
+        (("run", "--layers", "import,,checks"), "--layers 'import,,checks' is not allowed"),
+        (("add", "a", "--tensorflow", "2.19.1", *["--pin", "numpy<2"] * 2), "--pin 'numpy<2': given twice"),
         (("pairs", "--budget", "nan"), "'nan' is no time: seconds, such as 90, or 90s, 10m, 1h"),
         (("pairs", "--budget", "inf"), "'inf' is no time"),
         (("pairs", "--budget", "0"), "'0' is no time"),

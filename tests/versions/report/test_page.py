@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +203,25 @@ def test_no_control_character_reaches_the_page(make_versions: MakeVersions) -> N
     html = format_page(collect_findings(make_collection(records.values())))
     assert "a\ufffd[2Jb" in html
     assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f]", html) == []
+
+
+@pytest.mark.parametrize("text", ["\n", "\r\n\x85\u2028\u2029", "\u200f\u200b\u061c\ufeff\U000e0041"])
+def test_an_attribute_is_one_line_of_what_can_be_seen(make_versions: MakeVersions, text: str) -> None:
+    """What a terminal would not be shown is in no attribute and in no JSON; a list of lines is only in a `<pre>`."""
+    records = make_versions([OLD, NEW], seeds=2)
+    evil = f"a{text}b"
+    result = CheckResult(name="contract/x", verdict=Verdict.REGRESSED, figure=evil, bound=evil, evidence=evil)
+    failure = Failure(layer="probes", what=evil, reason=evil, lines=["one line", evil])
+    records[NEW] = update_record(records[NEW], checks={"graph": [result]}, failures=[failure])
+    html = format_page(collect_findings(make_collection(records.values())))
+    attributes = re.findall(r'(?:title|aria-label|data-\w+|href|id)="([^"]*)"', html)
+    assert any("a" in attribute and "b" in attribute for attribute in attributes)
+    assert [attribute for attribute in attributes if not attribute.isprintable()] == []
+    choices = re.search(r'id="choices">(.*?)</script>', html)
+    assert choices is not None
+    shown = html + "".join(map(str, json.loads(choices[1])["texts"]))
+    assert set(text) & set(shown) <= {"\n"}
+    assert "one line\na" in html
 
 
 def test_other_data_than_mnist_is_named(make_versions: MakeVersions) -> None:

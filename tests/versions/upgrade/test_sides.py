@@ -103,6 +103,14 @@ def test_the_python_of_the_user_is_taken(uv: list[tuple[str, ...]]) -> None:
     assert uv == []
 
 
+def test_a_python_that_no_tensorflow_has_wheels_for_is_refused(uv: list[tuple[str, ...]]) -> None:
+    """The message names those that there are, and uv is not asked."""
+    message = "--python '3.99' is not supported: choose from 3.10, 3.11, 3.12, 3.13"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        enter_sides(["tensorflow-cpu==2.16.2"], python="3.99", tell=lambda _: None)
+    assert uv == []
+
+
 @pytest.mark.usefixtures("uv")
 def test_what_is_taken_is_told() -> None:
     """The line names Python, TensorFlow and Keras: `nightly` is another wheel every day."""
