@@ -23,6 +23,8 @@ __all__ = [
     "FAST_CHECKS",
     "PROBED_EPOCHS",
     "PROBE_EPOCHS",
+    "describe_size",
+    "format_size",
     "list_stages",
     "name_fast_checks",
 ]
@@ -66,6 +68,17 @@ def list_stages(lab: Lab, epochs: int) -> list[str]:
     followed = [*(epoch for epoch in PROBED_EPOCHS if epoch < epochs), epochs]
     names = ["forward", "loss", "gradient", "update", "evaluation"]
     return ["initial weights", "data order", *mask, *names, *(f"weights after epoch {epoch}" for epoch in followed)]
+
+
+def format_size(parameters: int, trainable: int, layers: int) -> str:
+    """Return the figure of the check `structure/layers`."""
+    return f"{parameters:,} parameters, {trainable:,} trainable, {layers} layers"
+
+
+def describe_size(lab: Lab) -> str:
+    """Return the figure of the check `structure/layers` of a model that is the lab's."""
+    widths = len(lab.hidden)
+    return format_size(lab.parameters, lab.parameters, 2 * (widths + 1) + (widths if lab.dropout else 0))
 
 
 def name_fast_checks(labs: Sequence[str], engine: str) -> list[str]:

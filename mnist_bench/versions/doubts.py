@@ -10,7 +10,7 @@ from mnist_bench.checks.possible import CURVES, SAME_ACCURACY, explain_broken_cu
 from mnist_bench.checks.records import find_oddities
 from mnist_bench.records.environment import can_have_key
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.training.labs import check_lab, explain_arithmetic, explain_short
+from mnist_bench.training.labs import check_lab, configure_lab, explain_arithmetic, explain_short
 from mnist_bench.versions.records import Planned, seeds_by_case
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
         if odd := find_oddities(probe):
             yield f"bits/probe[{probe.config.case}]", ", ".join(odd)
     yield from _find_twins(record)
+    yield from _find_other_streams(record)
     yield from _find_early_ends(record)
     yield from _find_own_trainings(record)
 
@@ -117,6 +118,32 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
             other = starts.setdefault(digest, results.lab)
             if check_lab(other).hidden != check_lab(results.lab).hidden:
                 yield f"bits/labs[{results.lab}]", f"{other} and {results.lab} begin with the same weights"
+
+
+def _find_other_streams(record: VersionRecord) -> Iterator[tuple[str, str]]:
+    """Yield that a seed begins a lab with several initial weights, or an engine visits the samples in several orders.
+
+    Keras draws the initial weights before any engine trains, and the order of the samples depends on no layer.
+    """
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for name, what, place, digest in _list_streams(record):
+        where, known = first.setdefault((name, what), (place, digest))
+        if digest != known:
+            yield name, f"the {what} differs between {where} and {place}"
+
+
+def _list_streams(record: VersionRecord) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the initial weights and data orders of the probes: a doubt's name, whose, where, the digest."""
+    for probe in record.probes:
+        config = probe.config
+        run = f"{config.engine} over {config.epochs} epochs of seed {config.seed} in batches of {config.batch_size}"
+        names = {"data order": (f"bits/order[{config.engine}]", f"digest of the data order of {run}")}
+        if configure_lab(config).hidden == check_lab(config.lab).hidden:
+            what = f"digest of the initial weights of {config.lab} with seed {config.seed}"
+            names["initial weights"] = (f"bits/start[{config.lab}]", what)
+        for stage in probe.stages:
+            if stage.name in names:
+                yield (*names[stage.name], f"the probe of {config.case}", stage.digest)
 
 
 def _find_early_ends(record: VersionRecord) -> Iterator[tuple[str, str]]:

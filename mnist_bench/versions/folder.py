@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -98,6 +99,8 @@ def check_planned(path: Path, record: VersionRecord) -> VersionRecord:
             check_unplanted(path, where, environment)
     if record.environment:
         _check_named(path, record.version, record.environment)
+    if record.install:
+        _check_pins(path, record.version, record.install.packages)
     if record.environment and record.install:
         check_installed(path, record.install.packages, record.environment)
     return record
@@ -145,6 +148,24 @@ def check_installed(path: Path, packages: Mapping[str, str], environment: Enviro
         if found and not any(_is_of_release(version, measured) for version in found.values()):
             told = " and ".join(f"{name} {version}" for name, version in found.items())
             raise RecordError(f"{path}: the packages have {told}, and $.environment.{module} is {measured!r}")
+
+
+def _check_pins(path: Path, version: VersionSpec, packages: Mapping[str, str]) -> None:
+    """Refuse a package that a pin of its version excludes."""
+    installed = {str(canonicalize_name(name)): release for name, release in packages.items()}
+    for pin in version.pins:
+        requirement = Requirement(pin)
+        release = installed.get(str(canonicalize_name(requirement.name)))
+        if release is not None and not _allows(requirement, release):
+            told = f"$.version.pins has {pin!r}, which contradicts $.install.packages: {requirement.name} {release}"
+            raise RecordError(f"{path}: {told}")
+
+
+def _allows(requirement: Requirement, release: str) -> bool:
+    try:
+        return requirement.specifier.contains(Version(release), prereleases=True)
+    except InvalidVersion:
+        return True
 
 
 def _is_of_release(package: str, module: str) -> bool:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.checks.known import KNOWN_PATH, find_known, grew_beyond, load_known
-from mnist_bench.checks.names import ENGINE_NAMES
+from mnist_bench.checks.names import ENGINE_NAMES, describe_size
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.environment import VERSION_FIELDS, DatasetRecord, EnvironmentRecord, explain_keys
 from mnist_bench.records.fields import check_commit, check_range, check_seconds, check_time
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions.releases import VersionSpec
 from mnist_bench.versions.seeds import SeedResults, make_results, merge_results
 
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 NEEDED = ("install", "import")  # a version that fails in one of these layers cannot be measured at all
-_LEAST_SECONDS = 1e-9  # of an import: there is no ratio with 0
+_LEAST_SECONDS = 1e-3  # of an import: Keras alone has hundreds of modules
 _MOST_BYTES = 10**15
 # What a comparison of two records finds, or misses: a check of such a name would stand for its answer.
 _COMPARED = frozenset({"accuracy", "bits", "checks", "comparison", "time", "version"})
@@ -60,6 +61,8 @@ class Install:
         """Refuse seconds and bytes that cannot be."""
         check_seconds("seconds", self.seconds)
         check_range("bytes", self.bytes, high=_MOST_BYTES)
+        if self.packages and not self.bytes:
+            raise ValueError(f"bytes is 0, which contradicts packages: {len(self.packages)} are installed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +170,7 @@ class VersionRecord:
         for engine, results in self.checks.items():
             _refuse_twins(f"checks.{engine}", [result.name for result in results])
             _refuse_strangers(engine, results)
+            _refuse_other_sizes(engine, results)
             if self.environment:
                 _refuse_unlisted(engine, results, self.environment)
         if (self.status in ("failed", "partial")) != bool(self.failures):
@@ -174,6 +178,9 @@ class VersionRecord:
         for probe in self.probes:
             if probe.dataset != self.dataset:
                 raise ValueError(f"the probe of {probe.config.lab} is of other data than the record")
+            if probe.acceptance is not None:
+                told = "only a baseline has one, and this record was measured"
+                raise ValueError(f"the probe of {probe.config.case} has an acceptance: {told}")
             if self.environment:
                 where = f"{probe.config.case}: probed"
                 _check_versions(self.environment, probe.environment, where, further=_MACHINE_FIELDS)
@@ -212,6 +219,17 @@ def _refuse_strangers(engine: str, results: list[CheckResult]) -> None:
             raise ValueError(f"checks.{engine}[{place}]: {result.name} is no check of {engine}")
         if not result.figure.strip() or not result.bound.strip():
             raise ValueError(f"checks.{engine}[{place}]: {result.name} has no figure, or no bound")
+
+
+def _refuse_other_sizes(engine: str, results: list[CheckResult]) -> None:
+    """Refuse a PASS of layers that are not the lab's."""
+    for place, result in enumerate(results):
+        if result.check != "structure/layers" or result.verdict is not Verdict.PASS or result.case not in LABS:
+            continue
+        # Only a figure that counts parameters can tell another count.
+        if "parameters" in result.figure and result.figure != (due := describe_size(LABS[result.case])):
+            told = f"{result.name} is PASS, which contradicts its figure {result.figure!r}: the lab has {due}"
+            raise ValueError(f"checks.{engine}[{place}]: {told}")
 
 
 def _refuse_unlisted(engine: str, results: list[CheckResult], environment: EnvironmentRecord) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from fixtures.records import change_probe, make_digest, make_history, make_stages, retrain
 from fixtures.versions import make_checks
-from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS, name_fast_checks
+from mnist_bench.checks.names import ADDED_LATER, FAST_CHECKS, PROBE_EPOCHS, describe_size, name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import Case
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.verdicts import CheckResult, Verdict, exit_status
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions import comparison
 from mnist_bench.versions.comparison import (
     compare_probe_records,
@@ -393,8 +394,9 @@ def test_a_younger_check_is_told(base: VersionRecord) -> None:
 
 def test_an_engine_that_one_side_has_beyond_what_is_due_is_told_once(base: VersionRecord) -> None:
     """One line says that its checks, and one that its probe, cannot be compared."""
-    names = name_fast_checks(["mlp"], "xla")
-    further = [CheckResult(name=name, verdict=Verdict.PASS, figure="1", bound="1") for name in names]
+    figures = dict.fromkeys(name_fast_checks(["mlp"], "xla"), "1")
+    figures["structure/layers[mlp]"] = describe_size(LABS["mlp"])
+    further = [CheckResult(name=name, verdict=Verdict.PASS, figure=it, bound="1") for name, it in figures.items()]
     probe = change_probe(base.probes[0], engine="xla")
     more = update_record(base, checks={**base.checks, "xla": further}, probes=[*base.probes, probe])
     told = {name: verdict for name, verdict in verdicts(compare_versions(base, more)).items() if "xla" in name}

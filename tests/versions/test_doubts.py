@@ -21,7 +21,7 @@ from mnist_bench.versions.seeds import make_results, merge_results, select_seeds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mnist_bench.checks.records import ProbeRecord
+    from mnist_bench.checks.records import ProbeRecord, Stage
     from mnist_bench.records.training import TrainingRecord
 
 OLD = "py311-tf215"
@@ -310,6 +310,44 @@ def test_the_same_end_has_the_same_start(whole: VersionRecord) -> None:
     told = [*find_doubts(base, change_starts(whole, "b"))]
     assert {it.name.partition("[")[0] for it in told} == {"accuracy/starts"}
     assert f"seed {whole.accuracy[0].seeds[0]} ends in the same weights in both, and begins with" in told[0].figure
+
+
+STREAMS = {
+    "start of an engine": (
+        "bits/start[mlp]",
+        "the initial weights of mlp with seed 1671 differs between the probe of mlp-epoch and the probe of mlp-fused",
+    ),
+    "order of a lab": (
+        "bits/order[epoch]",
+        "in batches of 128 differs between the probe of mlp-epoch and the probe of perceptron-epoch",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", STREAMS)
+def test_one_seed_has_one_start_and_one_order(whole: VersionRecord, how: str) -> None:
+    """No engine moves the initial weights, and no lab the order: both sides agree, and are named nevertheless."""
+    first, second = whole.probes
+    fields: dict[str, dict[str, Any]] = {
+        "start of an engine": {"probes": [first, reconfigure(second, stages=move_stage(second, "initial weights"))]},
+        "order of a lab": {"probes": [first, second, reconfigure(first, lab="perceptron", stages=OTHER_STAGES)]},
+    }
+    other = dataclasses.replace(whole, **fields[how])
+    results = {result.name: result for result in compare_versions(other, other).results}
+    name, told = STREAMS[how]
+    assert told in results[name].figure
+    assert exit_status(list(results.values())) == 3
+
+
+OTHER_STAGES = make_stages("perceptron")
+
+
+def move_stage(probe: ProbeRecord, name: str) -> list[Stage]:
+    """Return the stages of a probe, one of them with another digest."""
+    return [
+        dataclasses.replace(stage, digest=make_digest("moved")) if stage.name == name else stage
+        for stage in probe.stages
+    ]
 
 
 @pytest.mark.parametrize(("lab", "told"), [("dropout", []), ("perceptron", ["bits/labs[perceptron]"])])

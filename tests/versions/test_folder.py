@@ -145,6 +145,23 @@ def test_packages_that_were_not_measured_are_refused(
             read()
 
 
+@pytest.mark.parametrize(("pin", "refused"), [("Keras==2.14.*", "yes"), ("keras>=2.15", ""), ("h5py<3", "")])
+def test_packages_that_a_pin_excludes_are_refused(
+    make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path, pin: str, refused: str
+) -> None:
+    """What was pinned is what was installed; a package that the record does not list may be anything."""
+    path = save_installed(make_versions, tmp_path, {"keras": "2.15.0", "tensorflow": "2.15.1"})
+    record = load_version(path)
+    version = dataclasses.replace(record.version, keras=None, pins=[pin])
+    write_record(path, dataclasses.replace(record, version=version))
+    if not refused:
+        assert load_version(path).version.pins == [pin]
+        return
+    told = f"{path}: $.version.pins has {pin!r}, which contradicts $.install.packages: Keras 2.15.0"
+    with pytest.raises(RecordError, match=re.escape(told)):
+        load_version(path)
+
+
 @pytest.mark.parametrize(
     "packages",
     [

@@ -13,6 +13,7 @@ import pytest
 from fixtures.records import ENVIRONMENT, make_digest, make_stages, retrain
 from mnist_bench.checks.known import load_known
 from mnist_bench.checks.records import ProbeRecord
+from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, convert, dump_folded, save
 from mnist_bench.records.training import Predictions
@@ -145,14 +146,16 @@ def test_predictions_of_several_seeds(empty: VersionRecord, record: TrainingReco
     check_alike(results, moved)
 
 
-@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e308], ids=str)
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-9, 1e308], ids=str)
 def test_times_and_sizes_that_cannot_be(empty: VersionRecord, seconds: float) -> None:
     """An import takes time, and an environment neither less than none nor more than a life."""
     with pytest.raises(ValueError, match=r"imports .* is outside"):
         dataclasses.replace(empty, imports=[2.0, seconds])
     with pytest.raises(ValueError, match="bytes -1 is outside"):
         Install(seconds=None, bytes=-1, packages={})
-    if seconds:
+    with pytest.raises(ValueError, match="bytes is 0, which contradicts packages: 1 are installed"):
+        Install(seconds=None, bytes=0, packages={"numpy": "2.4.6"})
+    if seconds in (-1.0, 1e308):
         with pytest.raises(ValueError, match=r"seconds .* is outside"):
             Install(seconds=seconds, bytes=1, packages={})
 
@@ -176,14 +179,14 @@ def test_the_file_is_read_back_and_is_small(empty: VersionRecord, record: Traini
     whole = add_training(empty, record)
     whole = update_record(
         whole,
-        imports=[1.5, 2e-7, 3.0],
+        imports=[1.5, 2e-3, 3.0],
         failures=[Failure(layer="probes", what="mlp-epoch", reason="no", lines=lines)],
     )
     path = tmp_path / "py311-tf221-keras315.json"
     save(whole, path, folded=True)
     assert load_version(path) == whole
     assert load_folder(tmp_path) == {"py311-tf221-keras315": whole}
-    assert '"imports": [1.5, 2e-7, 3.0],' in path.read_text()
+    assert '"imports": [1.5, 0.002, 3.0],' in path.read_text()
     assert '"seconds": [0.5, 0.25],' in path.read_text()
 
 
@@ -216,6 +219,11 @@ def test_the_probe_of_other_data_is_refused(empty: VersionRecord, record: Traini
         ("invented", "checks.epoch[0]: accuracy/seeds[mlp-epoch] is no check of epoch"),
         ("hollow", "checks.epoch[0]: contract/new-order[epoch] has no figure, or no bound"),
         ("strange", "checks.graph[0]: contract/new-order[epoch] is no check of graph"),
+        ("accepted", "the probe of perceptron-epoch has an acceptance: only a baseline has one"),
+        (
+            "no layers",
+            "structure/layers[mlp] is PASS, which contradicts its figure '0 parameters': the lab has 118,282",
+        ),
         ("known", "checks.fused[0]: contract/new-order is KNOWN, and known_regressions.json does not list it"),
     ],
 )
@@ -233,16 +241,23 @@ def test_what_contradicts_itself_is_refused(
         "invented": {"checks": {"epoch": [dataclasses.replace(check, name="accuracy/seeds[mlp-epoch]")]}},
         "hollow": {"checks": {"epoch": [dataclasses.replace(check, figure=" ")]}},
         "strange": {"checks": {"graph": [check]}},
+        "no layers": {
+            "checks": {"graph": [dataclasses.replace(check, name="structure/layers[mlp]", figure="0 parameters")]}
+        },
         "known": {
             "checks": {"fused": [dataclasses.replace(check, name="contract/new-order[fused]", verdict=Verdict.KNOWN)]}
         },
     }
     others = {"backend": "jax", "device": "gpu", "precision": "float16"}
     others |= {"instruction_set": "avx512", "system": "Windows"}
-    if value := others.get(place):
-        environment = change_environment(record.environment, **{place: value})
+    if place in (*others, "accepted"):
+        environment = change_environment(record.environment, **({place: others[place]} if place in others else {}))
         stages = make_stages("perceptron", 2)
         probe = ProbeRecord(config=record.config, environment=environment, dataset=record.dataset, stages=stages)
+        if place == "accepted":
+            probe = dataclasses.replace(
+                probe, acceptance=Acceptance(who="a", when=record.created, why="b", forced=["c"])
+            )
         fields[place] = {"probes": [probe], "dataset": record.dataset}
     with pytest.raises(ValueError, match=re.escape(message)):
         update_record(empty, **{"environment": record.environment, **fields[place]})

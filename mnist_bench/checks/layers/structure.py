@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_bench.checks.names import format_size
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.backend import seed_everything
@@ -48,7 +49,7 @@ def check_layers(name: str) -> CheckResult:
     return CheckResult(
         name=f"structure/layers[{name}]",
         verdict=Verdict.PASS if holds else Verdict.REGRESSED,
-        figure=f"{total:,} parameters, {trainable:,} trainable, {len(rows)} layers",
+        figure=format_size(total, trainable, len(rows)),
         bound=f"{lab.parameters:,}, all trainable, {len(expected_layers(lab))} layers",
         evidence=f"layers: {rows}",
     )
