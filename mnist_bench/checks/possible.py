@@ -19,6 +19,7 @@ _NEAR_TEST = 0.1  # of the accuracies of training, validation and test after a w
 
 _ROUNDING = 1e-6
 SAME_ACCURACY = 1e-3  # rounding moves single images from one class to another, not ten of ten thousand
+_FEW = 3  # epochs, of which two may tie
 _LEAST_LOSS = math.log(2)  # of a wrong answer: another class has more, so that the right one has half at most
 
 
@@ -34,7 +35,7 @@ def explain_impossible(
         initial: Digest of the initial weights; "" if unknown.
         final: Digest of the final weights.
     """
-    if loss is not None and (loss == 0 or loss < (1 - accuracy) * _LEAST_LOSS - _ROUNDING):
+    if loss is not None and is_too_small(loss, accuracy):
         return f"a loss of {loss:g} and an accuracy of {accuracy:.4f} cannot be"
     if initial == final:
         return "it ends in its initial weights: nothing was trained"
@@ -51,7 +52,7 @@ def explain_impossible(
 
 
 def explain_broken_curve(history: History, accuracy: float, loss: float | None) -> str:
-    """Return where the curves of a whole training end elsewhere than its test; "" if nowhere.
+    """Return in what the curves of a whole training cannot be, or end elsewhere than its test; "" if in nothing.
 
     Args:
         history: The curves.
@@ -59,9 +60,32 @@ def explain_broken_curve(history: History, accuracy: float, loss: float | None) 
         loss: On the test set; None where it was not finite.
     """
     for name in CURVES:
-        last = getattr(history, name)[-1]
+        column = getattr(history, name)
+        last = column[-1]
         if last is None and loss is not None:
             return f"{name} is not finite after the last epoch, and the test loss is {loss:g}"
         if last is not None and name.endswith("accuracy") and abs(last - accuracy) > _NEAR_TEST:
             return f"{name} is {last:.4f} after the last epoch, and {accuracy:.4f} on the test set"
+        if len(column) >= _FEW and last is not None and len(set(column)) == 1:
+            return f"{name} is {last:g} after every epoch"
+    for kind in ("", "val_"):
+        columns = getattr(history, f"{kind}loss"), getattr(history, f"{kind}accuracy")
+        for epoch, (lost, right) in enumerate(zip(*columns, strict=True), 1):
+            if lost is not None and is_too_small(lost, right):
+                return (
+                    f"{kind}loss {lost:g} and {kind}accuracy {right:.4f} after epoch {epoch} cannot be of one training"
+                )
+    for name in ("seconds", "val_seconds"):
+        if not min(getattr(history, name)) > 0:
+            return f"{name} of an epoch is 0"
     return ""
+
+
+def is_too_small(loss: float, accuracy: float) -> bool:
+    """Return whether a mean loss is smaller than so many wrong answers allow.
+
+    Args:
+        loss: The mean cross-entropy.
+        accuracy: Of the same answers.
+    """
+    return loss == 0 or loss < (1 - accuracy) * _LEAST_LOSS - _ROUNDING

@@ -70,6 +70,7 @@ def _find_own(record: VersionRecord) -> Iterator[tuple[str, str]]:
         if odd := find_oddities(probe):
             yield f"bits/probe[{probe.config.case}]", ", ".join(odd)
     yield from _find_twins(record)
+    yield from _find_tied_figures(record)
     yield from _find_other_streams(record)
     yield from _find_early_ends(record)
     yield from _find_own_trainings(record)
@@ -118,6 +119,20 @@ def _find_twins(record: VersionRecord) -> Iterator[tuple[str, str]]:
             other = starts.setdefault(digest, results.lab)
             if check_lab(other).hidden != check_lab(results.lab).hidden:
                 yield f"bits/labs[{results.lab}]", f"{other} and {results.lab} begin with the same weights"
+
+
+def _find_tied_figures(record: VersionRecord) -> Iterator[tuple[str, str]]:
+    """Yield figures that only trainings of the same weights share: the loss of every seed, the curves of two labs."""
+    curves: dict[str, SeedResults] = {}
+    for results in record.accuracy:
+        losses = set(results.test_loss)
+        if len(results.seeds) > 1 and len(losses) == 1 and None not in losses:
+            told = f"all {len(results.seeds)} seeds have the test loss {losses.pop():g}, and end in different weights"
+            yield f"accuracy/figures[{results.case}]", told
+        other = curves.setdefault(str([getattr(results.history, name) for name in CURVES]), results)
+        if other.final_digests[0] != results.final_digests[0]:
+            told = f"the curves are those of {other.case}, which ends in other weights"
+            yield f"accuracy/curves[{results.case}]", told
 
 
 def _find_other_streams(record: VersionRecord) -> Iterator[tuple[str, str]]:

@@ -173,7 +173,19 @@ def change_trainings(record: VersionRecord, how: str) -> VersionRecord:
         "weights that never moved": {"initial_digests": results.final_digests},
         "a curve without a loss": {"history": dataclasses.replace(make_history(20), val_loss=[None] * 20)},
         "a curve of guesses": {"history": dataclasses.replace(make_history(20), val_accuracy=[0.098] * 20)},
+        "a curve of nothing": {"history": dataclasses.replace(make_history(20), loss=[0.0] * 20)},
+        "a curve that is a line": {"history": dataclasses.replace(make_history(20), val_accuracy=[0.97] * 20)},
+        "a curve below the wrong answers'": {
+            "history": dataclasses.replace(make_history(20), accuracy=[*[0.0] * 19, 0.97])
+        },
+        "epochs of no time": {"history": dataclasses.replace(make_history(20), seconds=[0.0] * 20)},
+        "validations of no time": {"history": dataclasses.replace(make_history(20), val_seconds=[0.0] * 20)},
+        "one loss of all seeds": {"test_loss": [0.08] * 7},
     }
+    if how == "one curve of two labs":
+        ends = {"final_digests": list(map(make_digest, "abcdefg")), "initial_digests": []}
+        other = dataclasses.replace(results, lab="dropout", **ends)
+        return update_record(record, accuracy=[results, other], planned=Planned(labs=["mlp"], seeds=results.seeds))
     if how == "one end of two labs":
         other = dataclasses.replace(results, lab="dropout")
         return update_record(record, accuracy=[results, other], planned=Planned(labs=["mlp"], seeds=results.seeds))
@@ -191,6 +203,17 @@ TRAININGS = {
     "weights that never moved": ("accuracy/possible[mlp-epoch]", "ends in its initial weights: nothing was tr", 3),
     "a curve without a loss": ("accuracy/possible[mlp-epoch]", "val_loss is not finite after the last epoch", 3),
     "a curve of guesses": ("accuracy/possible[mlp-epoch]", "val_accuracy is 0.0980 after the last epoch, and 0.97", 3),
+    "a curve of nothing": ("accuracy/possible[mlp-epoch]", "loss is 0 after every epoch", 3),
+    "a curve that is a line": ("accuracy/possible[mlp-epoch]", "val_accuracy is 0.97 after every epoch", 3),
+    "a curve below the wrong answers'": (
+        "accuracy/possible[mlp-epoch]",
+        "loss 0.5038 and accuracy 0.0000 after epoch 1 cannot be of one training",
+        3,
+    ),
+    "epochs of no time": ("accuracy/possible[mlp-epoch]", "seconds of an epoch is 0", 3),
+    "validations of no time": ("accuracy/possible[mlp-epoch]", "val_seconds of an epoch is 0", 3),
+    "one loss of all seeds": ("accuracy/figures[mlp-epoch]", "all 7 seeds have the test loss 0.08, and end in", 3),
+    "one curve of two labs": ("accuracy/curves[dropout-epoch]", "the curves are those of mlp-epoch, which ends in", 3),
     "another learning rate": ("accuracy/training[mlp-epoch]", "trained with learning_rate 9.0, not as the lab", 3),
     "one end of two labs": ("bits/labs[dropout]", "mlp and dropout end in the same weights", 3),
 }
@@ -372,8 +395,9 @@ def test_curves_of_the_same_weights_are_the_same(whole: VersionRecord) -> None:
     """Another curve that ends in the same bits is another training: one of the two was edited."""
     (results,) = whole.accuracy
     history = make_history(20)
-    near = dataclasses.replace(history, val_loss=[0.5005] * 20)
-    for curve, told in ((near, []), (dataclasses.replace(history, loss=[0.5] * 19 + [0.9]), ["loss of epoch 20 is"])):
+    near = dataclasses.replace(history, val_loss=[loss + 0.0005 for loss in history.val_loss])
+    far = dataclasses.replace(history, loss=[*history.loss[:19], 0.9])
+    for curve, told in ((near, []), (far, ["loss of epoch 20 is"])):
         other = update_record(whole, accuracy=[dataclasses.replace(results, history=curve)])
         compared = compare_versions(whole, other)
         figures = [result.figure[:19] for result in compared.results if result.name == "accuracy/curves[mlp-epoch]"]
