@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ _RANKS = (
 
 
 # These checks need no baseline, and have no figure that could be better.
+_LESS_THAN = re.compile(r"< (\d+(?:\.\d+)?(?:e-?\d+)?)(%?)", re.ASCII)
 _ABSOLUTE = frozenset({"structure", "arithmetic", "contract", "reproducibility"})
 _NEVER_ABSOLUTE = frozenset({Verdict.IDENTICAL, Verdict.BETTER, Verdict.MISSING, Verdict.NO_BASELINE})
 
@@ -96,12 +98,18 @@ class CheckResult:
     readings: list[Reading] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse a verdict that no check of this layer gives, a check that raised and holds, and impossible values."""
+        """Refuse a verdict that no check of this layer gives, or that contradicts figure or value."""
         check_range(f"{self.name}: value", self.value, high=1 if self.layer == "contract" else math.inf)
         if self.layer in _ABSOLUTE and self.verdict in _NEVER_ABSOLUTE:
             raise ValueError(f"{self.name}: the verdict is {self.verdict.value}, which no check of {self.layer} gives")
         if self.figure == RAISED and self.holds:
             raise ValueError(f"{self.name}: the verdict is {self.verdict.value}, and the figure {RAISED!r}")
+        below = _LESS_THAN.fullmatch(self.bound)
+        if below and self.value is not None and self.verdict is Verdict.PASS:
+            allowed = float(below[1]) / (100 if below[2] else 1)
+            if not self.value < allowed:
+                told = f"the verdict is PASS, the value {self.value:g} and the bound {self.bound}"
+                raise ValueError(f"{self.name}: {told}")
 
     @property
     def layer(self) -> str:

@@ -46,6 +46,17 @@ def test_a_check_without_a_baseline_has_no_verdict_of_one(layer: str, verdict: V
         CheckResult(name=f"{layer}/check", verdict=verdict, figure="1", bound="2")
 
 
+@pytest.mark.parametrize(("value", "bound"), [(1.0, "< 50%"), (0.5, "< 50%"), (0.1, "< 1e-4"), (2.0, "< 1.5")])
+def test_a_value_beyond_its_bound_does_not_pass(value: float, bound: str) -> None:
+    """The same value may be KNOWN, and one within the bound may PASS."""
+    with pytest.raises(
+        ValueError, match=f"arithmetic/x: the verdict is PASS, the value {value:g} and the bound {bound}"
+    ):
+        CheckResult(name="arithmetic/x", verdict=Verdict.PASS, figure="3", bound=bound, value=value)
+    CheckResult(name="arithmetic/x", verdict=Verdict.KNOWN, figure="3", bound=bound, value=value)
+    CheckResult(name="arithmetic/x", verdict=Verdict.PASS, figure="3", bound=bound, value=5e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("contract/new-order[epoch]", 3.0), ("contract/new-order[epoch]", -0.1), ("own/order", math.nan)],

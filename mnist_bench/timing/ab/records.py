@@ -55,6 +55,7 @@ SAMPLES = 48_000
 """The lab's: in shorter epochs, Keras's work once an epoch has too much weight."""
 
 _ROUNDING = 1e-9
+_MOST_LOAD = 1e6  # processes that wait
 _LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
 _SLACK = 1.1  # two clocks of one machine do not agree exactly
 _TICK_SECONDS = 0.05  # processor time goes on in steps: of 16 ms on Windows
@@ -259,7 +260,7 @@ class AbRecord:
         _check_spent([look.alpha for look in self.looks], self.alpha)
         check_time("created", self.created)
         check_seconds("seconds", self.seconds, self.budget_seconds)
-        check_range("load", self.load)
+        check_range("load", self.load, high=_MOST_LOAD)
         if self.looks and self.seconds < self.budget_seconds / 2:
             raise ValueError(f"a look after {self.seconds!r} s, before half of the {self.budget_seconds!r} s were over")
         if not (0 < self.bound < 1 and 0 < self.alpha < 1):

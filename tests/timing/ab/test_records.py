@@ -72,6 +72,7 @@ def cut_to_one_epoch(fields: dict[str, Any]) -> None:
         (lambda it: it["processes"][0]["cpu"].__setitem__(0, 1e308), r"seconds of an epoch: 1e\+308 is outside"),
         (lambda it: it["wall"].update(estimate=-1.0), r"ratio -1\.0 is outside"),
         (lambda it: it["workload"].update(lab="<b>"), "lab '<b>' is not allowed"),
+        (lambda it: it.update(load=1e9), r"load 1000000000.0 is outside 0 to 1e\+06"),
         (lambda it: it["workload"].update(lab="cnn"), r"\$\.workload: unknown lab 'cnn': choose from"),
         (lambda it: it["workload"].update(engine="jit"), r"\$\.workload: unknown engine 'jit': choose from"),
         (lambda it: it["workload"].update(samples=60_000), r"\$\.workload: samples 60000 is outside 1 to 48000"),
