@@ -102,6 +102,8 @@ def add_plan(record: VersionRecord, plan: MeasurementPlan) -> Planned:
         told = [f"{epochs or 'the labs own'} epochs" for epochs in (record.planned.epochs, plan.epochs)]
         raise ValueError(f"measured with {told[0]}, not with {told[1]}: --again, or another --out")
     new = _make_planned(plan)
+    if "accuracy" not in plan.layers:
+        new = dataclasses.replace(new, seeds=[])  # the number of seeds is that of another layer
     if record.planned and set(record.planned.labs) - set(plan.labs):
         # More seeds of some labs are no lack of the others.
         new = dataclasses.replace(new, seeds=[], further=dict.fromkeys(new.labs, new.seeds))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KERAS",
     "MATRIX",
+    "NIGHTLY",
     "PYTHONS",
     "RELEASES",
     "Axis",
@@ -35,6 +36,9 @@ __all__ = [
     "list_requirements",
     "suggest_names",
 ]
+
+NIGHTLY = ("tf-nightly", "keras-nightly")
+"""The packages of nightly builds. tf-nightly-cpu is not taken: its builds ended on 2026-09-05, tf-nightly's go on."""
 
 Axis = Literal["tensorflow", "keras", "python"]
 
@@ -219,8 +223,17 @@ def list_requirements(spec: VersionSpec, *, package: str = "tensorflow-cpu") -> 
         spec: The version.
         package: The name of TensorFlow's package on this machine.
     """
-    keras = [f"keras=={spec.keras}"] if spec.keras else []
-    return [f"{package}=={spec.tensorflow}", *keras, *spec.pins]
+    builds = zip((package, "keras"), NIGHTLY, (spec.tensorflow, spec.keras), strict=True)
+    chosen = [(nightly if _is_nightly(version) else name, version) for name, nightly, version in builds if version]
+    return [*(f"{name}=={version}" for name, version in chosen), *spec.pins]
+
+
+def _is_nightly(version: str) -> bool:
+    """Return whether a version is that of a nightly build, which is in a package of its own."""
+    try:
+        return Version(version).dev is not None
+    except InvalidVersion:
+        return False
 
 
 def find_between(good: VersionSpec, bad: VersionSpec) -> list[VersionSpec]:

@@ -15,6 +15,7 @@ from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.training.fingerprint import read_commit
+from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import train_all
 from mnist_bench.versions import matrix, measurement
 from mnist_bench.versions.folder import load_version
@@ -248,6 +249,30 @@ def test_more_seeds_of_one_lab_are_no_lack_of_the_others(run: Callable[..., Vers
     due = find_due(before, fewer)
     assert due is not None
     assert dict(find_gaps(fewer, due))["accuracy/seeds[mlp-epoch]"] == "2 of 4 seeds are missing, such as 1673"
+
+
+def test_a_layer_without_trainings_plans_no_seeds(run: Callable[..., VersionRecord]) -> None:
+    """The default number of seeds is that of the trainings: a run of other layers leaves theirs as planned."""
+    before = run(PLAN)
+    after = run(dataclasses.replace(PLAN, layers=("checks",), checked=("epoch", "graph"), seeds=7))
+    assert before.planned is not None
+    assert after.planned is not None
+    assert (after.planned.seeds, after.planned.checked) == (before.planned.seeds, ["epoch", "graph"])
+
+
+def test_an_environment_that_is_no_more_takes_nothing_from_what_was_measured(
+    run: Callable[..., VersionRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The packages of a nightly are withdrawn one day: its record stays as it is, and lacks what was not measured."""
+    before = run(PLAN)
+
+    def fail(_spec: VersionSpec) -> None:
+        raise CommandError("uv pip install ended with exit code 1: no such version", [])
+
+    monkeypatch.setattr(measurement, "make_environment", fail)
+    more = dataclasses.replace(PLAN, seeds=9)
+    assert run(more) == before
+    assert list(find_missing(before, more)) == ["accuracy"]
 
 
 def test_a_run_that_is_broken_off_goes_on(

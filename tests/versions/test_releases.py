@@ -86,6 +86,16 @@ def test_a_name_stands_for_its_pins() -> None:
     assert list_requirements(spec, package="tensorflow")[0] == "tensorflow==2.18.1"
 
 
+def test_a_nightly_is_in_a_package_of_its_own() -> None:
+    """What TensorFlow calls itself is the version that its package has, in another spelling."""
+    spec = dataclasses.replace(
+        find_version("py313-tf221"), tensorflow="2.23.0-dev20261026", keras="3.16.0.dev2026102704"
+    )
+    wanted = ["tf-nightly==2.23.0-dev20261026", "keras-nightly==3.16.0.dev2026102704"]
+    assert list_requirements(spec) == wanted
+    assert list_requirements(dataclasses.replace(spec, keras="3.15.1"))[1] == "keras==3.15.1"
+
+
 @pytest.mark.parametrize("name", MATRIX)
 def test_short_forms_are_of_the_keras_of_their_time(name: str) -> None:
     """A release of TensorFlow means one name; a name means itself, and so does what is no release."""

@@ -231,7 +231,7 @@ def _say_support(rows: Sequence[VersionRow], unanswered: int, missing: int) -> I
 
 
 def _is_open(row: VersionRow, group: str) -> bool:
-    return row.cells[group].word == "INCONCLUSIVE"
+    return row.record.status != "failed" and row.cells[group].word == "INCONCLUSIVE"
 
 
 def _list_reasons(row: VersionRow, group: str) -> list[str]:

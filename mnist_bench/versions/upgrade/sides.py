@@ -19,15 +19,12 @@ from mnist_bench.versions.environments import (
     resolve_requirements,
 )
 from mnist_bench.versions.records import Install
-from mnist_bench.versions.releases import PYTHONS, check_made_python
+from mnist_bench.versions.releases import NIGHTLY, PYTHONS, check_made_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["NIGHTLY", "Side", "check_different", "enter_sides", "list_packages", "name_gap", "read_requirements"]
-
-NIGHTLY = ("tf-nightly", "keras-nightly")
-"""The packages of `nightly`. tf-nightly-cpu is not taken: its builds ended on 2026-09-05, those of tf-nightly go on."""
+__all__ = ["Side", "check_different", "enter_sides", "list_packages", "name_gap", "read_requirements"]
 
 _TENSORFLOW = re.compile(r"(?:tensorflow|tf[-_]nightly)", re.IGNORECASE)
 

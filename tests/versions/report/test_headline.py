@@ -190,6 +190,15 @@ def test_an_open_question_has_its_own_reason(make_versions: MakeVersions) -> Non
     assert "mlp-epoch: not judged: 1 of 20 epochs" in support
 
 
+def test_a_version_that_failed_has_no_open_questions(make_versions: MakeVersions) -> None:
+    """Its trainings are not shown, whatever was measured before: the numbers of open fields count the others."""
+    records = make_versions([OLD, NEW], seeds=1)
+    failure = Failure(layer="install", what="environment", reason="no", lines=[])
+    support = " ".join(read({**records, NEW: update_record(records[NEW], failures=[failure])}).support)
+    assert "open" not in support
+    assert "-" not in support
+
+
 def test_nothing_is_measured() -> None:
     """Records without measurements are no results."""
     planned = {OLD: VersionRecord(version=find_version(OLD))}

@@ -10,9 +10,9 @@ import pytest
 
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.records import Install
+from mnist_bench.versions.releases import NIGHTLY
 from mnist_bench.versions.upgrade import sides
 from mnist_bench.versions.upgrade.sides import (
-    NIGHTLY,
     Side,
     check_different,
     enter_sides,
