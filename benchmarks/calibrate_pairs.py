@@ -25,11 +25,13 @@ import scipy
 
 from mnist_bench.records.serial import load
 from mnist_bench.stats import sequential
+from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.ratios import BOUND
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, PAIR_LOOKS, Comparison, judge, loss_margin
 from mnist_bench.versions.bits import align_engines, count_same_ends, share_case_streams
 from mnist_bench.versions.figures import CLASS_MARGIN, SHIPPED_BOUND, FigureRules, compare_figures
 from mnist_bench.versions.records import VersionRecord, seeds_by_case
+from mnist_bench.versions.seeds import select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -236,6 +238,7 @@ def find_pairs() -> Iterator[tuple[str, VersionRecord, VersionRecord, Sequence[C
         base, new = records[first], align_engines(records[first], records[second])
         old, now = seeds_by_case(base), seeds_by_case(new)
         cases = [case for case in old if case in now and share_case_streams(base, new, case)]
+        cases = [case for case in cases if len({*old[case].seeds} & {*now[case].seeds}) >= FEWEST_PAIRS]
         moved = [case for case in cases if not count_same_ends(old[case], now[case])]
         ends = tuple((case, *old[case].test_loss, *now[case].test_loss) for case in moved)
         if moved and ends not in known:
@@ -258,7 +261,7 @@ def judge_exchanged(
                 name: [getattr(each, name)[each.seeds.index(seed)] for each, seed in zip(chosen, seeds, strict=True)]
                 for name in ("test_accuracy", "test_loss", "final_digests")
             }
-            side.append(dataclasses.replace(pair[number], seeds=seeds, predictions=[], **columns))
+            side.append(dataclasses.replace(select_seeds(pair[number], seeds), predictions=[], **columns))
     first, second = dataclasses.replace(base, accuracy=sides[0]), dataclasses.replace(new, accuracy=sides[1])
     judged = compare_figures(first, second, dict.fromkeys(cases, ""), FigureRules(looks=len(PAIR_LOOKS)))
     return [decision.verdict for decision in judged.decisions.values()]

@@ -18,7 +18,16 @@ from mnist_bench.versions.releases import MATRIX, describe_version, expand_name,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Record", "check_apart", "find_interpreter", "gather", "get_probe", "load_records", "load_sides"]
+__all__ = [
+    "Record",
+    "check_apart",
+    "find_interpreter",
+    "gather",
+    "get_probe",
+    "load_records",
+    "load_sides",
+    "name_version",
+]
 
 Record: TypeAlias = TrainingRecord | ProbeRecord | VersionRecord
 _FORMS: tuple[type[Record], ...] = (TrainingRecord, ProbeRecord, VersionRecord)
@@ -67,6 +76,15 @@ def load_sides(text: str, versions: Path) -> dict[str, VersionRecord]:
         found = gather(load_records([Path(text)]), text)
         return {"": next(iter(found.values()))} if len(found) == 1 else found
     return {"": load_version(_find_version(text, versions))}
+
+
+def name_version(text: str, versions: Path) -> str | None:
+    """Return the name of the version on record that a text names, in full or shortened; None if it names files.
+
+    Raises:
+        ValueError: There is no such version.
+    """
+    return None if is_taken(Path(text)) else _find_version(text, versions).stem
 
 
 def check_apart(base: str, new: str, versions: Path) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups
+from mnist_bench.versions.bits import FIT, SAME_BITS, BitGroups, find_groups
+from mnist_bench.versions.folder import load_folder
 from mnist_bench.versions.records import VersionRecord
 from mnist_bench.versions.seeds import SeedResults, extend_seeds
 
-__all__ = ["Sharing", "share_trainings"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Sharing", "share_in_folder", "share_trainings"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,23 @@ def share_trainings(records: Mapping[str, VersionRecord], groups: Sequence[BitGr
                 if own and longest and _fits(own, longest):
                     more[name, column.lab, column.method] = extend_seeds(own, longest)
     return Sharing(records, more, groups)
+
+
+def share_in_folder(base: str, new: str, folder: Path) -> tuple[VersionRecord, VersionRecord]:
+    """Return two versions of a folder for a comparison, with what they share with all versions there, as on the page.
+
+    Args:
+        base: The name of a version that is on record.
+        new: The name of another one.
+        folder: The records.
+
+    Raises:
+        RecordError: A file is no valid record.
+    """
+    records = load_folder(folder)
+    of_same_data = {name: record for name, record in records.items() if record.dataset == records[base].dataset}
+    alike = {**of_same_data, new: records[new]}
+    return share_trainings(alike, find_groups(alike)).pair(base, new)
 
 
 def _find(record: VersionRecord, lab: str, engines: Sequence[str]) -> SeedResults | None:

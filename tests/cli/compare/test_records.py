@@ -12,12 +12,14 @@ import pytest
 from fixtures.checksums import write_record
 from fixtures.records import make_digest, rekey
 from mnist_bench.records.serial import save
+from mnist_bench.versions.seeds import select_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.versions.records import VersionRecord
 
 # What every comparison names: the data, the backend and the precision.
 BASIS = "data digits (the stand-in, not MNIST); backend tensorflow, float32"
@@ -70,6 +72,24 @@ def test_compare_refuses_one_record_on_both_sides(
         same = command("compare", base, new, "--versions", versions)
         check_refused(same, f"{base} and {new} are the same record: nothing to compare; to compare it with itself")
         assert command("compare", base, new, "--versions", versions, "--same").status in (0, 3)
+
+
+def test_versions_by_name_share_the_trainings_of_their_bits(
+    command: Callable[..., Any], make_versions: Callable[..., dict[str, VersionRecord]], tmp_path: Path
+) -> None:
+    """The answer is that of the page: further seeds of another version of the same bits count; a file is that alone."""
+    records = make_versions(["py311-tf214", "py311-tf215", "py312-tf216"], seeds=9, cost=0)
+    (results,) = records["py311-tf214"].accuracy
+    few = dataclasses.replace(records["py311-tf214"], accuracy=[select_seeds(results, results.seeds[:3])])
+    for record in (few, records["py311-tf215"], records["py312-tf216"]):
+        save(record, tmp_path / f"{record.version.name}.json")
+    note = "note: py311-tf214: with the further seeds of a version on record whose trainings end in the same bits"
+    by_name = command("compare", "2.14", "2.16", "--versions", tmp_path)
+    assert "9 seeds against 9" in by_name.out
+    assert note in by_name.out.splitlines()
+    by_file = command("compare", tmp_path / "py311-tf214.json", "2.16", "--versions", tmp_path)
+    assert "9 seeds against 9" not in by_file.out
+    assert note not in by_file.out.splitlines()
 
 
 def test_compare_folders_that_contradict_themselves(
