@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnist_bench.cli import options
-from mnist_bench.cli.shell import default_folder, held, load_data, say
+from mnist_bench.cli.shell import check_resume, default_folder, held, load_data, say
 from mnist_bench.records.config import FIRST_SEED
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def sweep(
         typer.Option(metavar="URL", help="The study's database, to be shared; an SQLite file in FOLDER if not given."),
     ] = None,
     study: Annotated[str, typer.Option(metavar="NAME", help="The study's name in its database.")] = "sweep",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the study in FOLDER.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the study in FOLDER, or in --storage.")] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Stop points whose validation accuracy lags behind the median.")
     ] = False,
@@ -86,6 +86,8 @@ def sweep(
     load_optuna()  # if Optuna is missing, say so before anything is done
     space = make_space(lab, vary or [])
     points = list_points(space, sampler, trials, np.random.default_rng(FIRST_SEED))
+    if storage is None:  # a study of a server is found by its name
+        check_resume(out, resume=resume)
     folder = out or default_folder()
     database = folder / "sweep.db"
     if storage is None and database.exists() and not resume:

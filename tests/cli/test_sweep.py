@@ -79,6 +79,17 @@ def test_a_study_that_is_there_is_not_touched(
     assert (tmp_path / "sweep.db").read_bytes() == before
 
 
+def test_a_study_goes_on_where_it_is_named(
+    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a folder and a database there is nothing to continue, and no new sweep begins."""
+    monkeypatch.chdir(tmp_path)
+    assert refused("--lab", "mlp", "--vary", "epochs=1", "--resume") == (
+        "--resume needs --out: the folder of the run that goes on"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_missing_optuna_is_said_first(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the extra to install."""
     monkeypatch.setitem(sys.modules, "optuna", None)
