@@ -100,9 +100,6 @@ def main(arguments: list[str] | None = None) -> None:
         refuse_bad_settings()
         status = app(words, prog_name="mnist-bench", standalone_mode=False, color=settle_colors())
         refuse_shell(status, words)
-    except Exception as error:  # noqa: BLE001 - every error becomes one line and an exit status
-        message, status = _explain(error)
-        _say_at_last(message, words)
     except KeyboardInterrupt:  # typer sees those of the command itself only
         status = _INTERRUPTED
     except SystemExit as error:
@@ -113,6 +110,10 @@ def main(arguments: list[str] | None = None) -> None:
         # Such as a module of the user's that ends the process as it is imported: nothing was done.
         say("something that was imported ended the process: nothing is known of what was asked for")
         status = 2
+    # Every error becomes one line and an exit status, also those that are no Exception: a panic of a package in Rust.
+    except BaseException as error:  # noqa: BLE001
+        message, status = _explain(error)
+        _say_at_last(message, words)
     finally:
         remove_empty_folders()
         for number, handler in former.items():
@@ -183,7 +184,7 @@ def _refuse_nameless(arguments: list[str]) -> None:
             )
 
 
-def _find_import(error: Exception) -> str:
+def _find_import(error: BaseException) -> str:
     """Return the file that failed as it was imported, if it is not one of this package; "" otherwise."""
     frames = traceback.extract_tb(error.__traceback__)
     files = [frame.filename for frame in frames if frame.name == "<module>"]
@@ -203,7 +204,7 @@ def _has_folder() -> bool:
     return True
 
 
-def _explain(error: Exception) -> tuple[str, int]:
+def _explain(error: BaseException) -> tuple[str, int]:
     """Return the line and the exit status for an error."""
     usage: Any = getattr(error, "format_message", None)
     if usage is not None:  # an error of click or typer: bad usage

@@ -91,6 +91,7 @@ def env(*, device: options.Device = "auto", json: options.Json = False) -> None:
 def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
     """Show which data would be used, with their digest."""
     from mnist_bench.records.serial import dump_json
+    from mnist_bench.show.text import clean_line
 
     dataset = load_data(source)
     arrays = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
@@ -99,7 +100,7 @@ def data(*, source: options.Data = "auto", json: options.Json = False) -> None:
         facts = {"source": dataset.name, "origin": dataset.origin, "digest": dataset.digest, "shapes": shapes}
         typer.echo(dump_json(facts), nl=False)
         return
-    echo(f"source   {dataset.label}\norigin   {dataset.origin}\ndigest   {dataset.digest}")
+    echo(f"source   {dataset.label}\norigin   {clean_line(dataset.origin)}\ndigest   {dataset.digest}")
     for name, array in arrays.items():
         echo(f"{name:8} {array.shape} {array.dtype}")
 

@@ -157,11 +157,10 @@ def history(
     from mnist_bench.timing.history_page import HISTORY_MARK, write_history_page
     from mnist_bench.timing.machine import collect_hardware
     from mnist_bench.timing.records import load_run
-    from mnist_bench.timing.store import list_runs
+    from mnist_bench.timing.store import list_given_runs, list_runs
 
     check_reports((out, HISTORY_MARK))
-    places = [_find(folder), *(paths or [])]
-    files = [path for place in places for path in (list_runs(place) if place.is_dir() else [place])]
+    files = [*list_runs(_find(folder)), *(path for place in paths or [] for path in list_given_runs(place))]
     loaded = list(map(load_run, files))
     if tensorflow is not None:
         loaded = pick_version(loaded, tensorflow)

@@ -31,12 +31,14 @@ __all__ = [
     "accept_runs",
     "expected_names",
     "find_references",
+    "list_given_runs",
     "list_runs",
     "load_manifest",
     "write_manifest",
 ]
 
 
+_NUMBERED = re.compile(r"([0-9]{4,})_")  # the name of a stored run: pytest-benchmark pads the number to four digits
 _NAME = re.compile(r"[^\s:]+\.py::\S.*")  # of a test, as `pytest --collect-only -q` prints it
 
 
@@ -109,8 +111,28 @@ def write_manifest(names: Iterable[str], folder: Path) -> Path:
 
 
 def list_runs(folder: Path) -> Iterator[Path]:
-    """Yield the numbered runs that pytest-benchmark stored in a folder, sorted."""
-    yield from sorted(folder.glob("*/[0-9][0-9][0-9][0-9]_*.json"))
+    """Yield the numbered runs that pytest-benchmark stored in the folders of machines in a folder, sorted."""
+    yield from _sort_runs(folder.glob("*/*.json"))
+
+
+def list_given_runs(place: Path) -> list[Path]:
+    """Return the runs that a user names: a file, a folder of machines' folders, or the folder of one machine.
+
+    Raises:
+        ValueError: The folder has no stored run.
+    """
+    if not place.is_dir():
+        return [place]
+    runs = [*list_runs(place), *_sort_runs(place.glob("*.json"))]
+    if not runs:
+        raise ValueError(f"{place}: no stored runs (NNNN_NAME.json), here or in the folder of a machine; or name files")
+    return runs
+
+
+def _sort_runs(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths that have the name of a stored run, folder by folder in the order of their numbers."""
+    numbered = {path: int(found[1]) for path in paths if (found := _NUMBERED.match(path.name))}
+    return sorted(numbered, key=lambda path: (path.parent, numbered[path], path.name))
 
 
 def find_references(folder: Path, run: TimingRun) -> list[TimingRun]:
@@ -209,7 +231,7 @@ def _store(path: Path, run: TimingRun, folder: Path, acceptance: Acceptance) -> 
     place = place_in(folder, f"{info.system}-{info.python_implementation}-{python}-64bit")
     keras = run.benchmarks[0].extra_info.keras
     name = f"{run.machine.hardware_key}_tf{run.tensorflow}_keras{keras}.json"
-    numbers = (int(stored.name[:4]) for stored in place.glob("[0-9][0-9][0-9][0-9]_*.json"))
+    numbers = (int(stored.name.partition("_")[0]) for stored in _sort_runs(place.glob("*.json")))
     for number in itertools.count(max(numbers, default=0) + 1):
         target = place_in(place, f"{number:04}_{name}")
         try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "describe_environment",
     "find_python_of",
+    "find_uv",
     "install_requirements",
     "list_pythons",
     "make_environment",
@@ -79,7 +80,7 @@ def install_requirements(requirements: Sequence[str], *, python: str, name: str)
         CommandError: uv cannot make the environment; the lines say why.
         ValueError: uv is not installed.
     """
-    uv = _find_uv()
+    uv = find_uv()
     key = hashlib.sha256(json.dumps([python, list(requirements)]).encode()).hexdigest()[:8]
     folder = find_cache_folder() / "matrix" / f"{name}-{key}"
     # The marker is written last: an environment without it is incomplete.
@@ -127,7 +128,7 @@ def resolve_requirements(requirements: Sequence[str], *, python: str, prerelease
         CommandError: There is no solution; the lines say why.
         ValueError: uv is not installed.
     """
-    command = [_find_uv(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--python-version", python]
+    command = [find_uv(), "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--python-version", python]
     answer = run_command([*command, *(["--prerelease=allow"] if prerelease else [])], text="\n".join(requirements))
     return [line.strip() for line in answer.splitlines() if line.strip()]
 
@@ -141,12 +142,17 @@ def list_pythons() -> list[str]:
     found = []
     for python in reversed(PYTHONS):
         with contextlib.suppress(CommandError):
-            run_command([_find_uv(), "python", "find", "--no-python-downloads", python])
+            run_command([find_uv(), "python", "find", "--no-python-downloads", python])
             found.append(python)
     return found
 
 
-def _find_uv() -> str:
+def find_uv() -> str:
+    """Return the path of uv, which makes the environments.
+
+    Raises:
+        ValueError: uv is not installed.
+    """
     # Next to this interpreter, too: its environment may be used by its path, without being on the PATH.
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv is None:

@@ -127,6 +127,9 @@ def run_version(
             raise ValueError(f"{path}: the record of {record.version}, not of {spec}: --again supersedes it")
         for measured in measure(record, plan, dataclasses.replace(setup, folder=raw)):
             if again and path.exists():
+                if measured.status == "failed" and load_version(path).status != "failed":
+                    reason = measured.failures[-1].reason
+                    raise ValueError(f"{spec.name}: {reason}: the record that was measured before stays")
                 # Only now: a run that is killed before has measured nothing that could stand in its place.
                 supersede(path)
             again = False

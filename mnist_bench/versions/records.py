@@ -178,7 +178,8 @@ class VersionRecord:
         for probe in self.probes:
             if probe.dataset != self.dataset:
                 raise ValueError(f"the probe of {probe.config.lab} is of other data than the record")
-            if probe.acceptance is not None:
+            # A plan is that of a version that is measured; baselines that were gathered belong to none.
+            if probe.acceptance is not None and self.planned != Planned():
                 told = "only a baseline has one, and this record was measured"
                 raise ValueError(f"the probe of {probe.config.case} has an acceptance: {told}")
             if self.environment:

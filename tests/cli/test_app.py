@@ -266,10 +266,11 @@ def test_a_folder_that_was_deleted_is_told(
         ("import sys; sys.exit(0)", "something that was imported ended the process"),
         ("x = (", "matplotlib.py cannot be imported: SyntaxError: "),
         ("raise RuntimeError('a')", "matplotlib.py cannot be imported: RuntimeError: a"),
+        ("class E(BaseException): pass\nraise E('a')", "matplotlib.py cannot be imported: E: a"),
         ("x = 1", "No module named 'matplotlib.backends'; 'matplotlib' is not a package"),
         ("__path__ = []\ndef __getattr__(name): raise KeyError(name)", "matplotlib"),
     ],
-    ids=["ends", "no Python", "raises", "empty", "odd"],
+    ids=["ends", "no Python", "raises", "panics", "empty", "odd"],
 )
 def test_a_package_that_is_broken_is_named(tmp_path: Path, content: str, told: str) -> None:
     """It is no fault of ours, and what it ends is not done."""

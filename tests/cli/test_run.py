@@ -297,6 +297,8 @@ def test_data_says_what_would_be_used(
         "x_test   (10000, 28, 28) uint8",
         "y_test   (10000,) uint8",
     ]
+    digits = dataclasses.replace(digits, origin="here\n::error::forged")
+    assert "origin   here ::error::forged" in command("data", "--data", "digits").out.splitlines()
     taken = dataclasses.replace(digits, missing="MNIST is missing: no network")
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", lambda *_, **__: taken)
     automatic = command("data")

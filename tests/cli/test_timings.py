@@ -234,11 +234,13 @@ def test_a_history_needs_six_runs_and_finds_what_became_slower(
     assert (alarm.status, page.exists()) == (1, True)
     assert "since 2026-01-07 00:00, in 3 of 9 runs" in alarm.out
     assert json.loads(timings("history", *calm, *slow, *key, "--json").out)["exit_status"] == 1
+    (tmp_path / "none").mkdir()
     for arguments, words in (
         (("--folder", folder), "there are no runs"),
         ((calm[0], "--folder", folder, "--machine", "x"), "the runs are of 8fa4633540bce915: choose one by --machine"),
         ((calm[0], *key, "--tensorflow", "1.0"), "the runs are of 2.21.0"),
         ((tmp_path / "none.json", *key), "none.json"),
+        ((*calm, tmp_path / "none", *key), "none: no stored runs"),
     ):
         bad = timings("history", *arguments)
         assert (bad.status, bad.err.count("\n"), words in bad.err) == (2, 1, True)

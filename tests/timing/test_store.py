@@ -16,6 +16,7 @@ from mnist_bench.timing.store import (
     accept_runs,
     expected_names,
     find_references,
+    list_given_runs,
     list_runs,
     load_manifest,
     write_manifest,
@@ -111,6 +112,28 @@ def test_accepted_runs_lie_where_pytest_benchmark_looks(
     assert acceptance is not None
     assert (acceptance.why, acceptance.forced) == ("one", [])
     assert list(list_runs(folder)) == [*first, *second]
+
+
+def test_the_ten_thousandth_run_is_a_run(folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]) -> None:
+    """Numbers of four digits are padded, not cut: what is accepted is listed, after all that were before."""
+    (first,) = accept_runs([store(timing_run)], folder, why="one")
+    last = first.with_name(first.name.replace("0001", "9999", 1))
+    first.rename(last)
+    (later,) = accept_runs([store(timing_run, "again.json")], folder, why="two")
+    assert later.name.startswith("10000_")
+    assert list(list_runs(folder)) == [last, later]
+
+
+def test_runs_are_given_as_files_or_folders(
+    folder: Path, timing_run: dict[str, Any], store: Callable[..., Path]
+) -> None:
+    """The folder of all machines and that of one are read alike; a folder without a stored run is no evidence."""
+    path = store(timing_run)
+    (accepted,) = accept_runs([path], folder, why="one")
+    assert [list_given_runs(place) for place in (path, folder, accepted.parent)] == [[path], [accepted], [accepted]]
+    (folder / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty: no stored runs \(NNNN_NAME.json\), here or in the folder of a machi"):
+        list_given_runs(folder / "empty")
 
 
 def fail(run: dict[str, Any]) -> None:

@@ -212,6 +212,22 @@ def test_again_keeps_the_old_record_until_there_is_a_new_one(
     assert load_version(folder / "mine.json") == old
 
 
+def test_again_keeps_what_was_measured_where_nothing_can_be_measured_now(
+    run: Callable[..., VersionRecord], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that could be measured once is worth more than the news that it cannot be made today."""
+    old = run()
+
+    def fail(_spec: VersionSpec) -> None:
+        raise CommandError("uv pip install ended with exit code 1: no such version", [])
+
+    monkeypatch.setattr(measurement, "make_environment", fail)
+    with pytest.raises(ValueError, match="no such version: the record that was measured before stays"):
+        run(again=True)
+    assert load_version(folder / "mine.json") == old
+    assert list(folder.glob("*.superseded-*")) == []
+
+
 def test_a_file_that_keeps_records_out_of_git_is_not_replaced(run: Callable[..., VersionRecord], folder: Path) -> None:
     """The user may have written it, or linked it to a file elsewhere."""
     (folder / ".work").mkdir(parents=True)

@@ -56,6 +56,7 @@ def run(
     """
     from mnist_bench.training.workers.cluster import open_cluster
     from mnist_bench.training.workers.interpreters import find_python
+    from mnist_bench.versions.environments import find_uv
     from mnist_bench.versions.matrix import find_spec, list_matrix
 
     if interpreter and len(names or ()) != 1:
@@ -64,6 +65,8 @@ def run(
         raise ValueError("--cluster: each worker makes the environments; not with --interpreter or --jobs")
     plan = _make_plan(seeds=seeds, labs=labs, layers=layers, epochs=epochs)
     python = find_python(interpreter) if interpreter else None
+    if again and not python:
+        find_uv()  # before anything is put aside
     if names:
         # One version by two names is one version: --again would put aside what the first has measured.
         specs = list({spec.name: spec for spec in (find_spec(name, out, python) for name in names)}.values())
