@@ -65,8 +65,9 @@ class MemoryRecord:
         check_range("peak_mb, epochs_mb:", self.peak_mb, *self.epochs_mb, low=1, high=1e9)
         if len(self.epochs_mb) < EPOCHS:
             raise ValueError(f"epochs_mb has {len(self.epochs_mb)} figures: at least {EPOCHS} epochs are needed")
-        if max(self.epochs_mb) > _PEAK * self.peak_mb:
-            raise ValueError(f"peak_mb {self.peak_mb!r} is below the largest of epochs_mb, {max(self.epochs_mb)!r}")
+        for name, part in (("import_mb,", self.import_mb), ("the largest of epochs_mb,", max(self.epochs_mb))):
+            if part > _PEAK * self.peak_mb:
+                raise ValueError(f"peak_mb {self.peak_mb!r} is below {name} {part!r}")
 
     @property
     def growth_mb(self) -> float:

@@ -62,6 +62,7 @@ def test_each_fault_is_found_alone(changes: dict[str, Any], name: str) -> None:
         pytest.param({"epochs_mb": [1.0] * 5}, "epochs_mb has 5 figures: at least 20", id="few epochs"),
         pytest.param({"peak_mb": float("nan")}, "peak_mb, epochs_mb: nan is outside", id="no number"),
         pytest.param({"peak_mb": 800.0}, r"peak_mb 800\.0 is below the largest of epochs_mb, 900\.0", id="no peak"),
+        pytest.param({"import_mb": 1e6}, r"peak_mb 1000\.0 is below import_mb, 1000000\.0", id="a part is larger"),
         pytest.param({"import_mb": -1.0}, r"import_mb -1\.0 is outside", id="negative"),
     ],
 )
