@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from mnist_bench.records.config import Case
+from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
 from mnist_bench.versions.releases import MATRIX
@@ -43,6 +44,10 @@ _PLAIN = {
     "contract/new-order": "training visits the samples in the same order in every epoch",
     "contract/order-by-seed": "training visits the samples in the same order, whatever the seed",
     "arithmetic/figures": "a reported loss or accuracy is not the mean over the samples",
+}
+_MEANS = {
+    "accuracy": {"accuracy/accuracy", "accuracy/guessing", "accuracy/threshold"},
+    "loss": {"accuracy/loss"},
 }
 _NAMED = 3  # versions that a sentence names
 
@@ -184,12 +189,21 @@ def _say_cost(costs: Sequence[Cost]) -> str:
 def _say_worse(rows: Sequence[VersionRow], name: Namer) -> Iterator[str]:
     """Yield each version whose accuracy or loss is worse than that of the version before."""
     for row in rows:
-        words = [metric for metric in ("accuracy", "loss") if row.cells[metric].word == "REGRESSED"]
-        if words and row.base:
-            verb = f"has a worse test {' and '.join(words)} than"
-            yield name(row.name).compare(name(row.base), verb)
-        elif words:
-            yield f"{name(row.name).full} has a worse test {' and '.join(words)} than the lab"
+        if verb := _describe_worse(row):
+            own = name(row.name)
+            yield own.compare(name(row.base), verb) if row.base else f"{own.full} {verb} the lab"
+
+
+def _describe_worse(row: VersionRow) -> str:
+    """Return the verb of a version's sentence, such as `has a worse test loss than`; "" if nothing is worse."""
+    results = [result for metric in ("accuracy", "loss") for result in row.cells[metric].results]
+    worse = {result.check for result in results if result.verdict is Verdict.REGRESSED}
+    metrics = [metric for metric in ("accuracy", "loss") if worse & _MEANS[metric]]
+    if metrics:
+        return f"has a worse test {' and '.join(metrics)} than"
+    if "accuracy/classes" in worse:
+        return "makes more errors in one class than"
+    return "reports a test loss that is not that of its weights, unlike" if worse else ""
 
 
 def _say_slower(pairs: Mapping[str, AbRecord], name: Namer) -> Iterator[str]:

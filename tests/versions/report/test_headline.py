@@ -16,8 +16,9 @@ from mnist_bench.versions.records import Failure, VersionRecord, update_record
 from mnist_bench.versions.releases import MATRIX, find_version
 from mnist_bench.versions.report.collection import make_collection
 from mnist_bench.versions.report.findings import collect_findings
-from mnist_bench.versions.report.headline import count, format_change, format_cost, format_costs
+from mnist_bench.versions.report.headline import count, format_change, format_cost, format_costs, make_headline
 from mnist_bench.versions.report.regressions import Cost
+from mnist_bench.versions.report.table import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,25 @@ def test_a_worse_version_is_named(make_versions: MakeVersions, make_ab: Callable
     assert third.startswith(f"{FROZEN}, which costs the MLP 0.")
     slower = read(make_versions([OLD, NEW], cost=0.0), {NEW: pair}).findings
     assert slower[0] == second
+
+
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        ("accuracy/threshold", "has a worse test accuracy than"),
+        ("accuracy/loss", "has a worse test loss than"),
+        ("accuracy/classes", "makes more errors in one class than"),
+        ("accuracy/evaluation", "reports a test loss that is not that of its weights, unlike"),
+    ],
+)
+def test_what_is_worse_is_said(make_versions: MakeVersions, check: str, told: str) -> None:
+    """The mean, one class, or only what is reported: three different things to a user."""
+    findings = collect_findings(make_collection(make_versions([OLD, NEW], cost=0).values()))
+    bad = CheckResult(name=f"{check}[mlp-epoch]", verdict=Verdict.REGRESSED, figure="1", bound="0")
+    cells = {**findings.rows[1].cells, "accuracy": Cell("REGRESSED", "1", [bad]), "loss": Cell("REGRESSED", "1", [bad])}
+    rows = [findings.rows[0], dataclasses.replace(findings.rows[1], cells=cells)]
+    said = make_headline(rows, findings.bit_groups, {}, {}, findings.name).findings
+    assert said[0] == f"TensorFlow 2.16 with Keras 3.0 {told} 2.15 with 2.15."
 
 
 def test_every_slower_version_is_told_the_slowest_step_first(
