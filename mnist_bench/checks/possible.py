@@ -35,7 +35,7 @@ def explain_impossible(
         initial: Digest of the initial weights; "" if unknown.
         final: Digest of the final weights.
     """
-    if loss is not None and is_too_small(loss, accuracy):
+    if loss is not None and _is_too_small(loss, accuracy):
         return f"a loss of {loss:g} and an accuracy of {accuracy:.4f} cannot be"
     if initial == final:
         return "it ends in its initial weights: nothing was trained"
@@ -71,7 +71,7 @@ def explain_broken_curve(history: History, accuracy: float, loss: float | None) 
     for kind in ("", "val_"):
         columns = getattr(history, f"{kind}loss"), getattr(history, f"{kind}accuracy")
         for epoch, (lost, right) in enumerate(zip(*columns, strict=True), 1):
-            if lost is not None and is_too_small(lost, right):
+            if lost is not None and _is_too_small(lost, right):
                 return (
                     f"{kind}loss {lost:g} and {kind}accuracy {right:.4f} after epoch {epoch} cannot be of one training"
                 )
@@ -81,7 +81,7 @@ def explain_broken_curve(history: History, accuracy: float, loss: float | None) 
     return ""
 
 
-def is_too_small(loss: float, accuracy: float) -> bool:
+def _is_too_small(loss: float, accuracy: float) -> bool:
     """Return whether a mean loss is smaller than so many wrong answers allow.
 
     Args:

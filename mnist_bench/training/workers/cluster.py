@@ -72,13 +72,17 @@ def open_cluster(address: str) -> Iterator[Cluster]:
 
 def _connect(distributed: Any, address: str) -> Any:
     """Return a client; try again where Dask's own thread does not begin within ten seconds, which Dask asserts."""
-    for last in (*[False] * (_TRIES - 1), True):
-        # Dask holds a lock while its new thread begins. If a client that nobody closed is collected in that thread, it
-        # waits for the same lock: for ten seconds, or for ever. Collected here, it waits for nothing.
-        gc.collect()
-        with contextlib.nullcontext() if last else contextlib.suppress(AssertionError):
-            return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    raise AssertionError  # the last try returns or raises
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(AssertionError):
+            return _make_client(distributed, address)
+    return _make_client(distributed, address)
+
+
+def _make_client(distributed: Any, address: str) -> Any:
+    # Dask holds a lock while its new thread begins. If a client that nobody closed is collected in that thread, it
+    # waits for the same lock: for ten seconds, or for ever. Collected here, it waits for nothing.
+    gc.collect()
+    return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
 
 
 class Cluster:

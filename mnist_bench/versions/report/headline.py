@@ -302,13 +302,12 @@ def _tell_cost(costs: Iterable[tuple[Regression, Sequence[Cost]]]) -> Iterator[K
         return
     regression, cost = min(told, key=lambda each: _is_unproven(each[1]))
     value, ends = _format_interval(cost.change, "accuracy")
-    points = f"points of accuracy of {_name(cost.lab)}"
-    if _is_unproven(cost):
-        fault = f"to the {regression.title}" if regression.known else f"where {say_fault(regression)}"
-        label = f"{points} lost {fault}, not proven here: {value} {ends}"
-        yield KeyFigure(f"≤ {-100 * cost.change.low:.2f}", label)
+    unproven, points = _is_unproven(cost), f"points of accuracy of {_name(cost.lab)}"
+    listed = f"{'to' if unproven else 'with'} the {regression.title}"
+    fault = listed if regression.known else f"where {say_fault(regression)}"
+    if unproven:
+        yield KeyFigure(f"≤ {-100 * cost.change.low:.2f}", f"{points} lost {fault}, not proven here: {value} {ends}")
     else:
-        fault = f"with the {regression.title}" if regression.known else f"where {say_fault(regression)}"
         yield KeyFigure(value, f"{points} {fault} {ends}")
 
 
