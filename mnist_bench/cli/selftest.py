@@ -29,7 +29,7 @@ __all__ = ["selftest"]
 _Record = TypeVar("_Record", "SelftestRecord", "SelftestTrainings")
 
 _PLANTED, _REPLAYED, _TRAINED = "selftest.json", "replay.json", "selftest-trainings.json"
-_PLANTING = ("faults", "seeds", "engine", "jobs", "cluster")
+_PLANTING = ("faults", "seeds", "clean", "engine", "jobs", "cluster")
 _NOT_PLANTED = "No planted faults are on record in this folder: `mnist-bench selftest` plants them."
 
 
@@ -60,6 +60,10 @@ def selftest(
         int | None,
         count("Train the faults' labs in full instead, with each fault and with none, on so many seeds of --data."),
     ] = None,
+    clean: Annotated[
+        int | None,
+        count("Run the checks without any fault instead, each time in a fresh process, so many times in all."),
+    ] = None,
     engine: options.Engine = "graph",
     jobs: options.Jobs = 1,
     cluster: options.Cluster = None,
@@ -79,10 +83,10 @@ def selftest(
 ) -> None:
     """Plant faults, or replay real regressions: which check sees them?
 
-    With --seeds: what do accuracy and loss alone see of the faults, and with how many seeds? Outcomes of the same
-    versions, engine and machine are kept; without --fault only what is missing is planted. Exit status: 0 every fault
-    was seen, or is known to stay unseen, 1 another fault was not seen, or a good side has an alarm, 2 bad usage or bad
-    input, 3 the checks do not run without any fault.
+    With --seeds: what do accuracy and loss alone see of the faults, and with how many seeds? With --clean: how often
+    is there an alarm without any fault? Outcomes of the same versions, engine and machine are kept; without --fault
+    only what is missing is planted. Exit status: 0 every fault was seen, or is known to stay unseen, 1 another fault
+    was not seen, or what is sound has an alarm, 2 bad usage or bad input, 3 the checks do not run without any fault.
     """
     if real:
         refuse_given(context, _PLANTING, "has no part in --real: leave one of the two out")
@@ -93,11 +97,15 @@ def selftest(
         write_notebook(notebook, seed=FIRST_SEED, source=CLASS)
         echo(f"Notebook: {notebook}")
         return
+    if clean:
+        refuse_given(context, ("faults", "seeds", "cluster"), "has no part in --clean: leave one of the two out")
     path = out / "selftest.md"
     _check_page(path)
     with held(out):
         if real:
             missed = _replay(real, data, out)
+        elif clean:
+            missed = _run_clean(clean, engine=engine, jobs=jobs, data=data, out=out)
         elif seeds:
             missed = _train_all(
                 faults or (), seeds=seeds, engine=engine, jobs=jobs, cluster=cluster, data=data, out=out
@@ -110,24 +118,59 @@ def selftest(
     raise typer.Exit(1 if missed else 0)
 
 
+def _run_clean(runs: int, *, engine: str, jobs: int, data: str, out: Path) -> list[str]:
+    """Run the checks without any fault until there are so many runs; return a line for each run with an alarm."""
+    from mnist_bench.checks.selftest.run import run_clean
+    from mnist_bench.records.serial import save
+    from mnist_bench.training.engines import check_engine
+
+    path = out / _PLANTED
+    source = name_source(data, load_data(data))
+    with _open_workers(None, jobs) as (_, environment):
+        record = _open_record(path, check_engine(engine).name, source, environment, None)
+        save(record, path, overwrite=True)
+        todo, failing = max(0, runs - len(record.clean)), record.failing
+        for run in run_clean(todo, engine=engine, source=source, failing=failing, jobs=jobs):
+            record = dataclasses.replace(record, clean=[*record.clean, run])
+            save(record, path, overwrite=True)
+            alarms = ", ".join(run.alarms + run.problems) or f"{run.held} checks hold"
+            echo(f"run {len(record.clean)} without any fault: {alarms}, {run.seconds:.1f} s")
+    return [
+        f"run {number} without any fault: {', '.join(run.alarms)}"
+        for number, run in enumerate(record.clean, 1)
+        if run.alarms
+    ]
+
+
+def _open_record(
+    path: Path, engine: str, source: str, environment: EnvironmentRecord, cluster: Cluster | None
+) -> SelftestRecord:
+    """Return the record to continue, or begin one: by finding the checks that do not hold here without any fault."""
+    from mnist_bench.checks.selftest.records import SelftestRecord
+    from mnist_bench.checks.selftest.run import find_failing
+
+    kept = _load(path, SelftestRecord, engine, environment)
+    if kept:
+        return kept
+    failing = find_failing(engine, source, cluster)
+    return SelftestRecord(environment=environment, engine=engine, failing=failing, outcomes=[])
+
+
 def _plant_all(
     faults: Sequence[str], *, engine: str, jobs: int, cluster: str | None, data: str, out: Path
 ) -> list[str]:
     """Plant the faults, and return a line for each that was not seen without a reason."""
-    from mnist_bench.checks.selftest.records import SelftestRecord
     from mnist_bench.checks.selftest.report import find_missed
-    from mnist_bench.checks.selftest.run import find_failing, list_faults, run_faults, run_faults_there
+    from mnist_bench.checks.selftest.run import list_faults, run_faults, run_faults_there
     from mnist_bench.records.serial import save
     from mnist_bench.training.engines import check_engine
 
     chosen = list_faults(check_engine(engine).name, faults)
     path = out / _PLANTED
-    dataset = load_data(data)  # bad data are told here, and not by a process without any fault
-    source = dataset.name if data == "auto" else data
+    source = name_source(data, load_data(data))  # bad data are told here, and not by a process without any fault
     with _open_workers(cluster, jobs) as (found, environment):
-        kept = _load(path, SelftestRecord, engine, environment)
-        failing = kept.failing if kept else find_failing(engine, source, found)
-        record = kept or SelftestRecord(environment=environment, engine=engine, failing=failing, outcomes=[])
+        record = _open_record(path, engine, source, environment, found)
+        failing = record.failing
         known = {outcome.key: outcome for outcome in record.outcomes}
         todo = chosen if faults else [fault for fault in chosen if fault not in known]
         asked: dict[str, Any] = {"engine": engine, "source": source, "failing": failing}

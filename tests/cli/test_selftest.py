@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.checksums import DAMAGES, damage_record
-from mnist_bench.checks.selftest.records import SelftestRecord
+from mnist_bench.checks.selftest.records import CleanRun, SelftestRecord
 from mnist_bench.checks.selftest.report import MARK
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -56,6 +56,29 @@ def test_faults_are_planted_once_and_kept(command: Callable[..., Any], planted: 
     assert answer.status == 1
     assert "not seen, and not explained: labels-soft:0.1" in answer.err
     assert "run-differs" not in answer.err
+
+
+def test_runs_without_a_fault_are_counted_in_all(
+    command: Callable[..., Any], planted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second call makes what is missing; a false alarm is status 1; the outcomes of faults stay."""
+    alarms = iter([[], [], [], ["contract/a"]])
+
+    def run(count: int, **asked: object) -> Iterator[CleanRun]:
+        assert asked["failing"] == ["contract/new-order[graph]"]
+        for _ in range(count):
+            yield CleanRun(seconds=1, held=9, alarms=next(alarms))
+
+    monkeypatch.setattr("mnist_bench.checks.selftest.run.run_clean", run)
+    command("selftest", "--fault", "step-longer", "--out", tmp_path)
+    assert command("selftest", "--clean", "2", "--out", tmp_path).status == 0
+    answer = command("selftest", "--clean", "2", "--out", tmp_path)
+    assert (answer.status, answer.out) == (0, f"written: {tmp_path / 'selftest.md'}\n")
+    answer = command("selftest", "--clean", "4", "--out", tmp_path)
+    assert (answer.status, answer.err) == (1, "run 4 without any fault: contract/a\n")
+    record = load(tmp_path / "selftest.json", SelftestRecord)
+    assert (len(record.clean), len(record.outcomes), len(planted)) == (4, 3, 3)
+    assert "ran 4 times" in (tmp_path / "selftest.md").read_text()
 
 
 def test_another_engine_is_another_record(
@@ -129,6 +152,9 @@ def test_another_page_is_left_alone(command: Callable[..., Any], planted: list[s
     [
         (["--fault", "x", "--real", "frozen-shuffle"], "--fault has no part in --real: leave one of the two out"),
         (["--seeds", "2", "--real", "all"], "--seeds has no part in --real"),
+        (["--clean", "2", "--real", "all"], "--clean has no part in --real"),
+        (["--seeds", "2", "--clean", "3"], "--seeds has no part in --clean"),
+        (["--fault", "momentum", "--clean", "3"], "--fault has no part in --clean: leave one of the two out"),
         (["--jobs", "2", "--real", "all"], "--jobs has no part in --real"),
         (["--engine", "graph", "--real", "all"], "--engine has no part in --real"),
         (["--real", "all", "--notebook", "x.ipynb"], "--real has no part in --notebook"),

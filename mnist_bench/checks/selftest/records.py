@@ -1,4 +1,4 @@
-"""The records of a self-test: what saw each planted fault, and what trainings with it end in."""
+"""The records of a self-test: what saw each planted fault, what trainings with it end in, and runs without any."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mnist_bench.records.fields import check_names, check_range, check_seconds
 from mnist_bench.records.files import SCHEMA_VERSION
 from mnist_bench.records.training import MOST_LOSS
 
-__all__ = ["Figures", "Outcome", "SelftestRecord", "SelftestTrainings", "Training"]
+__all__ = ["CleanRun", "Figures", "Outcome", "SelftestRecord", "SelftestTrainings", "Training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,30 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CleanRun:
+    """What the checks said in a fresh process without any fault: nothing, if they are sound.
+
+    Attributes:
+        seconds: The seconds of all checks.
+        held: How many checks held.
+        alarms: The checks that regressed, each of them a false alarm.
+        problems: Checks without an answer, each with the reason.
+    """
+
+    seconds: float
+    held: int
+    alarms: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible times and counts, and a run in which nothing was checked."""
+        check_seconds("seconds", self.seconds)
+        check_range("held", self.held)
+        if not (self.held or self.alarms or self.problems):
+            raise ValueError("held is 0, and alarms and problems are empty: nothing was checked")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SelftestRecord:
     """A self-test of one engine in one environment.
 
@@ -64,12 +88,14 @@ class SelftestRecord:
         engine: The engine.
         failing: Checks that do not hold here without any fault, and say nothing.
         outcomes: One for each fault and strength, in the order of the faults.
+        clean: One for each run without any fault.
     """
 
     environment: EnvironmentRecord
     engine: str
     failing: list[str]
     outcomes: list[Outcome]
+    clean: list[CleanRun] = field(default_factory=list)
     kind: str = "selftest"
     schema_version: int = SCHEMA_VERSION
 

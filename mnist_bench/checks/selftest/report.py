@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from typing import TYPE_CHECKING
+
+from scipy import stats
 
 from mnist_bench.checks.faults.registry import CLOCKED, FAULTS, PLACES
 from mnist_bench.stats.sequential import LOOKS
@@ -50,7 +53,8 @@ def format_report(record: SelftestRecord, effects: Sequence[FaultEffects] = ()) 
     """
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
     ordered = sorted((it for it in record.outcomes if it.key in PLACES), key=lambda it: PLACES[it.key])
-    lines = [MARK, "", _summarise(record, ordered) + _add_effects(ordered, effects), "", *_explain_columns(record)]
+    first = _summarise(record, ordered) + _add_effects(ordered, effects) + _add_clean(record)
+    lines = [MARK, "", first, "", *_explain_columns(record), *_list_alarms(record)]
     for family, title in _FAMILIES.items():
         rows = [it for it in ordered if FAULTS[it.fault].family == family]
         if rows:
@@ -93,6 +97,32 @@ def _add_effects(outcomes: Sequence[Outcome], effects: Sequence[FaultEffects]) -
         f"{_share(below, known)}, accuracy and loss of {most} seeds see {_share(groups, known)}, and the fast checks "
         f"{_share(checked, known)}.{told}"
     )
+
+
+def _add_clean(record: SelftestRecord) -> str:
+    """Return what the checks say without any fault, after a blank; "" where that was not asked."""
+    runs = record.clean
+    if not runs:
+        return ""
+    alarms = sum(bool(run.alarms) for run in runs)
+    most = stats.binomtest(alarms, len(runs), alternative="less").proportion_ci(0.95).high
+    lost = sum(bool(run.problems) and not run.alarms for run in runs)
+    unanswered = f", and {lost} had a check without an answer" if lost else ""
+    held = max(run.held for run in runs)
+    return (
+        f" Without any fault, the same checks ({held} of them) ran {len(runs)} times, each time in a fresh process: "
+        f"{alarms} runs had a false alarm (at most {most:.1%}, with 95% confidence){unanswered}."
+    )
+
+
+def _list_alarms(record: SelftestRecord) -> Iterator[str]:
+    """Yield a line for each check that regressed, or had no answer, without any fault."""
+    alarms = Counter(f"`{name}`, a false alarm" for run in record.clean for name in run.alarms)
+    alarms += Counter(f"no answer: {problem}" for run in record.clean for problem in run.problems)
+    if alarms:
+        yield from ("", "In the runs without any fault:", "")
+    for told, count in alarms.most_common():
+        yield f"- {told}, in {count} of {len(record.clean)}."
 
 
 def _share(some: Sequence[object], every: Sequence[object]) -> str:

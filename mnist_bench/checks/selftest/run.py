@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_bench.checks.diagnosis import diagnose
 from mnist_bench.checks.faults.registry import FAULTS, parse_fault
-from mnist_bench.checks.selftest.records import Outcome
+from mnist_bench.checks.selftest.records import CleanRun, Outcome
 from mnist_bench.checks.selftest.server import Server, spread
 from mnist_bench.records.serial import convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from mnist_bench.training.workers.cluster import Cluster
 
-__all__ = ["find_failing", "list_faults", "run_faults", "run_faults_there"]
+__all__ = ["find_failing", "list_faults", "run_clean", "run_faults", "run_faults_there"]
+
+
+_UNANSWERED = (Verdict.INCONCLUSIVE, Verdict.UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,36 @@ def run_faults(
         return _judge(fault, _check(server, fault, engine, failing))
 
     yield from spread(faults, judge, source=source, jobs=jobs)
+
+
+def run_clean(count: int, *, engine: str, source: str, failing: Sequence[str], jobs: int) -> Iterator[CleanRun]:
+    """Run the checks without any fault, so many times, and yield what they say.
+
+    Each run has a process of its own, which imports TensorFlow itself: a fork would have the memory, the seed of
+    Python's hashes and the threads of the others.
+
+    Args:
+        count: Runs.
+        engine: A key of `ENGINES`.
+        source: The data.
+        failing: Checks that do not hold without any fault.
+        jobs: Processes at once.
+
+    Raises:
+        CommandError: A process gives no answer.
+    """
+
+    def judge(server: Server, _number: int) -> CleanRun:
+        timed = _check(server, "", engine, failing)
+        results = [it.result for it in timed]
+        return CleanRun(
+            seconds=round(timed[-1].seconds, 2),
+            held=sum(result.holds for result in results),
+            alarms=_name(results, Verdict.REGRESSED),
+            problems=[f"{it.name}: {it.evidence or it.figure}" for it in results if it.verdict in _UNANSWERED],
+        )
+
+    yield from spread(range(count), judge, source=source, jobs=jobs, fresh=True)
 
 
 def _check(server: Server, fault: str, engine: str, failing: Sequence[str]) -> list[_Timed]:

@@ -61,9 +61,21 @@ class Server:
 
 
 def spread(
-    tasks: Sequence[_Task], answer: Callable[[Server, _Task], _Answer], *, source: str, jobs: int
+    tasks: Sequence[_Task],
+    answer: Callable[[Server, _Task], _Answer],
+    *,
+    source: str,
+    jobs: int,
+    fresh: bool = False,
 ) -> Iterator[_Answer]:
     """Yield the answers to tasks, in the order in which they come, from so many processes at once.
+
+    Args:
+        tasks: The tasks.
+        answer: Asks a server for the answer to a task.
+        source: The data.
+        jobs: Processes at once.
+        fresh: Whether each task has a process of its own, and not only a fork.
 
     Raises:
         CommandError: A process gives no answer.
@@ -75,10 +87,12 @@ def spread(
 
     def work() -> None:
         try:
-            with Server(source) as server:
-                while True:
-                    task = todo.get_nowait()
+            while True:
+                task = todo.get_nowait()
+                with Server(source) as server:
                     done.put((answer(server, task), None))
+                    while not fresh:
+                        done.put((answer(server, todo.get_nowait()), None))
         except Exception as error:  # noqa: BLE001 - raised where the answers are read
             done.put((None, error))
 

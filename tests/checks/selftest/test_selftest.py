@@ -9,12 +9,17 @@ import pytest
 
 from mnist_bench.checks.faults.registry import FAULTS
 from mnist_bench.checks.selftest.effects import Effect, FaultEffects
-from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
+from mnist_bench.checks.selftest.records import CleanRun, Outcome, SelftestRecord
 from mnist_bench.checks.selftest.report import MARK, find_missed, format_report, is_right
-from mnist_bench.checks.selftest.run import find_failing, list_faults, run_faults, run_faults_there
+from mnist_bench.checks.selftest.run import find_failing, list_faults, run_clean, run_faults, run_faults_there
+from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.workers.interpreters import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
     from mnist_bench.records.training import TrainingRecord
 
 # Some of each family, most at a weak strength; `mnist-bench selftest` plants all of them.
@@ -82,6 +87,52 @@ def test_a_cluster_that_gives_no_answer_is_named() -> None:
         find_failing("graph", "digits", cluster)
 
 
+class FakeServer:
+    """A server whose checks end as the test has them end, in turn."""
+
+    made: list[FakeServer]
+    verdicts: Iterator[Verdict]
+
+    def __init__(self, source: str) -> None:
+        """Count the processes."""
+        assert source == "digits"
+        self.made.append(self)
+
+    def __enter__(self) -> Self:
+        """Return the server."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be ended."""
+
+    def ask(self, **request: Any) -> Iterator[dict[str, Any]]:
+        """Give two results."""
+        assert request == {"answer": "checks", "fault": "", "engine": "graph", "ignored": ["b"]}
+        for name, verdict in (("a", Verdict.PASS), ("c", next(self.verdicts))):
+            result = CheckResult(name=name, verdict=verdict, figure="x", bound="y")
+            yield {"event": "checked", "result": dataclasses.asdict(result), "seconds": 1.234}
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[FakeServer]:
+    """Have servers be fakes; return those that were made."""
+    FakeServer.made = []
+    FakeServer.verdicts = iter([Verdict.PASS, Verdict.REGRESSED, Verdict.INCONCLUSIVE])
+    monkeypatch.setattr("mnist_bench.checks.selftest.server.Server", FakeServer)
+    return FakeServer.made
+
+
+def test_each_run_without_a_fault_has_a_process_of_its_own(processes: list[FakeServer]) -> None:
+    """A fork would share the memory and the hashes' seed with the others; what the checks say is kept."""
+    runs = list(run_clean(3, engine="graph", source="digits", failing=["b"], jobs=1))
+    assert runs == [
+        CleanRun(seconds=1.23, held=2),
+        CleanRun(seconds=1.23, held=1, alarms=["c"]),
+        CleanRun(seconds=1.23, held=1, problems=["c: x"]),
+    ]
+    assert len(processes) == 3
+
+
 @pytest.fixture
 def selftest(record: TrainingRecord) -> SelftestRecord:
     """A self-test of three faults, one of them unseen, and one seen with another cause."""
@@ -123,6 +174,25 @@ def test_the_first_paragraph_says_what_accuracy_and_loss_see(selftest: SelftestR
     assert "They see nothing that the checks do not." in first
     page = format_report(selftest, [*seen, make_effects("run-differs:0.05", 10, below=False)])
     assert "Only accuracy and loss see run-differs 0.05." in page.splitlines()[2]
+
+
+def test_the_first_paragraph_says_how_often_the_alarm_is_false(selftest: SelftestRecord) -> None:
+    """The bound is that of Clopper and Pearson: 3 in the number of runs, about, where there was no alarm."""
+    clean = [CleanRun(seconds=20, held=25)] * 100
+    page = format_report(dataclasses.replace(selftest, clean=clean))
+    told = "the same checks (25 of them) ran 100 times, each time in a fresh process: 0 runs had a false alarm"
+    assert f"{told} (at most 3.0%, with 95% confidence)." in page.splitlines()[2]
+    assert "In the runs without any fault" not in page
+    clean[:2] = [CleanRun(seconds=20, held=24, alarms=["contract/a"]), CleanRun(seconds=1, held=24, problems=["b: c"])]
+    page = format_report(dataclasses.replace(selftest, clean=clean))
+    assert "1 runs had a false alarm (at most 4.7%, with 95% confidence), and 1 had a check without" in page
+    assert "- `contract/a`, a false alarm, in 1 of 100.\n- no answer: b: c, in 1 of 100.\n" in page
+
+
+def test_a_run_in_which_nothing_was_checked_is_no_run() -> None:
+    """It would count as one without an alarm."""
+    with pytest.raises(ValueError, match="nothing was checked"):
+        CleanRun(seconds=1, held=0)
 
 
 def test_a_fault_that_nobody_saw_is_missed_unless_that_is_explained(selftest: SelftestRecord) -> None:
