@@ -192,7 +192,7 @@ def _explain_unpredicted(old: SeedResults, now: SeedResults) -> str:
 def _add_times(judged: JudgedFigures, rounds: Sequence[RoundTimes], rules: FigureRules) -> None:
     """Add the seconds of each case that both sides trained at the same time, as pairs of logarithms."""
     ratios: dict[tuple[str, Case], list[float]] = {}
-    for each in rounds:
+    for each in (it for it in rounds if it.as_shipped):
         ratios.setdefault(("work", each.case), []).append(round_log_ratio(each.cpu_a, each.cpu_b))
         # The whole call: tf.data's autotuner rounds single epochs up to 0.6 or 1.25 s.
         ratios.setdefault(("time", each.case), []).append(log(sum(each.wall_b) / sum(each.wall_a)))

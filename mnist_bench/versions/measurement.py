@@ -13,7 +13,7 @@ from mnist_bench.checks.elsewhere import ask_checks, ask_environment, ask_probes
 from mnist_bench.checks.layers import structure
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import TrainingConfig, check_answer
-from mnist_bench.records.environment import DatasetRecord
+from mnist_bench.records.environment import DatasetRecord, EnvironmentRecord
 from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import load, save
 from mnist_bench.training.campaign import check_environment, plan_campaign, run_campaign
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mnist_bench.records.config import Case
-    from mnist_bench.records.environment import EnvironmentRecord
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.records.verdicts import CheckResult
     from mnist_bench.training.workers.events import Executor
@@ -56,6 +55,7 @@ class MeasurementSetup:
         python: The interpreter to measure in; if None, an environment is made.
         cores: The cores for checks and probes; None leaves all.
         cluster: The cluster whose workers train; if None, processes here do.
+        environment: What the interpreter said of itself, if it was just asked; if None, it is asked.
     """
 
     folder: Path
@@ -66,6 +66,7 @@ class MeasurementSetup:
     python: Path | None = None
     cores: Sequence[int] | None = None
     cluster: Cluster | None = None
+    environment: EnvironmentRecord | None = None
 
 
 def measure(record: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetup) -> Iterator[VersionRecord]:
@@ -140,7 +141,7 @@ def _enter(record: VersionRecord, setup: MeasurementSetup) -> tuple[MeasurementS
 
 def _meet_environment(record: VersionRecord, setup: MeasurementSetup) -> VersionRecord:
     """Return the record with the fingerprint of its environment; what was measured before is continued only by it."""
-    environment = ask_environment(_python(setup), cores=setup.cores)
+    environment = setup.environment or ask_environment(_python(setup), cores=setup.cores)
     if record.environment:
         check_environment(record.environment, environment, f"{record.version.name}: its record was measured")
     for package in ("tensorflow", "keras"):

@@ -157,6 +157,15 @@ def make_rounds(ratio: float, count: int) -> list[RoundTimes]:
     ]
 
 
+def test_seconds_without_the_autotuner_are_not_judged(record: TrainingRecord) -> None:
+    """They are not those of users, and would be mixed with those."""
+    errors = draw_errors(3)
+    base, new = make_mlp_version(record, "a", errors), make_mlp_version(record, "b", move_errors(errors))
+    rounds = [dataclasses.replace(each, as_shipped=False) for each in make_rounds(1.2, 6)]
+    assert not any(name.startswith("time/") for name in compare(base, new, rounds))
+    assert not any(name.startswith("time/") for name in compare(base, new, [*rounds, *make_rounds(1.2, 2)]))
+
+
 @pytest.mark.parametrize(
     ("ratio", "count", "verdict"),
     [(1.0, 6, "PASS"), (1.2, 6, "REGRESSED"), (0.8, 6, "PASS"), (1.2, 2, None)],

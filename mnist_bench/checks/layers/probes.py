@@ -17,7 +17,13 @@ from mnist_bench.checks.names import PROBE_EPOCHS, PROBED_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import DatasetRecord, digest_arrays
-from mnist_bench.training.backend import blame_keras, choose_device, seed_everything, set_determinism
+from mnist_bench.training.backend import (
+    blame_keras,
+    choose_device,
+    seed_everything,
+    set_determinism,
+    without_autotuner,
+)
 from mnist_bench.training.data.dataset import prepare
 from mnist_bench.training.engines import check_engine, compile_model, predict, train_model
 from mnist_bench.training.fingerprint import collect_environment
@@ -102,7 +108,8 @@ def _probe_epochs(
         if epoch + 1 in PROBED_EPOCHS or epoch + 1 == epochs:
             kept[epoch + 1] = [np.array(weight) for weight in model.get_weights()]
 
-    train_model(model, prepared, config, epochs=epochs, on_epoch=keep)
+    with without_autotuner():  # no bit depends on the autotuner, and `fit` would wait for its thread after each epoch
+        train_model(model, prepared, config, epochs=epochs, on_epoch=keep)
     for epoch, weights in kept.items():
         yield f"weights after epoch {epoch}", weights
 

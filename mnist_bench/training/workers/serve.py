@@ -6,6 +6,7 @@ Each line of standard input is a `TrainingConfig`. The answer is a line for each
 `{"environment": "cpu"}` for the fingerprint of this process on a device.
 A request with `gated` waits after each epoch but the last for a line with the cores of the next one, `{"cores": [0]}`,
 and its events have the seconds since that line was read: so two processes can be kept in step.
+With `as_shipped` false, tf.data's autotuner is off: no bit depends on it, and no epoch waits for its thread.
 """
 
 from __future__ import annotations
@@ -62,15 +63,23 @@ def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
 def _answer_training(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
     from mnist_bench.training.runner import train
 
-    gated = request.pop("gated", False)
+    gated, as_shipped = request.pop("gated", False), request.pop("as_shipped", True)
     if not (found := _prepare([request], tell)):
         return
     (config,), dataset = found
     tell(event="started", dataset=dataset.name)
     on_epoch = _make_gate(config.epochs or 0, lines, tell) if gated else functools.partial(_tell_epoch, tell)
-    with _tell_failure(tell):
+    with _tell_failure(tell), contextlib.nullcontext() if as_shipped else _without_autotuner():
         record = train(config, dataset=dataset, on_epoch=on_epoch)
         tell(event="finished", record=record)
+
+
+@contextlib.contextmanager
+def _without_autotuner() -> Iterator[None]:
+    from mnist_bench.training.backend import without_autotuner  # imports TensorFlow when it is entered
+
+    with without_autotuner():
+        yield
 
 
 def _answer_company(request: dict[str, Any], tell: Tell) -> None:

@@ -29,6 +29,8 @@ class RoundTimes:
         wall_b: The same of the new environment.
         cpu_a: Processor seconds of each epoch of the base.
         cpu_b: The same of the new environment.
+        as_shipped: Whether tf.data's autotuner was at work, as it is for users. A training that only shows that the
+            bits are the same has none of its waiting, and says nothing of what users wait for.
     """
 
     lab: str
@@ -38,6 +40,7 @@ class RoundTimes:
     wall_b: list[float]
     cpu_a: list[float]
     cpu_b: list[float]
+    as_shipped: bool = True
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, too few epochs, and seconds that cannot be."""

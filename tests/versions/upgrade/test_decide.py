@@ -18,6 +18,7 @@ from fixtures.checksums import DAMAGES, damage_record, write_record
 from fixtures.records import rekey
 from fixtures.upgrade import draw_errors, make_mlp_probe, make_mlp_training, move_errors
 from mnist_bench.checks.names import name_fast_checks
+from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
 from mnist_bench.stats.sequential import PAIR_LOOKS
@@ -63,6 +64,8 @@ class Lab:
     ratio: float = 1.0
     fail: Exception | None = None
     trained: list[int] = dataclasses.field(default_factory=list)
+    shipped: list[bool] = dataclasses.field(default_factory=list)
+    known: list[EnvironmentRecord | None] = dataclasses.field(default_factory=list)
 
 
 @pytest.fixture
@@ -72,6 +75,7 @@ def lab(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> Lab:
     errors = draw_errors(SEEDS)
 
     def measure(version: VersionRecord, plan: MeasurementPlan, setup: MeasurementSetup) -> Iterator[VersionRecord]:
+        lab.known.append(setup.environment)
         if version.probes:
             return
         place = ("base", "new").index(setup.folder.name)
@@ -94,6 +98,7 @@ def lab(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> Lab:
             raise lab.fail
         place = task.seed - 1671
         lab.trained.append(task.seed)
+        lab.shipped.append(task.as_shipped)
         new = errors if lab.bits[0] == lab.bits[1] else move_errors(errors, lab.worse)
         first, second = (
             make_mlp_training(record, task.seed, bits, own[place])
@@ -102,7 +107,8 @@ def lab(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> Lab:
         rng = np.random.default_rng(task.seed)
         walls = [scale * (0.5 + 0.004 * rng.normal(size=6)) for scale in (1, lab.ratio)]
         a, b = (wall.tolist() for wall in walls)
-        times = RoundTimes(lab="mlp", engine="epoch", seed=task.seed, wall_a=a, wall_b=b, cpu_a=a, cpu_b=b)
+        columns = {"wall_a": a, "wall_b": b, "cpu_a": a, "cpu_b": b}
+        times = RoundTimes(lab="mlp", engine="epoch", seed=task.seed, as_shipped=task.as_shipped, **columns)
         return Round((first, second), times)
 
     monkeypatch.setattr(looks, "ask_environment", lambda *_, **__: record.environment)
@@ -142,6 +148,8 @@ def test_the_same_bits_need_one_training(lab: Lab, run: Callable[..., Decided]) 
     lab.bits = ("a", "a")
     decided = run()
     assert lab.trained == [1671]
+    assert lab.shipped == [False]  # `fit` need not wait for the autotuner's thread where no time is judged
+    assert None not in lab.known  # each interpreter is asked once what it is
     figures = [result for result in decided.compared.results if result.layer in ("bits", "accuracy")]
     assert conclude(result.verdict for result in figures) is Verdict.IDENTICAL
     assert "ends every training in the same bits" in answer(decided)
@@ -152,6 +160,7 @@ def test_nothing_is_worse(lab: Lab, run: Callable[..., Decided]) -> None:
     decided = run()
     assert set(find_verdicts(decided).values()) == {"PASS"}
     assert len(lab.trained) in PAIR_LOOKS
+    assert all(lab.shipped)
     told = answer(decided)
     assert told.startswith("Upgrade: nothing is worse. ")
     assert f"({len(lab.trained)} pairs a lab)" in told
