@@ -135,7 +135,12 @@ def _tell_worse(result: CheckResult, compared: Compared) -> str:
     for (name, case), decision in compared.decisions.items():
         if str(case) != result.case or name != ("time" if metric == "fit" else metric):
             continue
-        return f"{name_lab(case)} {describe_change(name, decision, share=name in compared.shares)}"
+        told = describe_change(name, decision, share=name in compared.shares)
+        # What users wait for comes first; the processor time is the diagnosis.
+        fit = compared.decisions.get(("time", case)) if name == "work" else None
+        if fit and fit.change.low > 0:
+            told = f"{describe_change('time', fit, share=False)} and {told}"
+        return f"{name_lab(case)} {told}"
     if result.layer == "time":
         return result.figure
     return f"{result.check} fails ({result.figure})"

@@ -178,7 +178,7 @@ def test_nothing_is_worse(lab: Lab, run: Callable[..., Decided]) -> None:
             "the MLP loses 0.29 points of accuracy (0.24 to 0.34, margin 0.15)",
         ),
         ({8: 15}, 1.0, "classes", "accuracy/classes fails (errors of class 8 changed by +1."),
-        ({}, 1.2, "work", "the MLP needs 20% more ("),
+        ({}, 1.2, "work", "%) to fit and needs 20% more ("),
     ],
     ids=["accuracy", "class", "time"],
 )
