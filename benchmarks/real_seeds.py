@@ -7,11 +7,13 @@
     python benchmarks/real_seeds.py base            # the gate of `check`: groups against the stored reference
     python benchmarks/real_seeds.py base --reference 100     # against the first hundred seeds of the folder instead
     python benchmarks/real_seeds.py base other      # the statistics of `compare`: groups of both folders
+    python benchmarks/real_seeds.py base other --lose 0.1 --margin 0.05     # with a loss that is planted in the second
 
 A group is judged as the command would judge it: at its looks, until something is REGRESSED or nothing is open. A group
-of one folder is drawn from all seeds that the reference does not have; groups of two folders share no seed. Where both
-folders have a probe that says so, the seeds are compared as pairs. For the sharpness, the figures of the second side
-are made worse: the smallest loss that is REGRESSED in 90% of the groups is printed.
+of one folder is drawn from all seeds that the reference does not have; groups of two folders share no seed: each begins
+behind the last seed that the one before it needed. Where both folders have a probe that says so, the seeds are compared
+as pairs. For the sharpness, the figures of the second side are made worse: the smallest loss that is REGRESSED in 90%
+of the groups is printed.
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ from mnist_bench.checks.accuracy import compare_values, plan_looks
 from mnist_bench.checks.baselines import Reference, find_folder, find_reference
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.verdicts import Verdict, conclude
-from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, judge
+from mnist_bench.stats.sequential import ACCURACY_MARGIN, LOOKS, PAIR_LOOKS, judge
 from mnist_bench.versions.bits import share_case_streams
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.records import VersionRecord, seeds_by_case
 from mnist_bench.versions.seeds import select_seeds
 from mnist_bench.versions.sources import gather, load_records
+from mnist_bench.versions.upgrade.answer import tell_small_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,10 +51,11 @@ _IMAGES = 10_000
 
 
 class Ended(NamedTuple):
-    """How a group was judged: the worst verdict, and the seeds at the look that decided."""
+    """How a group was judged: the worst verdict, the seeds at the look that decided, and the accuracy in words."""
 
     verdict: Verdict
     seeds: int
+    told: str = ""
 
 
 def main() -> None:
@@ -62,6 +66,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=LOOKS[-1], help="seeds of a group")
     parser.add_argument("--reference", type=int, help="the first seeds of the folder, instead of the stored reference")
     parser.add_argument("--runs", type=int, default=_RUNS, help="groups that are drawn of one folder")
+    parser.add_argument("--lose", type=float, default=0.0, help="points of accuracy that the other side loses more")
+    parser.add_argument("--margin", type=float, default=100 * ACCURACY_MARGIN, help="the margin of accuracy, in points")
     parser.add_argument("--sharpness", action="store_true", help="print the smallest losses that are found, too")
     options = parser.parse_args()
     base = load_folder(options.base)
@@ -72,10 +78,15 @@ def main() -> None:
         print_ended(f"{results.case}, {len(results.seeds)} seeds, against {len(reference.seeds)} of a reference", ended)
         return
     new = load_folder(options.other)
-    groups = [*cut_groups(base, new, options.size)]
     paired = share_case_streams(base, new, base.accuracy[0].case)
     told = f"{base.accuracy[0].case}, {'pairs' if paired else 'two samples'}"
-    print_ended(told, [judge_group(*group) for group in groups])
+    if options.lose:
+        new = dataclasses.replace(new, accuracy=[plant_loss(new.accuracy[0], round(options.lose / 100 * _IMAGES))])
+        told += f", {options.lose:g} points are lost more"
+    ended = [*judge_groups(base, new, options.size, options.margin / 100)]
+    print_ended(f"{told}, margin {options.margin:g}", ended)
+    if told_groups := [it.told for it in ended if it.told]:
+        print(f"{len(told_groups)} of {len(ended)} say how much worse the accuracy is, such as: {told_groups[0]}")
     if options.sharpness:
         print_sharpness(base, new, told)
 
@@ -145,6 +156,16 @@ def is_over(verdicts: Iterator[Verdict]) -> bool:
     return Verdict.REGRESSED in found or Verdict.INCONCLUSIVE not in found
 
 
+def judge_groups(base: VersionRecord, new: VersionRecord, size: int, margin: float) -> Iterator[Ended]:
+    """Yield how groups are judged, each behind the last seed that the one before it needed."""
+    (old,), (now,) = base.accuracy, new.accuracy
+    common = [seed for seed in old.seeds if seed in set(now.seeds)]
+    while len(common) >= size:
+        ended = judge_group(take(base, old, common[:size]), take(new, now, common[:size]), margin=margin)
+        yield ended
+        common = common[ended.seeds :]
+
+
 def cut_groups(base: VersionRecord, new: VersionRecord, size: int) -> Iterator[tuple[VersionRecord, VersionRecord]]:
     """Yield groups of the seeds that both have, none in two groups."""
     (old,), (now,) = base.accuracy, new.accuracy
@@ -159,7 +180,7 @@ def take(record: VersionRecord, results: SeedResults, seeds: Sequence[int]) -> V
     return dataclasses.replace(record, accuracy=[select_seeds(results, seeds)])
 
 
-def judge_group(base: VersionRecord, new: VersionRecord, only: str = "") -> Ended:
+def judge_group(base: VersionRecord, new: VersionRecord, only: str = "", *, margin: float = ACCURACY_MARGIN) -> Ended:
     """Return how `compare` judges two sides with the same seeds, by all its figures or by one."""
     case, (results,) = base.accuracy[0].case, base.accuracy
     paired = share_case_streams(base, new, case)
@@ -167,11 +188,23 @@ def judge_group(base: VersionRecord, new: VersionRecord, only: str = "") -> Ende
     looks = [*(look for look in planned if look < len(results.seeds)), len(results.seeds)]
     for look in looks:
         sides = [take(side, seeds_by_case(side)[case], results.seeds[:look]) for side in (base, new)]
-        judged = compare_figures(sides[0], sides[1], {case: ""}, FigureRules(looks=len(planned)))
+        judged = compare_figures(sides[0], sides[1], {case: ""}, FigureRules(margin=margin, looks=len(planned)))
         verdicts = [result.verdict for result in judged.results if only in result.name]
         if is_over(iter(verdicts)):
             break
-    return Ended(conclude(verdicts), look)
+    decision = judged.decisions.get(("accuracy", case))
+    return Ended(conclude(verdicts), look, tell_small_loss(case, decision) if decision else "")
+
+
+def plant_loss(results: SeedResults, images: int) -> SeedResults:
+    """Return the results with so many more images wrong in each training, an equal share of them in each class."""
+    predictions = []
+    for each in results.predictions:
+        assert each is not None, "predictions of another version of this package"
+        shares = np.diff(np.linspace(0, images, len(each.class_errors) + 1).round().astype(int)).tolist()
+        errors = [count + share for count, share in zip(each.class_errors, shares, strict=True)]
+        predictions.append(dataclasses.replace(each, class_errors=errors))
+    return dataclasses.replace(lose_accuracy(results, images), predictions=predictions)
 
 
 def lose_accuracy(results: SeedResults, images: int) -> SeedResults:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.records import make_digest, retrain
+from fixtures.upgrade import draw_errors, make_mlp_training
 from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import Verdict
 
@@ -59,6 +60,30 @@ def test_a_loss_is_found_and_none_is_invented(script: Any, folders: dict[str, Pa
     assert {ended.verdict for ended in equal} <= {Verdict.PASS, Verdict.INCONCLUSIVE}
     found = [script.judge_group(*group) for group in script.cut_groups(base, worse, 20)]
     assert [(ended.verdict, ended.seeds <= 10) for ended in found] == [(Verdict.REGRESSED, True)] * 2
+
+
+def test_a_group_begins_behind_the_seeds_that_the_last_one_needed(script: Any, folders: dict[str, Path]) -> None:
+    """So that no seed counts twice, and none is lost to a look that was not reached."""
+    base, other = (script.load_folder(folders[name]) for name in ("base", "other"))
+    ended = [*script.judge_groups(base, other, 20, 0.0015)]
+    assert len(ended) >= 2
+    begins = [sum(it.seeds for it in ended[:place]) for place in range(len(ended))]
+    assert begins[-1] + 20 <= 40 < begins[-1] + ended[-1].seeds + 20
+    for begin, it in zip(begins, ended, strict=True):
+        seeds = [*range(begin, begin + 20)]
+        sides = (script.take(side, side.accuracy[0], seeds) for side in (base, other))
+        assert script.judge_group(*sides, margin=0.0015) == it
+
+
+def test_a_planted_loss_is_spread_over_the_classes(record: TrainingRecord, script: Any, tmp_path: Path) -> None:
+    """So many images more are wrong, by the accuracy and by the errors of the classes."""
+    save(make_mlp_training(record, 1671, "a", draw_errors(1)[0]), tmp_path / "1.json")
+    (results,) = script.load_folder(tmp_path).accuracy
+    worse = script.plant_loss(results, 15)
+    assert worse.test_accuracy == pytest.approx([results.test_accuracy[0] - 0.0015])
+    before, after = (it.predictions[0].class_errors for it in (results, worse))
+    assert sum(after) - sum(before) == 15
+    assert {new - old for old, new in zip(before, after, strict=True)} == {1, 2}
 
 
 def test_groups_are_drawn_from_the_seeds_that_the_reference_does_not_have(

@@ -34,6 +34,7 @@ __all__ = [
     "name_lab",
     "name_records",
     "tell_clocks",
+    "tell_small_loss",
     "write_answer",
 ]
 
@@ -216,12 +217,8 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
         if name not in _CLOCKS and decision.verdict == "BETTER":
             what = describe_change(name, decision, share=name in compared.shares)
             yield f"Look why {name_lab(case)} {what}: that is better than chance allows."
-        elif name == "accuracy" and decision.verdict == "PASS" and decision.worsened and excludes_zero(decision):
-            low, high = sorted((abs(100 * decision.change.low), abs(100 * decision.change.high)))
-            yield (
-                f"The accuracy of {name_lab(case)} is worse by {abs(100 * decision.change.estimate):.2f} points "
-                f"({low:.2f} to {high:.2f}), within the margin of {100 * decision.margin:.2f}."
-            )
+        elif name == "accuracy" and (small := tell_small_loss(case, decision)):
+            yield small
     if within:
         most = max(max(abs(decision.change.low), abs(decision.change.high)) for decision in within)
         sizes = sorted({decision.sample_size for decision in within})
@@ -229,6 +226,17 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
         count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield f"Accuracy is the same within {100 * most:.2f} points ({count} {pairs} a lab)."
     yield from tell_clocks(told)
+
+
+def tell_small_loss(case: Case, decision: Decision) -> str:
+    """Return a loss of accuracy that is beyond chance and within the margin, in words; "" if there is none."""
+    if decision.verdict != "PASS" or not decision.worsened or not excludes_zero(decision):
+        return ""
+    low, high = sorted((abs(100 * decision.change.low), abs(100 * decision.change.high)))
+    return (
+        f"The accuracy of {name_lab(case)} is worse by {abs(100 * decision.change.estimate):.2f} points "
+        f"({low:.2f} to {high:.2f}), within the margin of {100 * decision.margin:.2f}."
+    )
 
 
 def tell_clocks(decisions: Mapping[tuple[str, Case], Decision]) -> Iterator[str]:
