@@ -23,7 +23,7 @@ from mnist_bench.cli.former import add_former
 from mnist_bench.cli.lab import lab
 from mnist_bench.cli.matrix.family import matrix
 from mnist_bench.cli.run import data, env, run
-from mnist_bench.cli.selftest import selftest
+from mnist_bench.cli.selftest.command import selftest
 from mnist_bench.cli.shell import Debug, say, tell
 from mnist_bench.cli.streams import CLOSED_PIPE, flush_streams, guard_streams, settle_colors
 from mnist_bench.cli.sweep import sweep

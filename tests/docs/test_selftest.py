@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from mnist_bench.cli.selftest import _write_page
+from mnist_bench.cli.selftest.page import write_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ def test_the_page_is_what_the_records_say(tmp_path: Path) -> None:
     """Written anew from the records that are committed, it is the same page."""
     for name in ("selftest.json", "selftest-trainings.json", "replay.json"):
         shutil.copy(ROOT / "docs" / name, tmp_path)
-    _write_page(tmp_path / "selftest.md", tmp_path)
+    write_page(tmp_path / "selftest.md", tmp_path)
     assert (tmp_path / "selftest.md").read_text() == (ROOT / "docs" / "selftest.md").read_text()
 
 

@@ -1,0 +1,1 @@
+"""The command `selftest`: faults planted on purpose, and what the checks say of each."""
