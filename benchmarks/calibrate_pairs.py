@@ -195,7 +195,13 @@ def judge_look(figures: Figures, pairs: int, margins: float) -> dict[tuple[str, 
         families[metric == "class"][metric, place] = scaled if margins != 1 else comparison
     verdicts = {}
     for family, share in zip(families, (MAIN_SHARE, 1 - MAIN_SHARE), strict=True):
-        decisions = judge(family, rng=np.random.default_rng(0), looks=len(PAIR_LOOKS), alpha=share * ALPHA)
+        decisions = judge(
+            family,
+            rng=np.random.default_rng(0),
+            looks=len(PAIR_LOOKS),
+            last=pairs == PAIR_LOOKS[-1],
+            alpha=share * ALPHA,
+        )
         verdicts |= {name: decision.verdict for name, decision in decisions.items()}
     return verdicts
 

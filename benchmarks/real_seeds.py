@@ -188,7 +188,8 @@ def judge_group(base: VersionRecord, new: VersionRecord, only: str = "", *, marg
     looks = [*(look for look in planned if look < len(results.seeds)), len(results.seeds)]
     for look in looks:
         sides = [take(side, seeds_by_case(side)[case], results.seeds[:look]) for side in (base, new)]
-        judged = compare_figures(sides[0], sides[1], {case: ""}, FigureRules(margin=margin, looks=len(planned)))
+        rules = FigureRules(margin=margin, looks=len(planned), last=look == looks[-1])
+        judged = compare_figures(sides[0], sides[1], {case: ""}, rules)
         verdicts = [result.verdict for result in judged.results if only in result.name]
         if is_over(iter(verdicts)):
             break

@@ -146,6 +146,7 @@ def judge(
     *,
     rng: np.random.Generator,
     looks: int = len(LOOKS),
+    last: bool = True,
     alpha: float = ALPHA,
     beta: float = BETA,
     resamples: int = RESAMPLES,
@@ -159,6 +160,8 @@ def judge(
         comparisons: Every metric of every model, by any key: the family of tests that Holm's method corrects for.
         rng: Source of the random splits; the same seed gives the same verdicts.
         looks: How many looks are planned in total; 1 if the number of seeds is fixed in advance.
+        last: Whether no look follows. Before the last one, a loss that is beyond chance and less than the margin, and
+            may still be more, is INCONCLUSIVE: more seeds say which it is.
         alpha: Chance that any comparison says REGRESSED although nothing changed.
         beta: Chance that a given comparison says PASS although its mean is worse by the margin.
         resamples: Number of random splits of each permutation test.
@@ -183,6 +186,7 @@ def judge(
             *pair,
             (next(adjusted), next(adjusted) if comparison.spread else 1.0),
             family=sum(asked),
+            last=last,
             alpha=alpha / looks,
             beta=beta / looks,
         )
@@ -216,6 +220,7 @@ def _decide(
     adjusted: tuple[float, float],
     *,
     family: int,
+    last: bool,
     alpha: float,
     beta: float,
 ) -> Decision:
@@ -232,6 +237,7 @@ def _decide(
         worse=mean_p <= alpha and least > 0,
         wider=spread_p <= alpha,
         within=most <= margin,
+        wait=not last and sign * change.estimate < margin,
         better=comparison.suspicious and gain > margin,
         able=mean.smallest_p <= alpha / family,
     )
@@ -262,12 +268,13 @@ def _find_shift(comparison: Comparison, *, alpha: float, beta: float) -> float:
     return smallest_shift(old, np.size(new), alpha=alpha, beta=beta, margin=margin, power=POWER)
 
 
-def _conclude(*, worse: bool, wider: bool, within: bool, better: bool, able: bool) -> tuple[Outcome, str]:
+def _conclude(*, worse: bool, wider: bool, within: bool, wait: bool, better: bool, able: bool) -> tuple[Outcome, str]:
     """Return the verdict and the finding by the decision table of docs/statistics.md."""
     if wider:
         return "REGRESSED", "worse mean and wider spread" if worse else "wider spread"
     if worse and not within:
-        return "REGRESSED", "worse mean"
+        open_margin: tuple[Outcome, str] = "INCONCLUSIVE", "worse mean, and more seeds say whether beyond the margin"
+        return open_margin if wait else ("REGRESSED", "worse mean")
     if better:
         return "BETTER", "better by more than the margin: suspicious, unless it is explained"
     if within:

@@ -75,11 +75,13 @@ class FigureRules:
         margin: The largest loss of accuracy that does not matter.
         looks: How many looks at growing numbers of seeds were planned.
         bound: The largest growth of the processor time that does not matter, as a share.
+        last: Whether no look follows.
     """
 
     margin: float = ACCURACY_MARGIN
     looks: int = 1
     bound: float = BOUND
+    last: bool = True
 
 
 @dataclass
@@ -218,7 +220,7 @@ def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: Figur
     if not judged.main:
         return
     share = 1 - CLASS_SHARE if judged.classes else 1.0
-    judged.decisions = judge_family(judged.main, looks=rules.looks, alpha=share * ALPHA)
+    judged.decisions = judge_family(judged.main, looks=rules.looks, last=rules.last, alpha=share * ALPHA)
     for (metric, case), decision in judged.decisions.items():
         if metric in _CLOCKS:
             judged.results.append(make_time_result(metric, case, decision))
@@ -276,7 +278,8 @@ def _judge_classes(judged: JudgedFigures, rules: FigureRules) -> None:
     if not judged.classes:
         return
     share = CLASS_SHARE * ALPHA
-    decisions = judge_family(judged.classes, looks=rules.looks, alpha=share, resamples=CLASS_RESAMPLES)
+    rest: dict[str, Any] = {"last": rules.last, "alpha": share, "resamples": CLASS_RESAMPLES}
+    decisions = judge_family(judged.classes, looks=rules.looks, **rest)
     for case in dict.fromkeys(case for _, case in decisions):
         own = {place: decision for (place, other), decision in decisions.items() if other == case}
         judged.results.append(make_class_result(f"accuracy/classes[{case}]", own))

@@ -132,16 +132,37 @@ def test_a_real_loss_within_the_margin_passes_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worse", "wider", "within", "better", "able"), list(product([False, True], repeat=5)), ids="{:d}".format
+    ("worse", "wider", "within", "wait", "better", "able"), list(product([False, True], repeat=6)), ids="{:d}".format
 )
-def test_decision_table(*, worse: bool, wider: bool, within: bool, better: bool, able: bool) -> None:
+def test_decision_table(*, worse: bool, wider: bool, within: bool, wait: bool, better: bool, able: bool) -> None:
     """REGRESSED needs a significant finding; PASS and BETTER need a proof by the interval, and nothing else."""
-    verdict, finding = _conclude(worse=worse, wider=wider, within=within, better=better, able=able)
-    regressed = wider or (worse and not within)
+    verdict, finding = _conclude(worse=worse, wider=wider, within=within, wait=wait, better=better, able=able)
+    beyond = worse and not within
+    regressed = wider or (beyond and not wait)
     assert (verdict == "REGRESSED") == regressed
-    assert (verdict == "BETTER") == (better and not regressed)
+    assert (verdict == "BETTER") == (better and not wider and not beyond)
     assert (verdict == "PASS") == (within and not better and not regressed)
     assert finding
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "verdict"),
+    [
+        (0.0011, False, "INCONCLUSIVE"),  # between nothing and the margin: more seeds say on which side
+        (0.0011, True, "REGRESSED"),  # it may be beyond the margin, and no seed follows
+        (0.0020, False, "REGRESSED"),
+    ],
+    ids=["small", "small, last look", "large"],
+)
+def test_a_small_loss_is_given_more_seeds(loss: float, verdict: str, *, last: bool) -> None:
+    """A loss beyond chance that is less than the margin so far is not REGRESSED before the last look."""
+    old = accuracies(generator(1), 5)
+    moves = [0.0004, -0.0004, 0.0002, -0.0002, 0.0]
+    pairs = Comparison(old, old + moves - loss, "lower", ACCURACY_MARGIN, paired=True)
+    decision = judge({"it": pairs}, rng=generator(), looks=4, last=last)["it"]
+    assert decision.mean_p <= decision.threshold
+    assert decision.loss.high > ACCURACY_MARGIN
+    assert decision.verdict == verdict
 
 
 def test_holm_runs_over_all_metrics_and_both_tests() -> None:

@@ -99,7 +99,7 @@ def _tell_figures(compared: OwnCompared) -> Iterator[str]:
         sizes = {(each.sample_size, each.paired) for _, each in within}
         counts = " or ".join(f"{size} {'pairs' if paired else 'seeds'}" for size, paired in sorted(sizes))
         yield f"The same within chance: {', '.join(most)} ({counts})."
-    yield from tell_clocks(told)
+    yield from tell_clocks(compared.decisions)
 
 
 def _describe_reach(name: str, most: float, compared: OwnCompared) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import statistics
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -173,7 +173,7 @@ class _Judged:
         if not self.main:
             return
         share_of_alpha = 1 - CLASS_SHARE if self.rates else 1.0
-        decisions = judge_family(self.main, looks=self.rules.looks, alpha=share_of_alpha * ALPHA)
+        decisions = judge_family(self.main, looks=self.rules.looks, last=self.rules.last, alpha=share_of_alpha * ALPHA)
         for name in dict.fromkeys(name for name, _ in decisions):
             own = [decision for (other, _), decision in decisions.items() if other == name]
             decision = max(own, key=lambda each: each.loss.estimate)
@@ -246,5 +246,6 @@ class _Judged:
             )
             for label, (before, after) in self.rates.items()
         }
-        decisions = judge_family(family, looks=self.rules.looks, alpha=CLASS_SHARE * ALPHA, resamples=CLASS_RESAMPLES)
+        rest: dict[str, Any] = {"last": self.rules.last, "alpha": CLASS_SHARE * ALPHA, "resamples": CLASS_RESAMPLES}
+        decisions = judge_family(family, looks=self.rules.looks, **rest)
         self.changes.results.append(make_class_result(name, decisions))

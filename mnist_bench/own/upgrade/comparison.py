@@ -46,9 +46,9 @@ class OwnCompared(Compared):
     settled: set[str] = field(default_factory=set)
 
 
-def make_own_rules(margin: float = OWN_MARGIN) -> FigureRules:
-    """Return the rules of all looks."""
-    return FigureRules(margin=margin, looks=len(PAIR_LOOKS))
+def make_own_rules(margin: float = OWN_MARGIN, *, last: bool = True) -> FigureRules:
+    """Return the rules of all looks, or, if it is not the last, of a look."""
+    return FigureRules(margin=margin, looks=len(PAIR_LOOKS), last=last)
 
 
 def name_trainings(case: Case) -> str:

@@ -128,9 +128,9 @@ class _OwnRun:
     kept: OwnKept
     cores: tuple[int, int] | None
 
-    def compare(self) -> OwnCompared:
+    def compare(self, *, last: bool = True) -> OwnCompared:
         base, new = self.kept.records
-        return compare_own(base, new, make_own_rules(self.plan.margin))
+        return compare_own(base, new, make_own_rules(self.plan.margin, last=last))
 
     # The cheap part: checks and stages of both sides, a core each.
 
@@ -188,7 +188,7 @@ class _OwnRun:
 
     def judge(self) -> Mapping[str, Sequence[CheckResult]]:
         # A model that is slower, or needs more memory, may be as good as it was: its metrics are decided all the same.
-        compared = self.compare()
+        compared = self.compare(last=False)
         costs = [it for it in compared.results if it.layer in _COSTS and it.verdict is not Verdict.REGRESSED]
         metrics = [it for it in compared.results if it.layer == "metric" and it.name not in compared.settled]
         return {self.plan.model.name: [*metrics, *costs]}

@@ -225,7 +225,7 @@ def _tell_figures(compared: Compared) -> Iterator[str]:
         pairs = "pairs" if all(decision.paired for decision in within) else "seeds"
         count = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield f"Accuracy is the same within {100 * most:.2f} points ({count} {pairs} a lab)."
-    yield from tell_clocks(told)
+    yield from tell_clocks(compared.decisions)
 
 
 def tell_small_loss(case: Case, decision: Decision) -> str:
@@ -240,9 +240,12 @@ def tell_small_loss(case: Case, decision: Decision) -> str:
 
 
 def tell_clocks(decisions: Mapping[tuple[str, Case], Decision]) -> Iterator[str]:
-    """Yield how much the seconds have changed that are not worse."""
+    """Yield how much the seconds have changed that are not worse, and were not told with those that are."""
+    slower = {case for (name, case), each in decisions.items() if name == "work" and each.verdict == "REGRESSED"}
+    told = {case for case in slower if (fit := decisions.get(("time", case))) and fit.change.low > 0}
     for clock, text in _CLOCKS.items():
-        times = {case: each for (name, case), each in decisions.items() if name == clock and each.verdict == "PASS"}
+        passed = {case: each for (name, case), each in decisions.items() if name == clock and each.verdict == "PASS"}
+        times = {case: each for case, each in passed.items() if clock != "time" or case not in told}
         if times:
             yield _tell_times(times, *text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,9 +158,10 @@ class _Run:
     kept: Kept
     cores: tuple[int, int] | None
 
-    def compare(self) -> Compared:
+    def compare(self, *, last: bool = True) -> Compared:
         rounds = self.kept.times.rounds if self.kept.times else []
-        return compare_versions(self.kept.records[0], self.kept.records[1], self.plan.rules, rounds)
+        rules = dataclasses.replace(self.plan.rules, last=last)
+        return compare_versions(self.kept.records[0], self.kept.records[1], rules, rounds)
 
     # The cheap part: checks and probes of both sides, a core each.
 
@@ -207,7 +209,7 @@ class _Run:
         return share_case_streams(self.kept.records[0], self.kept.records[1], self.kept.case(name))
 
     def judge(self) -> Mapping[str, Sequence[CheckResult]]:
-        results = self.compare().results
+        results = self.compare(last=False).results
         cases = {lab: str(self.kept.case(lab)) for lab in self.plan.labs}
         return {lab: [result for result in results if result.case == case] for lab, case in cases.items()}
 

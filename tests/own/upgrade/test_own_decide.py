@@ -165,7 +165,7 @@ def test_nothing_is_worse(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:
     ("change", "check", "words"),
     [
         ({"more": 4}, "metric/accuracy", "bench_net loses 3.9"),
-        ({"slower": 1.2}, "time/work", "bench_net needs 20% more ("),
+        ({"slower": 1.2}, "time/work", "bench_net takes 20% longer (20 to 20%) to fit and needs 20% more ("),
     ],
     ids=["accuracy", "time"],
 )

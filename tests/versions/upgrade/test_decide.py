@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.versions.comparison import Compared
+    from mnist_bench.versions.figures import FigureRules
     from mnist_bench.versions.measurement import MeasurementSetup
     from mnist_bench.versions.plan import MeasurementPlan
     from mnist_bench.versions.upgrade.decide import Decided
@@ -194,6 +196,24 @@ def test_what_is_worse_is_found_and_said(
     assert told.startswith("Do not upgrade unseen to TensorFlow 2.21 with Keras 3.15: ")
     assert words in told
     assert len(lab.trained) < SEEDS
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_loss_that_may_be_within_the_margin_is_given_more_pairs(
+    run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be REGRESSED if the time were over then is not before the last look."""
+    told: list[bool] = []
+    original = module.compare_versions
+
+    def compare(base: Any, new: Any, rules: FigureRules, rounds: Any) -> Compared:
+        told.append(rules.last)
+        return original(base, new, rules, rounds)
+
+    monkeypatch.setattr(module, "compare_versions", compare)
+    run()
+    assert told[-1] is True
+    assert set(told[:-1]) == {False}
 
 
 def test_a_loss_within_the_margin_is_said_and_a_smaller_margin_decides(
