@@ -111,10 +111,9 @@ def begin_answer(verdict: Verdict, compared: Compared, new: str, round_seconds: 
         round_seconds: As for `write_answer`.
     """
     if verdict is Verdict.REGRESSED:
-        worse = [result for result in compared.results if result.verdict is Verdict.REGRESSED]
-        told = [_tell_worse(result, compared) for result in worse[:_LISTED]]
-        more = f"; {len(worse) - _LISTED} more below" if len(worse) > _LISTED else ""
-        return f"Do not upgrade unseen to {new}: {'; '.join(told)}{more}."
+        told = _tell_all_worse(compared)
+        more = f"; {len(told) - _LISTED} more below" if len(told) > _LISTED else ""
+        return f"Do not upgrade unseen to {new}: {'; '.join(told[:_LISTED])}{more}."
     if verdict in _OPEN:
         return _tell_open(compared, round_seconds)
     return "Upgrade: nothing is worse."
@@ -131,7 +130,21 @@ def _tell_open(compared: Compared, round_seconds: Mapping[str, float] | None) ->
     return f"Not decided: no answer on {listed}; nothing else is worse.{more}"
 
 
-def _tell_worse(result: CheckResult, compared: Compared) -> str:
+def _tell_all_worse(compared: Compared) -> list[str]:
+    """Return what is worse in words; a check that fails in several labs once, with the figure of the first."""
+    worse = [result for result in compared.results if result.verdict is Verdict.REGRESSED]
+    told: dict[str, list[str]] = {}
+    for result in worse:
+        metric = _tell_metric(result, compared)
+        told.setdefault(metric or result.check, []).append(metric or result.figure)
+    return [
+        texts[0] if key == texts[0] else f"{key} fails{f' in {len(texts)} labs' if len(texts) > 1 else ''} ({texts[0]})"
+        for key, texts in told.items()
+    ]
+
+
+def _tell_metric(result: CheckResult, compared: Compared) -> str:
+    """Return what a metric or a clock has done, in words; "" of a check that no statistics decide."""
     metric = result.check.partition("/")[2]
     for (name, case), decision in compared.decisions.items():
         if str(case) != result.case or name != ("time" if metric == "fit" else metric):
@@ -142,9 +155,7 @@ def _tell_worse(result: CheckResult, compared: Compared) -> str:
         if fit and fit.change.low > 0:
             told = f"{describe_change('time', fit, share=False)} and {told}"
         return f"{name_lab(case)} {told}"
-    if result.layer == "time":
-        return result.figure
-    return f"{result.check} fails ({result.figure})"
+    return result.figure if result.layer == "time" else ""
 
 
 def describe_change(metric: str, decision: Decision, *, share: bool) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.records import make_digest
-from mnist_bench.records.verdicts import Verdict
-from mnist_bench.versions.comparison import compare_versions
+from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.versions.comparison import Compared, compare_versions
 from mnist_bench.versions.records import VersionRecord, update_record
-from mnist_bench.versions.upgrade.answer import write_answer
+from mnist_bench.versions.upgrade.answer import begin_answer, write_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,3 +68,25 @@ def test_a_check_that_could_not_be_read_is_no_green_answer(whole: VersionRecord)
     hidden = dataclasses.replace(checks[0], verdict=Verdict.UNREADABLE)
     unread = update_record(whole, checks={**whole.checks, engine: [hidden, *checks[1:]]})
     assert answer(unread, unread).startswith(f"Not decided: no answer on {hidden.name}")
+
+
+@pytest.mark.parametrize(
+    ("labs", "told"),
+    [
+        (["mlp"], "arithmetic/figures fails (off by 1e-03, mlp)."),
+        (["mlp", "dropout"], "arithmetic/figures fails in 2 labs (off by 1e-03, mlp)."),
+    ],
+)
+def test_a_check_that_fails_in_several_labs_is_told_once(labs: list[str], told: str) -> None:
+    """The sentence has room for three findings, which one cause would fill."""
+    results = [
+        CheckResult(
+            name=f"arithmetic/figures[{lab}-epoch]",
+            verdict=Verdict.REGRESSED,
+            figure=f"off by 1e-03, {lab}",
+            bound="1e-05",
+        )
+        for lab in labs
+    ]
+    compared = Compared(results=results, notes=[])
+    assert begin_answer(Verdict.REGRESSED, compared, "A", None) == f"Do not upgrade unseen to A: {told}"
