@@ -29,6 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parts[-2:] != ("suite", "test_accuracy.py"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def lean_processes() -> Iterator[None]:
+    """Have Keras import neither matplotlib nor scikit-learn in the processes that tests start; here Keras has both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "fixtures" / "site"), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(scope="session")
 def load_script() -> Callable[[str], Any]:
     """A function that imports a script of benchmarks/ from where it lies, together with the scripts that it imports."""

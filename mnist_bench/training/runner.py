@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import statistics
 import time
@@ -172,13 +173,23 @@ def set_up(config: TrainingConfig, dataset: Dataset | None) -> Setting:
     config = check_config(config)
     engine = check_engine(config.engine)
     dataset = load_dataset(config.data) if dataset is None else dataset
-    prepared = prepare(dataset, config.validation_split)
+    prepared = _prepare_once(dataset, config.validation_split)
     backend.load_tensorflow()  # before any clock
     if not engine.fit and (told := explain_arithmetic(**read_arithmetic())):
         raise EngineError(f"engine {engine.name}: {told}")
     device = backend.choose_device(config.device)
     backend.set_determinism(on=config.deterministic and engine.deterministic)
     return Setting(config, dataset, prepared, device)
+
+
+@functools.lru_cache(maxsize=1)
+def _prepare_once(dataset: Dataset, validation_split: float) -> Prepared:
+    """Return the prepared data, which the next training of the process takes again, if it has the same data."""
+    prepared = prepare(dataset, validation_split)
+    for array in vars(prepared).values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False  # a training that changed an array would change all later trainings
+    return prepared
 
 
 def build_trainee(setting: Setting, config: TrainingConfig) -> Trainee:

@@ -13,13 +13,14 @@ import pytest
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.serial import decode, dump_json
 from mnist_bench.records.training import LayerRecord, TrainingRecord
-from mnist_bench.training import backend
+from mnist_bench.training import backend, runner
+from mnist_bench.training.data import dataset as dataset_module
 from mnist_bench.training.engines import EngineError
 from mnist_bench.training.labs import LABS, build_model
-from mnist_bench.training.runner import check_config, describe_layers, train
+from mnist_bench.training.runner import check_config, describe_layers, set_up, train
 
 if TYPE_CHECKING:
-    from mnist_bench.training.data.dataset import Dataset
+    from mnist_bench.training.data.dataset import Dataset, Prepared
     from mnist_bench.training.fusion import EpochFigures
 
 CONFIG = TrainingConfig(lab="perceptron", epochs=3, batch_size=64)
@@ -218,6 +219,27 @@ def test_a_training_that_diverges_has_a_record(tiny: Dataset, engine: str) -> No
     assert record.history.val_loss[-1] is None
     assert record.test_loss is None
     assert decode(dump_json(record), TrainingRecord, origin="memory") == record
+
+
+def test_trainings_of_the_same_data_prepare_it_once(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another split, and another data set, is prepared anew; no training can write what the next one takes."""
+    asked: list[tuple[str, float]] = []
+
+    def prepare(dataset: Dataset, split: float) -> Prepared:
+        asked.append((dataset.name, split))
+        return dataset_module.prepare(dataset, split)
+
+    monkeypatch.setattr(runner, "prepare", prepare)
+    runner._prepare_once.cache_clear()
+    narrow = dataclasses.replace(CONFIG, validation_split=0.1)
+    other = dataclasses.replace(tiny, name="other")
+    first, again = set_up(CONFIG, tiny).prepared, set_up(dataclasses.replace(CONFIG, seed=5), tiny).prepared
+    assert again is first
+    assert len(set_up(narrow, tiny).prepared.x_validation) == 60
+    assert set_up(narrow, other).dataset.name == "other"
+    assert asked == [("tiny", 0.2), ("tiny", 0.1), ("other", 0.1)]
+    arrays = [array for array in vars(first).values() if isinstance(array, np.ndarray)]
+    assert [array.flags.writeable for array in arrays] == [False] * 9
 
 
 def test_loads_the_data_that_the_configuration_names(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

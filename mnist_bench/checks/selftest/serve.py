@@ -86,13 +86,23 @@ def _check(source: str, dataset: Dataset, tell: Tell, *, fault: str, engine: str
         tell(event="checked", result=result, seconds=time.perf_counter() - begin)
 
 
-def _train(source: str, dataset: Dataset, tell: Tell, *, fault: str, lab: str, engine: str, seed: int) -> None:
-    """Train a lab in full with a fault planted; "" plants none."""
+def _train(
+    source: str,
+    dataset: Dataset,
+    tell: Tell,
+    *,
+    fault: str,
+    lab: str,
+    engine: str,
+    seed: int,
+    epochs: int | None,
+) -> None:
+    """Train a lab with a fault planted, so many epochs, or in full with None; "" plants no fault."""
     from mnist_bench.checks.faults.planting import plant
     from mnist_bench.records.config import TrainingConfig
     from mnist_bench.training.runner import train
 
     if fault:
         plant(fault)
-    config = TrainingConfig(lab=lab, engine=engine, seed=seed, data=source)
+    config = TrainingConfig(lab=lab, engine=engine, seed=seed, epochs=epochs, data=source)
     tell(event="trained", record=train(config, dataset=dataset))

@@ -49,7 +49,9 @@ def list_trainings(faults: Sequence[str], seeds: Sequence[int]) -> list[Task]:
     return [Task(text, lab, seed) for text, lab in tasks for seed in seeds]
 
 
-def train_faults(tasks: Sequence[Task], *, engine: str, source: str, jobs: int) -> Iterator[Training]:
+def train_faults(
+    tasks: Sequence[Task], *, engine: str, source: str, jobs: int, epochs: int | None = None
+) -> Iterator[Training]:
     """Train with each fault in a fresh process and yield the trainings, in the order in which they end.
 
     Args:
@@ -57,13 +59,14 @@ def train_faults(tasks: Sequence[Task], *, engine: str, source: str, jobs: int) 
         engine: A key of `ENGINES`.
         source: The data.
         jobs: Processes at once.
+        epochs: Epochs of each training; None for the lab's.
 
     Raises:
         CommandError: A process gives no answer.
     """
 
     def train(server: Server, task: Task) -> Training:
-        return _train(server, task, engine)
+        return _train(server, task, engine, epochs)
 
     yield from spread(tasks, train, source=source, jobs=jobs)
 
@@ -88,8 +91,8 @@ def _train_there(_threads: int, fault: str, lab: str, seed: int, engine: str, so
         return dataclasses.asdict(_train(server, Task(fault, lab, seed), engine))
 
 
-def _train(server: Server, task: Task, engine: str) -> Training:
-    *_, event = server.ask(answer="training", engine=engine, **task._asdict())
+def _train(server: Server, task: Task, engine: str, epochs: int | None = None) -> Training:
+    *_, event = server.ask(answer="training", engine=engine, epochs=epochs, **task._asdict())
     if event["event"] == "failed":
         return Training(**task._asdict(), figures=None, problem=event["reason"])
     record: TrainingRecord = convert(event["record"], TrainingRecord, origin=f"{task.fault}, seed {task.seed}")

@@ -21,6 +21,10 @@ from mnist_bench.training.workers.interpreters import CommandError
 from tests.checks.selftest.test_selftest import FakeCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
     from mnist_bench.records.training import TrainingRecord
 
 SEEDS = (1671, 1672, 1673)
@@ -96,22 +100,53 @@ def test_a_fault_is_trained_by_its_lab_and_the_weakest_strength_comes_first() ->
 
 
 def test_a_lab_is_trained_with_a_fault_and_without() -> None:
-    """Momentum leaves other figures, and the same initial weights."""
-    tasks = [Task("", "mlp", 5), Task("momentum:0.9", "mlp", 5)]
-    clean, faulty = train_faults(tasks, engine="epoch", source="digits", jobs=1)
+    """Momentum leaves other figures, and the same initial weights; a process that dies costs its own training alone."""
+    tasks = [Task("", "mlp", -1), Task("", "mlp", 5), Task("momentum:0.9", "mlp", 5)]
+    lost, clean, faulty = train_faults(tasks, engine="epoch", source="digits", jobs=1, epochs=1)
     assert (clean.fault, faulty.fault) == ("", "momentum:0.9")
     assert clean.figures
     assert faulty.figures
     assert clean.figures.initial_digest == faulty.figures.initial_digest
     assert clean.figures.losses[0] != faulty.figures.losses[0]
     assert len(clean.figures.class_errors) == 10
-
-
-def test_a_training_that_does_not_end_says_why() -> None:
-    """The process of one training dies; the record has the reason in the place of the figures."""
-    (lost,) = train_faults([Task("", "mlp", -1)], engine="fused", source="digits", jobs=1)
     assert lost.figures is None
     assert "the process ended with 1" in lost.problem
+
+
+class SilentServer:
+    """A server whose trainings end without a record; it keeps for how many epochs it was asked."""
+
+    def __init__(self) -> None:
+        """Ask nothing yet."""
+        self.asked: list[int | None] = []
+
+    def __call__(self, source: str) -> Self:
+        """Return the server, as its class does."""
+        assert source == "digits"
+        return self
+
+    def __enter__(self) -> Self:
+        """Return the server."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is to be ended."""
+
+    def ask(self, **request: Any) -> Iterator[dict[str, Any]]:
+        """Give no record."""
+        self.asked.append(request["epochs"])
+        yield {"event": "failed", "reason": "a test"}
+
+
+def test_a_lab_is_trained_in_full_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that trains is asked for the lab's own epochs."""
+    server = SilentServer()
+    monkeypatch.setattr("mnist_bench.checks.selftest.server.Server", server)
+    asked: dict[str, Any] = {"engine": "epoch", "source": "digits", "jobs": 1}
+    (lost,) = train_faults([Task("", "mlp", 5)], **asked)
+    assert lost.problem == "a test"
+    list(train_faults([Task("", "mlp", 5)], **asked, epochs=3))
+    assert server.asked == [None, 3]
 
 
 def test_a_cluster_s_trainings_are_read() -> None:

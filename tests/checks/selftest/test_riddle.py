@@ -80,7 +80,7 @@ def test_the_notebook_asks_and_answers(tmp_path: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             ast.parse(cell.source)
-    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell("riddle = 'step-longer:2'\nEPOCHS = 2"))
+    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell("riddle = 'step-longer:2'\nEPOCHS = 1"))
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     text = "\n".join(output.get("text", "") for output in outputs)
