@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["fixtures.records", "fixtures.ab", "fixtures.timings", "fixtures.versions", "fixtures.own"]
 
+SPARED = pytest.StashKey[bool]()
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the full trainings, by far the longest tests, so that several test processes end together."""
@@ -35,6 +39,24 @@ def lean_processes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent / "fixtures" / "site"), prepend=os.pathsep)
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives as long as this process.
+
+    Keras's `clear_session` has it look at every object, for each model. What a test makes is collected as ever.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Spare the collector TensorFlow, too, after the first test that has imported it."""
+    if "tensorflow" in sys.modules and not item.session.stash.get(SPARED, False):
+        item.session.stash[SPARED] = True
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def probe(config: OwnConfig) -> OwnProbe:
     loaded = load_model(config.model)
     model = make_model(loaded, config.seed)
     rows = list_rows(model)
-    initial = {f"initial weights: {row.name}": arrays for row in rows if (arrays := list(_read_floats(row)))}
+    initial = dict(_name_initial(rows))
     stepper = Stepper(make_model(loaded, FIRST_SEED))
     task = make_task(loaded, stepper.weights)
     # What a recurrent layer drops shows in its outputs, which depend on its weights.
@@ -78,9 +78,11 @@ def probe(config: OwnConfig) -> OwnProbe:
     )
 
 
-def _read_floats(row: Row) -> Iterator[Array]:
-    """Yield the weights of a layer; counters, which versions of Keras keep in different ways, compute nothing."""
-    yield from (array for weight in row.weights if (array := weight.read()).dtype.kind == "f")
+def _name_initial(rows: Sequence[Row]) -> Iterator[tuple[str, list[Array]]]:
+    """Yield the weights of each layer; counters, which versions of Keras keep in different ways, compute nothing."""
+    for row in rows:
+        if arrays := [array for weight in row.weights if (array := weight.read()).dtype.kind == "f"]:
+            yield f"initial weights: {row.name}", arrays
 
 
 def _name_groups(groups: dict[str, dict[str, Array]]) -> Iterator[tuple[str, list[Array]]]:

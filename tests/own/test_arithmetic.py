@@ -77,8 +77,11 @@ def lstm(configure_model: Callable[..., OwnConfig]) -> ModelFile:
 
 @pytest.mark.parametrize("name", ["conv", "lstm"])
 def test_clean_models_follow_their_doubles(request: pytest.FixtureRequest, name: str) -> None:
-    """Every check is green."""
+    """Every check is green; after the comparisons models are built in float32 again."""
     assert find_broken(request.getfixturevalue(name)) == {}
+    keras = load_keras()
+    assert keras.backend.floatx() == "float32"
+    assert keras.mixed_precision.global_policy().name == "float32"
 
 
 @contextmanager
@@ -205,11 +208,3 @@ def test_a_model_without_a_double_is_not_accused(
     """What cannot be compared is said, with the reason."""
     result = check_double(configure_model(build=build).model, "gradient", "gradient")
     assert (result.verdict, told in f"{result.figure} {result.evidence}") == (verdict, True), result
-
-
-def test_the_precision_of_the_process_stays(conv: ModelFile) -> None:
-    """After a comparison models are built in float32 again."""
-    check_double(conv, "forward", "forward")
-    keras = load_keras()
-    assert keras.backend.floatx() == "float32"
-    assert keras.mixed_precision.global_policy().name == "float32"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.interpreters import make_interpreter
 from mnist_bench.own.checking.chance import check_random_layers
 from mnist_bench.own.checking.structure import check_seeds
 from mnist_bench.own.checks import name_own_checks, run_own_checks
@@ -18,6 +20,7 @@ from mnist_bench.training.workers.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mnist_bench.own.records import OwnConfig
 
@@ -38,8 +41,11 @@ def data():
 """
 
 
-def test_every_check_runs_and_is_green(configure_model: Callable[..., OwnConfig]) -> None:
-    """In the order of their names, which are known before."""
+def test_every_check_runs_and_is_green(
+    configure_model: Callable[..., OwnConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of their names, which are known before; the fresh process needs nothing of ours."""
+    monkeypatch.setattr(sys, "executable", str(make_interpreter(tmp_path / "python", "guarded.py")))
     config = configure_model()
     results = list(run_own_checks(config))
     assert [result.name for result in results] == name_own_checks(config.model)
@@ -103,11 +109,11 @@ def build():
     assert check_seeds(configure_model(build=build).model, "seeds").verdict is verdict
 
 
-def test_a_process_answers_requests(configure_model: Callable[..., OwnConfig]) -> None:
+def test_a_process_answers_requests(configure_model: Callable[..., OwnConfig], tmp_path: Path) -> None:
     """Several in turn; what the file prints does no harm, and a file's mistake is told as one."""
     good = configure_model(rest="print('hello')\n")
     bad = configure_model(build="def build():\n    return None\n", name="bench_bad.py")
-    with Child(MODULE) as child:
+    with Child(MODULE, python=make_interpreter(tmp_path / "python", "guarded.py")) as child:
         events = []
         for ask, config in (("train", good), ("train", bad), ("bits", good), ("nothing", good)):
             child.send({"ask": ask, "config": dataclasses.asdict(config)})

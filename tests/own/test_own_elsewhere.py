@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.interpreters import make_interpreter
+from fixtures.interpreters import make_interpreter, make_program
 from mnist_bench.own import elsewhere
 from mnist_bench.own.checks import name_own_checks
 from mnist_bench.own.records import ModelFile, OwnConfig
@@ -19,6 +17,7 @@ from mnist_bench.versions.upgrade.rounds import LostSideError, train_round
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mnist_bench.records.training import TrainingRecord
 
@@ -48,16 +47,18 @@ def test_a_seed_is_trained_on_both_sides(configure_model: Callable[..., OwnConfi
     """Two real processes, which import nothing of ours that an environment may lack, end in the same bits."""
     guarded = make_interpreter(tmp_path / "python", "guarded.py")
     config = configure_model()
-    done = train_round((Path(sys.executable), guarded), elsewhere.make_own_task(config), find_cores(), limit=300)
+    done = train_round((guarded, guarded), elsewhere.make_own_task(config), find_cores(), limit=300)
     first, second = done.trainings
     assert (first.config, first.final_digest) == (config, second.final_digest)
     assert done.times is None
 
 
-def test_a_model_that_cannot_be_trained_is_told_by_its_side(configure_model: Callable[..., OwnConfig]) -> None:
-    """The line says where in the file, and that the file is to blame."""
+def test_a_model_that_cannot_be_trained_is_told_by_its_side(
+    configure_model: Callable[..., OwnConfig], tmp_path: Path
+) -> None:
+    """The line says where in the file, and that the file is to blame, also where the other process has just died."""
     config = configure_model(rest="margins = {'mae': 1.0}\n")
-    pythons = Path(sys.executable), Path(sys.executable)
+    pythons = make_interpreter(tmp_path / "python", "guarded.py"), make_program(tmp_path / "dying", "exit 3")
     with pytest.raises(LostSideError, match="margins names the metric 'mae'") as caught:
         train_round(pythons, elsewhere.make_own_task(config), find_cores(), limit=300)
-    assert (caught.value.raised, caught.value.bad_input) == (True, True)
+    assert (caught.value.side, caught.value.raised, caught.value.bad_input) == (0, True, True)

@@ -16,8 +16,10 @@ from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mnist_bench.own.records import OwnConfig
+    from mnist_bench.training.data.dataset import Dataset, Prepared
 
 LAB = """
 def build():
@@ -34,9 +36,8 @@ def build():
 """
 LAB_DATA = """
 def data():
-    from mnist_bench.training.data.dataset import load_dataset, prepare
-    it = prepare(load_dataset("digits"), 0.2)
-    return (it.x_fit, it.y_fit), (it.x_test, it.y_test)
+    with np.load({path!r}) as it:
+        return (it["x_fit"], it["y_fit"]), (it["x_test"], it["y_test"])
 """
 LAB_FIT = """
 def fit():
@@ -45,13 +46,19 @@ def fit():
 
 
 @pytest.mark.parametrize("name", ["perceptron", "dropout"])
-def test_the_lab_is_one_instance(configure_model: Callable[..., OwnConfig], name: str) -> None:
+def test_the_lab_is_one_instance(
+    configure_model: Callable[..., OwnConfig], tiny: Dataset, prepared: Prepared, tmp_path: Path, name: str
+) -> None:
     """A lab as a model file ends in the same bits and figures as the lab's own training."""
     lab = LABS[name]
     build = LAB.format(hidden=lab.hidden, dropout=lab.dropout)
-    own = train(configure_model(build=build, data=LAB_DATA, fit=LAB_FIT))
-    config = TrainingConfig(lab=name, engine="graph", epochs=2, data="digits", device="cpu")
-    record = runner.train(config)
+    arrays = {name: getattr(prepared, name) for name in ("x_fit", "y_fit", "x_test", "y_test")}
+    np.savez(tmp_path / "lab.npz", **arrays)
+    own = train(
+        configure_model(build=build, data=LAB_DATA.format(path=str(tmp_path / "lab.npz")), fit=LAB_FIT, seed=1671)
+    )
+    config = TrainingConfig(lab=name, engine="graph", seed=1671, epochs=2, device="cpu")
+    record = runner.train(config, dataset=tiny)
     assert (own.initial_digest, own.final_digest) == (record.initial_digest, record.final_digest)
     assert own.parameters == lab.parameters
     assert own.by_metric["accuracy"] == pytest.approx(record.test_accuracy)

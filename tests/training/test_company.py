@@ -62,8 +62,8 @@ def test_a_company_keeps_the_contracts(contract: str, company_engine: str) -> No
 
 @pytest.fixture(scope="module", params=LABS)
 def trained(request: pytest.FixtureRequest, tiny: Dataset) -> dict[str, list[TrainingRecord]]:
-    """The records of three seeds: alone, in a company of four, which one of them fills, and of eight."""
-    configs = make_configs(request.param, 3)
+    """The records of two seeds: alone, in a company of four, which one of them fills, and of eight."""
+    configs = make_configs(request.param, 2)
     return {
         "alone": [train(config, dataset=tiny) for config in configs],
         "four": list(train_company(configs, size=4, dataset=tiny)),
@@ -73,7 +73,7 @@ def trained(request: pytest.FixtureRequest, tiny: Dataset) -> dict[str, list[Tra
 
 def test_a_seed_in_company_is_the_seed_alone(trained: dict[str, list[TrainingRecord]]) -> None:
     """It begins with the same weights and ends at the same losses; with the same bits where the products allow."""
-    assert [len(records) for records in trained.values()] == [3, 3, 3]
+    assert [len(records) for records in trained.values()] == [2, 2, 2]
     for alone, *others in zip(*trained.values(), strict=True):
         for other in others:
             assert other.config == alone.config
@@ -85,12 +85,12 @@ def test_a_seed_in_company_is_the_seed_alone(trained: dict[str, list[TrainingRec
             assert {other.final_digest for other in others} == {alone.final_digest}
 
 
-def test_neighbours_do_not_move_a_bit(tiny: Dataset) -> None:
+@pytest.mark.parametrize("trained", ["dropout"], indirect=True)
+def test_neighbours_do_not_move_a_bit(trained: dict[str, list[TrainingRecord]], tiny: Dataset) -> None:
     """A seed's bits in a company do not depend on which other seeds are in it, nor on its place."""
-    first, second, third = make_configs("dropout", 3)
-    one = train_company([first, second], size=2, dataset=tiny)
-    other = train_company([third, first], size=2, dataset=tiny)
-    assert next(one).final_digest == list(other)[1].final_digest
+    first, _, third = make_configs("dropout", 3)
+    other = train_company([third, first], size=4, dataset=tiny)
+    assert trained["four"][0].final_digest == list(other)[1].final_digest
 
 
 def test_the_record_says_that_there_was_company(trained: dict[str, list[TrainingRecord]]) -> None:

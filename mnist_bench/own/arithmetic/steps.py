@@ -139,7 +139,7 @@ class Stepper:
         self._tapped = tf.function(run)
 
     def step(self, x: Any, y: Any, noise: dict[str, Array] | None = None) -> StepRead:
-        """Train one step from the weights that are set, with a fresh optimizer.
+        """Train one step from the weights that are set, with a fresh optimizer; `more` goes on from there.
 
         Args:
             x: Inputs.
@@ -151,10 +151,8 @@ class Stepper:
         self._fit(x, y)
         return self._recorder.read(self.get())
 
-    def steps(self, batches: Sequence[tuple[Any, Any]], noise: dict[str, Array] | None = None) -> list[Array]:
-        """Return the weights after several steps."""
-        self._recorder.begin(noise or {})
-        self._restart()
+    def more(self, batches: Sequence[tuple[Any, Any]]) -> list[Array]:
+        """Return the weights after further steps, with the noise of the step before them."""
         for x, y in batches:
             self._fit(x, y)
         return self.get()
@@ -215,8 +213,7 @@ def measure(stepper: Stepper, task: Task, noise: dict[str, Array] | None = None)
     forward = stepper.forward(x)
     evaluation = stepper.evaluate(*task.test, batch_size=task.batch_size)
     read = stepper.step(x, y, noise)
-    stepper.set(task.values)
-    ends = {"": read.after, f" after {len(task.batches)} steps": stepper.steps(task.batches, noise)}
+    ends = {"": read.after, f" after {len(task.batches)} steps": stepper.more(task.batches[1:])}
     update = {
         f"{weight.name}{told}": np.asarray(after, np.float64) - before
         for told, weights in ends.items()

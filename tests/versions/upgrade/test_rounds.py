@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.interpreters import make_interpreter
+from fixtures.interpreters import make_interpreter, make_program
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.versions.upgrade.rounds import LostSideError, OverdueError, make_lab_task, train_round
@@ -21,9 +21,10 @@ CONFIG = TrainingConfig(lab="perceptron", epochs=4, data="digits", device="cpu")
 TASK = make_lab_task(CONFIG)
 
 
-def test_both_sides_train_the_same_seed_in_step(digits: Dataset) -> None:
+def test_both_sides_train_the_same_seed_in_step(digits: Dataset, tmp_path: Path) -> None:
     """One interpreter against itself ends in the same bits, and every epoch but the first has its seconds."""
-    done = train_round((PYTHON, PYTHON), TASK, find_cores(), limit=300)
+    python = make_interpreter(tmp_path / "python", "guarded.py")
+    done = train_round((python, python), TASK, find_cores(), limit=300)
     first, second = done.trainings
     assert first.final_digest == second.final_digest
     assert first.dataset.digest == digits.digest
@@ -37,12 +38,12 @@ def test_both_sides_train_the_same_seed_in_step(digits: Dataset) -> None:
     assert min(done.times.wall_a) > min(first.history.seconds[1:])
 
 
-def test_a_side_that_fails_is_named(tmp_path: Path) -> None:
-    """The side, its reason and its last lines are kept; the other side is ended."""
-    broken = make_interpreter(tmp_path / "python", "ab_dies.py")
-    with pytest.raises(LostSideError) as error:
-        train_round((PYTHON, broken), TASK, find_cores(), limit=300)
-    assert error.value.side == 1
+def test_a_side_that_fails_is_named(stub_workers: Path, tmp_path: Path) -> None:
+    """The side, its reason and its last lines are kept; the other side, which waits for its epoch, is ended."""
+    broken = make_program(tmp_path / "python", "echo out of luck >&2; exit 3")
+    with pytest.raises(LostSideError, match="its process ended with exit code 3: out of luck") as error:
+        train_round((stub_workers / "python", broken), TASK, find_cores(), limit=300)
+    assert (error.value.side, error.value.lines) == (1, ["out of luck"])
 
 
 def test_the_time_can_be_over() -> None:
