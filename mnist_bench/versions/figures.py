@@ -193,14 +193,19 @@ def _explain_unpredicted(old: SeedResults, now: SeedResults) -> str:
 
 def _add_times(judged: JudgedFigures, rounds: Sequence[RoundTimes], rules: FigureRules) -> None:
     """Add the seconds of each case that both sides trained at the same time, as pairs of logarithms."""
-    ratios: dict[tuple[str, Case], list[float]] = {}
-    for each in (it for it in rounds if it.as_shipped):
-        ratios.setdefault(("work", each.case), []).append(round_log_ratio(each.cpu_a, each.cpu_b))
-        # The whole call: tf.data's autotuner rounds single epochs up to 0.6 or 1.25 s.
-        ratios.setdefault(("time", each.case), []).append(log(sum(each.wall_b) / sum(each.wall_a)))
-    for (clock, case), values in ratios.items():
-        if len(values) >= FEWEST_PAIRS:
-            judged.main[clock, case] = compare_seconds(clock, values, rules)
+    for case in dict.fromkeys(each.case for each in rounds):
+        own = [each for each in rounds if each.case == case]
+        shipped, prompt = ([each for each in own if each.as_shipped is waits] for waits in (True, False))
+        # With the autotuner or without, but not mixed: its thread works, too.
+        alike = shipped if len(shipped) >= len(prompt) else prompt
+        ratios = {
+            "work": [round_log_ratio(each.cpu_a, each.cpu_b) for each in alike],
+            # The whole call, as it is for users: tf.data's autotuner rounds single epochs up to 0.6 or 1.25 s.
+            "time": [log(sum(each.wall_b) / sum(each.wall_a)) for each in shipped],
+        }
+        for clock, values in ratios.items():
+            if len(values) >= FEWEST_PAIRS:
+                judged.main[clock, case] = compare_seconds(clock, values, rules)
 
 
 def compare_seconds(clock: str, log_ratios: Sequence[float], rules: FigureRules) -> Comparison:

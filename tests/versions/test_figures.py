@@ -157,13 +157,17 @@ def make_rounds(ratio: float, count: int) -> list[RoundTimes]:
     ]
 
 
-def test_seconds_without_the_autotuner_are_not_judged(record: TrainingRecord) -> None:
-    """They are not those of users, and would be mixed with those."""
+def test_seconds_without_the_autotuner_are_work_and_no_call_of_fit(record: TrainingRecord) -> None:
+    """No user has such a call; and the work of both kinds is not mixed, as the autotuner's thread works, too."""
     errors = draw_errors(3)
     base, new = make_mlp_version(record, "a", errors), make_mlp_version(record, "b", move_errors(errors))
-    rounds = [dataclasses.replace(each, as_shipped=False) for each in make_rounds(1.2, 6)]
-    assert not any(name.startswith("time/") for name in compare(base, new, rounds))
-    assert not any(name.startswith("time/") for name in compare(base, new, [*rounds, *make_rounds(1.2, 2)]))
+    prompt = [dataclasses.replace(each, as_shipped=False) for each in make_rounds(1.2, 6)]
+    results = compare(base, new, prompt)
+    assert [name for name in results if name.startswith("time/")] == ["time/work[mlp-epoch]"]
+    assert results["time/work[mlp-epoch]"].verdict.value == "REGRESSED"
+    assert not any(name.startswith("time/") for name in compare(base, new, [*prompt[:2], *make_rounds(1.0, 2)]))
+    mixed = compare(base, new, [*prompt, *make_rounds(1.0, 2)])["time/work[mlp-epoch]"]
+    assert mixed.evidence == results["time/work[mlp-epoch]"].evidence
 
 
 @pytest.mark.parametrize(

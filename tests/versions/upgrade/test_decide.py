@@ -170,6 +170,21 @@ def test_nothing_is_worse(lab: Lab, run: Callable[..., Decided]) -> None:
     assert "The processor time of an epoch is the same within" in told
 
 
+def test_hundreds_of_epochs_do_not_wait_for_the_autotuner(
+    lab: Lab, run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their waiting would take the time of accuracy and loss: the processor time is judged, and a note says so."""
+    monkeypatch.setattr(module, "_MOST_WAITS", 10)
+    lab.ratio = 1.2
+    decided = run()
+    assert not any(lab.shipped)
+    verdicts = find_verdicts(decided)
+    assert verdicts["work"] == "REGRESSED"
+    assert "fit" not in verdicts
+    (told,) = (note for note in decided.compared.notes if "autotuner" in note)
+    assert told.startswith("of the MLP the processor time is judged, and no call of fit as shipped")
+
+
 @pytest.mark.parametrize(
     ("worse", "ratio", "metric", "words"),
     [
