@@ -149,13 +149,18 @@ def _tell_metric(result: CheckResult, compared: Compared) -> str:
     for (name, case), decision in compared.decisions.items():
         if str(case) != result.case or name != ("time" if metric == "fit" else metric):
             continue
-        told = describe_change(name, decision, share=name in compared.shares)
-        # What users wait for comes first; the processor time is the diagnosis.
-        fit = compared.decisions.get(("time", case)) if name == "work" else None
-        if fit and fit.change.low > 0:
-            told = f"{describe_change('time', fit, share=False)} and {told}"
+        clock = name in _CLOCKS
+        told = _tell_slower(case, compared) if clock else describe_change(name, decision, share=name in compared.shares)
         return f"{name_lab(case)} {told}"
     return result.figure if result.layer == "time" else ""
+
+
+def _tell_slower(case: Case, compared: Compared) -> str:
+    """Return by how much a lab is slower: what users wait for first, and then the processor time, the diagnosis."""
+    fit, work = (compared.decisions.get((clock, case)) for clock in ("time", "work"))
+    told = [describe_change("time", fit, share=False)] if fit and fit.change.low > 0 else []
+    told += [describe_change("work", work, share=False)] if work and work.verdict == "REGRESSED" else []
+    return " and ".join(told)
 
 
 def describe_change(metric: str, decision: Decision, *, share: bool) -> str:

@@ -170,6 +170,23 @@ def test_nothing_is_worse(lab: Lab, run: Callable[..., Decided]) -> None:
     assert "The processor time of an epoch is the same within" in told
 
 
+@pytest.mark.parametrize(("ratio", "both"), [(1.2, False), (1.6, True)], ids=["work", "both clocks"])
+def test_a_lab_that_is_slower_is_told_once(
+    lab: Lab,
+    run: Callable[..., Decided],
+    ratio: float,
+    both: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """What users wait for and the work behind that are one finding, whether one clock is REGRESSED or both."""
+    lab.ratio = ratio
+    decided = run()
+    verdicts = find_verdicts(decided)
+    assert (verdicts["work"], verdicts["fit"] == "REGRESSED") == ("REGRESSED", both)
+    told = answer(decided)
+    assert told.count("to fit") == told.count("processor time an epoch") == 1
+    assert re.search(r"the MLP takes \d+% longer \(.*%\) to fit and needs \d+% more \(.*%\) processor time", told)
+
+
 def test_hundreds_of_epochs_do_not_wait_for_the_autotuner(
     lab: Lab, run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
