@@ -34,6 +34,7 @@ __all__ = [
     "ACCURACY_MARGIN",
     "ALPHA",
     "BETA",
+    "GROUP_LOOKS",
     "LOOKS",
     "PAIR_LOOKS",
     "POWER",
@@ -48,6 +49,7 @@ __all__ = [
 Outcome = Literal["PASS", "BETTER", "REGRESSED", "INCONCLUSIVE"]
 
 LOOKS = (5, 10, 20)  # new seeds at each look, in total; a look at less than twice as many seeds adds little
+GROUP_LOOKS = (*LOOKS, 40)  # seeds a side, where two environments draw other random numbers: as many looks as of pairs
 PAIR_LOOKS = (3, 5, 10, 20)  # pairs at each look; the last look may be earlier, when the time is over
 ALPHA = 0.01  # chance that a comparison of all metrics says REGRESSED at any look although nothing changed
 BETA = 0.05  # chance that a metric says PASS at any look although it is worse by the whole margin

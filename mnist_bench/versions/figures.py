@@ -196,8 +196,9 @@ def _add_times(judged: JudgedFigures, rounds: Sequence[RoundTimes], rules: Figur
     for case in dict.fromkeys(each.case for each in rounds):
         own = [each for each in rounds if each.case == case]
         shipped, prompt = ([each for each in own if each.as_shipped is waits] for waits in (True, False))
-        # With the autotuner or without, but not mixed: its thread works, too.
-        alike = shipped if len(shipped) >= len(prompt) else prompt
+        # With the autotuner or without: its thread works, too, so that both are mixed only where neither is enough.
+        more = shipped if len(shipped) >= len(prompt) else prompt
+        alike = more if len(more) >= FEWEST_PAIRS else own
         ratios = {
             "work": [round_log_ratio(each.cpu_a, each.cpu_b) for each in alike],
             # The whole call, as it is for users: tf.data's autotuner rounds single epochs up to 0.6 or 1.25 s.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,12 @@ def test_every_entry_point_needs_tensorflow_alone(
     task = AbTask(lab="perceptron", engine="fused", batch_size=32, device="cpu", folder=str(tmp_path), warm_ups=1)
     times = measure_round((Side("a", guarded, task), Side("b", stub_python("b"), task)), 0, 2, None, limit=120)
     assert [len(process.wall) for process, _ in times] == [2, 2]
+
+
+def test_another_interpreter_is_asked_on_its_cores() -> None:
+    """What answers is pinned as the trainings are that follow, so that both have one environment."""
+    core = min(os.sched_getaffinity(0))
+    assert ask_environment(cores=[core]).usable_cores == 1
 
 
 def test_an_interpreter_without_an_answer_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.selftest.records import Outcome
     from mnist_bench.records.training import TrainingRecord
+    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.replay.regression import Question
 
 
@@ -79,6 +81,38 @@ def test_runs_without_a_fault_are_counted_in_all(
     record = load(tmp_path / "selftest.json", SelftestRecord)
     assert (len(record.clean), len(record.outcomes), len(planted)) == (4, 3, 3)
     assert "ran 4 times" in (tmp_path / "selftest.md").read_text()
+
+
+def test_runs_without_an_answer_are_not_green(
+    command: Callable[..., Any], planted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They say nothing about false alarms: status 3, and they have no part in the rate."""
+
+    def run(count: int, **_: object) -> Iterator[CleanRun]:
+        yield from [CleanRun(seconds=1, held=0, problems=["selftest/process: killed"])] * count
+
+    monkeypatch.setattr("mnist_bench.checks.selftest.run.run_clean", run)
+    answer = command("selftest", "--clean", "2", "--out", tmp_path)
+    assert (answer.status, planted) == (3, [])
+    assert "run 2 without any fault: no answer: selftest/process: killed" in answer.err
+    assert "ran 2 times, and no run had an answer of every check" in (tmp_path / "selftest.md").read_text()
+
+
+def test_runs_of_other_data_are_not_mixed(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    planted: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny: Dataset,
+) -> None:
+    """A record is of one data set, of which its page speaks."""
+    command("selftest", "--fault", "step-longer", "--out", tmp_path)
+    other = dataclasses.replace(tiny, name="mnist", digest="ab" * 32)
+    monkeypatch.setattr("mnist_bench.cli.selftest.planted.load_data", lambda _: other)
+    answer = command("selftest", "--clean", "2", "--data", "mnist", "--out", tmp_path)
+    check_refused(answer, "data are digits, not mnist: another --out, or --data")
+    assert len(planted) == 3
 
 
 def test_another_engine_is_another_record(

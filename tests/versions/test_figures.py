@@ -165,7 +165,7 @@ def test_seconds_without_the_autotuner_are_work_and_no_call_of_fit(record: Train
     results = compare(base, new, prompt)
     assert [name for name in results if name.startswith("time/")] == ["time/work[mlp-epoch]"]
     assert results["time/work[mlp-epoch]"].verdict.value == "REGRESSED"
-    assert not any(name.startswith("time/") for name in compare(base, new, [*prompt[:2], *make_rounds(1.0, 2)]))
+    assert not any(name.startswith("time/") for name in compare(base, new, [prompt[0], *make_rounds(1.0, 1)]))
     mixed = compare(base, new, [*prompt, *make_rounds(1.0, 2)])["time/work[mlp-epoch]"]
     assert mixed.evidence == results["time/work[mlp-epoch]"].evidence
 

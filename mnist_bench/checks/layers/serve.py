@@ -11,7 +11,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.training.workers.child import open_events
+from mnist_bench.training.workers.child import open_events, pin_by_option
 from mnist_bench.training.workers.serve import read_config
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ MODULE = "checks.layers.serve"  # as `Child` starts it
 
 def main() -> None:
     """Answer the request on standard input."""
+    pin_by_option()
     with open_events() as tell:
         try:
             request = json.loads(sys.stdin.readline())

@@ -89,6 +89,7 @@ class SelftestRecord:
         failing: Checks that do not hold here without any fault, and say nothing.
         outcomes: One for each fault and strength, in the order of the faults.
         clean: One for each run without any fault.
+        dataset: The data; None in records that were made before this field.
     """
 
     environment: EnvironmentRecord
@@ -96,6 +97,7 @@ class SelftestRecord:
     failing: list[str]
     outcomes: list[Outcome]
     clean: list[CleanRun] = field(default_factory=list)
+    dataset: DatasetRecord | None = None
     kind: str = "selftest"
     schema_version: int = SCHEMA_VERSION
 

@@ -104,13 +104,17 @@ def _add_clean(record: SelftestRecord) -> str:
     runs = record.clean
     if not runs:
         return ""
-    alarms = sum(bool(run.alarms) for run in runs)
-    most = stats.binomtest(alarms, len(runs), alternative="less").proportion_ci(0.95).high
-    lost = sum(bool(run.problems) and not run.alarms for run in runs)
-    unanswered = f", and {lost} had a check without an answer" if lost else ""
-    held = max(run.held for run in runs)
+    # A run of which a check has no answer says nothing about how often the checks are right.
+    whole = [run for run in runs if run.alarms or not run.problems]
+    lost = len(runs) - len(whole)
+    if not whole:
+        return f" Without any fault, the same checks ran {lost} times, and no run had an answer of every check."
+    alarms = sum(bool(run.alarms) for run in whole)
+    most = stats.binomtest(alarms, len(whole), alternative="less").proportion_ci(0.95).high
+    unanswered = f"; {lost} more runs had a check without an answer" if lost else ""
+    held = max(run.held for run in whole)
     return (
-        f" Without any fault, the same checks ({held} of them) ran {len(runs)} times, each time in a fresh process: "
+        f" Without any fault, the same checks ({held} of them) ran {len(whole)} times, each time in a fresh process: "
         f"{alarms} runs had a false alarm (at most {most:.1%}, with 95% confidence){unanswered}."
     )
 

@@ -91,10 +91,11 @@ def selftest(
     path = out / "selftest.md"
     check_page(path)
     with held(out):
+        status = 1  # of what is missed
         if real:
             missed = replay_all(real, data, out)
         elif clean:
-            missed = run_all_clean(clean, engine=engine, jobs=jobs, data=data, out=out)
+            missed, status = run_all_clean(clean, engine=engine, jobs=jobs, data=data, out=out)
         elif seeds:
             missed = train_all(faults or (), seeds=seeds, engine=engine, jobs=jobs, cluster=cluster, data=data, out=out)
         else:
@@ -102,4 +103,4 @@ def selftest(
         write_page(path, out)
     for line in missed:
         echo(line, err=True)
-    raise typer.Exit(1 if missed else 0)
+    raise typer.Exit(status if missed else 0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mnist_bench.checks.selftest.records import Outcome, SelftestRecord
     from mnist_bench.records.environment import EnvironmentRecord
+    from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.training.workers.cluster import Cluster
 
 __all__ = ["plant_all", "run_all_clean"]
@@ -28,9 +29,10 @@ def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | N
 
     chosen = list_faults(check_engine(engine).name, faults)
     path = out / PLANTED
-    source = name_source(data, load_data(data))  # bad data are told here, and not by a process without any fault
+    dataset = load_data(data)  # bad data are told here, and not by a process without any fault
+    source = name_source(data, dataset)
     with open_workers(cluster, jobs) as (found, environment):
-        record = _open_record(path, engine, source, environment, found)
+        record = _open_record(path, engine, source, dataset, environment, found)
         failing = record.failing
         known = {outcome.key: outcome for outcome in record.outcomes}
         todo = chosen if faults else [fault for fault in chosen if fault not in known]
@@ -44,42 +46,61 @@ def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | N
     return [f"not seen, and not explained: {outcome.key}" for outcome in find_missed(record)]
 
 
-def run_all_clean(runs: int, *, engine: str, jobs: int, data: str, out: Path) -> list[str]:
-    """Run the checks without any fault until there are so many runs; return a line for each run with an alarm."""
+def run_all_clean(runs: int, *, engine: str, jobs: int, data: str, out: Path) -> tuple[list[str], int]:
+    """Run the checks without any fault until there are so many runs.
+
+    Returns:
+        A line for each run with an alarm, or without an answer of every check; and their exit status: 1, or 3 if there
+        is no alarm.
+    """
     from mnist_bench.checks.selftest.run import run_clean
     from mnist_bench.records.serial import save
     from mnist_bench.training.engines import check_engine
 
     path = out / PLANTED
-    source = name_source(data, load_data(data))
+    dataset = load_data(data)
+    source = name_source(data, dataset)
     with open_workers(None, jobs) as (_, environment):
-        record = _open_record(path, check_engine(engine).name, source, environment, None)
+        record = _open_record(path, check_engine(engine).name, source, dataset, environment, None)
         save(record, path, overwrite=True)
         todo, failing = max(0, runs - len(record.clean)), record.failing
         for run in run_clean(todo, engine=engine, source=source, failing=failing, jobs=jobs):
             record = dataclasses.replace(record, clean=[*record.clean, run])
             save(record, path, overwrite=True)
-            alarms = ", ".join(run.alarms + run.problems) or f"{run.held} checks hold"
-            echo(f"run {len(record.clean)} without any fault: {alarms}, {run.seconds:.1f} s")
-    return [
-        f"run {number} without any fault: {', '.join(run.alarms)}"
-        for number, run in enumerate(record.clean, 1)
-        if run.alarms
+            told = ", ".join(run.alarms + run.problems) or f"{run.held} checks hold"
+            echo(f"run {len(record.clean)} without any fault: {told}, {run.seconds:.1f} s")
+    numbered = list(enumerate(record.clean, 1))
+    alarms = [f"run {number} without any fault: {', '.join(run.alarms)}" for number, run in numbered if run.alarms]
+    lost = [
+        f"run {number} without any fault: no answer: {', '.join(run.problems)}"
+        for number, run in numbered
+        if run.problems and not run.alarms
     ]
+    return [*alarms, *lost], 1 if alarms else 3
 
 
 def _open_record(
-    path: Path, engine: str, source: str, environment: EnvironmentRecord, cluster: Cluster | None
+    path: Path,
+    engine: str,
+    source: str,
+    dataset: Dataset,
+    environment: EnvironmentRecord,
+    cluster: Cluster | None,
 ) -> SelftestRecord:
     """Return the record to continue, or begin one: by finding the checks that do not hold here without any fault."""
     from mnist_bench.checks.selftest.records import SelftestRecord
     from mnist_bench.checks.selftest.run import find_failing
+    from mnist_bench.records.environment import DatasetRecord
+
+    data = DatasetRecord(source=dataset.name, digest=dataset.digest)
 
     kept = load_kept(path, SelftestRecord, engine, environment)
+    if kept and kept.dataset not in (None, data):
+        raise ValueError(f"{path}: data are {kept.dataset.source}, not {data.source}: another --out, or --data")
     if kept:
-        return kept
+        return dataclasses.replace(kept, dataset=data)
     failing = find_failing(engine, source, cluster)
-    return SelftestRecord(environment=environment, engine=engine, failing=failing, outcomes=[])
+    return SelftestRecord(environment=environment, engine=engine, failing=failing, dataset=data, outcomes=[])
 
 
 def _format(outcome: Outcome) -> str:

@@ -10,6 +10,7 @@ from mnist_bench.checks.known import find_known, load_known
 from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.planning import find_needed_seeds
+from mnist_bench.stats.sequential import GROUP_LOOKS, PAIR_LOOKS
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import align_engines, count_same_ends
 from mnist_bench.versions.records import probes_by_case, seeds_by_case
@@ -93,8 +94,8 @@ def estimate_minutes(compared: Compared, round_seconds: Mapping[str, float]) -> 
     for (_, case), decision in compared.decisions.items():
         if Verdict(decision.verdict) is not Verdict.INCONCLUSIVE:
             continue
-        needed = find_needed_seeds(decision)
-        if needed is None or case.lab not in round_seconds:
+        needed, most = find_needed_seeds(decision), (PAIR_LOOKS if decision.paired else GROUP_LOOKS)[-1]
+        if needed is None or case.lab not in round_seconds or decision.sample_size >= most:
             return None
         more = (needed - decision.sample_size) * round_seconds[case.lab]
         seconds[case.lab] = max(seconds.get(case.lab, 0.0), more)
@@ -124,7 +125,8 @@ def _tell_open(compared: Compared, round_seconds: Mapping[str, float] | None) ->
     names = list(dict.fromkeys(result.name for result in results))
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     minutes = estimate_minutes(compared, round_seconds or {})
-    more = f" About {max(minutes, 1):.0f} more minutes would decide the figures (--budget)." if minutes else ""
+    about = f"{minutes:.0f} more minutes" if minutes and minutes >= 1.5 else "one more minute"  # noqa: PLR2004 - rounded
+    more = f" About {about} would decide the figures (--budget)." if minutes else ""
     if round_seconds is not None and any(result.check == "accuracy/trainings" for result in results):
         more = " Not every lab could be trained in the time: give more (--budget)."
     return f"Not decided: no answer on {listed}; nothing else is worse.{more}"
@@ -133,14 +135,17 @@ def _tell_open(compared: Compared, round_seconds: Mapping[str, float] | None) ->
 def _tell_all_worse(compared: Compared) -> list[str]:
     """Return what is worse in words; a check that fails in several labs once, with the figure of the first."""
     worse = [result for result in compared.results if result.verdict is Verdict.REGRESSED]
-    told: dict[str, list[str]] = {}
-    for result in worse:
-        metric = _tell_metric(result, compared)
-        told.setdefault(metric or result.check, []).append(metric or result.figure)
-    return [
-        texts[0] if key == texts[0] else f"{key} fails{f' in {len(texts)} labs' if len(texts) > 1 else ''} ({texts[0]})"
-        for key, texts in told.items()
-    ]
+    metrics = [(result, _tell_metric(result, compared)) for result in worse]
+    labs: dict[str, set[str]] = {}
+    for result, metric in metrics:
+        if not metric:
+            labs.setdefault(result.check, set()).add(result.case.rpartition("-")[0])  # a contract names no lab
+    told: dict[str, str] = {}
+    for result, metric in metrics:
+        count = 0 if metric else len(labs[result.check])
+        where = f" in {count} labs" if count > 1 else ""
+        told.setdefault(metric or result.check, metric or f"{result.check} fails{where} ({result.figure})")
+    return [*told.values()]
 
 
 def _tell_metric(result: CheckResult, compared: Compared) -> str:
@@ -149,6 +154,8 @@ def _tell_metric(result: CheckResult, compared: Compared) -> str:
     for (name, case), decision in compared.decisions.items():
         if str(case) != result.case or name != ("time" if metric == "fit" else metric):
             continue
+        if "spread" in decision.finding and not excludes_zero(decision):
+            return f"{name_lab(case)} varies more from seed to seed in {name}"
         clock = name in _CLOCKS
         told = _tell_slower(case, compared) if clock else describe_change(name, decision, share=name in compared.shares)
         return f"{name_lab(case)} {told}"
@@ -228,7 +235,11 @@ def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
 def _tell_figures(compared: Compared) -> Iterator[str]:
     """Yield how much accuracy, loss and seconds have changed at most, or by how much where that is beyond chance."""
     told = {key: decision for key, decision in compared.decisions.items() if decision.verdict != "REGRESSED"}
-    within = [decision for (name, _), decision in told.items() if name == "accuracy" and decision.verdict == "PASS"]
+    within = [
+        decision
+        for (name, case), decision in told.items()
+        if name == "accuracy" and decision.verdict == "PASS" and not tell_small_loss(case, decision)
+    ]
     for (name, case), decision in told.items():
         if name not in _CLOCKS and decision.verdict == "BETTER":
             what = describe_change(name, decision, share=name in compared.shares)

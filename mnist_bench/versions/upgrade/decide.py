@@ -126,16 +126,18 @@ def decide(sides: tuple[Side, Side], plan: UpgradePlan, tell: Callable[[str], No
         looks.run()
     compared = run.compare()
     if not plan.only_bits:
-        compared.notes.extend(note_times(compared, kept.times.rounds if kept.times else []))
+        rounds, trained = kept.times.rounds if kept.times else [], any(record.accuracy for record in kept.records)
+        compared.notes.extend(note_times(compared, rounds, trained=trained))
     return Decided(compared, (kept.records[0], kept.records[1]), kept.times, budget.elapsed(), looks.round_seconds)
 
 
-def note_times(compared: Compared, rounds: Sequence[RoundTimes]) -> Iterator[str]:
+def note_times(compared: Compared, rounds: Sequence[RoundTimes], *, trained: bool) -> Iterator[str]:
     """Yield why no time is judged, where none is.
 
     Args:
         compared: The verdicts.
         rounds: The seconds of the trainings that ran together.
+        trained: Whether there are trainings.
     """
     if worked := [case for clock, case in compared.decisions if clock == "work"]:
         for case in worked:
@@ -146,12 +148,14 @@ def note_times(compared: Compared, rounds: Sequence[RoundTimes]) -> Iterator[str
                 )
         return
     if not rounds:
-        yield NO_CLOCK
+        if trained:
+            yield NO_CLOCK
         return
     seconds = [sum(sum(getattr(each, side)) for each in rounds) for side in ("cpu_a", "cpu_b")]
     ratio = seconds[1] / seconds[0] if seconds[0] else 0.0
     yield (
-        f"no time is judged, as the bits needed few trainings: their processor time is {ratio:.2f} times as long; "
+        f"no time is judged, {'which takes three pairs' if compared.moved else 'as the bits needed few trainings'}: "
+        f"their processor time is {ratio:.2f} times as long; "
         "--only time compares the clock"
     )
 

@@ -185,7 +185,8 @@ def test_the_first_paragraph_says_how_often_the_alarm_is_false(selftest: Selftes
     assert "In the runs without any fault" not in page
     clean[:2] = [CleanRun(seconds=20, held=24, alarms=["contract/a"]), CleanRun(seconds=1, held=24, problems=["b: c"])]
     page = format_report(dataclasses.replace(selftest, clean=clean))
-    assert "1 runs had a false alarm (at most 4.7%, with 95% confidence), and 1 had a check without" in page
+    assert "ran 99 times, each time in a fresh process: 1 runs had a false alarm" in page
+    assert "(at most 4.7%, with 95% confidence); 1 more runs had a check without an answer." in page
     assert "- `contract/a`, a false alarm, in 1 of 100.\n- no answer: b: c, in 1 of 100.\n" in page
 
 

@@ -18,7 +18,7 @@ from mnist_bench.own.upgrade.comparison import compare_own
 from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import exit_status
-from mnist_bench.stats.sequential import PAIR_LOOKS
+from mnist_bench.stats.sequential import GROUP_LOOKS, PAIR_LOOKS
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.records import Install
 from mnist_bench.versions.upgrade import looks
@@ -186,7 +186,7 @@ def test_other_streams_are_judged_as_groups(drawn: Drawn, run: Callable[..., Own
     """Where the random numbers are others, the seeds of both sides are two groups, and more of them are needed."""
     drawn.streams = ("one", "two")
     run()
-    assert len(drawn.trained) in looks.GROUP_LOOKS
+    assert len(drawn.trained) in GROUP_LOOKS
 
 
 def test_other_data_are_not_trained(drawn: Drawn, run: Callable[..., OwnDecided]) -> None:

@@ -81,12 +81,13 @@ def test_a_check_that_fails_in_several_labs_is_told_once(labs: list[str], told: 
     """The sentence has room for three findings, which one cause would fill."""
     results = [
         CheckResult(
-            name=f"arithmetic/figures[{lab}-epoch]",
+            name=f"arithmetic/figures[{lab}-{engine}]",
             verdict=Verdict.REGRESSED,
             figure=f"off by 1e-03, {lab}",
             bound="1e-05",
         )
         for lab in labs
+        for engine in ("epoch", "fused")  # which are no two labs
     ]
     compared = Compared(results=results, notes=[])
     assert begin_answer(Verdict.REGRESSED, compared, "A", None) == f"Do not upgrade unseen to A: {told}"

@@ -21,7 +21,7 @@ from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.serial import RecordError, load
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
-from mnist_bench.stats.sequential import PAIR_LOOKS
+from mnist_bench.stats.sequential import GROUP_LOOKS, PAIR_LOOKS
 from mnist_bench.versions.records import Install, VersionRecord, update_record
 from mnist_bench.versions.upgrade import decide as module
 from mnist_bench.versions.upgrade import looks
@@ -64,6 +64,7 @@ class Lab:
     streams: tuple[str, str] = ("same", "same")
     worse: dict[int, int] = dataclasses.field(default_factory=dict)
     ratio: float = 1.0
+    ends_only: bool = False  # whether the probes have the bits of the base on both sides
     fail: Exception | None = None
     trained: list[int] = dataclasses.field(default_factory=list)
     shipped: list[bool] = dataclasses.field(default_factory=list)
@@ -81,7 +82,7 @@ def lab(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> Lab:
         if version.probes:
             return
         place = ("base", "new").index(setup.folder.name)
-        probe = make_mlp_probe(record, lab.bits[place], streams=lab.streams[place])
+        probe = make_mlp_probe(record, lab.bits[0 if lab.ends_only else place], streams=lab.streams[place])
         checks = [
             CheckResult(name=name, verdict=Verdict.PASS, figure="1", bound="1")
             for name in name_fast_checks(plan.labs, "epoch")
@@ -187,6 +188,23 @@ def test_a_lab_that_is_slower_is_told_once(
     assert re.search(r"the MLP takes \d+% longer \(.*%\) to fit and needs \d+% more \(.*%\) processor time", told)
 
 
+def test_a_slow_down_is_judged_where_only_the_ends_moved(lab: Lab, run: Callable[..., Decided]) -> None:
+    """The first training then ran without the autotuner, and three pairs are three all the same."""
+    lab.ends_only, lab.ratio = True, 1.5
+    decided = run()
+    assert lab.shipped[:3] == [False, True, True]
+    assert find_verdicts(decided)["work"] == "REGRESSED"
+    assert exit_status(decided.compared.results) == 1
+
+
+def test_a_slower_lab_is_decided_all_the_same(lab: Lab, run: Callable[..., Decided]) -> None:
+    """A loss that may be within the margin is given its pairs, although the time is REGRESSED."""
+    lab.worse, lab.ratio = dict.fromkeys(range(10), 1), 1.2
+    decided = run()
+    verdicts = find_verdicts(decided)
+    assert (verdicts["work"], verdicts["accuracy"]) == ("REGRESSED", "PASS")
+
+
 def test_hundreds_of_epochs_do_not_wait_for_the_autotuner(
     lab: Lab, run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,7 +284,7 @@ def test_other_streams_are_judged_as_groups(lab: Lab, run: Callable[..., Decided
     """Where the random numbers are others, the seeds of both sides are two groups, and more of them are needed."""
     lab.streams = ("one", "two")
     run()
-    assert len(lab.trained) in looks.GROUP_LOOKS
+    assert len(lab.trained) in GROUP_LOOKS
 
 
 def test_a_spent_budget_is_not_decided(lab: Lab, run: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch) -> None:
