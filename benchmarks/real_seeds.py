@@ -158,8 +158,7 @@ def is_over(verdicts: Iterator[Verdict]) -> bool:
 
 def judge_groups(base: VersionRecord, new: VersionRecord, size: int, margin: float) -> Iterator[Ended]:
     """Yield how groups are judged, each behind the last seed that the one before it needed."""
-    (old,), (now,) = base.accuracy, new.accuracy
-    common = [seed for seed in old.seeds if seed in set(now.seeds)]
+    (old,), (now,), common = base.accuracy, new.accuracy, list_common(base, new)
     while len(common) >= size:
         ended = judge_group(take(base, old, common[:size]), take(new, now, common[:size]), margin=margin)
         yield ended
@@ -168,11 +167,16 @@ def judge_groups(base: VersionRecord, new: VersionRecord, size: int, margin: flo
 
 def cut_groups(base: VersionRecord, new: VersionRecord, size: int) -> Iterator[tuple[VersionRecord, VersionRecord]]:
     """Yield groups of the seeds that both have, none in two groups."""
-    (old,), (now,) = base.accuracy, new.accuracy
-    common = [seed for seed in old.seeds if seed in set(now.seeds)]
+    (old,), (now,), common = base.accuracy, new.accuracy, list_common(base, new)
     for start in range(0, len(common) - size + 1, size):
         chosen = common[start : start + size]
         yield take(base, old, chosen), take(new, now, chosen)
+
+
+def list_common(base: VersionRecord, new: VersionRecord) -> list[int]:
+    """Return the seeds that both have."""
+    both = set(new.accuracy[0].seeds)
+    return [seed for seed in base.accuracy[0].seeds if seed in both]
 
 
 def take(record: VersionRecord, results: SeedResults, seeds: Sequence[int]) -> VersionRecord:

@@ -226,7 +226,7 @@ def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: Figur
     if not judged.main:
         return
     share = 1 - CLASS_SHARE if judged.classes else 1.0
-    judged.decisions = judge_family(judged.main, looks=rules.looks, last=rules.last, alpha=share * ALPHA)
+    judged.decisions = judge_family(judged.main, rules, alpha=share * ALPHA)
     for (metric, case), decision in judged.decisions.items():
         if metric in _CLOCKS:
             judged.results.append(make_time_result(metric, case, decision))
@@ -236,21 +236,24 @@ def _judge_main(judged: JudgedFigures, reasons: Mapping[Case, str], rules: Figur
         judged.results.append(dataclasses.replace(result, evidence=f"{result.evidence}. {reasons[case]}"))
 
 
-def judge_family(family: Mapping[_K, Comparison], **rules: float) -> dict[_K, Decision]:
+def judge_family(family: Mapping[_K, Comparison], rules: FigureRules, **further: float) -> dict[_K, Decision]:
     """Judge a family; the same figures once, because the versions of a page have few different results.
 
     The order of the labs in a record, and the engine that trained them, have no part in the decision.
 
     Args:
         family: The comparisons, by any key.
-        rules: Options of `stats.sequential.judge`.
+        rules: Which look it is, of how many.
+        further: More options of `stats.sequential.judge`.
     """
     order = sorted(family, key=str)
     figures = [
         dataclasses.replace(each, reference=_freeze(each.reference), sample=_freeze(each.sample))
         for each in (family[name] for name in order)
     ]
-    decisions = dict(zip(order, _judge_frozen(tuple(figures), **rules), strict=True))
+    decisions = dict(
+        zip(order, _judge_frozen(tuple(figures), looks=rules.looks, last=rules.last, **further), strict=True)
+    )
     return {name: decisions[name] for name in family}
 
 
@@ -284,8 +287,7 @@ def _judge_classes(judged: JudgedFigures, rules: FigureRules) -> None:
     if not judged.classes:
         return
     share = CLASS_SHARE * ALPHA
-    rest: dict[str, Any] = {"last": rules.last, "alpha": share, "resamples": CLASS_RESAMPLES}
-    decisions = judge_family(judged.classes, looks=rules.looks, **rest)
+    decisions = judge_family(judged.classes, rules, alpha=share, resamples=CLASS_RESAMPLES)
     for case in dict.fromkeys(case for _, case in decisions):
         own = {place: decision for (place, other), decision in decisions.items() if other == case}
         judged.results.append(make_class_result(f"accuracy/classes[{case}]", own))

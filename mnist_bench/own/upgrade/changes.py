@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import statistics
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -173,7 +173,7 @@ class _Judged:
         if not self.main:
             return
         share_of_alpha = 1 - CLASS_SHARE if self.rates else 1.0
-        decisions = judge_family(self.main, looks=self.rules.looks, last=self.rules.last, alpha=share_of_alpha * ALPHA)
+        decisions = judge_family(self.main, self.rules, alpha=share_of_alpha * ALPHA)
         for name in dict.fromkeys(name for name, _ in decisions):
             own = [decision for (other, _), decision in decisions.items() if other == name]
             decision = max(own, key=lambda each: each.loss.estimate)
@@ -246,6 +246,5 @@ class _Judged:
             )
             for label, (before, after) in self.rates.items()
         }
-        rest: dict[str, Any] = {"last": self.rules.last, "alpha": CLASS_SHARE * ALPHA, "resamples": CLASS_RESAMPLES}
-        decisions = judge_family(family, looks=self.rules.looks, **rest)
+        decisions = judge_family(family, self.rules, alpha=CLASS_SHARE * ALPHA, resamples=CLASS_RESAMPLES)
         self.changes.results.append(make_class_result(name, decisions))

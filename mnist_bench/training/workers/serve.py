@@ -61,6 +61,7 @@ def _answer(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
 
 
 def _answer_training(request: dict[str, Any], lines: Iterator[str], tell: Tell) -> None:
+    from mnist_bench.training.backend import without_autotuner
     from mnist_bench.training.runner import train
 
     gated, as_shipped = request.pop("gated", False), request.pop("as_shipped", True)
@@ -69,17 +70,9 @@ def _answer_training(request: dict[str, Any], lines: Iterator[str], tell: Tell) 
     (config,), dataset = found
     tell(event="started", dataset=dataset.name)
     on_epoch = _make_gate(config.epochs or 0, lines, tell) if gated else functools.partial(_tell_epoch, tell)
-    with _tell_failure(tell), contextlib.nullcontext() if as_shipped else _without_autotuner():
+    with _tell_failure(tell), contextlib.nullcontext() if as_shipped else without_autotuner():
         record = train(config, dataset=dataset, on_epoch=on_epoch)
         tell(event="finished", record=record)
-
-
-@contextlib.contextmanager
-def _without_autotuner() -> Iterator[None]:
-    from mnist_bench.training.backend import without_autotuner  # imports TensorFlow when it is entered
-
-    with without_autotuner():
-        yield
 
 
 def _answer_company(request: dict[str, Any], tell: Tell) -> None:

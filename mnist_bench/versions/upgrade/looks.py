@@ -169,9 +169,10 @@ class Looks:
             for result in worse:
                 self.tell(f"{name}: {result.check}: {result.figure}")
             # A lab that is slower may be as good as it was: its figures are decided all the same.
-            ended, slower = (any((result.layer == "time") is clock for result in worse) for clock in (False, True))
-            left = [result for result in own if result.verdict is Verdict.INCONCLUSIVE]
-            if ended or not [result for result in left if not (slower and result.layer == "time")]:
+            slower = any(result.layer == "time" for result in worse)
+            figures = [result for result in own if result.layer != "time"] if slower else own
+            ended = any(result.verdict is Verdict.REGRESSED for result in figures)
+            if ended or all(result.verdict is not Verdict.INCONCLUSIVE for result in figures):
                 self.tell(f"{name}: decided after {seeds} seeds")
             elif seeds < self._list_looks(name)[-1]:
                 undecided.append(name)
