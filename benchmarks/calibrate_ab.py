@@ -1,6 +1,6 @@
 """Does `mnist-bench compare --only time` keep its word here? This interpreter against itself, many times.
 
-Three series: nothing planted, a sleep of a tenth of each epoch, a tenth more steps. Each comparison is kept as
+Three series: nothing planted, a sleep of a tenth of each epoch, a tenth more work. Each comparison is kept as
 it ends: started again, the script goes on where it was. It wants a quiet machine, and takes three times RUNS times
 the budget at most.
 """
@@ -13,14 +13,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_bench.timing.ab.records import format_ratio, judge_record
+from mnist_bench.timing.ab.ratio import format_ratio
+from mnist_bench.timing.ab.records import judge_record
 from mnist_bench.timing.ab.rounds import BUDGET_SECONDS, AbPlan, run_series
 from mnist_bench.training.data.dataset import load_dataset
 
 if TYPE_CHECKING:
     from mnist_bench.timing.ab.records import AbRecord
 
-SERIES = {"nothing": None, "sleep": "sleep:0.1", "steps": "steps:0.1"}
+SERIES = {"nothing": None, "sleep": "sleep:0.1", "work": "work:0.1"}
 WORDS = ("faster", "same", "slower", "inconclusive")
 
 

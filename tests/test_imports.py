@@ -38,7 +38,6 @@ MEASURED = (
     "checks.names",
     "checks.records",
     "timing.ab.worker",
-    "timing.ab.faults",
     *("own.records", "own.data", "own.settings", "own.file", "own.model", "own.figures", "own.trainer", "own.serve"),
     *("own.layers", "own.stages", "own.checks", "own.arithmetic", "own.checking"),
 )

@@ -195,7 +195,7 @@ def memory(
     """Judge the memory of an import and of a training of 20 epochs.
 
     A fresh process imports TensorFlow and trains. Compared with an earlier record of the same machine: the import and
-    the peak of the training may be 1.25 times as large, and an epoch may leave 0.5 MB more behind. Exit status: 0 all
+    the peak of the training may be 1.1 times as large, and an epoch may leave 0.5 MB more behind. Exit status: 0 all
     hold or only measured, 1 regressed, 2 bad usage or bad input, 3 not measured.
     """
     from mnist_bench.records.files import check_replaceable

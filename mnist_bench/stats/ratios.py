@@ -33,6 +33,7 @@ __all__ = [
     "LogRatios",
     "Looks",
     "Speed",
+    "judge_clock",
     "judge_looks",
     "judge_ratios",
     "ratio_interval",
@@ -169,6 +170,25 @@ def judge_ratios(ratios: LogRatios, *, bound: float = BOUND, tail: float | None 
     if not outside:
         return Judgement("same", f"within {bound:.0%} in both clocks", wall, cpu)
     return Judgement("inconclusive", f"neither changed nor within {bound:.0%} in {_join(outside)}", wall, cpu)
+
+
+def judge_clock(log_ratios: ArrayLike, *, bound: float, tail: float) -> tuple[Speed, Interval]:
+    """Say whether B is faster than A, the same or slower, by one clock alone.
+
+    Args:
+        log_ratios: One for each round, shape (rounds,).
+        bound: The change that does not matter, as a share of the time.
+        tail: The level of one end of the interval.
+    """
+    interval = ratio_interval(log_ratios, tail=tail)
+    most, least = 1 + bound, 1 / (1 + bound)
+    if np.size(log_ratios) < FEWEST_ROUNDS:
+        return "inconclusive", interval
+    if interval.low > 1 and interval.high > most:
+        return "slower", interval
+    if interval.high < 1 and interval.low < least:
+        return "faster", interval
+    return ("same" if least <= interval.low <= interval.high <= most else "inconclusive"), interval
 
 
 def judge_looks(ratios: LogRatios, looks: Looks, *, bound: float = BOUND) -> Judgement:

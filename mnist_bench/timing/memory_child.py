@@ -27,10 +27,8 @@ def main() -> None:
             tell(event="failed", reason=explain_error(error))
 
 
-def measure(
-    *, lab: str, engine: str, device: str, data: str, epochs: int, leak_mb: float, extra_mb: float
-) -> dict[str, Any]:
-    """Return the fields of a `MemoryRecord`; `leak_mb` and `extra_mb` are planted faults.
+def measure(*, lab: str, engine: str, device: str, data: str, epochs: int, fault: str) -> dict[str, Any]:
+    """Return the fields of a `MemoryRecord`; "" plants no fault.
 
     Raises:
         ValueError: The system does not tell the size of a process.
@@ -47,14 +45,17 @@ def measure(
     from mnist_bench.training.fingerprint import collect_environment
 
     dataset, config = load_dataset(data), TrainingConfig(lab=lab, engine=engine, device=device)
+    if fault:
+        from mnist_bench.checks.faults.planting import plant
+
+        plant(fault)
     reset_peak_memory()
-    sizes, kept = [], [b"\1" * round(extra_mb * 1e6)]
+    sizes = []
     with on_device(device):
         prepare_process(config)
         trial = Trial(config, prepare(dataset), RoundClock())
         for _ in range(epochs):
             trial.train_epoch()
-            kept.append(b"\1" * round(leak_mb * 1e6))
             sizes.append(read_size())
     environment = collect_environment(device=device, xla=check_engine(engine).xla)
     return {

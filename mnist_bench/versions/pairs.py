@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mnist_bench.timing.ab.records import RatioRecord
+    from mnist_bench.timing.ab.ratio import RatioRecord
     from mnist_bench.timing.ab.rounds import RoundEnded
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.records import VersionRecord

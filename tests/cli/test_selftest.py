@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def planted(record: TrainingRecord, monkeypatch: pytest.MonkeyPatch) -> list[str
             yield make(name, float(strength), seen=name not in ("run-differs", "labels-soft"))
 
     monkeypatch.setattr("mnist_bench.checks.selftest.run.run_faults", run)
+    monkeypatch.setattr("mnist_bench.timing.planted.run_cost_faults", run)
     monkeypatch.setattr("mnist_bench.checks.selftest.run.find_failing", lambda *_: ["contract/new-order[graph]"])
     monkeypatch.setattr("mnist_bench.checks.elsewhere.ask_own_environment", lambda _device: record.environment)
     return asked
@@ -52,12 +54,32 @@ def test_faults_are_planted_once_and_kept(command: Callable[..., Any], planted: 
     planted.clear()
     answer = command("selftest", "--out", tmp_path)
     assert len(planted) > 100
+    assert planted[-1].startswith("memory-twice")  # what needs the clock comes last
     assert not any(fault.startswith("step-longer") for fault in planted)
     outcomes = load(tmp_path / "selftest.json", SelftestRecord).outcomes
     assert len(outcomes) == len(planted) + 3
     assert answer.status == 1
     assert "not seen, and not explained: labels-soft:0.1" in answer.err
     assert "run-differs" not in answer.err
+
+
+def test_a_cluster_measures_no_time(
+    command: Callable[..., Any],
+    planted: list[str],
+    record: TrainingRecord,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its machines are not this one, whose clock is asked: faults of time and memory are left out, and named."""
+    workers = contextlib.nullcontext((object(), record.environment))
+    monkeypatch.setattr("mnist_bench.cli.selftest.planted.open_workers", lambda *_: workers)
+    monkeypatch.setattr(
+        "mnist_bench.checks.selftest.run.run_faults_there", lambda *_, **__: iter([make("momentum", 0.1)])
+    )
+    answer = command("selftest", "--fault", "momentum", "--fault", "leak", "--cluster", "tcp://a:1", "--out", tmp_path)
+    assert "left out: leak:100, leak:1: time and memory are measured on this machine, without --cluster\n" in answer.err
+    assert planted == []
+    assert len(load(tmp_path / "selftest.json", SelftestRecord).outcomes) == 1
 
 
 def test_runs_without_a_fault_are_counted_in_all(

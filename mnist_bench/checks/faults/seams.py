@@ -19,6 +19,7 @@ __all__ = [
     "change_fit",
     "change_gradients",
     "change_optimizer",
+    "change_training_calls",
     "change_weights_after_fit",
     "random_modules",
     "wrap",
@@ -61,6 +62,26 @@ def change_fit(change: Callable[[Any, Any, int, dict[str, Any]], tuple[Any, Any]
         return fit
 
     wrap(load_keras().Model, "fit", make)
+
+
+def change_training_calls(change: Callable[[Any, Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Have the function that `fit` trains by, called for a step or for an epoch, be what `change` makes of it.
+
+    Args:
+        change: Called with the model and the function.
+    """
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def make_train_function(self: Any, force: bool = False) -> Any:  # noqa: FBT001, FBT002 - as Keras has it
+            before = self.train_function
+            original(self, force)
+            if self.train_function is not before:
+                self.train_function = change(self, self.train_function)
+            return self.train_function
+
+        return make_train_function
+
+    wrap(load_keras().Model, "make_train_function", make)
 
 
 def change_compile(change: Callable[[dict[str, Any]], None]) -> None:

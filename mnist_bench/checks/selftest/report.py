@@ -53,7 +53,7 @@ def format_report(record: SelftestRecord, effects: Sequence[FaultEffects] = ()) 
     """
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
     ordered = sorted((it for it in record.outcomes if it.key in PLACES), key=lambda it: PLACES[it.key])
-    first = _summarise(record, ordered) + _add_effects(ordered, effects) + _add_clean(record)
+    first = _summarise(record, ordered) + _add_costs(ordered) + _add_effects(ordered, effects) + _add_clean(record)
     lines = [MARK, "", first, "", *_explain_columns(record), *_list_alarms(record)]
     for family, title in _FAMILIES.items():
         rows = [it for it in ordered if FAULTS[it.fault].family == family]
@@ -77,6 +77,19 @@ def _summarise(record: SelftestRecord, outcomes: Sequence[Outcome]) -> str:
         f"checks saw {len(found)} of them ({_share(found, judged)}){median} and named the right cause of {len(right)} "
         f"({_share(right, found)} of those seen). "
         f"{len(judged) - len(found)} stay unseen by these checks, each listed below with the reason."
+    )
+
+
+def _add_costs(outcomes: Sequence[Outcome]) -> str:
+    """Return what clocks, and the size of the process, see of the faults that change no figure, after a blank."""
+    costs = [it for it in outcomes if FAULTS[it.fault].family == CLOCKED]
+    if not costs:
+        return ""
+    found = [it for it in costs if it.first is not None]
+    right = [it for it in found if is_right(it)]
+    return (
+        f" Of {len(costs)} more, which take time or memory and change no figure, `compare --only time` and `timings "
+        f"memory` saw {len(found)} and named the right cause of {len(right)}."
     )
 
 
@@ -140,7 +153,9 @@ def _explain_columns(record: SelftestRecord) -> Iterator[str]:
         "go down to the weakest that could matter. The seconds are those until the first check that saw the fault, "
         "tracing and compilation included; other work on the machine lengthens them. A fault counts as seen where a "
         "check that holds without it does not hold with it, and the cause as right where it is one that the fault's "
-        "entry in `checks/faults` names. Made by `mnist-bench selftest`, which continues where it was interrupted."
+        "entry in `checks/faults` names. A fault of time or memory is planted in one of two processes that are "
+        "measured against each other, and its seconds are those of the whole measurement. Made by `mnist-bench "
+        "selftest`, which continues where it was interrupted."
     )
     if record.failing:
         names = ", ".join(f"`{name}`" for name in record.failing)

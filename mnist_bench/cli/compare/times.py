@@ -39,7 +39,7 @@ def compare_times(
     fault_b: str | None,
 ) -> None:
     """Time two environments against each other, or measure how small a slow-down is found; leave with the status."""
-    from mnist_bench.timing.ab.faults import parse_fault
+    from mnist_bench.checks.faults.registry import parse_fault
     from mnist_bench.timing.ab.rounds import AbPlan
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import check_lab
@@ -84,7 +84,7 @@ def _compare(plan: AbPlan, baselines: Path | None, out: Path | None, *, json: bo
     from mnist_bench.show.text import clean
     from mnist_bench.timing.ab.calibration import find_sharpness
     from mnist_bench.timing.ab.console import format_ab, show_rounds
-    from mnist_bench.timing.ab.records import VERDICTS
+    from mnist_bench.timing.ab.records import conclude_ab
     from mnist_bench.timing.ab.rounds import compare
 
     path = (out or default_folder()) / "time.json"
@@ -98,7 +98,7 @@ def _compare(plan: AbPlan, baselines: Path | None, out: Path | None, *, json: bo
     typer.echo(dump_record(record) if json else f"{clean(format_ab(record))}\nRecord: {path}\n", nl=False)
     if record.failure:
         raise ValueError(f"{record.failure}; the rounds before that are in {path}")
-    raise typer.Exit(EXIT_STATUS[VERDICTS[record.verdict]])
+    raise typer.Exit(EXIT_STATUS[conclude_ab(record)])
 
 
 def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None, *, json: bool) -> None:
@@ -109,7 +109,7 @@ def _calibrate(plan: AbPlan, runs: int, baselines: Path | None, out: Path | None
     from mnist_bench.records.files import check_folder, is_taken
     from mnist_bench.records.serial import dump_record, save
     from mnist_bench.timing.ab.calibration import calibrate, calibration_path, format_sharpness
-    from mnist_bench.timing.ab.records import format_ratio
+    from mnist_bench.timing.ab.ratio import format_ratio
     from mnist_bench.timing.ab.rounds import run_series
 
     folder = out or Path("results", "calibration", str(Case(plan.lab, plan.engine)))

@@ -70,7 +70,7 @@ def _pair_one(
 ) -> int:
     """Measure one pair and return its exit status; a pair that fails does not stop the others."""
     from mnist_bench.timing.ab.console import show_rounds
-    from mnist_bench.timing.ab.records import format_ratio
+    from mnist_bench.timing.ab.ratio import format_ratio
     from mnist_bench.training.workers.interpreters import CommandError
     from mnist_bench.versions.pairs import measure_pair
     from mnist_bench.versions.plan import choose_engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from mnist_bench.cli.selftest.kept import PLANTED, load_kept, open_workers
@@ -22,9 +23,11 @@ __all__ = ["plant_all", "run_all_clean"]
 
 def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | None, data: str, out: Path) -> list[str]:
     """Plant the faults, and return a line for each that was not seen without a reason."""
+    from mnist_bench.checks.faults.registry import CLOCKED, parse_fault
     from mnist_bench.checks.selftest.report import find_missed
     from mnist_bench.checks.selftest.run import list_faults, run_faults, run_faults_there
     from mnist_bench.records.serial import save
+    from mnist_bench.timing.planted import run_cost_faults
     from mnist_bench.training.engines import check_engine
 
     chosen = list_faults(check_engine(engine).name, faults)
@@ -37,7 +40,17 @@ def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | N
         known = {outcome.key: outcome for outcome in record.outcomes}
         todo = chosen if faults else [fault for fault in chosen if fault not in known]
         asked: dict[str, Any] = {"engine": engine, "source": source, "failing": failing}
-        for outcome in run_faults_there(todo, found, **asked) if found else run_faults(todo, jobs=jobs, **asked):
+        costs = [fault for fault in todo if parse_fault(fault)[0].family == CLOCKED]
+        others = [fault for fault in todo if fault not in costs]
+        if found and costs:
+            told = "time and memory are measured on this machine, without --cluster"
+            echo(f"left out: {', '.join(costs)}: {told}", err=True)
+            costs = []
+        for outcome in itertools.chain(
+            run_faults_there(others, found, **asked) if found else run_faults(others, jobs=jobs, **asked),
+            # Last, and one by one: a clock needs the machine.
+            run_cost_faults(costs, engine=engine, source=source, dataset=dataset),
+        ):
             known[outcome.key] = outcome
             record = dataclasses.replace(record, outcomes=[*known.values()])
             save(record, path, overwrite=True)

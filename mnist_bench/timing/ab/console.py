@@ -8,8 +8,10 @@ import statistics
 import sys
 from typing import TYPE_CHECKING
 
+from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.calibration import format_sharpness
-from mnist_bench.timing.ab.records import VERDICTS, format_ratio, make_ratio
+from mnist_bench.timing.ab.ratio import format_ratio, make_ratio
+from mnist_bench.timing.ab.records import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,15 +68,22 @@ def format_ab(record: AbRecord) -> str:
         f"{work.lab} by {work.engine} on {work.dataset.source}, epochs of {work.samples:,} samples; {how}",
         f"{rounds} rounds of {work.epochs} epochs in {record.seconds:.0f} s, {_describe_pipeline(work.as_shipped)}",
         *([f"planted in B: {record.fault_b}"] if record.fault_b else []),
-        f"            A ms    B ms   B against A ({record.wall.level:.2%} interval)",
+        f"{'':<11}   A ms    B ms   B against A ({record.wall.level:.2%} interval)",
     ]
     for name, clock, ratio in (("wall", "wall", record.wall), ("processor", "cpu", record.cpu)):
         epochs = [(times.side, seconds) for times in record.processes for seconds in getattr(times, clock)]
         a, b = (1000 * statistics.median(seconds for own, seconds in epochs if own == side) for side in "ab")
-        lines.append(f"{name:<9} {a:6.1f}  {b:6.1f}   {format_ratio(ratio)}")
+        lines.append(f"{name:<11} {a:6.1f}  {b:6.1f}   {format_ratio(ratio)}")
+    for name, part in record.start.items():
+        starts = [(times.side, (times.start or {})[name]) for times in record.processes]
+        a, b = (1000 * statistics.median(seconds for own, seconds in starts if own == side) for side in "ab")
+        told = "not decided" if part.verdict == "inconclusive" else part.verdict
+        lines.append(f"{name:<11} {a:6.0f}  {b:6.0f}   {format_ratio(part.ratio)}: {told}")
     verdict = VERDICTS[record.verdict].value
     word = "" if record.verdict == "inconclusive" else f"{record.verdict}: "
     lines.append(f"{verdict}: {word}{record.finding}")
+    slower = [] if record.failure else [name for name, part in record.start.items() if part.verdict == "slower"]
+    lines += [f"{Verdict.REGRESSED.value}: the {name} is slower" for name in slower]
     if record.load is not None and record.load > _BUSY:
         lines.append(
             f"the machine was busy, with a load of {record.load:.1f} at the start: A and B may not suffer equally"

@@ -14,6 +14,7 @@ from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.serial import RecordError, convert
 from mnist_bench.timing.ab import worker
 from mnist_bench.timing.ab.records import ProcessTimes
+from mnist_bench.timing.ab.start import STARTS
 from mnist_bench.timing.ab.worker import AbTask, Step
 from mnist_bench.training.workers.child import Child
 
@@ -82,16 +83,16 @@ def measure_round(
             ]
             results += _train(processes, epochs, cores)
     return [
-        (ProcessTimes(side=side.name, order=2 * number + place, wall=wall, cpu=cpu), environment)
-        for place, (side, (environment, wall, cpu)) in enumerate(zip(ordered, results, strict=True))
+        (ProcessTimes(side=side.name, order=2 * number + place, **seconds), environment)
+        for place, (side, (environment, seconds)) in enumerate(zip(ordered, results, strict=True))
     ]
 
 
 def _train(
     processes: Sequence[_Process], epochs: int, cores: tuple[int, int] | None
-) -> list[tuple[EnvironmentRecord, list[float], list[float]]]:
-    """Have processes train at the same time; return the environment and the seconds of the epochs of each."""
-    environments = [process.get_ready() for process in processes]
+) -> list[tuple[EnvironmentRecord, dict[str, Any]]]:
+    """Have processes train at the same time; return the environment and the seconds of each, as `ProcessTimes` does."""
+    ready = [process.get_ready() for process in processes]
     events: list[list[dict[str, float]]] = [[] for _ in processes]
     for epoch in range(epochs):
         for place, process in enumerate(processes):
@@ -99,8 +100,8 @@ def _train(
         for process, own in zip(processes, events, strict=True):
             own.append(process.read_seconds(epoch))
     return [
-        (environment, [event["wall"] for event in own], [event["cpu"] for event in own])
-        for environment, own in zip(environments, events, strict=True)
+        (environment, {**{clock: [event[clock] for event in own] for clock in ("wall", "cpu")}, "start": start})
+        for (environment, start), own in zip(ready, events, strict=True)
     ]
 
 
@@ -128,8 +129,8 @@ class _Process:
     child: Child
     overdue: bool = False
 
-    def get_ready(self) -> EnvironmentRecord:
-        """Wait until the training is warmed up, and return the process's environment."""
+    def get_ready(self) -> tuple[EnvironmentRecord, dict[str, float]]:
+        """Wait until the training is warmed up, and return the process's environment and the seconds of its start."""
         event, task = self.read("ready"), vars(self.side.task)
         try:
             environment: EnvironmentRecord = convert(event.get("environment"), EnvironmentRecord, origin="environment")
@@ -141,7 +142,10 @@ class _Process:
             raise LostError(f"{self._name}: the answer is to another question: another {', '.join(other)}")
         if task["device"] not in ("auto", environment.device):
             raise LostError(f"{self._name}: it trained on {environment.device!r}, not on {task['device']!r}")
-        return environment
+        start = event.get("start")
+        if not isinstance(start, dict) or not all(isinstance(start.get(name), float) for name in STARTS):
+            raise LostError(f"{self._name}: it answered {start!r}, not the seconds of its start")
+        return environment, start
 
     def read_seconds(self, number: int) -> dict[str, float]:
         """Return the seconds of the next epoch, which has to be of this number."""

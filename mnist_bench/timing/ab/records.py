@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mnist_bench.checks.names import ENGINE_NAMES, ENGINES_WITH_XLA
@@ -22,14 +22,16 @@ from mnist_bench.stats.ratios import (
     judge_looks,
     round_log_ratio,
 )
+from mnist_bench.timing.ab.ratio import ROUNDING, RatioRecord, check_ratio, make_ratio
+from mnist_bench.timing.ab.start import STARTS, StartRecord, check_starts, judge_starts
 from mnist_bench.training.labs import check_lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mnist_bench.stats.intervals import Interval
     from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
+    from mnist_bench.timing.ab.start import Starts
 
 __all__ = [
     "SAMPLES",
@@ -38,15 +40,14 @@ __all__ = [
     "Layout",
     "Look",
     "ProcessTimes",
-    "RatioRecord",
     "Sharpness",
     "Workload",
     "collect_looks",
     "collect_rounds",
-    "format_ratio",
+    "collect_starts",
+    "conclude_ab",
     "judge_record",
     "load_ab",
-    "make_ratio",
 ]
 
 Layout = Literal["together", "in turn"]
@@ -56,10 +57,9 @@ SAMPLES = 48_000
 
 _ROUNDING = 1e-9
 _MOST_LOAD = 1e6  # processes that wait
-_LEAST = 1e-18  # the smallest ratio of positive seconds; the smallest time, far below what a clock can tell
+_LEAST = 1e-18  # the smallest time, far below what a clock can tell
 _SLACK = 1.1  # two clocks of one machine do not agree exactly
 _TICK_SECONDS = 0.05  # processor time goes on in steps: of 16 ms on Windows
-_RATIO_ROUNDING = 1e-6  # another SciPy may round a quantile otherwise
 
 # The verdict, and so the exit status, of each result of a comparison.
 VERDICTS: dict[Speed, Verdict] = {
@@ -129,33 +129,25 @@ class ProcessTimes:
         order: The position in the order of the starts, from 0.
         wall: Wall time of each epoch, in seconds.
         cpu: Processor time of each epoch, in seconds, of all threads together.
+        start: Wall time of each part of the start, in seconds, by the names of `STARTS`; None in records that were made
+            before this field.
     """
 
     side: Literal["a", "b"]
     order: int
     wall: list[float]
     cpu: list[float]
+    start: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths, and seconds that are not positive and finite."""
         if len(self.wall) != len(self.cpu):
             raise ValueError(f"{len(self.wall)} epochs in wall time, {len(self.cpu)} in processor time")
         check_seconds("seconds of an epoch:", *self.wall, *self.cpu, low=_LEAST)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RatioRecord:
-    """B's time over A's, with an interval; an end that the rounds leave open is None."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    level: float
-
-    def __post_init__(self) -> None:
-        """Refuse ratios that are not positive, and a level that is no probability."""
-        check_range("ratio", self.estimate, self.low, self.high, low=_LEAST, high=1 / _LEAST)
-        check_range("level", self.level, high=1)
+        if self.start is not None:
+            if set(self.start) != set(STARTS):
+                raise ValueError(f"start has {', '.join(self.start) or 'nothing'}, not {' and '.join(STARTS)}")
+            check_seconds("start:", *self.start.values(), low=_LEAST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +179,7 @@ class Sharpness:
         if not 0 <= self.alarms_low <= self.alarms_high <= 1:
             raise ValueError(f"alarms between {self.alarms_low!r} and {self.alarms_high!r} of the runs")
         rate = self.alarms / self.runs
-        if not self.alarms_low - _RATIO_ROUNDING <= rate <= self.alarms_high + _RATIO_ROUNDING:
+        if not self.alarms_low - ROUNDING <= rate <= self.alarms_high + ROUNDING:
             interval = f"{self.alarms_low!r} to {self.alarms_high!r}"
             raise ValueError(f"{self.alarms} alarms in {self.runs} runs are outside their interval, {interval}")
         check_seconds("budget_seconds", self.budget_seconds)
@@ -213,7 +205,8 @@ class AbRecord:
         processes: The processes of the finished rounds, two in each round, in the order of the starts.
         wall: B's wall time over A's.
         cpu: B's processor time over A's.
-        verdict: The result.
+        start: The parts of the start, by the names of `STARTS`; empty in records that were made before this field.
+        verdict: The result, of the epochs alone.
         finding: The reason, in a few words.
         failure: Why the run ended early, if a process was lost.
         calibration: How far such a verdict can be trusted on this hardware, if that was measured.
@@ -239,6 +232,7 @@ class AbRecord:
     failure: str | None
     calibration: Sharpness | None
     created: str
+    start: dict[str, StartRecord] = field(default_factory=dict)
     kind: str = "ab"
     schema_version: int = SCHEMA_VERSION
 
@@ -312,11 +306,8 @@ def _check_derived(record: AbRecord) -> None:
         said = f"{record.verdict} ({record.finding})"
         raise ValueError(f"verdict is {said}, but the seconds say {judgement.speed} ({judgement.finding})")
     for clock in ("wall", "cpu"):
-        stored, derived = vars(getattr(record, clock)), vars(make_ratio(getattr(judgement, clock)))
-        for name, value in stored.items():
-            expected = derived[name]
-            if value != expected and not math.isclose(value or 0, expected or 0, rel_tol=_RATIO_ROUNDING):
-                raise ValueError(f"{clock}.{name} is {value!r}, but the seconds say {expected!r}")
+        check_ratio(clock, getattr(record, clock), make_ratio(getattr(judgement, clock)))
+    check_starts(record.start, judge_starts(collect_starts(record.processes)))
 
 
 def _check_clocks(record: AbRecord) -> None:
@@ -342,12 +333,28 @@ def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:
     Args:
         processes: Two in each round, in the order of the starts.
     """
-    pairs = [
+    pairs = _pair(processes)
+    wall = [round_log_ratio(a.wall, b.wall) for a, b in pairs]
+    return wall, [round_log_ratio(a.cpu, b.cpu) for a, b in pairs]
+
+
+def collect_starts(processes: Sequence[ProcessTimes]) -> list[Starts]:
+    """Return the seconds of the start of A's and of B's process in each round."""
+    return [(a.start, b.start) for a, b in _pair(processes)]
+
+
+def conclude_ab(record: AbRecord) -> Verdict:
+    """Return the verdict of epochs and start together: a start that is not decided leaves the epochs' as it is."""
+    slower = any(part.verdict == "slower" for part in record.start.values()) and not record.failure
+    return Verdict.REGRESSED if slower else VERDICTS[record.verdict]
+
+
+def _pair(processes: Sequence[ProcessTimes]) -> list[tuple[ProcessTimes, ProcessTimes]]:
+    """Return A's and B's process of each round."""
+    return [
         (first, second) if first.side == "a" else (second, first)
         for first, second in zip(processes[::2], processes[1::2], strict=True)
     ]
-    wall = [round_log_ratio(a.wall, b.wall) for a, b in pairs]
-    return wall, [round_log_ratio(a.cpu, b.cpu) for a, b in pairs]
 
 
 def collect_looks(looks: Sequence[Look]) -> Looks:
@@ -358,20 +365,3 @@ def collect_looks(looks: Sequence[Look]) -> Looks:
 def judge_record(record: AbRecord) -> Judgement:
     """Return the judgement that follows from a record's own seconds."""
     return judge_looks(collect_rounds(record.processes), collect_looks(record.looks), bound=record.bound)
-
-
-def make_ratio(interval: Interval) -> RatioRecord:
-    """Return an interval for a record: JSON has no infinity, and an end beyond all ratios is open, too."""
-    return RatioRecord(
-        estimate=interval.estimate,
-        low=interval.low if interval.low >= _LEAST else None,
-        high=interval.high if interval.high <= 1 / _LEAST else None,
-        level=interval.level,
-    )
-
-
-def format_ratio(ratio: RatioRecord) -> str:
-    """Return a ratio with its interval as changes in percent."""
-    if ratio.low is None or ratio.high is None:
-        return f"{ratio.estimate - 1:+.1%}"
-    return f"{ratio.estimate - 1:+.1%} ({ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"

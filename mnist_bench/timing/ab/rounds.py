@@ -30,6 +30,7 @@ from mnist_bench.stats.ratios import (
     judge_ratios,
 )
 from mnist_bench.timing.ab.process import LostError, OverdueError, Side, find_cores, measure_round
+from mnist_bench.timing.ab.ratio import make_ratio
 from mnist_bench.timing.ab.records import (
     SAMPLES,
     AbRecord,
@@ -39,9 +40,10 @@ from mnist_bench.timing.ab.records import (
     Workload,
     collect_looks,
     collect_rounds,
+    collect_starts,
     load_ab,
-    make_ratio,
 )
+from mnist_bench.timing.ab.start import judge_starts
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
 from mnist_bench.training.data.dataset import Dataset
 
@@ -81,7 +83,7 @@ class AbPlan:
         bound: The change that does not matter, as a share of the time.
         samples: Images trained in an epoch.
         epochs: Timed epochs of each process, at least two.
-        fault_b: A slow-down to plant in B, as text for `faults.parse_fault`.
+        fault_b: A fault to plant in B, as `checks.faults.planting.plant` takes it.
         early: Whether to stop at the first look that decides.
     """
 
@@ -285,6 +287,7 @@ class _Run:
             processes=self.processes,
             wall=make_ratio(judgement.wall),
             cpu=make_ratio(judgement.cpu),
+            start=judge_starts(collect_starts(self.processes)),
             verdict="inconclusive" if self.failure else judgement.speed,
             finding=self.failure or judgement.finding,
             failure=self.failure,

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.timing.ab.faults import add_steps, parse_fault, slow_down
 from mnist_bench.training.workers.child import open_events, pin_all_threads, pin_by_option
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class AbTask:
         folder: The folder in which `save_arrays` wrote the data.
         warm_ups: The first epochs, which are not timed.
         as_shipped: Whether tf.data's autotuner stays on, as in Keras.
-        fault: A slow-down to plant, as text for `faults.parse_fault`.
+        fault: A fault to plant, as `checks.faults.planting.plant` takes it.
     """
 
     lab: str
@@ -104,8 +103,8 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
     Args:
         task: What to time.
         steps: One for each epoch; no clock runs while the process waits for the next step.
-        tell: Writes an event: first `ready` with the environment and the task, then an `epoch` for each step, with its
-            number from 0.
+        tell: Writes an event: first `ready` with the environment, the task, and the seconds of the import and of the
+            first epoch, then an `epoch` for each step, with its number from 0.
 
     Raises:
         ValueError: The task is not allowed, or the device cannot be used.
@@ -118,10 +117,12 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
     from mnist_bench.training.labs import build_model, check_lab
 
     lab, engine = check_lab(task.lab), check_engine(task.engine)
-    fault = parse_fault(task.fault) if task.fault else None
+    if task.fault:
+        from mnist_bench.checks.faults.planting import plant
+
+        plant(task.fault)
+    imported = backend.import_seconds()
     prepared = load_arrays(Path(task.folder))
-    if fault and fault.name == "steps":
-        prepared = add_steps(prepared, fault.share)
     config = TrainingConfig(lab=lab.name, engine=engine.name, batch_size=task.batch_size)
     device = backend.choose_device(task.device)
     backend.set_determinism(on=engine.deterministic)
@@ -130,13 +131,13 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
     if model.count_params() != lab.parameters:
         raise RuntimeError(f"the model has {model.count_params():,} parameters, the lab's {lab.parameters:,}")
     compile_model(model, engine, config, samples=len(prepared.x_train))
-    if fault and fault.name == "sleep":
-        slow_down(model, fault.share)
     environment = collect_environment(device=device, xla=engine.xla)
+    start = {"import": imported}
 
     def answer(epoch: int, figures: EpochFigures) -> None:
+        start.setdefault("first epoch", figures.seconds)
         if epoch == task.warm_ups - 1:
-            tell(event="ready", environment=environment, task=vars(task))
+            tell(event="ready", environment=environment, task=vars(task), start=start)
         elif epoch >= task.warm_ups:
             tell(event="epoch", number=epoch - task.warm_ups, wall=figures.seconds, cpu=figures.cpu_seconds)
         if epoch >= task.warm_ups - 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.records.files import check_replaceable, replace_own
 from mnist_bench.show import drawing
 from mnist_bench.show.text import escape_markdown, format_code
-from mnist_bench.timing.ab.records import format_ratio
+from mnist_bench.timing.ab.ratio import format_ratio
 from mnist_bench.versions.report import plots
 from mnist_bench.versions.report.findings import format_mean
 from mnist_bench.versions.report.headline import count, format_change, format_costs

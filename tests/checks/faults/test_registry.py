@@ -47,8 +47,8 @@ def test_causes_are_those_that_are_named() -> None:
     named |= {"step size", "tensor scale", "clipping", "no update", "not finite", "optimizer", "precision", "gradient"}
     named |= {"backward pass", "weight decay", "later steps", "other change", "stale gradient", "batch size", "unknown"}
     named |= {"accuracy figure", "validation figure", "test figure", "loss figure", "figures"}
-    # Clocks name these, and no diagnosis of figures.
-    named |= {"time", "memory"}
+    # Clocks and sizes name these, and no diagnosis of figures.
+    named |= {"work", "waiting", "import", "first epoch", "memory", "memory growth"}
     assert {cause for fault in FAULTS.values() for cause in fault.causes} <= named
 
 

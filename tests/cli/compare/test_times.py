@@ -89,7 +89,6 @@ def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Call
         ),
         (["--margin", "0.1"], "--margin is for --only all: leave it out"),
         (["--calibrate", "2"], "--calibrate compares an environment with itself: name the same one twice"),
-        (["--fault-b", "nap:1"], "unknown fault 'nap:1': choose from sleep:SHARE, steps:SHARE"),
         (["--out", "there"], "there/time.json exists already: choose another place with --out"),
         (
             ["--python", "3.12"],
@@ -107,6 +106,15 @@ def test_bad_usage_starts_nothing(
     python = stub_python("a")
     answer = command(python, stub_python("b"), *options)
     assert answer == (2, "", f"mnist-bench: {message}\n")
+    assert not list(python.parent.glob("*.pid"))
+
+
+def test_an_unknown_fault_starts_nothing(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
+    """Those that can be planted are listed."""
+    python = stub_python("a")
+    answer = command(python, stub_python("b"), "--fault-b", "nap:1")
+    assert answer.status == 2
+    assert answer.err.startswith("mnist-bench: unknown fault 'nap': choose from labels-shifted, ")
     assert not list(python.parent.glob("*.pid"))
 
 

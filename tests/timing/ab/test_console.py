@@ -10,11 +10,13 @@ import pytest
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.stats.ratios import Judgement
 from mnist_bench.timing.ab.console import draw_rounds, format_ab, show_rounds
-from mnist_bench.timing.ab.records import AbRecord, RatioRecord, format_ratio
+from mnist_bench.timing.ab.ratio import RatioRecord, format_ratio
 from mnist_bench.timing.ab.rounds import RoundEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mnist_bench.timing.ab.records import AbRecord
 
 WIDE, NARROW = Interval(1.08, 0.9, 1.3, 0.99), Interval(1.08, 1.06, 1.1, 0.99)
 
@@ -78,6 +80,6 @@ def test_a_busy_machine_is_named(make_ab: Callable[..., AbRecord]) -> None:
 def test_a_fault_is_never_hidden(make_ab: Callable[..., AbRecord]) -> None:
     """A planted slow-down is named next to the verdict; an inconclusive verdict has no word before the reason."""
     record = make_ab(rounds=2)
-    text = format_ab(dataclasses.replace(record, fault_b="steps:0.1"))
-    assert "planted in B: steps:0.1" in text
+    text = format_ab(dataclasses.replace(record, fault_b="work:0.1"))
+    assert "planted in B: work:0.1" in text
     assert "INCONCLUSIVE: 2 rounds are too few" in text

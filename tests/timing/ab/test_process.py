@@ -85,11 +85,12 @@ def test_no_process_outlives_its_round(
         ({"task": {"lab": "dropout"}}, "the answer is to another question: another lab"),
         ({"task": {"engine": "eager", "warm_ups": 9}}, "the answer is to another question: another engine, warm_ups"),
         ({"environment": {"device": "gpu"}}, "it trained on 'gpu', not on 'cpu'"),
+        ({"start": {"import": None}}, "it answered {.*}, not the seconds of its start"),
         ({"epoch": {"number": 7}}, "it answered {.*}, not the seconds of epoch 0"),
         ({"epoch": {"wall": None}}, "it answered {.*}, not the seconds of epoch 0"),
         ({"speed": "fast"}, "its process ended with exit code 1: TypeError: .*"),
     ],
-    ids=["killed", "failed", "text", "list", "lab", "engine", "device", "epoch", "seconds", "crash"],
+    ids=["killed", "failed", "text", "list", "lab", "engine", "device", "start", "epoch", "seconds", "crash"],
 )
 def test_a_lost_process_is_named(
     make_sides: Callable[..., tuple[Side, Side]], behaviour: dict[str, object], reason: str

@@ -12,6 +12,7 @@ from fixtures.checksums import write_record
 from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.stats.intervals import Interval
+from mnist_bench.timing.ab.ratio import make_ratio
 from mnist_bench.timing.ab.records import (
     AbRecord,
     ProcessTimes,
@@ -19,7 +20,6 @@ from mnist_bench.timing.ab.records import (
     collect_rounds,
     judge_record,
     load_ab,
-    make_ratio,
 )
 
 if TYPE_CHECKING:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from mnist_bench.records.environment import FAULT_VARIABLE
 from mnist_bench.timing.ab import worker
+from mnist_bench.timing.ab.start import STARTS
 from mnist_bench.timing.ab.worker import AbTask, Step, load_arrays, measure, save_arrays
 from mnist_bench.training import backend, labs
 from mnist_bench.training.workers.child import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mnist_bench.training.data.dataset import Dataset
@@ -53,22 +54,20 @@ def test_it_times_as_many_epochs_as_it_is_asked_for(task: AbTask, engine: str) -
     assert all(0 < event[clock] < 10 for event in epochs for clock in ("wall", "cpu"))
 
 
-def test_a_planted_sleep_is_slept_on_the_wall(task: AbTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each epoch sleeps once, for as long as it trains, and the clock on the wall has that sleep in it."""
-    slept: list[float] = []
+def test_the_start_is_timed(task: AbTask) -> None:
+    """The import, and the first epoch, which compiles and so takes longer than those that are timed."""
+    ready, *epochs = run(task, 2)
+    assert set(ready["start"]) == set(STARTS)
+    assert ready["start"]["import"] == backend.import_seconds() > 0
+    assert ready["start"]["first epoch"] > max(event["wall"] for event in epochs)
 
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        time.sleep(seconds)
 
-    # Only in that module: other threads of a test process sleep, too.
-    monkeypatch.setattr(
-        "mnist_bench.timing.ab.faults.time", SimpleNamespace(perf_counter=time.perf_counter, sleep=sleep)
-    )
-    _, *epochs = run(dataclasses.replace(task, fault="sleep:1"), 3)
-    timed = slept[task.warm_ups : task.warm_ups + 3]
-    assert len(slept) == task.warm_ups + 3
-    assert all(event["wall"] > 1.9 * seconds for event, seconds in zip(epochs, timed, strict=True))
+def test_a_planted_fault_is_in_what_is_timed(task: AbTask, unplanted: Callable[..., None]) -> None:
+    """Each epoch works on for as long as it trains, and the environment has the fault."""
+    unplanted("make_train_function")
+    ready, *epochs = run(dataclasses.replace(task, fault="work:0.2"), 2)
+    assert ready["environment"].flags[FAULT_VARIABLE] == "work:0.2"
+    assert len(epochs) == 2
 
 
 @pytest.mark.parametrize("as_shipped", [True, False])
@@ -88,16 +87,6 @@ def test_the_autotuner_is_off_unless_asked_for(
     run(dataclasses.replace(task, as_shipped=as_shipped), 1)
     assert set(seen) == {None if as_shipped else False}
     assert dataset.with_options is record
-
-
-def test_planted_steps_are_trained(task: AbTask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine is given a tenth more samples."""
-    seen: list[int] = []
-    monkeypatch.setattr("mnist_bench.training.engines.compile_model", lambda *_, samples: seen.append(samples))
-    monkeypatch.setattr("mnist_bench.training.engines.train_model", lambda *_, **__: None)
-    run(dataclasses.replace(task, fault="steps:0.1"), 1)
-    run(task, 1)
-    assert seen == [282, 256]
 
 
 def test_the_wrong_model_is_not_timed(task: AbTask, monkeypatch: pytest.MonkeyPatch) -> None:
