@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,18 +137,21 @@ def _solve(lists: dict[str, list[str]], python: str | None) -> dict[str, tuple[s
             f"uv finds no Python from {PYTHONS[0]} to {PYTHONS[-1]} on this machine: uv python install 3.12"
         )
     found: dict[str, dict[str, list[str]]] = {text: {} for text in lists}
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Counter[str]] = {text: Counter() for text in lists}
     for candidate in pythons:
         for text, parts in lists.items():
             solution, reason = _try_solving(parts, candidate, prerelease=text == "nightly")
             if solution:
                 found[text][candidate] = solution
-            reasons.setdefault(text, reason)
+            else:
+                reasons[text][reason] += 1
         if all(candidate in solutions for solutions in found.values()):
             return {text: (candidate, solutions[candidate]) for text, solutions in found.items()}
     for text, solutions in found.items():
         if not solutions:
-            raise ValueError(f"{text!r} cannot be installed with Python {', '.join(pythons)}: {reasons[text]}")
+            # What most Pythons say is not about one of them, such as a version that does not exist.
+            ((reason, _),) = reasons[text].most_common(1)
+            raise ValueError(f"{text!r} cannot be installed with Python {', '.join(pythons)}: {reason}")
     return {text: next(iter(solutions.items())) for text, solutions in found.items()}
 
 

@@ -103,6 +103,20 @@ def test_the_python_of_the_user_is_taken(uv: list[tuple[str, ...]]) -> None:
     assert uv == []
 
 
+def test_the_reason_is_the_one_of_most_pythons(uv: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest Python has no wheels, and the others say what is wrong with the list."""
+
+    def resolve(_parts: list[str], *, python: str, prerelease: bool) -> list[str]:
+        assert not prerelease
+        why = "there is no wheel for cp313" if python == "3.13" else "there is no version of keras==99"
+        raise CommandError("uv ended with exit code 1", [f"cause: {why}"])
+
+    monkeypatch.setattr(sides, "resolve_requirements", resolve)
+    with pytest.raises(ValueError, match=r"with Python 3.13, 3.12, 3.11: there is no version of keras==99$"):
+        enter_sides(["tensorflow-cpu==2.19.1", "tensorflow-cpu==2.19.1 keras==99"], python=None, tell=lambda _: None)
+    assert uv == []
+
+
 def test_a_python_that_no_tensorflow_has_wheels_for_is_refused(uv: list[tuple[str, ...]]) -> None:
     """The message names those that there are, and uv is not asked."""
     message = "--python '3.99' is not supported: choose from 3.10, 3.11, 3.12, 3.13"
