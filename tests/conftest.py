@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from fixtures.checksums import write_record
-from mnist_bench.records.environment import digest_arrays
+from mnist_bench.records.environment import FAULT_VARIABLE, digest_arrays
 from mnist_bench.training.backend import without_autotuner, without_tf32
 from mnist_bench.training.data.archives import Arrays
 from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
+from mnist_bench.training.fingerprint import count_usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 pytest_plugins = ["fixtures.records", "fixtures.ab", "fixtures.timings", "fixtures.versions", "fixtures.own"]
 
 SPARED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores with `-n auto`: some tests wait, for other processes or for a clock."""
+    return count_usable_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,6 +82,21 @@ def load_script() -> Callable[[str], Any]:
         return module
 
     return load
+
+
+@pytest.fixture
+def unplanted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function of the methods of Keras's model that planted faults replace: they are put back after the test."""
+
+    def keep(*names: str) -> None:
+        from mnist_bench.training.backend import load_keras
+
+        model = load_keras().Model
+        monkeypatch.setenv(FAULT_VARIABLE, "")
+        for name in names:
+            monkeypatch.setattr(model, name, getattr(model, name))
+
+    return keep
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.workers.events import Event
 
-__all__ = ["CheckPlan", "check_fast_layers", "check_results", "run_suite"]
+__all__ = ["CheckPlan", "check_bits", "check_fast_layers", "check_results", "run_suite"]
 
 _ENVIRONMENT = "structure/environment"
 
@@ -136,11 +136,17 @@ def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str, Pro
         (now,) = ask_probes(None, [config])
     except CommandError as error:
         return did_not_run(f"bits/{lab}-{plan.engine}", str(error)), "bits: the probe did not run", None
-    before = baselines.find_probe(plan.baselines, now)
+    result, reason = check_bits(plan.baselines, now)
+    return result, reason, now
+
+
+def check_bits(folder: Path, now: ProbeRecord) -> tuple[CheckResult | None, str]:
+    """Return IDENTICAL if every stage has the bits of a baseline in the folder; else None, and the reason in words."""
+    before = baselines.find_probe(folder, now)
     if before is None:
-        return None, _explain_no_probe(plan, now), now
+        return None, _explain_no_probe(folder, now)
     if compare_probes(before, now):
-        return None, describe_difference(before, now), now
+        return None, describe_difference(before, now)
     identical = CheckResult(
         name=f"bits/{now.config.case}",
         verdict=Verdict.IDENTICAL,
@@ -148,12 +154,12 @@ def _check_bits(plan: CheckPlan, lab: str) -> tuple[CheckResult | None, str, Pro
         bound=f"the baseline of numerics key {now.environment.numerics_key}",
         evidence="the same bits need no statistics",
     )
-    return identical, "", now
+    return identical, ""
 
 
-def _explain_no_probe(plan: CheckPlan, now: ProbeRecord) -> str:
+def _explain_no_probe(baseline: Path, now: ProbeRecord) -> str:
     """Say that no probe baseline fits this environment, and how the nearest baseline differs."""
-    folder = baselines.probe_path(plan.baselines, now).parent
+    folder = baselines.probe_path(baseline, now).parent
     probes = [load(path, ProbeRecord) for path in list_json(folder)]
     differences = [explain_keys(probe.environment, now.environment, NUMERICS_FIELDS) for probe in probes]
     if not differences:

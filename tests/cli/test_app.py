@@ -212,9 +212,13 @@ def test_a_command_that_is_ended_leaves_no_empty_folder(
         signal.raise_signal(number)
 
     monkeypatch.setattr("mnist_bench.training.data.dataset.load_dataset", end)
-    assert command("run", "perceptron") == (128 + number, "", f"mnist-bench: ended by {number.name}\n")
-    assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(number) is signal.SIG_DFL
+    before = signal.signal(number, signal.SIG_DFL)  # under `nohup`, SIGHUP is ignored
+    try:
+        assert command("run", "perceptron") == (128 + number, "", f"mnist-bench: ended by {number.name}\n")
+        assert list(tmp_path.iterdir()) == []
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_terminal_without_the_sign_gets_its_code(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,13 @@ def _work(share: float) -> None:
     _lengthen_calls(share, _spin)
 
 
-@_fault("core-lost", "training uses one core of several", 1, causes=("waiting", "work"))
+@_fault(
+    "core-lost",
+    "training uses one core of several",
+    1,
+    causes=("waiting", "work"),
+    unseen="models as small as these gain nothing from a second core",
+)
 def _lose_cores(_on: float) -> None:
     core = min(os.sched_getaffinity(0))
 

@@ -117,6 +117,8 @@ def measure(task: AbTask, steps: Iterator[Step], tell: Tell) -> None:
     from mnist_bench.training.labs import build_model, check_lab
 
     lab, engine = check_lab(task.lab), check_engine(task.engine)
+    import numpy  # noqa: F401, ICN001 - loaded on both sides before the import is timed: a fault's module needs it
+
     if task.fault:
         from mnist_bench.checks.faults.planting import plant
 
