@@ -130,7 +130,9 @@ def test_a_wrong_convolution_in_float32_is_named_by_layer(conv: ModelFile, monke
         return output * (1.0001 if output.dtype == load_tensorflow().float32 else 1)
 
     monkeypatch.setattr(nn, "conv", wrong)
-    assert find_broken(conv)["forward"].startswith("1 Conv2D: ")
+    result = check_double(conv, "forward", "forward")
+    assert result.verdict is Verdict.REGRESSED
+    assert result.figure.startswith("1 Conv2D: ")
 
 
 def test_a_wrong_recurrent_gradient_is_named_by_layer_and_weight(

@@ -453,9 +453,9 @@ def _all_cores() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_all_cores")
-def test_threads_are_in_the_numerics_key(mnist_source: str) -> None:
+def test_threads_are_in_the_numerics_key() -> None:
     """One core and two may end in different bits, so they have different keys; two single cores have one of each."""
-    config = TrainingConfig(lab="perceptron", engine="epoch", epochs=1, data=mnist_source, device="cpu")
+    config = TrainingConfig(lab="perceptron", engine="epoch", epochs=1, data="digits", device="cpu")
     first, second = (event.record for event in train_all([config, config], jobs=2) if isinstance(event, Finished))
     assert first.environment.usable_cores == second.environment.usable_cores
     assert first.environment.numerics_key == second.environment.numerics_key
