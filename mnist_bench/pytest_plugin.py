@@ -242,17 +242,15 @@ def _pick_notes(notes: Sequence[Any], name: str) -> list[str]:
 def _take_share(worker: str, count: int) -> None:
     """Bind this process of pytest-xdist to its share of the cores.
 
-    A worker that takes the place of a lost worker is numbered on, `gw2` of two. Where workers are more than cores, some
-    share a core. A worker that the user has named without a number keeps all cores.
+    A worker that takes the place of a lost worker is numbered on, `gw2` of two. A worker that the user has named
+    without a number keeps all cores.
     """
     from threadpoolctl import threadpool_limits
 
-    from mnist_bench.training.fingerprint import count_usable_cores
     from mnist_bench.training.workers.pool import share_cores
 
     number = re.search(r"\d+$", worker)
-    shares = share_cores(min(count, count_usable_cores()))
-    share = shares[int(number[0]) % count % len(shares)] if number else None
+    share = share_cores(count)[int(number[0]) % count] if number else None
     if share is not None:
         os.sched_setaffinity(0, share)
         threadpool_limits(len(share))

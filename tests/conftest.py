@@ -19,7 +19,6 @@ from mnist_bench.records.environment import FAULT_VARIABLE, digest_arrays
 from mnist_bench.training.backend import without_autotuner, without_tf32
 from mnist_bench.training.data.archives import Arrays
 from mnist_bench.training.data.dataset import Dataset, Prepared, load_dataset, prepare
-from mnist_bench.training.fingerprint import count_usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 pytest_plugins = ["fixtures.records", "fixtures.ab", "fixtures.timings", "fixtures.versions", "fixtures.own"]
 
 SPARED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Run one process more than there are cores with `-n auto`: some tests wait, for other processes or for a clock."""
-    return count_usable_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
