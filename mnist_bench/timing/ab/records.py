@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.stats.ratios import Judgement, LogRatios, Looks
-    from mnist_bench.timing.ab.start import Starts
 
 __all__ = [
     "SAMPLES",
@@ -44,9 +43,9 @@ __all__ = [
     "Workload",
     "collect_looks",
     "collect_rounds",
-    "collect_starts",
     "conclude_ab",
     "judge_record",
+    "judge_start",
     "load_ab",
 ]
 
@@ -307,7 +306,7 @@ def _check_derived(record: AbRecord) -> None:
         raise ValueError(f"verdict is {said}, but the seconds say {judgement.speed} ({judgement.finding})")
     for clock in ("wall", "cpu"):
         check_ratio(clock, getattr(record, clock), make_ratio(getattr(judgement, clock)))
-    check_starts(record.start, judge_starts(collect_starts(record.processes)))
+    check_starts(record.start, judge_start(record.processes, record.looks))
 
 
 def _check_clocks(record: AbRecord) -> None:
@@ -338,9 +337,10 @@ def collect_rounds(processes: Sequence[ProcessTimes]) -> LogRatios:
     return wall, [round_log_ratio(a.cpu, b.cpu) for a, b in pairs]
 
 
-def collect_starts(processes: Sequence[ProcessTimes]) -> list[Starts]:
-    """Return the seconds of the start of A's and of B's process in each round."""
-    return [(a.start, b.start) for a, b in _pair(processes)]
+def judge_start(processes: Sequence[ProcessTimes], looks: Sequence[Look]) -> dict[str, StartRecord]:
+    """Return how B's start compares with A's: judged once, at the look at which the run ended."""
+    spent = looks[-1].alpha / ALPHA if looks else 1.0
+    return judge_starts([(a.start, b.start) for a, b in _pair(processes)], spent)
 
 
 def conclude_ab(record: AbRecord) -> Verdict:

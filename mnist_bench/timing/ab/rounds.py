@@ -40,10 +40,9 @@ from mnist_bench.timing.ab.records import (
     Workload,
     collect_looks,
     collect_rounds,
-    collect_starts,
+    judge_start,
     load_ab,
 )
-from mnist_bench.timing.ab.start import judge_starts
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
 from mnist_bench.training.data.dataset import Dataset
 
@@ -287,7 +286,7 @@ class _Run:
             processes=self.processes,
             wall=make_ratio(judgement.wall),
             cpu=make_ratio(judgement.cpu),
-            start=judge_starts(collect_starts(self.processes)),
+            start=judge_start(self.processes, self.looks),
             verdict="inconclusive" if self.failure else judgement.speed,
             finding=self.failure or judgement.finding,
             failure=self.failure,

@@ -23,7 +23,7 @@ STARTS = ("import", "first epoch")
 START_BOUND = 0.1
 """The change of a part that does not matter, as a share of its time."""
 
-_ALPHA = 0.01  # of a false alarm, over both parts and both ends of their intervals
+_ALPHA = 0.01  # of a false alarm, over both parts, both ends of their intervals, and both looks at which a run may end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +34,18 @@ class StartRecord:
     verdict: Speed
 
 
-def judge_starts(rounds: Sequence[Starts]) -> dict[str, StartRecord]:
+def judge_starts(rounds: Sequence[Starts], spent: float) -> dict[str, StartRecord]:
     """Return how B's start compares with A's, by the names of `STARTS`; nothing where a start was not timed.
 
     Args:
         rounds: The seconds of A's and of B's process in each round, by the names of `STARTS`.
+        spent: The share of alpha that the look spends at which the run ended.
     """
     known = [(a, b) for a, b in rounds if a is not None and b is not None]
     found: dict[str, StartRecord] = {}
     for name in STARTS if len(known) == len(rounds) else ():
         ratios = [log(b[name] / a[name]) for a, b in known]
-        speed, interval = judge_clock(ratios, bound=START_BOUND, tail=_ALPHA / (2 * len(STARTS)))
+        speed, interval = judge_clock(ratios, bound=START_BOUND, tail=_ALPHA * spent / (2 * len(STARTS)))
         found[name] = StartRecord(ratio=make_ratio(interval), verdict=speed)
     return found
 

@@ -42,19 +42,28 @@ def make_rounds(slowdown: float, *, spread: float = 0.01, count: int = 6) -> lis
 )
 def test_a_part_is_judged_by_itself(slowdown: float, spread: float, verdict: str) -> None:
     """What is slower is told of the import alone; a change below a tenth counts as none."""
-    found = judge_starts(make_rounds(slowdown, spread=spread))
+    found = judge_starts(make_rounds(slowdown, spread=spread), 1.0)
     assert found["import"].verdict == verdict
     assert found["first epoch"].verdict == ("inconclusive" if spread > 0.1 else "same")
 
 
+def test_both_looks_share_the_chance_of_an_alarm() -> None:
+    """The interval at half of the budget, which spends a fifth of it, is wider than at the end."""
+    half, end = (judge_starts(make_rounds(1.0), spent)["import"].ratio for spent in (0.2, 0.8))
+    assert half.level == pytest.approx(1 - 0.01 * 0.2 / 2)
+    assert half.low is not None
+    assert end.low is not None
+    assert half.low < end.low
+
+
 def test_two_rounds_decide_nothing() -> None:
     """However far apart."""
-    assert judge_starts(make_rounds(3.0, count=2))["import"].verdict == "inconclusive"
+    assert judge_starts(make_rounds(3.0, count=2), 1.0)["import"].verdict == "inconclusive"
 
 
 def test_a_start_that_was_not_timed_has_no_verdict() -> None:
     """As in records that were made before starts were timed."""
-    assert judge_starts([*make_rounds(1.0), (None, None)]) == {}
+    assert judge_starts([*make_rounds(1.0), (None, None)], 1.0) == {}
 
 
 @pytest.fixture
