@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.checks.faults.registry import parse_fault
 from mnist_bench.checks.selftest.records import Outcome
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.timing.ab.ratio import format_ratio
 from mnist_bench.timing.ab.records import VERDICTS, collect_rounds
 from mnist_bench.timing.ab.rounds import BUDGET_SECONDS, AbPlan, compare
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from mnist_bench.timing.memory import MemoryRecord
     from mnist_bench.training.data.dataset import Dataset
 
-__all__ = ["run_cost_faults"]
+__all__ = ["find_unmeasurable", "run_cost_faults"]
 
 # The mlp, as everywhere in the self-test.
 _LAB = "mlp"
@@ -47,6 +48,11 @@ class _Found:
     sentence: str
 
 
+def find_unmeasurable(faults: Sequence[str]) -> list[str]:
+    """Return the faults of time, where no two processes can be timed against each other; memory is always measured."""
+    return [] if find_cores() else [text for text in faults if not _OF_MEMORY & set(parse_fault(text)[0].causes)]
+
+
 def run_cost_faults(faults: Sequence[str], *, engine: str, source: str, dataset: Dataset) -> Iterator[Outcome]:
     """Plant each fault in a process, compare that process with one without a fault, and yield what is seen.
 
@@ -60,7 +66,6 @@ def run_cost_faults(faults: Sequence[str], *, engine: str, source: str, dataset:
 
     Raises:
         CommandError: The process whose memory is measured gives no answer.
-        ValueError: Times cannot be compared here, or the first round had no answer.
     """
     sound: MemoryRecord | None = None
     for text in faults:
@@ -70,7 +75,7 @@ def run_cost_faults(faults: Sequence[str], *, engine: str, source: str, dataset:
             sound = sound or measure_memory(_LAB, engine, data=source)
             found = _judge_memory(measure_memory(_LAB, engine, data=source, fault=text), sound)
         else:
-            found = _judge_times(compare(_plan(engine, dataset, fault, text)))
+            found = _compare_times(_plan(engine, dataset, fault, text))
         seconds = round(time.monotonic() - begin, 2)
         bad = [it for it in found if it.result.verdict is Verdict.REGRESSED]
         yield Outcome(
@@ -105,6 +110,20 @@ def _plan(engine: str, dataset: Dataset, fault: Fault, text: str) -> AbPlan:
     )
 
 
+def _compare_times(plan: AbPlan) -> list[_Found]:
+    """Return what a comparison says; where no round is complete, why."""
+    try:
+        return _judge_times(compare(plan))
+    except ValueError as error:
+        lost = CheckResult(
+            name=f"time/epoch[{plan.lab}-{plan.engine}]",
+            verdict=Verdict.INCONCLUSIVE,
+            figure=str(error),
+            bound=f"≤ {plan.bound:.0%} more",
+        )
+        return [_Found(lost, "", "")]
+
+
 def _judge_times(record: AbRecord) -> list[_Found]:
     """Return what a comparison says of epochs and start: an epoch that is slower lengthens the first one, too."""
     case = f"[{record.workload.lab}-{record.workload.engine}]"
@@ -120,6 +139,8 @@ def _judge_times(record: AbRecord) -> list[_Found]:
     )
     told = f"an epoch needs {cpu} processor time" if works else f"training waits: an epoch is {record.finding}"
     found = [_Found(epoch, "work" if works else "waiting", told)]
+    if record.failure:  # a lost process leaves no verdict
+        return found
     for name, part in reversed(record.start.items()):
         ratio = format_ratio(part.ratio)
         result = CheckResult(
@@ -128,7 +149,7 @@ def _judge_times(record: AbRecord) -> list[_Found]:
             figure=f"{ratio}: {part.verdict}",
             bound=f"≤ {START_BOUND:.0%} more",
         )
-        found.append(_Found(result, name, f"the {name} takes {ratio} time, and the epochs do not"))
+        found.append(_Found(result, name, f"the {name} is slower: {ratio}"))
     return found
 
 

@@ -57,6 +57,7 @@ def run(
         return dataclasses.replace(RECORD, epochs_mb=sizes, peak_mb=peak)
 
     monkeypatch.setattr(planted, "compare", compare)
+    monkeypatch.setattr(planted, "find_cores", lambda: (0, 1))
     monkeypatch.setattr(planted, "measure_memory", measure)
 
     def plant(faults: Sequence[str]) -> tuple[list[Outcome], list[AbPlan], list[str]]:
@@ -76,14 +77,46 @@ def test_each_is_seen_and_named(run: Callable[..., Any]) -> None:
     assert asked == ["", "leak:100", "leak:1", "memory-twice:4", "memory-twice:1"]
 
 
+def test_a_lost_process_is_no_find(
+    run: Callable[..., Any], make_ab: Callable[..., AbRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither after some rounds, whose start may look slower, nor before the first, which ends no self-test."""
+    record = make_ab(slowdown=1.5)
+    processes = [
+        dataclasses.replace(it, start={"import": 1.0 + (it.side == "b"), "first epoch": 1.0}) for it in record.processes
+    ]
+    slower = judge_again(dataclasses.replace(record, processes=processes))
+    broken = dataclasses.replace(slower, failure="B: killed", verdict="inconclusive", finding="B: killed")
+    monkeypatch.setattr(planted, "compare", lambda _: broken)
+    ((outcome,), *_) = run(["sleep:0.2"])
+    assert (outcome.first, outcome.seen_by) == (None, [])
+    assert outcome.problems[0].endswith("B: killed")
+
+    def fail(_: AbPlan) -> AbRecord:
+        raise ValueError("B: its process was killed")
+
+    monkeypatch.setattr(planted, "compare", fail)
+    ((outcome,), *_) = run(["sleep:0.2"])
+    assert outcome.problems == ["time/epoch[mlp-epoch]: B: its process was killed"]
+
+
+def test_one_core_measures_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two processes can be timed against each other there."""
+    faults = ["sleep:0.2", "leak:1", "import-slow:2", "memory-twice:1"]
+    monkeypatch.setattr(planted, "find_cores", lambda: (0, 1))
+    assert planted.find_unmeasurable(faults) == []
+    monkeypatch.setattr(planted, "find_cores", lambda: None)
+    assert planted.find_unmeasurable(faults) == ["sleep:0.2", "import-slow:2"]
+
+
 def test_the_causes_are_in_words(run: Callable[..., Any]) -> None:
     """With numbers."""
     outcomes, _, _ = run(["sleep:0.2", "work:0.2", "import-slow:2", "compiled-again:20", "leak:1"])
     sleep, work, slow, compiled, leak = [it.sentence for it in outcomes]
     assert sleep.startswith("training waits: an epoch is slower in wall time")
     assert work.startswith("an epoch needs +")
-    assert slow.startswith("the import takes +")
-    assert compiled.startswith("the first epoch takes +")
+    assert slow.startswith("the import is slower: +")
+    assert compiled.startswith("the first epoch is slower: +")
     assert leak == "growth: +1.00 MB an epoch, +0.00 in the baseline"
 
 

@@ -31,6 +31,7 @@ def _draw() -> np.random.RandomState:
     0.05,
     causes=("reproducibility",),
     unseen="one run in twenty differs, and a handful of runs is looked at",
+    unseen_from=0.05,
 )
 def _differ(share: float) -> None:
     def change(weights: list[Any]) -> list[Any]:

@@ -69,12 +69,23 @@ def _spin(seconds: float) -> None:
     0.02,
     causes=("waiting",),
     unseen=_WITHIN,
+    unseen_from=0.02,
 )
 def _sleep(share: float) -> None:
     _lengthen_calls(share, time.sleep)
 
 
-@_fault("work", "training needs a share more work", 0.2, 0.1, 0.05, 0.02, causes=("work",), unseen=_WITHIN)
+@_fault(
+    "work",
+    "training needs a share more work",
+    0.2,
+    0.1,
+    0.05,
+    0.02,
+    causes=("work",),
+    unseen=_WITHIN,
+    unseen_from=0.02,
+)
 def _work(share: float) -> None:
     _lengthen_calls(share, _spin)
 
@@ -105,7 +116,9 @@ def _lose_cores(_on: float) -> None:
     20,
     1,
     causes=("first epoch",),
+    engines=("eager", "graph", "xla"),  # in `epoch` a call is an epoch
     unseen="one graph more lengthens the first epoch by less than its own spread",
+    unseen_from=1,
 )
 def _compile_again(times: float) -> None:
     calls: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()

@@ -27,7 +27,8 @@ class Fault:
         strengths: From the strongest to the weakest that could matter.
         plant: Called with a strength, before anything is built.
         engines: Engines in which it shows.
-        unseen: Why the fast checks cannot see it, at some strength; empty if they should.
+        unseen: Why the checks cannot see it, at some strength; empty if they should.
+        unseen_from: The strongest strength, in the order of the strengths, that the reason is for; all if None.
         lab: The lab whose trainings it harms.
     """
 
@@ -40,7 +41,13 @@ class Fault:
     plant: Callable[[float], None]
     engines: tuple[str, ...] = FIT
     unseen: str = ""
+    unseen_from: float | None = None
     lab: str = "mlp"
+
+    def explain_unseen(self, strength: float) -> str:
+        """Return why the checks cannot see the fault at a strength; "" if they should."""
+        first = self.strengths.index(self.unseen_from) if self.unseen_from is not None else 0
+        return self.unseen if strength in self.strengths[first:] else ""
 
     @property
     def keys(self) -> list[str]:
@@ -58,12 +65,15 @@ def collect(
     source: str = "",
     engines: tuple[str, ...] = FIT,
     unseen: str = "",
+    unseen_from: float | None = None,
     lab: str = "mlp",
 ) -> Callable[[Callable[[float], None]], Callable[[float], None]]:
     """Return a decorator that puts the function, which plants a fault, into a family's registry."""
 
     def register(plant: Callable[[float], None]) -> Callable[[float], None]:
-        registry[name] = Fault(name, family, imitates, source, causes, strengths, plant, engines, unseen, lab)
+        registry[name] = Fault(
+            name, family, imitates, source, causes, strengths, plant, engines, unseen, unseen_from, lab
+        )
         return plant
 
     return register

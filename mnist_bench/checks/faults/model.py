@@ -48,7 +48,15 @@ def _replace_relu(which: float) -> None:
     _activation("relu", load_tensorflow().tanh if which > 1 else load_tensorflow().nn.elu)
 
 
-@_fault("relu-capped", "relu ends at a largest value", 1, 6, causes=_PASS, unseen="no activation reaches 6 here")
+@_fault(
+    "relu-capped",
+    "relu ends at a largest value",
+    1,
+    6,
+    causes=_PASS,
+    unseen="no activation reaches 6 here",
+    unseen_from=6,
+)
 def _cap_relu(top: float) -> None:
     _activation("relu", lambda x: load_tensorflow().clip_by_value(x, 0.0, top))
 

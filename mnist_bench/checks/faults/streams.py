@@ -128,6 +128,7 @@ def _turn_off(_on: float) -> None:
     200,
     causes=("order",),
     unseen="a window as large as the traced epoch is a whole shuffle of it",
+    unseen_from=200,
 )
 def _window(size: float) -> None:
     _shuffle(lambda places, drawn: places + size * drawn)

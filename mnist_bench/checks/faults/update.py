@@ -121,6 +121,7 @@ def _multiply_tf32(_on: float) -> None:
     22,
     causes=("precision",),
     unseen="the error is within what float32's own rounding may do in another order",
+    unseen_from=20,
 )
 def _multiply_rounded(bits: float) -> None:
     _multiply_in(_round_bits(int(bits)))
@@ -146,6 +147,7 @@ def _round_bits(bits: int) -> Callable[[Any], Any]:
     1e-6,
     causes=("gradient", "backward pass"),
     unseen="what is lost is less than what rounding changes",
+    unseen_from=1e-6,
 )
 def _flush(size: float) -> None:
     def change(gradient: Any) -> Any:
@@ -295,6 +297,7 @@ def _smooth(share: float) -> None:
     1e-3,
     causes=_LOSS,
     unseen="no probability is as small as 0.001 here",
+    unseen_from=1e-3,
 )
 def _clip_loss(size: float) -> None:
     _loss(lambda losses, y, p: losses.categorical_crossentropy(y, load_tensorflow().clip_by_value(p, size, 1.0)))

@@ -36,7 +36,11 @@ _FAMILIES = {
 def find_missed(record: SelftestRecord) -> list[Outcome]:
     """Return the outcomes of faults that no check saw, and that no reason explains."""
     # A fault of an earlier version of this package is planted no more.
-    return [it for it in record.outcomes if it.first is None and it.fault in FAULTS and not FAULTS[it.fault].unseen]
+    return [it for it in record.outcomes if it.first is None and it.key in PLACES and not _explain_unseen(it)]
+
+
+def _explain_unseen(outcome: Outcome) -> str:
+    return FAULTS[outcome.fault].explain_unseen(outcome.strength)
 
 
 def is_right(outcome: Outcome) -> bool:
@@ -53,7 +57,7 @@ def format_report(record: SelftestRecord, effects: Sequence[FaultEffects] = ()) 
     """
     # In the order of the registry, whichever was planted first; a fault that is no longer there is left out.
     ordered = sorted((it for it in record.outcomes if it.key in PLACES), key=lambda it: PLACES[it.key])
-    first = _summarise(record, ordered) + _add_costs(ordered) + _add_effects(ordered, effects) + _add_clean(record)
+    first = _summarise(record, ordered) + _add_effects(ordered, effects) + _add_costs(ordered) + _add_clean(record)
     lines = [MARK, "", first, "", *_explain_columns(record), *_list_alarms(record)]
     for family, title in _FAMILIES.items():
         rows = [it for it in ordered if FAULTS[it.fault].family == family]
@@ -88,8 +92,8 @@ def _add_costs(outcomes: Sequence[Outcome]) -> str:
     found = [it for it in costs if it.first is not None]
     right = [it for it in found if is_right(it)]
     return (
-        f" Of {len(costs)} more, which take time or memory and change no figure, `compare --only time` and `timings "
-        f"memory` saw {len(found)} and named the right cause of {len(right)}."
+        f" Of {len(costs)} more faults, which take time or memory and change no figure, `compare --only time` and "
+        f"`timings memory` saw {len(found)} and named the right cause of {len(right)}."
     )
 
 
@@ -153,9 +157,10 @@ def _explain_columns(record: SelftestRecord) -> Iterator[str]:
         "go down to the weakest that could matter. The seconds are those until the first check that saw the fault, "
         "tracing and compilation included; other work on the machine lengthens them. A fault counts as seen where a "
         "check that holds without it does not hold with it, and the cause as right where it is one that the fault's "
-        "entry in `checks/faults` names. A fault of time or memory is planted in one of two processes that are "
-        "measured against each other, and its seconds are those of the whole measurement. Made by `mnist-bench "
-        "selftest`, which continues where it was interrupted."
+        "entry in `checks/faults` names. A fault of time is planted in one of two environments that `compare --only "
+        "time` compares (more time in an epoch by the engine epoch, whose epochs vary least), a fault of memory in a "
+        "process whose size is compared with that of a sound one; the seconds are those of the whole measurement. "
+        "Made by `mnist-bench selftest`, which continues where it was interrupted."
     )
     if record.failing:
         names = ", ".join(f"`{name}`" for name in record.failing)
@@ -178,7 +183,7 @@ def _tabulate(rows: Sequence[Outcome]) -> Iterator[str]:
 def _list_unseen(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for it in outcomes:
         if it.first is None:
-            yield f"- {it.fault} {it.strength:.4g}: {FAULTS[it.fault].unseen or 'not explained'}."
+            yield f"- {it.fault} {it.strength:.4g}: {_explain_unseen(it) or 'not explained'}."
 
 
 def _list_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -105,7 +105,7 @@ def compare(
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")] = None,
     markdown: options.Markdown = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page to this file.")] = None,
-    fault_b: Annotated[str | None, typer.Option(hidden=True, help="Plant a slow-down in NEW.")] = None,
+    fault_b: Annotated[str | None, typer.Option(hidden=True, help="Plant a fault in NEW.")] = None,
 ) -> None:
     """Compare two environments, versions or records, and say whether the second is worse.
 

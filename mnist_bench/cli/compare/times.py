@@ -49,8 +49,8 @@ def compare_times(
     check_engine(engine)
     if device not in _DEVICES:
         raise ValueError(f"unknown device {device!r}: choose from {', '.join(_DEVICES)}")
-    if fault_b:
-        parse_fault(fault_b)
+    if fault_b and engine not in (engines := parse_fault(fault_b)[0].engines):
+        raise ValueError(f"--fault-b {fault_b} shows in the engines {', '.join(engines)}, not in {engine}")
     first, second = enter_sides(sides, python=python, tell=tell)
     if calibrate and first.install.packages != second.install.packages:
         raise ValueError("--calibrate compares an environment with itself: name the same one twice")

@@ -27,7 +27,7 @@ def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | N
     from mnist_bench.checks.selftest.report import find_missed
     from mnist_bench.checks.selftest.run import list_faults, run_faults, run_faults_there
     from mnist_bench.records.serial import save
-    from mnist_bench.timing.planted import run_cost_faults
+    from mnist_bench.timing.planted import find_unmeasurable, run_cost_faults
     from mnist_bench.training.engines import check_engine
 
     chosen = list_faults(check_engine(engine).name, faults)
@@ -42,10 +42,13 @@ def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | N
         asked: dict[str, Any] = {"engine": engine, "source": source, "failing": failing}
         costs = [fault for fault in todo if parse_fault(fault)[0].family == CLOCKED]
         others = [fault for fault in todo if fault not in costs]
-        if found and costs:
+        lost = costs if found else find_unmeasurable(costs)
+        if lost:
             told = "time and memory are measured on this machine, without --cluster"
-            echo(f"left out: {', '.join(costs)}: {told}", err=True)
-            costs = []
+            if not found:
+                told = "time needs two cores, and a system that can pin processes to cores"
+            echo(f"left out: {', '.join(lost)}: {told}", err=True)
+            costs = [fault for fault in costs if fault not in lost]
         for outcome in itertools.chain(
             run_faults_there(others, found, **asked) if found else run_faults(others, jobs=jobs, **asked),
             # Last, and one by one: a clock needs the machine.

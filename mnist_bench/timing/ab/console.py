@@ -77,7 +77,7 @@ def format_ab(record: AbRecord) -> str:
     for name, part in record.start.items():
         starts = [(times.side, (times.start or {})[name]) for times in record.processes]
         a, b = (1000 * statistics.median(seconds for own, seconds in starts if own == side) for side in "ab")
-        told = "not decided" if part.verdict == "inconclusive" else part.verdict
+        told = "not decided" if record.failure or part.verdict == "inconclusive" else part.verdict
         lines.append(f"{name:<11} {a:6.0f}  {b:6.0f}   {format_ratio(part.ratio)}: {told}")
     verdict = VERDICTS[record.verdict].value
     word = "" if record.verdict == "inconclusive" else f"{record.verdict}: "

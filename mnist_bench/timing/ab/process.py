@@ -145,7 +145,7 @@ class _Process:
         start = event.get("start")
         if not isinstance(start, dict) or not all(isinstance(start.get(name), float) for name in STARTS):
             raise LostError(f"{self._name}: it answered {start!r}, not the seconds of its start")
-        return environment, start
+        return environment, {name: start[name] for name in STARTS}
 
     def read_seconds(self, number: int) -> dict[str, float]:
         """Return the seconds of the next epoch, which has to be of this number."""

@@ -41,6 +41,15 @@ def test_a_fault_says_what_it_is(name: str) -> None:
     assert set(fault.engines) <= set(ENGINES)
 
 
+def test_a_reason_is_for_the_weak_strengths_alone() -> None:
+    """A strong fault that nothing sees is a miss, whatever excuses the weak one."""
+    work = FAULTS["work"]
+    assert [bool(work.explain_unseen(strength)) for strength in work.strengths] == [False, False, False, True]
+    assert FAULTS["order-reversed"].explain_unseen(1)
+    assert not FAULTS["step-longer"].explain_unseen(2)
+    assert all(it.unseen_from in (None, *it.strengths) for it in FAULTS.values())
+
+
 def test_causes_are_those_that_are_named() -> None:
     """A cause that no diagnosis names could never be right."""
     named = {key for key, _ in _STAGES.values()}

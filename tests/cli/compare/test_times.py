@@ -109,6 +109,17 @@ def test_bad_usage_starts_nothing(
     assert not list(python.parent.glob("*.pid"))
 
 
+def test_a_fault_that_does_not_show_starts_nothing(
+    command: Callable[..., Any], stub_python: Callable[..., Path]
+) -> None:
+    """Planted in an engine that it does not touch, it would be told and not be there."""
+    python = stub_python("a")
+    answer = command(python, stub_python("b"), "--fault-b", "work:0.2", "--engine", "fused")
+    told = "--fault-b work:0.2 shows in the engines eager, graph, xla, epoch, not in fused"
+    assert answer == (2, "", f"mnist-bench: {told}\n")
+    assert not list(python.parent.glob("*.pid"))
+
+
 def test_an_unknown_fault_starts_nothing(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """Those that can be planted are listed."""
     python = stub_python("a")

@@ -161,7 +161,7 @@ def test_the_clocks_fit_the_run(make_ab: Callable[..., AbRecord], tmp_path: Path
     longer = [dataclasses.replace(times, cpu=[1000 * seconds for seconds in times.cpu]) for times in record.processes]
     for fields, message in (
         ({"seconds": 0.0, "budget_seconds": 0.0}, r"budget_seconds is 0\.0: a run without a budget has no rounds"),
-        ({"seconds": 20.0}, r"seconds is 20\.0, but its timed epochs alone took 24\.\d s"),
+        ({"seconds": 20.0}, r"seconds is 20\.0, but what was timed took 24\.\d s"),
         ({"processes": longer}, r"processes\[0\]\.cpu\[0\]: \d+\.\d+ s of processor time in .* s on \d+ cores"),
     ):
         save(dataclasses.replace(record, **fields), path, overwrite=True)
@@ -176,7 +176,7 @@ def test_one_process_at_a_time_takes_the_seconds_of_both(make_ab: Callable[..., 
     save(together, tmp_path / "together.json")
     save(turns, tmp_path / "turns.json")
     assert load_ab(tmp_path / "together.json") == together
-    with pytest.raises(RecordError, match=r"turns\.json: seconds is 30\.0, but its timed epochs alone took 48\.\d s"):
+    with pytest.raises(RecordError, match=r"turns\.json: seconds is 30\.0, but what was timed took 48\.\d s"):
         load_ab(tmp_path / "turns.json")
 
 

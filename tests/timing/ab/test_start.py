@@ -90,6 +90,7 @@ def test_a_slower_start_is_regressed(make_started: Callable[[float], AbRecord]) 
     assert conclude_ab(make_started(1.0)) is Verdict.PASS
     lost = dataclasses.replace(record, failure="B: killed", verdict="inconclusive")
     assert conclude_ab(lost) is Verdict.INCONCLUSIVE
+    assert ": slower" not in format_ab(lost)
     text = format_ab(record)
     assert "REGRESSED: the import is slower\n" in text
     assert "first epoch" in text
@@ -118,6 +119,15 @@ def test_a_start_follows_from_the_seconds(
     save(dataclasses.replace(record, start={**record.start, "import": part} if "start" not in changes else {}), path)
     with pytest.raises(RecordError, match=message):
         load_ab(path)
+
+
+def test_a_start_takes_no_longer_than_the_run(make_started: Callable[[float], AbRecord], tmp_path: Path) -> None:
+    """A record of seconds that the run did not have is refused."""
+    record = make_started(1.0)
+    processes = [dataclasses.replace(it, start={"import": 1e6, "first epoch": 1.0}) for it in record.processes]
+    save(judge_again(dataclasses.replace(record, processes=processes)), tmp_path / "time.json")
+    with pytest.raises(RecordError, match="but what was timed took"):
+        load_ab(tmp_path / "time.json")
 
 
 def test_a_part_that_is_none_is_refused(make_started: Callable[[float], AbRecord]) -> None:
