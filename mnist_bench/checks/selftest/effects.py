@@ -77,6 +77,12 @@ class FaultEffects:
     paired: bool
     effects: dict[str, Effect]
 
+    @property
+    def is_weakest(self) -> bool:
+        """Whether the fault has no weaker strength: shares are of these, whatever stronger ones were trained, too."""
+        fault, strength = parse_fault(self.fault)
+        return strength == fault.strengths[-1]
+
     def find_fewest(self, names: Sequence[str] = GATED, *, paired: bool) -> int | None:
         """Return the fewest pairs, or seeds, by which one of these figures sees the fault; None if none does."""
         found = [self.effects[name] for name in names if name in self.effects]

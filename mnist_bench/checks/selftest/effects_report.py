@@ -31,12 +31,13 @@ def format_effects(record: SelftestTrainings, effects: Sequence[FaultEffects]) -
     """
     ordered = sorted(effects, key=lambda it: PLACES[it.fault])
     lines = ["## What accuracy and loss alone see", "", *_summarise(record, ordered)]
-    lines += ["", *_tabulate_figures(ordered), "", *_tabulate(ordered)]
+    lines += ["", *_tabulate_figures([it for it in ordered if it.is_weakest]), "", *_tabulate(ordered)]
     return "\n".join(lines) + "\n"
 
 
 def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> Iterator[str]:
-    names = {parse_fault(it.fault)[0].name for it in effects}
+    stronger = [it for it in effects if not it.is_weakest]
+    effects = [it for it in effects if it.is_weakest]
     seeds = sorted({it.seeds for it in effects})
     told = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "no"
     died = [it for it in effects if it.problem]
@@ -46,13 +47,14 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
     some = [it for it in pairs if it.find_fewest(paired=True)]
     groups = [it for it in effects if it.find_fewest(paired=False)]
     yield (
-        f"{len(names)} of the faults were planted in full trainings, at {len(effects)} strengths in all, by the engine "
+        f"{len(effects)} of the faults were planted in full trainings, each at its weakest, by the engine "
         f"{record.engine} on {record.dataset.source}: {told} seeds each, and the same seeds without any fault. "
         f"**The lab's accuracy threshold sees {_share(below, effects)} of them. Accuracy and loss of {LOOKS[-1]} new "
         f"seeds, compared with a stored reference, see {_share(groups, effects)}.** Where the fault leaves the random "
         f"numbers as they are, seeds are pairs ({len(pairs)} strengths): {_FEW_PAIRS} pairs see "
         f"{_share(few, pairs)}, {PAIR_LOOKS[-1]} pairs {_share(some, pairs)}. "
         + (f"{len(died)} did not train at all." if died else "All trained to the end.")
+        + _add_stronger(stronger)
     )
     yield ""
     yield (
@@ -63,6 +65,18 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
         "(docs/statistics.md). A dash: not even the most do; *none*: the seeds are no pairs, and their mean change has "
         "a standard error of half a sd or more, so that the seeds needed are rough, as is the spread within few pairs. "
         "Made by `mnist-bench selftest --seeds N`, which continues where it was interrupted."
+    )
+
+
+def _add_stronger(effects: Sequence[FaultEffects]) -> str:
+    """Return what the threshold and new seeds see of stronger faults, after a blank; "" where none was trained."""
+    if not effects:
+        return ""
+    below = [it for it in effects if it.below]
+    groups = [it for it in effects if it.find_fewest(paired=False)]
+    return (
+        f" {len(effects)} stronger faults were trained, too: the threshold sees {_share(below, effects)} of them, and "
+        f"{LOOKS[-1]} new seeds see {_share(groups, effects)}."
     )
 
 

@@ -100,7 +100,7 @@ def _add_costs(outcomes: Sequence[Outcome]) -> str:
 def _add_effects(outcomes: Sequence[Outcome], effects: Sequence[FaultEffects]) -> str:
     """Return what a threshold, and accuracy and loss, see of the same faults, after a blank; "" without trainings."""
     seen = {it.key: it.first is not None for it in outcomes}
-    known = [it for it in effects if it.fault in seen]
+    known = [it for it in effects if it.fault in seen and it.is_weakest]
     if not known:
         return ""
     below = [it for it in known if it.below]
@@ -110,7 +110,7 @@ def _add_effects(outcomes: Sequence[Outcome], effects: Sequence[FaultEffects]) -
     most = LOOKS[-1]
     told = f" Only accuracy and loss see {', '.join(only)}." if only else " They see nothing that the checks do not."
     return (
-        f" {len(known)} of them, the weakest first, were trained in full, too: the lab's accuracy threshold sees "
+        f" {len(known)} of them, each at its weakest, were trained in full, too: the lab's accuracy threshold sees "
         f"{_share(below, known)}, accuracy and loss of {most} seeds see {_share(groups, known)}, and the fast checks "
         f"{_share(checked, known)}.{told}"
     )

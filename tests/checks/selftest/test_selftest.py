@@ -160,16 +160,19 @@ def test_the_page_says_what_is_seen(selftest: SelftestRecord) -> None:
 
 
 def test_the_first_paragraph_says_what_accuracy_and_loss_see(selftest: SelftestRecord) -> None:
-    """Of the faults that were trained in full; and which of them the checks do not see."""
+    """Of the faults that were trained in full, at their weakest; and which of them the checks do not see."""
 
     def make_effects(fault: str, seeds: int | None, *, below: bool) -> FaultEffects:
         effects = {"accuracy": Effect(-0.01, -8.0, seeds, seeds), "loss": Effect(0.0, 0.0, None, None)}
         return FaultEffects(fault, "mlp", 3, problem="", below=below, paired=True, effects=effects)
 
-    seen = [make_effects("step-longer:1.05", 5, below=True), make_effects("momentum:0.1", None, below=False)]
+    outcomes = [dataclasses.replace(it, strength=FAULTS[it.fault].strengths[-1]) for it in selftest.outcomes]
+    selftest = dataclasses.replace(selftest, outcomes=[*outcomes, make("momentum", 0.9)])
+    seen = [make_effects("step-longer:1.001", 5, below=True), make_effects("momentum:0.01", None, below=False)]
+    seen.append(make_effects("momentum:0.9", 5, below=True))  # no share has it: a weaker one is there
     page = format_report(selftest, [*seen, make_effects("run-differs:0.05", None, below=False)])
     first = page.splitlines()[2]
-    assert "3 of them, the weakest first, were trained in full, too: " in first
+    assert "3 of them, each at its weakest, were trained in full, too: " in first
     assert "threshold sees 33%, accuracy and loss of 20 seeds see 33%, and the fast checks 67%." in first
     assert "They see nothing that the checks do not." in first
     page = format_report(selftest, [*seen, make_effects("run-differs:0.05", 10, below=False)])
