@@ -336,6 +336,9 @@ def make_schema(form: Any = TrainingRecord) -> dict[str, Any]:
         if properties is None:
             continue  # the words of an enumeration
         definition["additionalProperties"] = False
+        for field in properties.values():
+            if field.get("default") in ([], {}):
+                del field["default"]  # msgspec names empty containers from 0.23 on, those before it do not
         if "schema_version" in properties:
             # `decode` asks for these two, which say how to read the rest, although they have defaults.
             definition["required"] += ["kind", "schema_version"]
