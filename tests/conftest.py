@@ -29,8 +29,8 @@ SPARED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the full trainings, by far the longest tests, so that several test processes end together."""
-    items.sort(key=lambda item: item.path.parts[-2:] != ("suite", "test_accuracy.py"))
+    """Begin with the longest tests, the full trainings and the slow, so that several test processes end together."""
+    items.sort(key=lambda item: item.path.parts[-2:] != ("suite", "test_accuracy.py") and "slow" not in item.keywords)
 
 
 @pytest.fixture(scope="session", autouse=True)

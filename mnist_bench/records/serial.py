@@ -53,8 +53,9 @@ __all__ = [
     "seal_record",
 ]
 
-# An array of numbers, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
-_NUMBERS = re.compile(r"\[\n\s+((?:-?\d[\d.eE+-]*|null)(?:,\n\s+(?:-?\d[\d.eE+-]*|null))*)\n\s+\]")
+# An array of numbers or digests, as `dump_json` lays it out. No string can look so: JSON has no line break inside one.
+_FIGURE = r'(?:-?\d[\d.eE+-]*|null|"[0-9a-f]+")'
+_FIGURES = re.compile(rf"\[\n\s+({_FIGURE}(?:,\n\s+{_FIGURE})*)\n\s+\]")
 
 
 _MOST_BYTES = 200_000_000  # the largest baseline has 2 MB
@@ -115,8 +116,8 @@ def dump_json(value: Any) -> str:
 
 
 def dump_folded(value: Any) -> str:
-    """Return `value` as `dump_json` does, with each array of numbers on one line, as people can review it."""
-    return _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", dump_json(value))
+    """Return `value` as `dump_json` does, with each array of numbers or digests on one line, for review."""
+    return _FIGURES.sub(lambda match: f"[{' '.join(match[1].split())}]", dump_json(value))
 
 
 def dump_record(record: Any, *, folded: bool = False) -> str:
@@ -124,7 +125,7 @@ def dump_record(record: Any, *, folded: bool = False) -> str:
 
     Args:
         record: The record, or a JSON object as Python's `json` reads it.
-        folded: Whether each array of numbers stands on one line.
+        folded: Whether each array of numbers or digests stands on one line.
     """
     sealed = seal_record(record)
     return dump_folded(sealed) if folded else dump_json(sealed)
@@ -143,7 +144,7 @@ def save(record: Any, path: Path, *, overwrite: bool = False, folded: bool = Fal
         record: The record, or a JSON object as Python's `json` reads it.
         path: Where to write; its folder is made.
         overwrite: Whether a file that is there may be replaced.
-        folded: Whether each array of numbers stands on one line.
+        folded: Whether each array of numbers or digests stands on one line.
 
     Raises:
         FileExistsError: The file is there, and `overwrite` is False.

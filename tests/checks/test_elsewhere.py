@@ -61,6 +61,7 @@ def test_the_guard_refuses(guarded: Path, tmp_path: Path) -> None:
     assert "mnist_bench imports msgspec, which an environment under test may lack" in answer.stderr
 
 
+@pytest.mark.slow
 def test_every_entry_point_needs_tensorflow_alone(
     guarded: Path, stub_python: Callable[..., Path], digits: Dataset, tmp_path: Path
 ) -> None:

@@ -293,6 +293,7 @@ def test_a_probe_that_fails_is_inconclusive(
     assert moved == {"mlp": "bits: the probe did not run"}
 
 
+@pytest.mark.slow
 def test_fast_layers_hold(plan: suite.CheckPlan, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast layers are complete, and all hold for the fused engine; tests/suite checks every contract."""
     # That another process tells its environment is seen where `mnist-bench env` is tested.

@@ -50,6 +50,7 @@ def test_the_index_names_all() -> None:
     assert [path.name for path in PAGES + SCRIPTS if f"({path.name})" not in text] == []
 
 
+@pytest.mark.slow
 def test_the_scripts_find_what_is_there() -> None:
     """The last line of each says whether the installed Keras has the fault."""
     command = [sys.executable, STUBS / "forking.py", *SCRIPTS]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from mnist_bench import pytest_plugin
-
-if TYPE_CHECKING:
-    import pytest
 
 pytest_plugins = ["pytester"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugin.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_runs(pytester: pytest.Pytester) -> None:
     """The page's tests pass by the page's own command, and their verdicts stand at the end."""
     [example] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

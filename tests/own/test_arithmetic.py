@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mnist_bench.own.records import ModelFile, OwnConfig
     from mnist_bench.records.verdicts import CheckResult
 
+pytestmark = pytest.mark.slow  # each test compiles its model in both precisions
+
 CONV = """
 def build():
     model = keras.Sequential([

@@ -41,6 +41,7 @@ def data():
 """
 
 
+@pytest.mark.slow
 def test_every_check_runs_and_is_green(
     configure_model: Callable[..., OwnConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

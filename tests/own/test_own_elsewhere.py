@@ -43,6 +43,7 @@ def test_a_known_regression_is_known_of_an_own_model(
     assert [result.verdict for result in results if result.check == "contract/new-order"] == [verdict]
 
 
+@pytest.mark.slow
 def test_a_seed_is_trained_on_both_sides(configure_model: Callable[..., OwnConfig], tmp_path: Path) -> None:
     """Two real processes, which import nothing of ours that an environment may lack, end in the same bits."""
     guarded = make_interpreter(tmp_path / "python", "guarded.py")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from mnist_bench.own.file import load_model
 from mnist_bench.own.layers import list_rows
 from mnist_bench.own.model import make_model
@@ -14,8 +16,6 @@ from mnist_bench.training.backend import load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from mnist_bench.own.records import OwnConfig, OwnProbe
 
@@ -36,6 +36,7 @@ def find_moved(first: OwnProbe, second: OwnProbe) -> list[str]:
     return [a.name for a, b in pairs if (a.name, a.digest) != (b.name, b.digest)]
 
 
+@pytest.mark.slow
 def test_a_probe_is_complete_and_repeats_itself(
     configure_model: Callable[..., OwnConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:

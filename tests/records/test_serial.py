@@ -25,6 +25,7 @@ from mnist_bench.records.serial import (
     convert,
     decode,
     decode_json,
+    dump_folded,
     dump_json,
     list_json,
     load,
@@ -253,6 +254,20 @@ def test_a_record_is_saved_whole(tmp_path: Path, overwrite: bool) -> None:  # no
     else:
         with pytest.raises(FileExistsError):
             save(Inner(size=1.5), path)
+
+
+def test_figures_and_digests_stand_on_one_line() -> None:
+    """Nothing else does: words, and arrays of arrays, are laid out as ever; what is read is the same."""
+    value = {"digests": ["0a1b", "2c3d"], "figures": [1, -2.5, None], "rows": [[1, 2], [3, 4]], "words": ["a b", "c"]}
+    text = dump_folded(value)
+    assert json.loads(text) == value
+    for part in (
+        '"digests": ["0a1b", "2c3d"],',
+        '"figures": [1, -2.5, null],',
+        '"rows": [\n    [1, 2],',
+        '[\n    "a b",',
+    ):
+        assert part in text
 
 
 @pytest.mark.parametrize("name", ["pipe", "/dev/zero", "link"])

@@ -118,6 +118,7 @@ def test_a_template_without_its_seed_is_noticed(tmp_path: Path, monkeypatch: pyt
         make_notebook(seed=7)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(written: Any, tiny: Dataset, tmp_path: Path) -> None:
     """The cells run in order without the network, and print the lab's parameters and test figures."""
     nbclient = pytest.importorskip("nbclient", reason="the extra `notebook` is not installed")

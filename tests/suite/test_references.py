@@ -40,6 +40,14 @@ def test_there_are_enough_seeds(dataset: str, engine: str, lab: str) -> None:
     assert reference.acceptance.forced == []
 
 
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_a_file_stays_small(dataset: str) -> None:
+    """A thousand seeds and what was in force before take less than 200 kB of the repository."""
+    sizes = {path.name: path.stat().st_size for path in (find_folder() / "accuracy" / dataset).glob("*.json")}
+    assert sizes.keys() == {f"{lab}.json" for lab in LABS}
+    assert max(sizes.values()) < 200_000
+
+
 def judge_apart(reference: Reference, count: int, accuracy_shift: float) -> dict[str, str]:
     """Compare the last `count` seeds of a reference, shifted, with the rest; return the verdicts by metric."""
     rest = dataclasses.replace(

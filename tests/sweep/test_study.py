@@ -202,6 +202,7 @@ def test_a_missing_optuna_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch
         open_study("sqlite://", "s", IDENTITY, POINTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_two_processes_share_a_study(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Both processes work, and no trial is worked off twice, with either database."""
@@ -215,6 +216,7 @@ def test_two_processes_share_a_study(kind: str, request: pytest.FixtureRequest, 
     assert {slot.facts["by"] for slot in slots} == {worker.pid for worker in workers}
 
 
+@pytest.mark.slow
 def test_a_killed_workers_trial_is_tried_again(url: str, tmp_path: Path) -> None:
     """Without its heartbeat the trial goes to another worker: nothing is lost or counted twice."""
     study = open_study(url, "s", IDENTITY, POINTS[:3], heartbeat=1)

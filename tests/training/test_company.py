@@ -71,6 +71,7 @@ def trained(request: pytest.FixtureRequest, tiny: Dataset) -> dict[str, list[Tra
     }
 
 
+@pytest.mark.slow
 def test_a_seed_in_company_is_the_seed_alone(trained: dict[str, list[TrainingRecord]]) -> None:
     """It begins with the same weights and ends at the same losses; with the same bits where the products allow."""
     assert [len(records) for records in trained.values()] == [2, 2, 2]

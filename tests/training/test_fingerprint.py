@@ -452,6 +452,7 @@ def _all_cores() -> Iterator[None]:
     os.sched_setaffinity(0, share)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_all_cores")
 def test_threads_are_in_the_numerics_key() -> None:
     """One core and two may end in different bits, so they have different keys; two single cores have one of each."""

@@ -99,6 +99,7 @@ def test_a_fault_is_trained_by_its_lab_and_the_weakest_strength_comes_first() ->
     assert not any(task.fault.startswith("leak") for task in tasks)
 
 
+@pytest.mark.slow
 def test_a_lab_is_trained_with_a_fault_and_without() -> None:
     """Momentum leaves other figures, and the same initial weights; a process that dies costs its own training alone."""
     tasks = [Task("", "mlp", -1), Task("", "mlp", 5), Task("momentum:0.9", "mlp", 5)]

@@ -70,6 +70,7 @@ def test_a_training_has_the_bug_and_this_process_does_not(monkeypatch: pytest.Mo
     assert FAULT_VARIABLE not in os.environ
 
 
+@pytest.mark.slow
 def test_the_notebook_asks_and_answers(tmp_path: Path) -> None:
     """The cells run in order: a training with and without the bug, a guess, and the answer."""
     nbclient = pytest.importorskip("nbclient", reason="the extra `notebook` is not installed")

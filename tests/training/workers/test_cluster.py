@@ -122,6 +122,7 @@ def count_results(events: list[Any]) -> Counter[int]:
     return Counter(event.task for event in events if isinstance(event, (Finished, Failed)))
 
 
+@pytest.mark.slow
 def test_a_lost_worker_s_training_is_tried_elsewhere(site: Site, stub_workers: Path) -> None:
     """One of two workers is killed in a training: each training ends once, and all have records."""
     workers = [site.add_worker(), site.add_worker()]
@@ -145,6 +146,7 @@ def test_a_lost_worker_s_training_is_tried_elsewhere(site: Site, stub_workers: P
     assert [records[task].config for task in range(6)] == configs
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stub_workers")
 def test_a_failure_has_a_reason(site: Site) -> None:
     """A child process that is lost each time, an error and a bad request are told apart; the others finish."""
@@ -164,6 +166,7 @@ def test_a_failure_has_a_reason(site: Site) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_campaign_on_two_workers(site: Site, command: Callable[..., Any], tmp_path: Path) -> None:
     """One worker is killed: the command ends with every seed once, in the bits of a seed that is trained here."""
     workers, out = [site.add_worker(), site.add_worker()], tmp_path / "out"
@@ -240,6 +243,7 @@ def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_package(site: Site) -> None:
     """It is named, with what it lacks, before anything is trained."""
     (site.folder / "sitecustomize.py").write_text(WITHOUT_PACKAGE)
@@ -307,6 +311,7 @@ def test_what_is_decided_elsewhere_is_no_mixture(record: TrainingRecord) -> None
     assert explain_mixture(record.environment, change_environment(record.environment, xla=True)) == {}
 
 
+@pytest.mark.slow
 def test_all_workers_are_gone(site: Site, stub_workers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A campaign without workers says so, waits for a stated time, and says how to go on."""
     assert stub_workers.is_dir()

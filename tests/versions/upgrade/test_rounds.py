@@ -21,6 +21,7 @@ CONFIG = TrainingConfig(lab="perceptron", epochs=4, data="digits", device="cpu")
 TASK = make_lab_task(CONFIG)
 
 
+@pytest.mark.slow
 def test_both_sides_train_the_same_seed_in_step(digits: Dataset, tmp_path: Path) -> None:
     """One interpreter against itself ends in the same bits, and every epoch but the first has its seconds."""
     python = make_interpreter(tmp_path / "python", "guarded.py")
