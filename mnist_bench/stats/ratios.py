@@ -156,17 +156,17 @@ def judge_ratios(ratios: LogRatios, *, bound: float = BOUND, tail: float | None 
     tail = tail_level() if tail is None else tail
     clocks = dict(zip(_CLOCKS, (ratio_interval(values, tail=tail) for values in ratios), strict=True))
     wall, cpu = clocks.values()
-    most, least = 1 + bound, 1 / (1 + bound)
-    slower = [name for name, interval in clocks.items() if interval.low > 1 and interval.high > most]
-    faster = [name for name, interval in clocks.items() if interval.high < 1 and interval.low < least]
+    speeds = {name: _judge_interval(interval, bound) for name, interval in clocks.items()}
+    slower, faster, outside = (
+        [name for name, speed in speeds.items() if speed == told] for told in ("slower", "faster", "inconclusive")
+    )
     waiting = ratio_interval(np.subtract(*ratios), tail=tail)
-    if not slower and waiting.low > 1 and waiting.high > most and cpu.high > 1 and wall.estimate > 1:
+    if not slower and _judge_interval(waiting, bound) == "slower" and cpu.high > 1 and wall.estimate > 1:
         slower = [f"waiting time ({waiting.low - 1:+.1%} to {waiting.high - 1:+.1%})"]
     if slower:
         return Judgement("slower", f"slower in {_join(slower)}{_but_faster(faster)}", wall, cpu)
     if faster:
         return Judgement("faster", f"faster in {_join(faster)}", wall, cpu)
-    outside = [name for name, interval in clocks.items() if not least <= interval.low <= interval.high <= most]
     if not outside:
         return Judgement("same", f"within {bound:.0%} in both clocks", wall, cpu)
     return Judgement("inconclusive", f"neither changed nor within {bound:.0%} in {_join(outside)}", wall, cpu)
@@ -181,14 +181,18 @@ def judge_clock(log_ratios: ArrayLike, *, bound: float, tail: float) -> tuple[Sp
         tail: The level of one end of the interval.
     """
     interval = ratio_interval(log_ratios, tail=tail)
+    enough = np.size(log_ratios) >= FEWEST_ROUNDS
+    return _judge_interval(interval, bound) if enough else "inconclusive", interval
+
+
+def _judge_interval(interval: Interval, bound: float) -> Speed:
+    """Return what an interval says by itself: a change is beyond chance, and may be beyond the bound; or neither."""
     most, least = 1 + bound, 1 / (1 + bound)
-    if np.size(log_ratios) < FEWEST_ROUNDS:
-        return "inconclusive", interval
     if interval.low > 1 and interval.high > most:
-        return "slower", interval
+        return "slower"
     if interval.high < 1 and interval.low < least:
-        return "faster", interval
-    return ("same" if least <= interval.low <= interval.high <= most else "inconclusive"), interval
+        return "faster"
+    return "same" if least <= interval.low <= interval.high <= most else "inconclusive"
 
 
 def judge_looks(ratios: LogRatios, looks: Looks, *, bound: float = BOUND) -> Judgement:

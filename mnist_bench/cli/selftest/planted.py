@@ -44,10 +44,9 @@ def plant_all(faults: Sequence[str], *, engine: str, jobs: int, cluster: str | N
         others = [fault for fault in todo if fault not in costs]
         lost = costs if found else find_unmeasurable(costs)
         if lost:
-            told = "time and memory are measured on this machine, without --cluster"
-            if not found:
-                told = "time needs two cores, and a system that can pin processes to cores"
-            echo(f"left out: {', '.join(lost)}: {told}", err=True)
+            elsewhere = "time and memory are measured on this machine, without --cluster"
+            here = "time needs two cores, and a system that can pin processes to cores"
+            echo(f"left out: {', '.join(lost)}: {elsewhere if found else here}", err=True)
             costs = [fault for fault in costs if fault not in lost]
         for outcome in itertools.chain(
             run_faults_there(others, found, **asked) if found else run_faults(others, jobs=jobs, **asked),
