@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.checksums import DAMAGES, damage_record
-from mnist_bench.checks.selftest.records import CleanRun, SelftestRecord
+from mnist_bench.checks.faults.registry import FAULTS
+from mnist_bench.checks.selftest.records import CleanRun, SelftestRecord, Training
 from mnist_bench.checks.selftest.report import MARK
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.checks.selftest.records import Outcome
+    from mnist_bench.checks.selftest.trainings import Task
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.replay.regression import Question
@@ -194,6 +196,31 @@ def test_two_self_tests_at_once_do_not_lose_each_others_work(
     assert command("selftest", "--fault", "step-longer", "--out", tmp_path).status == 0
     assert planted == []
     assert len(load(tmp_path / "selftest.json", SelftestRecord).outcomes) == 3
+
+
+def test_trainings_with_a_named_fault_are_made_again(
+    command: Callable[..., Any], planted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call without a name makes what is missing; one with a name its trainings again, and none without a fault."""
+    made: list[Task] = []
+
+    def train(tasks: Sequence[Task], **_: object) -> Iterator[Training]:
+        for task in tasks[:8]:
+            made.append(task)
+            yield Training(**task._asdict(), figures=None, problem="no end within 600 s")
+
+    monkeypatch.setattr("mnist_bench.checks.selftest.trainings.train_faults", train)
+    command("selftest", "--seeds", "2", "--engine", "epoch", "--fault", "momentum", "--out", tmp_path)
+    faults = ["", *(f"momentum:{strength:g}" for strength in reversed(FAULTS["momentum"].strengths))]
+    assert [(task.fault, task.seed) for task in made] == [(fault, seed) for fault in faults for seed in (1671, 1672)]
+    first, made[:] = made[:], []
+    command("selftest", "--seeds", "2", "--engine", "epoch", "--fault", "momentum", "--out", tmp_path)
+    assert made == first[2:]
+    made.clear()
+    command("selftest", "--seeds", "2", "--engine", "epoch", "--out", tmp_path)
+    assert len(made) == 8
+    assert not set(made) & set(first)
+    assert planted == []
 
 
 def test_another_page_is_left_alone(command: Callable[..., Any], planted: list[str], tmp_path: Path) -> None:

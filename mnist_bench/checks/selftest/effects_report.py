@@ -112,7 +112,7 @@ def _tabulate(effects: Sequence[FaultEffects]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for it in effects:
         fault, strength = parse_fault(it.fault)
-        head = f"| {fault.name} | {strength:.4g} |"
+        head = f"| {fault.name} | {strength:g} |"
         if not it.effects:
             yield f"{head} did not end: {_shorten(it.problem)} | | | | | | |"
             continue

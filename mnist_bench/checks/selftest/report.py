@@ -177,18 +177,18 @@ def _tabulate(rows: Sequence[Outcome]) -> Iterator[str]:
         seen = f"`{it.first.partition('[')[0]}`" if it.first else "unseen"
         seconds = "" if it.first_seconds is None else f"{it.first_seconds:.1f}"
         cause = "" if it.first is None else f"{it.cause}" if is_right(it) else f"{it.cause} (another)"
-        yield f"| {it.fault} | {fault.imitates}{source} | {it.strength:.4g} | {seen} | {seconds} | {cause} |"
+        yield f"| {it.fault} | {fault.imitates}{source} | {it.strength:g} | {seen} | {seconds} | {cause} |"
 
 
 def _list_unseen(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for it in outcomes:
         if it.first is None:
-            yield f"- {it.fault} {it.strength:.4g}: {_explain_unseen(it) or 'not explained'}."
+            yield f"- {it.fault} {it.strength:g}: {_explain_unseen(it) or 'not explained'}."
 
 
 def _list_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
     wrong = [it for it in outcomes if it.first is not None and not is_right(it)]
     for it in wrong:
-        yield f"- {it.fault} {it.strength:.4g}: {it.sentence}."
+        yield f"- {it.fault} {it.strength:g}: {it.sentence}."
     if not wrong:
         yield "None."

@@ -14,7 +14,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from mnist_bench.training.workers.child import open_events, pin_by_option
+from mnist_bench.training.workers.child import describe_exit, open_events, pin_by_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,10 +60,10 @@ def _fork(request: dict[str, Any], source: str, dataset: Dataset, tell: Tell) ->
         finally:
             sys.stderr.flush()
             os._exit(status)
-    _, code = os.waitpid(pid, 0)
-    tell(
-        event="finished" if code == 0 else "failed", reason=f"the process ended with {os.waitstatus_to_exitcode(code)}"
-    )
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    late = code == -signal.SIGALRM
+    reason = f"no end within {_LIMIT_SECONDS} s" if late else f"the process {describe_exit(code)}"
+    tell(event="failed" if code else "finished", reason=reason, late=late)
 
 
 def _answer(source: str, dataset: Dataset, tell: Tell, *, answer: str, **request: Any) -> None:

@@ -51,7 +51,9 @@ class Server:
         while (event := self._read())["event"] not in ("finished", "failed"):
             yield event
         if event["event"] == "failed":
-            yield {"event": "failed", "reason": f"{event['reason']}: {self._child.read_last_words()}"}
+            # Of a process that was ended from outside the last words are of something else.
+            words = "" if event["late"] else f": {self._child.read_last_words()}"
+            yield {"event": "failed", "reason": event["reason"] + words}
 
     def _read(self) -> dict[str, Any]:
         event = self._child.read()

@@ -42,7 +42,8 @@ def train_all(
             raise ValueError(f"{path}: data are {record.dataset.source}, not {dataset.name}: another --out, or --data")
         known = {(it.fault, it.lab, it.seed): it for it in record.trainings}
         tasks = list_trainings(chosen, range(FIRST_SEED, FIRST_SEED + seeds))
-        todo = [task for task in tasks if tuple(task) not in known]
+        # A fault that is named is trained with again, as `plant_all` plants it again.
+        todo = [task for task in tasks if tuple(task) not in known or (faults and task.fault)]
         asked: dict[str, Any] = {"engine": engine, "source": source}
         for training in train_faults_there(todo, found, **asked) if found else train_faults(todo, jobs=jobs, **asked):
             known[training.fault, training.lab, training.seed] = training

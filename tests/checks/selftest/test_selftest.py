@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from mnist_bench.checks.selftest.effects import Effect, FaultEffects
 from mnist_bench.checks.selftest.records import CleanRun, Outcome, SelftestRecord
 from mnist_bench.checks.selftest.report import MARK, find_missed, format_report, is_right
 from mnist_bench.checks.selftest.run import find_failing, list_faults, run_clean, run_faults, run_faults_there
+from mnist_bench.checks.selftest.server import Server
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.workers.interpreters import CommandError
@@ -157,6 +161,55 @@ def test_each_run_without_a_fault_has_a_process_of_its_own(processes: list[FakeS
     assert len(processes) == 3
 
 
+class FakeChild:
+    """A process that has answered."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        """Take the events."""
+        self.events = iter(events)
+
+    def send(self, _request: object) -> None:
+        """Nothing is to be done."""
+
+    def read(self) -> dict[str, Any]:
+        """Give the next event."""
+        return next(self.events)
+
+    def read_last_words(self) -> str:
+        """Give the end of the log."""
+        return "out of luck"
+
+
+@pytest.mark.parametrize(
+    ("ending", "late", "reason"),
+    [
+        ("time.sleep(60)", True, "no end within 1 s"),
+        ("sys.exit(3)", False, "the process ended with exit code 1: out of luck"),
+        ("os.kill(os.getpid(), 9)", False, "the process was killed by SIGKILL: out of luck"),
+    ],
+)
+def test_how_a_fork_ends_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    late: bool,  # noqa: FBT001 - pytest gives it by name
+    reason: str,
+) -> None:
+    """One that hangs is ended, and what it said last is not taken for the reason."""
+    program = (
+        "import json, os, sys, time\n"
+        "from mnist_bench.checks.selftest import serve\n"
+        "serve._LIMIT_SECONDS = 1\n"
+        f"serve._answer = lambda *_, **__: {ending}\n"
+        "serve._fork({}, '', None, lambda **event: print(json.dumps(event)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    event = json.loads(done.stdout)
+    assert (event["event"], event["late"]) == ("failed", late)
+    child = FakeChild({"event": "ready"}, event)
+    monkeypatch.setattr("mnist_bench.checks.selftest.server.Child", lambda _: child)
+    assert list(Server("digits").ask(answer="x")) == [{"event": "failed", "reason": reason}]
+
+
 @pytest.fixture
 def selftest(record: TrainingRecord) -> SelftestRecord:
     """A self-test of three faults, one of them unseen, and one seen with another cause."""
@@ -230,10 +283,10 @@ def test_a_fault_that_nobody_saw_is_missed_unless_that_is_explained(selftest: Se
     assert find_missed(dataclasses.replace(selftest, outcomes=[*selftest.outcomes, unseen])) == [unseen]
 
 
-def test_a_strength_that_is_rounded_has_its_row(selftest: SelftestRecord) -> None:
-    """A strength of 255/256 is planted, and recorded, as 0.996094."""
+def test_a_strength_is_told_as_it_is_typed(selftest: SelftestRecord) -> None:
+    """`--fault pixels-scaled:0.996094` plants 255/256, and the page says so."""
     rounded = dataclasses.replace(selftest, outcomes=[make("pixels-scaled", 0.996094)])
-    assert "| 0.9961 | `arithmetic/oracle` |" in format_report(rounded)
+    assert "| 0.996094 | `arithmetic/oracle` |" in format_report(rounded)
 
 
 def test_a_record_holds_each_fault_once(selftest: SelftestRecord) -> None:
