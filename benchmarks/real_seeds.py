@@ -1,5 +1,6 @@
 """How often a verdict on accuracy is wrong, and how sharp it is, on real trainings: groups of their seeds are compared.
 
+    python benchmarks/real_seeds.py --stored       # the stored references' seeds: their spread, and the gate of `check`
     mnist-bench run mlp --engine fused --seed 10101 --seeds 300 --jobs 2 --out base
     mnist-bench check mlp --engine fused --save-digests base
     TF_NUM_INTRAOP_THREADS=2 mnist-bench run mlp --engine fused --seed 10101 --seeds 300 --jobs 2 --out other
@@ -28,10 +29,12 @@ import numpy as np
 import scipy
 
 from mnist_bench.checks.accuracy import compare_values, plan_looks
-from mnist_bench.checks.baselines import Reference, find_folder, find_reference
+from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path, find_folder, find_reference
 from mnist_bench.records.acceptance import make_acceptance
+from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, LOOKS, PAIR_LOOKS, judge
+from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import share_case_streams
 from mnist_bench.versions.figures import FigureRules, compare_figures
 from mnist_bench.versions.records import VersionRecord, seeds_by_case
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from mnist_bench.versions.seeds import SeedResults
 
 _RUNS = 300
+_FIRST = 100  # seeds of a stored reference that stand for the whole of it
 _POWER = 0.9
 _IMAGES = 10_000
 
@@ -61,7 +65,7 @@ class Ended(NamedTuple):
 def main() -> None:
     """Print the tables, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("base", type=Path, help="a folder of trainings of one lab by one engine")
+    parser.add_argument("base", type=Path, nargs="?", help="a folder of trainings of one lab by one engine")
     parser.add_argument("other", type=Path, nargs="?", help="the same seeds, trained in another environment")
     parser.add_argument("--size", type=int, default=LOOKS[-1], help="seeds of a group")
     parser.add_argument("--reference", type=int, help="the first seeds of the folder, instead of the stored reference")
@@ -69,7 +73,13 @@ def main() -> None:
     parser.add_argument("--lose", type=float, default=0.0, help="points of accuracy that the other side loses more")
     parser.add_argument("--margin", type=float, default=100 * ACCURACY_MARGIN, help="the margin of accuracy, in points")
     parser.add_argument("--sharpness", action="store_true", help="print the smallest losses that are found, too")
+    parser.add_argument("--stored", action="store_true", help="take the seeds of the stored references, not a folder's")
     options = parser.parse_args()
+    if options.stored == (options.base is not None):
+        parser.error("a folder, or --stored")
+    if options.stored:
+        judge_stored(options.reference or _FIRST, options.size, options.runs)
+        return
     base = load_folder(options.base)
     if options.other is None:
         (results,) = base.accuracy
@@ -89,6 +99,34 @@ def main() -> None:
         print(f"{len(told_groups)} of {len(ended)} say how much worse the accuracy is, such as: {told_groups[0]}")
     if options.sharpness:
         print_sharpness(base, new, told)
+
+
+def judge_stored(first: int, size: int, runs: int) -> None:
+    """Print how each lab's stored seeds by `fused` are spread, and how the gate judges groups of all but the first."""
+    stored = [load(accuracy_path(find_folder(), "mnist", lab), AccuracyBaseline) for lab in LABS]
+    references = {it.lab: [each for each in it.references if each.engine == "fused"][-1] for it in stored}
+    columns = ("accuracy: mean, sd", "lowest, highest", "loss: mean, sd", "3 sd below the mean", "5 sd", "threshold")
+    print(f"| lab | seeds | {' | '.join(columns)} |")
+    print(f"| --- | --- |{' --- |' * len(columns)}")
+    for lab, reference in references.items():
+        accuracies, losses = np.array(reference.test_accuracy), np.array(reference.test_loss)
+        mean, sd = accuracies.mean(), accuracies.std(ddof=1)
+        below = [int((accuracies < level).sum()) for level in (mean - 3 * sd, mean - 5 * sd, LABS[lab].threshold)]
+        print(
+            f"| {lab} | {len(accuracies)} | {mean:.3%}, {100 * sd:.3f} points | {accuracies.min():.2%}, "
+            f"{accuracies.max():.2%} | {losses.mean():.4f}, {losses.std(ddof=1):.4f} | "
+            f"{' | '.join(map(str, below))} |"
+        )
+    print()
+    for lab, reference in references.items():
+        if len(reference.seeds) < first + size:
+            print(f"{lab}: {len(reference.seeds)} seeds are too few for a group of {size} besides the first {first}")
+            continue
+        columns = {name: getattr(reference, name)[:first] for name in ("seeds", "test_accuracy", "test_loss")}
+        rest = {"initial_digests": [], "final_digests": [], "epoch_losses": {}, "class_errors": []}
+        few = dataclasses.replace(reference, **columns, **rest)
+        ended = [*judge_draws(few, reference, size, runs)]
+        print_ended(f"{lab}, {len(reference.seeds) - first} seeds, against the first {first}", ended)
 
 
 def load_folder(folder: Path) -> VersionRecord:
@@ -133,7 +171,7 @@ def split_reference(base: VersionRecord, size: int) -> Reference:
     )
 
 
-def judge_draws(reference: Reference, results: SeedResults, size: int, runs: int) -> Iterator[Ended]:
+def judge_draws(reference: Reference, results: SeedResults | Reference, size: int, runs: int) -> Iterator[Ended]:
     """Yield how the gate of `check` judges groups of seeds that the reference does not have."""
     places = [place for place, seed in enumerate(results.seeds) if seed not in reference.seeds]
     rng, looks = np.random.default_rng(0), plan_looks(size)

@@ -12,6 +12,7 @@ from fixtures.records import make_digest, retrain
 from fixtures.upgrade import draw_errors, make_mlp_training
 from mnist_bench.records.serial import save
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,3 +120,14 @@ def test_a_group_that_alarms_is_counted(script: Any, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == (
         "these: 300 groups: 299 PASS, 1 REGRESSED; 5.0 seeds in the mean; REGRESSED in at most 1.6%\n"
     )
+
+
+def test_the_stored_seeds_are_judged(script: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row and a line for each lab; a reference with too few seeds for a group is told."""
+    script.judge_stored(50, 5, 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:5]] == [f"| {lab}" for lab in LABS]
+    assert lines[6:] == [line for lab, line in zip(LABS, lines[6:], strict=True) if line.startswith(f"{lab}, ")]
+    assert all("against the first 50: 3 groups: " in line for line in lines[6:])
+    script.judge_stored(50, 5000, 3)
+    assert capsys.readouterr().out.count(" seeds are too few for a group of 5000 besides the first 50\n") == 3
