@@ -324,7 +324,9 @@ def test_data_of_mnist_as_json(command: Callable[..., Any], mnist_path: Path) ->
 
 def start_run(out: Path, first: int, *options: str) -> subprocess.Popen[str]:
     """Start a command of two seeds, whose workers are those of this process."""
-    code = "import sys; sys.executable = sys.argv.pop(1); from mnist_bench.cli.app import main; main()"
+    # A shell has what it starts in the background ignore Ctrl-C, and this suite may be such a process.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; import sys; sys.executable = sys.argv.pop(1); from mnist_bench.cli.app import main; main()"
     arguments = ["run", "perceptron", "--data", "digits", "--epochs", "2", "--seed", str(first), "--seeds", "2"]
     return subprocess.Popen(
         [PYTHON, "-c", code, sys.executable, *arguments, "--out", str(out), *options],

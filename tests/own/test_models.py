@@ -17,6 +17,7 @@ FILES = sorted((ROOT / "docs" / "models").glob("*.py"))
 ROWS = 192  # a few steps of each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_model_file_can_be_measured(path: Path) -> None:
     """A step is taken: the weights move and stay finite, and the metrics are reported."""

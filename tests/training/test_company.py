@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
     from mnist_bench.training.data.dataset import Dataset
 
-pytestmark = pytest.mark.usefixtures("float32")
+# Slow, because each lab is compiled for companies of several sizes.
+pytestmark = [pytest.mark.usefixtures("float32"), pytest.mark.slow]
 
 # Where a company's products are summed as those of a seed alone: the perceptron's one layer, on a CPU.
 SAME_BITS = {"perceptron"}
@@ -71,7 +72,6 @@ def trained(request: pytest.FixtureRequest, tiny: Dataset) -> dict[str, list[Tra
     }
 
 
-@pytest.mark.slow
 def test_a_seed_in_company_is_the_seed_alone(trained: dict[str, list[TrainingRecord]]) -> None:
     """It begins with the same weights and ends at the same losses; with the same bits where the products allow."""
     assert [len(records) for records in trained.values()] == [2, 2, 2]
