@@ -67,16 +67,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("base", type=Path, nargs="?", help="a folder of trainings of one lab by one engine")
     parser.add_argument("other", type=Path, nargs="?", help="the same seeds, trained in another environment")
-    parser.add_argument("--size", type=int, default=LOOKS[-1], help="seeds of a group")
-    parser.add_argument("--reference", type=int, help="the first seeds of the folder, instead of the stored reference")
-    parser.add_argument("--runs", type=int, default=_RUNS, help="groups that are drawn of one folder")
+    parser.add_argument("--size", type=read_count, default=LOOKS[-1], help="seeds of a group")
+    parser.add_argument(
+        "--reference",
+        type=read_count,
+        help=f"so many first seeds stand for the reference; of a folder the stored one, if not given, else {_FIRST}",
+    )
+    parser.add_argument("--runs", type=read_count, default=_RUNS, help="groups that are drawn of one set of seeds")
     parser.add_argument("--lose", type=float, default=0.0, help="points of accuracy that the other side loses more")
     parser.add_argument("--margin", type=float, default=100 * ACCURACY_MARGIN, help="the margin of accuracy, in points")
     parser.add_argument("--sharpness", action="store_true", help="print the smallest losses that are found, too")
     parser.add_argument("--stored", action="store_true", help="take the seeds of the stored references, not a folder's")
     options = parser.parse_args()
     if options.stored == (options.base is not None):
-        parser.error("a folder, or --stored")
+        parser.error("name a folder, or give --stored, and not both")
+    if options.other is None and (options.lose or options.sharpness):
+        parser.error("--lose and --sharpness need two folders")
+    for folder in filter(None, (options.base, options.other)):
+        if not folder.is_dir():
+            parser.error(f"{folder} is no folder")
     if options.stored:
         judge_stored(options.reference or _FIRST, options.size, options.runs)
         return
@@ -101,11 +110,25 @@ def main() -> None:
         print_sharpness(base, new, told)
 
 
+def read_count(text: str) -> int:
+    """Return a whole number of 1 or more."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number of 1 or more is allowed")
+    return int(text)
+
+
 def judge_stored(first: int, size: int, runs: int) -> None:
     """Print how each lab's stored seeds by `fused` are spread, and how the gate judges groups of all but the first."""
     stored = [load(accuracy_path(find_folder(), "mnist", lab), AccuracyBaseline) for lab in LABS]
     references = {it.lab: [each for each in it.references if each.engine == "fused"][-1] for it in stored}
-    columns = ("accuracy: mean, sd", "lowest, highest", "loss: mean, sd", "3 sd below the mean", "5 sd", "threshold")
+    columns = (
+        "accuracy: mean, sd",
+        "lowest, highest",
+        "loss: mean, sd",
+        "seeds 3 sd below the mean",
+        "5 sd below",
+        "below the threshold",
+    )
     print(f"| lab | seeds | {' | '.join(columns)} |")
     print(f"| --- | --- |{' --- |' * len(columns)}")
     for lab, reference in references.items():

@@ -30,7 +30,11 @@ SPARED = pytest.StashKey[bool]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, the full trainings and the slow, so that several test processes end together."""
-    items.sort(key=lambda item: item.path.parts[-2:] != ("suite", "test_accuracy.py") and "slow" not in item.keywords)
+
+    def is_short(item: pytest.Item) -> bool:
+        return item.path.parts[-2:] != ("suite", "test_accuracy.py") and not item.get_closest_marker("slow")
+
+    items.sort(key=is_short)
 
 
 @pytest.fixture(scope="session", autouse=True)

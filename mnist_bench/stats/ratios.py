@@ -186,7 +186,10 @@ def judge_clock(log_ratios: ArrayLike, *, bound: float, tail: float) -> tuple[Sp
 
 
 def _judge_interval(interval: Interval, bound: float) -> Speed:
-    """Return what an interval says by itself: a change is beyond chance, and may be beyond the bound; or neither."""
+    """Return what an interval of a ratio says by itself.
+
+    Slower or faster: 1 is outside, and a change of more than the bound is not excluded. Same: such a change is.
+    """
     most, least = 1 + bound, 1 / (1 + bound)
     if interval.low > 1 and interval.high > most:
         return "slower"

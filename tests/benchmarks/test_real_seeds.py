@@ -131,3 +131,28 @@ def test_the_stored_seeds_are_judged(script: Any, capsys: pytest.CaptureFixture[
     assert all("against the first 50: 3 groups: " in line for line in lines[6:])
     script.judge_stored(50, 5000, 3)
     assert capsys.readouterr().out.count(" seeds are too few for a group of 5000 besides the first 50\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "name a folder, or give --stored, and not both"),
+        (["base", "--stored"], "name a folder, or give --stored, and not both"),
+        (["nowhere"], "nowhere is no folder"),
+        (["--stored", "--size", "0"], "'0': a whole number of 1 or more is allowed"),
+        (["--stored", "--runs", "-1"], "'-1': a whole number of 1 or more is allowed"),
+        (["--stored", "--reference", "x"], "'x': a whole number of 1 or more is allowed"),
+        (["--stored", "--sharpness"], "--lose and --sharpness need two folders"),
+        (["--stored", "--lose", "0.5"], "--lose and --sharpness need two folders"),
+    ],
+)
+def test_bad_usage_is_told(
+    script: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    """In one line, before anything is judged."""
+    monkeypatch.setattr("sys.argv", ["real_seeds.py", *arguments])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        script.main()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines()[-1].endswith(told)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fixtures.checksums import DAMAGES, damage_record
 from mnist_bench.checks.faults.registry import FAULTS
-from mnist_bench.checks.selftest.records import CleanRun, SelftestRecord, Training
+from mnist_bench.checks.selftest.records import CleanRun, Figures, SelftestRecord, Training
 from mnist_bench.checks.selftest.report import MARK
 from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -198,28 +199,35 @@ def test_two_self_tests_at_once_do_not_lose_each_others_work(
     assert len(load(tmp_path / "selftest.json", SelftestRecord).outcomes) == 3
 
 
-def test_trainings_with_a_named_fault_are_made_again(
+def test_trainings_that_did_not_end_are_made_again(
     command: Callable[..., Any], planted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call without a name makes what is missing; one with a name its trainings again, and none without a fault."""
+    """With a fault where it is named, and always without any; what ended is kept."""
     made: list[Task] = []
 
     def train(tasks: Sequence[Task], **_: object) -> Iterator[Training]:
         for task in tasks[:8]:
             made.append(task)
-            yield Training(**task._asdict(), figures=None, problem="no end within 600 s")
+            figures = Figures(accuracy=0.9, loss=0.1, losses=[0.2], class_errors=[], initial_digest="a" * 64)
+            lost = task.seed == 1671
+            yield Training(
+                **task._asdict(), figures=None if lost else figures, problem="no end within 600 s" if lost else ""
+            )
 
     monkeypatch.setattr("mnist_bench.checks.selftest.trainings.train_faults", train)
-    command("selftest", "--seeds", "2", "--engine", "epoch", "--fault", "momentum", "--out", tmp_path)
+    call = functools.partial(command, "selftest", "--seeds", "2", "--engine", "epoch", "--out", tmp_path)
+    lost = "no fault, mlp, seed 1671: no end within 600 s"
+    assert lost in call("--fault", "momentum").err
     faults = ["", *(f"momentum:{strength:g}" for strength in reversed(FAULTS["momentum"].strengths))]
-    assert [(task.fault, task.seed) for task in made] == [(fault, seed) for fault in faults for seed in (1671, 1672)]
     first, made[:] = made[:], []
-    command("selftest", "--seeds", "2", "--engine", "epoch", "--fault", "momentum", "--out", tmp_path)
-    assert made == first[2:]
-    made.clear()
-    command("selftest", "--seeds", "2", "--engine", "epoch", "--out", tmp_path)
+    assert [(task.fault, task.seed) for task in first] == [(fault, seed) for fault in faults for seed in (1671, 1672)]
+    assert lost in call("--fault", "momentum").err
+    again, made[:] = made[:], []
+    assert again == first[::2]
+    assert lost in call().err
+    assert made[0] == first[0]
+    assert not set(made) & set(first[1:])
     assert len(made) == 8
-    assert not set(made) & set(first)
     assert planted == []
 
 

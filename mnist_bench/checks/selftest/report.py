@@ -92,8 +92,9 @@ def _add_costs(outcomes: Sequence[Outcome]) -> str:
     found = [it for it in costs if it.first is not None]
     right = [it for it in found if is_right(it)]
     return (
-        f" Of {len(costs)} more faults, which take time or memory and change no figure, `compare --only time` and "
-        f"`timings memory` saw {len(found)} and named the right cause of {len(right)}."
+        f" {len({it.fault for it in costs})} more faults take time or memory and change no figure: at {len(costs)} "
+        f"strengths in all, of which `compare --only time` and `timings memory` saw {len(found)} and named the right "
+        f"cause of {len(right)}."
     )
 
 
@@ -108,11 +109,15 @@ def _add_effects(outcomes: Sequence[Outcome], effects: Sequence[FaultEffects]) -
     checked = [it for it in known if seen[it.fault]]
     only = [it.fault.replace(":", " ") for it in known if it.find_fewest(paired=it.paired) and not seen[it.fault]]
     most = LOOKS[-1]
-    told = f" Only accuracy and loss see {', '.join(only)}." if only else " They see nothing that the checks do not."
+    told = (
+        f" Of these, only accuracy and loss see {', '.join(only)}."
+        if only
+        else " Accuracy and loss see nothing that the checks do not."
+    )
     return (
-        f" {len(known)} of them, each at its weakest, were trained in full, too: the lab's accuracy threshold sees "
-        f"{_share(below, known)}, accuracy and loss of {most} seeds see {_share(groups, known)}, and the fast checks "
-        f"{_share(checked, known)}.{told}"
+        f" {len(known)} of the faults were trained in full, too, each at its weakest strength alone: of these the "
+        f"lab's accuracy threshold sees {_share(below, known)}, accuracy and loss of {most} seeds see "
+        f"{_share(groups, known)}, and the fast checks {_share(checked, known)}.{told}"
     )
 
 

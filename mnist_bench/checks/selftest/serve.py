@@ -26,7 +26,8 @@ __all__ = ["MODULE", "main"]
 
 MODULE = "checks.selftest.serve"  # as `Child` starts it
 
-# A fork that hangs, for example in a planted race, ends; a sound one takes some seconds, on a busy machine a minute.
+# A fork that hangs, for example in a planted race, ends. Sound checks and trainings take some seconds, and on a busy
+# machine some minutes. A halted process is late, too: its trainings can be made again (`selftest --fault`).
 _LIMIT_SECONDS = 600
 
 

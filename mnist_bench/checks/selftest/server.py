@@ -47,13 +47,14 @@ class Server:
         Raises:
             CommandError: The process gives no answer.
         """
+        self._child.forget()  # what an earlier fork has said
         self._child.send(request)
         while (event := self._read())["event"] not in ("finished", "failed"):
             yield event
         if event["event"] == "failed":
-            # Of a process that was ended from outside the last words are of something else.
-            words = "" if event["late"] else f": {self._child.read_last_words()}"
-            yield {"event": "failed", "reason": event["reason"] + words}
+            # What a fork said last is no reason why it did not end.
+            words = "" if event["late"] else self._child.read_last_words()
+            yield {"event": "failed", "reason": event["reason"] + (f": {words}" if words else "")}
 
     def _read(self) -> dict[str, Any]:
         event = self._child.read()

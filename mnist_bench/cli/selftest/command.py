@@ -33,7 +33,11 @@ def selftest(
     *,
     faults: Annotated[
         list[str] | None,
-        typer.Option("--fault", metavar="NAME", help="A fault to plant, again if it was; all that were not, if none."),
+        typer.Option(
+            "--fault",
+            metavar="NAME",
+            help="A fault to plant, again if it was (with --seeds: if it did not end); all that were not, if none.",
+        ),
     ] = None,
     real: Annotated[
         list[str] | None,

@@ -41,9 +41,10 @@ def train_all(
         if record.dataset != data_record:
             raise ValueError(f"{path}: data are {record.dataset.source}, not {dataset.name}: another --out, or --data")
         known = {(it.fault, it.lab, it.seed): it for it in record.trainings}
+        # What did not end is made again without a fault, and with one that is named. What ended would end alike.
+        done = {key for key, it in known.items() if not it.problem or (it.fault and not faults)}
         tasks = list_trainings(chosen, range(FIRST_SEED, FIRST_SEED + seeds))
-        # A fault that is named is trained with again, as `plant_all` plants it again.
-        todo = [task for task in tasks if tuple(task) not in known or (faults and task.fault)]
+        todo = [task for task in tasks if tuple(task) not in done]
         asked: dict[str, Any] = {"engine": engine, "source": source}
         for training in train_faults_there(todo, found, **asked) if found else train_faults(todo, jobs=jobs, **asked):
             known[training.fault, training.lab, training.seed] = training

@@ -224,7 +224,10 @@ def drop_own_variables(*, of_environment: bool = True) -> dict[str, str]:
 
 def describe_exit(code: int) -> str:
     """Return how a process ended, in words, from its return code as `subprocess` gives it."""
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    known = {each.value: each.name for each in signal.Signals}
+    return f"was killed by {known.get(-code, f'signal {-code}')}"  # most real-time signals have no name
 
 
 def _dump(value: object) -> str:

@@ -57,9 +57,11 @@ def test_a_core_that_is_not_there_is_an_error() -> None:
         pin_all_threads([100_000])
 
 
-@pytest.mark.parametrize(("code", "words"), [(-9, "was killed by SIGKILL"), (3, "ended with exit code 3")])
+@pytest.mark.parametrize(
+    ("code", "words"), [(-9, "was killed by SIGKILL"), (-40, "was killed by signal 40"), (3, "ended with exit code 3")]
+)
 def test_an_end_in_words(code: int, words: str) -> None:
-    """A signal is told by its name, an exit by its code."""
+    """A signal is told by its name if it has one, an exit by its code."""
     assert describe_exit(code) == words
 
 
