@@ -110,7 +110,7 @@ def _add_effects(outcomes: Sequence[Outcome], effects: Sequence[FaultEffects]) -
     only = [it.fault.replace(":", " ") for it in known if it.find_fewest(paired=it.paired) and not seen[it.fault]]
     most = LOOKS[-1]
     told = (
-        f" Of these, only accuracy and loss see {', '.join(only)}."
+        f" Accuracy and loss alone see {', '.join(only)}."
         if only
         else " Accuracy and loss see nothing that the checks do not."
     )

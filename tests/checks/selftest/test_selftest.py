@@ -261,7 +261,7 @@ def test_the_first_paragraph_says_what_accuracy_and_loss_see(selftest: SelftestR
     assert "threshold sees 33%, accuracy and loss of 20 seeds see 33%, and the fast checks 67%." in first
     assert "Accuracy and loss see nothing that the checks do not." in first
     page = format_report(selftest, [*seen, make_effects("run-differs:0.05", 10, below=False)])
-    assert "Of these, only accuracy and loss see run-differs 0.05." in page.splitlines()[2]
+    assert "Accuracy and loss alone see run-differs 0.05." in page.splitlines()[2]
 
 
 def test_the_first_paragraph_says_how_often_the_alarm_is_false(selftest: SelftestRecord) -> None:
