@@ -51,11 +51,22 @@ def test_the_matrix_covers_every_axis() -> None:
     assert {spec.python for spec in specs} == {"3.10", "3.11", "3.12", "3.13"}
 
 
+def read_labels(tox: configparser.RawConfigParser) -> dict[str, str]:
+    """Return the environments of each label."""
+    lines = tox["tox"]["labels"].replace("\\\n", "").strip().splitlines()
+    return dict(line.split(" = ", 1) for line in lines)
+
+
+def test_all_tests_are_what_runs_by_default_and_the_slow(tox: configparser.RawConfigParser) -> None:
+    """`tox run -m all` leaves out nothing that `tox run` has."""
+    assert read_labels(tox)["all"] == f"{tox['tox']['env_list']}, slow"
+
+
 def test_tox_has_the_same_names(tox: configparser.RawConfigParser) -> None:
     """The label and the generative section name the versions of the matrix, and no others."""
     (section,) = [name for name in tox.sections() if "-tf{" in name]
-    label = tox["tox"]["labels"].strip().removeprefix("matrix = ").replace("\\\n", "")
-    assert sorted(expand(label)) == sorted(MATRIX)
+    labels = read_labels(tox)
+    assert sorted(expand(labels["matrix"])) == sorted(MATRIX)
     assert sorted(expand(section.removeprefix("testenv:"))) == sorted(MATRIX)
 
 

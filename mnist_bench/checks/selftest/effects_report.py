@@ -75,7 +75,7 @@ def _add_stronger(effects: Sequence[FaultEffects]) -> str:
     below = [it for it in effects if it.below]
     groups = [it for it in effects if it.find_fewest(paired=False)]
     return (
-        f" {len(effects)} stronger faults were trained, too: the threshold sees {_share(below, effects)} of them, and "
+        f" {len(effects)} stronger strengths of theirs were trained, too: the threshold sees {_share(below, effects)} of them, and "
         f"{LOOKS[-1]} new seeds see {_share(groups, effects)}."
     )
 
