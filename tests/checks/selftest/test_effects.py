@@ -111,7 +111,7 @@ def test_a_lab_is_trained_with_a_fault_and_without() -> None:
     assert clean.figures.losses[0] != faulty.figures.losses[0]
     assert len(clean.figures.class_errors) == 10
     assert lost.figures is None
-    assert "the process ended with 1" in lost.problem
+    assert "the process ended with exit code 1: ValueError: seed -1 is not allowed" in lost.problem
 
 
 class SilentServer:
