@@ -121,7 +121,7 @@ def judge_stored(first: int, size: int, runs: int) -> None:
     """Print how each lab's stored seeds by `fused` are spread, and how the gate judges groups of all but the first."""
     stored = [load(accuracy_path(find_folder(), "mnist", lab), AccuracyBaseline) for lab in LABS]
     references = {it.lab: [each for each in it.references if each.engine == "fused"][-1] for it in stored}
-    columns = (
+    heads = (
         "accuracy: mean, sd",
         "lowest, highest",
         "loss: mean, sd",
@@ -129,8 +129,8 @@ def judge_stored(first: int, size: int, runs: int) -> None:
         "5 sd below",
         "below the threshold",
     )
-    print(f"| lab | seeds | {' | '.join(columns)} |")
-    print(f"| --- | --- |{' --- |' * len(columns)}")
+    print(f"| lab | seeds | {' | '.join(heads)} |")
+    print(f"| --- | --- |{' --- |' * len(heads)}")
     for lab, reference in references.items():
         accuracies, losses = np.array(reference.test_accuracy), np.array(reference.test_loss)
         mean, sd = accuracies.mean(), accuracies.std(ddof=1)
