@@ -29,11 +29,11 @@ import numpy as np
 import scipy
 
 from mnist_bench.checks.accuracy import compare_values, plan_looks
-from mnist_bench.checks.baselines import AccuracyBaseline, Reference, accuracy_path, find_folder, find_reference
+from mnist_bench.checks.baselines import Reference, find_folder, find_reference
 from mnist_bench.records.acceptance import make_acceptance
-from mnist_bench.records.serial import load
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, LOOKS, PAIR_LOOKS, judge
+from mnist_bench.training.data import mnist
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import share_case_streams
 from mnist_bench.versions.figures import FigureRules, compare_figures
@@ -119,8 +119,8 @@ def read_count(text: str) -> int:
 
 def judge_stored(first: int, size: int, runs: int) -> None:
     """Print how each lab's stored seeds by `fused` are spread, and how the gate judges groups of all but the first."""
-    stored = [load(accuracy_path(find_folder(), "mnist", lab), AccuracyBaseline) for lab in LABS]
-    references = {it.lab: [each for each in it.references if each.engine == "fused"][-1] for it in stored}
+    stored = {lab: find_reference(find_folder(), "mnist", lab, "fused", digest=mnist.DIGEST) for lab in LABS}
+    references = {lab: reference for lab, reference in stored.items() if reference}
     heads = (
         "accuracy: mean, sd",
         "lowest, highest",
