@@ -29,7 +29,7 @@ import numpy as np
 import scipy
 
 from mnist_bench.checks.accuracy import compare_values, plan_looks
-from mnist_bench.checks.baselines import Reference, find_folder, find_reference
+from mnist_bench.checks.baselines import Reference, cut_reference, find_folder, find_reference
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, LOOKS, PAIR_LOOKS, judge
@@ -145,10 +145,7 @@ def judge_stored(first: int, size: int, runs: int) -> None:
         if len(reference.seeds) < first + size:
             print(f"{lab}: {len(reference.seeds)} seeds are too few for a group of {size} besides the first {first}")
             continue
-        columns = {name: getattr(reference, name)[:first] for name in ("seeds", "test_accuracy", "test_loss")}
-        rest = {"initial_digests": [], "final_digests": [], "epoch_losses": {}, "class_errors": []}
-        few = dataclasses.replace(reference, **columns, **rest)
-        ended = [*judge_draws(few, reference, size, runs)]
+        ended = [*judge_draws(cut_reference(reference, first), reference, size, runs)]
         print_ended(f"{lab}, {len(reference.seeds) - first} seeds, against the first {first}", ended)
 
 

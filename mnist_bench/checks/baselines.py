@@ -31,6 +31,7 @@ __all__ = [
     "accept_accuracy",
     "accept_probe",
     "accuracy_path",
+    "cut_reference",
     "find_folder",
     "find_probe",
     "find_reference",
@@ -131,6 +132,16 @@ class AccuracyBaseline:
 
 FORMS: tuple[type[AccuracyBaseline | ProbeRecord], ...] = (AccuracyBaseline, ProbeRecord)
 """What a file of the baselines may hold."""
+
+
+def cut_reference(reference: Reference, count: int) -> Reference:
+    """Return a reference of the first `count` seeds, with all that is known of them."""
+    columns = ("seeds", "test_accuracy", "test_loss", "initial_digests", "final_digests", "class_errors")
+    return dataclasses.replace(
+        reference,
+        epoch_losses={epoch: losses[:count] for epoch, losses in reference.epoch_losses.items()},
+        **{name: getattr(reference, name)[:count] for name in columns},
+    )
 
 
 def shorten_digest(digest: str) -> str:

@@ -20,6 +20,7 @@ from mnist_bench.checks.baselines import (
     accept_accuracy,
     accept_probe,
     accuracy_path,
+    cut_reference,
     find_probe,
     find_reference,
     list_baselines,
@@ -264,6 +265,21 @@ def test_a_reference_of_one_training_twice_is_refused(baseline: Path) -> None:
             dataclasses.replace(reference, **{name: ["a", "b", "a"]})
         with pytest.raises(ValueError, match=f"{name}: 2 of 3 seeds"):
             dataclasses.replace(reference, **{name: ["a", "b"]})
+
+
+def test_a_reference_is_cut_to_its_first_seeds(baseline: Path) -> None:
+    """Each of the first seeds keeps all of its figures."""
+    (reference,) = load(baseline, AccuracyBaseline).references
+    few = cut_reference(dataclasses.replace(reference, class_errors=[[1, 2], [3, 4], [5, 6]]), 2)
+    columns = (few.seeds, few.test_accuracy, few.class_errors, few.initial_digests, few.final_digests)
+    assert columns == (
+        [1, 2],
+        [0.9258, 0.9251],
+        [[1, 2], [3, 4]],
+        reference.initial_digests[:2],
+        reference.final_digests[:2],
+    )
+    assert (few.test_loss, few.epoch_losses) == (reference.test_loss[:2], {"1": [1.5] * 2})
 
 
 def test_no_reference_is_made_of_bad_figures(baseline: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from mnist_bench.checks.accuracy import compare_values
-from mnist_bench.checks.baselines import FORMS, AccuracyBaseline, Reference, find_folder, list_baselines
+from mnist_bench.checks.baselines import (
+    FORMS,
+    AccuracyBaseline,
+    Reference,
+    cut_reference,
+    find_folder,
+    list_baselines,
+)
 from mnist_bench.records.serial import load
 from mnist_bench.stats.sequential import judge
 from mnist_bench.training.labs import LABS
@@ -54,16 +59,7 @@ def test_a_file_stays_small(dataset: str) -> None:
 
 def judge_apart(reference: Reference, count: int, accuracy_shift: float) -> dict[str, str]:
     """Compare the last `count` seeds of a reference, shifted, with the rest; return the verdicts by metric."""
-    rest = dataclasses.replace(
-        reference,
-        seeds=reference.seeds[:-count],
-        test_accuracy=reference.test_accuracy[:-count],
-        test_loss=reference.test_loss[:-count],
-        initial_digests=[],
-        final_digests=[],
-        epoch_losses={},
-        class_errors=[],
-    )
+    rest = cut_reference(reference, len(reference.seeds) - count)
     moved = (np.asarray(reference.test_accuracy[-count:]) + accuracy_shift).tolist()
     comparisons = compare_values(rest, moved, reference.test_loss[-count:])
     decisions = judge(comparisons, rng=np.random.default_rng(1671), looks=1)

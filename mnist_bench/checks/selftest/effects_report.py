@@ -75,8 +75,8 @@ def _add_stronger(effects: Sequence[FaultEffects]) -> str:
     below = [it for it in effects if it.below]
     groups = [it for it in effects if it.find_fewest(paired=False)]
     return (
-        f" {len(effects)} stronger strengths of theirs were trained, too: the threshold sees {_share(below, effects)} "
-        f"of them, and {LOOKS[-1]} new seeds see {_share(groups, effects)}."
+        f" Stronger strengths of these faults that were trained, too: {len(effects)}. The threshold sees "
+        f"{_share(below, effects)} of them, and {LOOKS[-1]} new seeds see {_share(groups, effects)}."
     )
 
 

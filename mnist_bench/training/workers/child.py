@@ -226,8 +226,10 @@ def describe_exit(code: int) -> str:
     """Return how a process ended, in words, from its return code as `subprocess` gives it."""
     if code >= 0:
         return f"ended with exit code {code}"
-    known = {each.value: each.name for each in signal.Signals}
-    return f"was killed by {known.get(-code, f'signal {-code}')}"  # most real-time signals have no name
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:  # most real-time signals have no name
+        return f"was killed by signal {-code}"
 
 
 def _dump(value: object) -> str:

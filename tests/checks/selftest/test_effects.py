@@ -243,8 +243,8 @@ def test_the_page_of_effects(record: TrainingRecord, reference: Reference) -> No
     assert "**The lab's accuracy threshold sees 1 (33%) of them." in page
     assert "compared with a stored reference, see 1 (33%).**" in page
     assert (
-        "1 did not train at all. 1 stronger strengths of theirs were trained, too: the threshold sees 1 (100%) of them"
-        in page
+        "1 did not train at all. Stronger strengths of these faults that were trained, too: 1. The threshold sees "
+        "1 (100%) of them" in page
     )
     assert "| momentum | 0.9 | -1.00 | " in page
     assert "| yes | 3 | 5 |" in page or "| yes | 5 | 5 |" in page
