@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_bench.timing.ab.ratio import format_ratio
-from mnist_bench.timing.ab.records import judge_record
 from mnist_bench.timing.ab.rounds import BUDGET_SECONDS, AbPlan, run_series
+from mnist_bench.timing.ab.verdict import judge_record
 from mnist_bench.training.data.dataset import load_dataset
 
 if TYPE_CHECKING:

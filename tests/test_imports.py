@@ -25,7 +25,8 @@ MOST_MODULES = 16  # of one folder: as many as a reader takes in at a glance
 # What judges: it sees records only, so that it runs in milliseconds and wherever there is no TensorFlow.
 JUDGES = (
     *("checks.names", "checks.records", "checks.known", "checks.baselines", "checks.accuracy"),
-    *("timing.records", "timing.store", "timing.gate", "timing.history", "timing.ab.records", "timing.ab.calibration"),
+    *("timing.records", "timing.store", "timing.gate", "timing.history"),
+    *("timing.ab.records", "timing.ab.verdict", "timing.ab.calibration"),
     "versions.report",
 )
 # What runs in an environment under test: it needs the standard library, NumPy and TensorFlow alone. The pool and the

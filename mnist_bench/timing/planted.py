@@ -15,9 +15,9 @@ from mnist_bench.checks.selftest.records import Outcome
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.process import find_cores
 from mnist_bench.timing.ab.ratio import format_ratio
-from mnist_bench.timing.ab.records import VERDICTS, collect_rounds
 from mnist_bench.timing.ab.rounds import BUDGET_SECONDS, AbPlan, compare
 from mnist_bench.timing.ab.start import START_BOUND
+from mnist_bench.timing.ab.verdict import VERDICTS, collect_rounds
 from mnist_bench.timing.memory import judge_memory, measure_memory
 
 if TYPE_CHECKING:

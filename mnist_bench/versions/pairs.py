@@ -9,8 +9,8 @@ from mnist_bench.records.config import Case
 from mnist_bench.records.files import is_taken
 from mnist_bench.records.serial import RecordError, save
 from mnist_bench.records.verdicts import CheckResult, Verdict
-from mnist_bench.timing.ab.records import VERDICTS, AbRecord, load_ab
 from mnist_bench.timing.ab.rounds import AbPlan, compare
+from mnist_bench.timing.ab.verdict import VERDICTS, load_ab
 from mnist_bench.versions.environments import make_environment
 from mnist_bench.versions.folder import check_pair, explain_machine, pair_path
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mnist_bench.timing.ab.ratio import RatioRecord
+    from mnist_bench.timing.ab.records import AbRecord
     from mnist_bench.timing.ab.rounds import RoundEnded
     from mnist_bench.training.data.dataset import Dataset
     from mnist_bench.versions.records import VersionRecord

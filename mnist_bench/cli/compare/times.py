@@ -84,8 +84,8 @@ def _compare(plan: AbPlan, baselines: Path | None, out: Path | None, *, json: bo
     from mnist_bench.show.text import clean
     from mnist_bench.timing.ab.calibration import find_sharpness
     from mnist_bench.timing.ab.console import format_ab, show_rounds
-    from mnist_bench.timing.ab.records import conclude_ab
     from mnist_bench.timing.ab.rounds import compare
+    from mnist_bench.timing.ab.verdict import conclude_ab
 
     path = (out or default_folder()) / "time.json"
     check_replaceable(path)

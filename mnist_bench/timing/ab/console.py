@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.calibration import format_sharpness
 from mnist_bench.timing.ab.ratio import format_ratio, make_ratio
-from mnist_bench.timing.ab.records import VERDICTS
+from mnist_bench.timing.ab.verdict import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -31,18 +31,8 @@ from mnist_bench.stats.ratios import (
 )
 from mnist_bench.timing.ab.process import LostError, OverdueError, Side, find_cores, measure_round
 from mnist_bench.timing.ab.ratio import make_ratio
-from mnist_bench.timing.ab.records import (
-    SAMPLES,
-    AbRecord,
-    Layout,
-    Look,
-    ProcessTimes,
-    Workload,
-    collect_looks,
-    collect_rounds,
-    judge_start,
-    load_ab,
-)
+from mnist_bench.timing.ab.records import SAMPLES, AbRecord, Layout, Look, ProcessTimes, Workload
+from mnist_bench.timing.ab.verdict import collect_looks, collect_rounds, conclude_ab, judge_start, load_ab
 from mnist_bench.timing.ab.worker import AbTask, save_arrays
 from mnist_bench.training.data.dataset import Dataset
 
@@ -259,7 +249,7 @@ class _Run:
     def make_record(self) -> AbRecord:
         plan, judgement = self.plan, self.judge()
         dataset = DatasetRecord(source=plan.dataset.name, digest=plan.dataset.digest)
-        return AbRecord(
+        record = AbRecord(
             workload=Workload(
                 lab=plan.lab,
                 engine=plan.engine,
@@ -293,6 +283,7 @@ class _Run:
             calibration=None,
             created=now(),
         )
+        return dataclasses.replace(record, conclusion=conclude_ab(record))
 
     def _check_hardware(self) -> None:
         differing = explain_keys(self.environments["a"], self.environments["b"], HARDWARE_FIELDS)

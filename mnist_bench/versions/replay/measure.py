@@ -13,8 +13,8 @@ from mnist_bench.checks.records import compare_probes, describe_difference
 from mnist_bench.records.config import Case, TrainingConfig
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.ratio import format_ratio
-from mnist_bench.timing.ab.records import VERDICTS
 from mnist_bench.timing.ab.rounds import AbPlan, compare
+from mnist_bench.timing.ab.verdict import VERDICTS
 from mnist_bench.training.data.dataset import load_dataset
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.versions.replay.judge import ENVIRONMENT

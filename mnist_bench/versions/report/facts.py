@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.records import compare_probes, format_difference
 from mnist_bench.records.verdicts import Verdict, conclude
-from mnist_bench.timing.ab.records import VERDICTS
+from mnist_bench.timing.ab.verdict import VERDICTS
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT, SAME_BITS, align_engines
 from mnist_bench.versions.records import probes_by_case

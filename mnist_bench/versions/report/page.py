@@ -10,7 +10,7 @@ from mnist_bench.show.drawing import draw_svg, embed
 from mnist_bench.show.page import render
 from mnist_bench.stats.ratios import BOUND
 from mnist_bench.timing.ab.ratio import format_ratio
-from mnist_bench.timing.ab.records import VERDICTS
+from mnist_bench.timing.ab.verdict import VERDICTS
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.notes import note_environments

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, worst_by_name
 from mnist_bench.timing.ab.ratio import format_ratio
-from mnist_bench.timing.ab.records import VERDICTS
+from mnist_bench.timing.ab.verdict import VERDICTS
 from mnist_bench.versions.bits import explain_machines
 from mnist_bench.versions.comparison import Compared, check_disaster, compare_versions
 from mnist_bench.versions.records import VersionRecord

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mnist_bench.records.serial import load
+from mnist_bench.records.verdicts import EXIT_STATUS, Verdict
 from mnist_bench.timing.ab import rounds
 from mnist_bench.timing.ab.records import AbRecord
 
@@ -60,7 +61,8 @@ def test_a_comparison_ends_in_its_status(
 def test_json_is_the_record(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:
     """With --json the output is the record, and nothing else."""
     answer = command(stub_python("a"), stub_python("b"), "--json", "--out", "x")
-    assert json.loads(answer.out) == json.loads(Path("x/time.json").read_text())
+    assert (found := json.loads(answer.out)) == json.loads(Path("x/time.json").read_text())
+    assert answer.status == EXIT_STATUS[Verdict(found["conclusion"])]
 
 
 def test_finished_rounds_are_kept(command: Callable[..., Any], stub_python: Callable[..., Path]) -> None:

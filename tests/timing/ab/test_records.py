@@ -13,14 +13,8 @@ from mnist_bench.records.environment import change_environment
 from mnist_bench.records.serial import RecordError, load, save
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.timing.ab.ratio import make_ratio
-from mnist_bench.timing.ab.records import (
-    AbRecord,
-    ProcessTimes,
-    Sharpness,
-    collect_rounds,
-    judge_record,
-    load_ab,
-)
+from mnist_bench.timing.ab.records import AbRecord, ProcessTimes, Sharpness
+from mnist_bench.timing.ab.verdict import collect_rounds, judge_record, load_ab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,9 @@ from fixtures.records import make_digest
 from mnist_bench.records.serial import load
 from mnist_bench.stats.ratios import FEWEST_ROUNDS
 from mnist_bench.timing.ab import rounds
-from mnist_bench.timing.ab.records import AbRecord, judge_record
+from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.timing.ab.rounds import AbPlan, RoundEnded, compare, run_series
+from mnist_bench.timing.ab.verdict import judge_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,14 @@ from fixtures.ab import judge_again
 from mnist_bench.records.serial import RecordError, save
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.console import format_ab
-from mnist_bench.timing.ab.records import AbRecord, conclude_ab, load_ab
 from mnist_bench.timing.ab.start import STARTS, judge_starts
+from mnist_bench.timing.ab.verdict import conclude_ab, load_ab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mnist_bench.timing.ab.records import AbRecord
 
 
 def make_rounds(slowdown: float, *, spread: float = 0.01, count: int = 6) -> list[tuple[dict[str, float], ...]]:
@@ -119,6 +121,17 @@ def test_a_start_follows_from_the_seconds(
     save(dataclasses.replace(record, start={**record.start, "import": part} if "start" not in changes else {}), path)
     with pytest.raises(RecordError, match=message):
         load_ab(path)
+
+
+def test_a_conclusion_follows_from_the_seconds(make_started: Callable[[float], AbRecord], tmp_path: Path) -> None:
+    """A record whose start is slower cannot conclude with the verdict of its epochs; an old one concludes nothing."""
+    record = make_started(1.3)
+    for place, conclusion in enumerate((Verdict.REGRESSED, None)):
+        save(dataclasses.replace(record, conclusion=conclusion), tmp_path / f"{place}.json")
+        assert load_ab(tmp_path / f"{place}.json").conclusion is conclusion
+    save(dataclasses.replace(record, conclusion=Verdict.PASS), tmp_path / "time.json")
+    with pytest.raises(RecordError, match="conclusion is PASS, but all seconds together say REGRESSED"):
+        load_ab(tmp_path / "time.json")
 
 
 def test_a_start_takes_no_longer_than_the_run(make_started: Callable[[float], AbRecord], tmp_path: Path) -> None:
