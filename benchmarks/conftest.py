@@ -19,7 +19,8 @@ from pytest_benchmark.utils import safe_dumps
 
 from mnist_bench.records.checksum import CHECKSUM, compute_checksum
 from mnist_bench.records.config import TrainingConfig
-from mnist_bench.records.serial import RecordError, convert
+from mnist_bench.records.serial import convert
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.clock import (
     CONTROLS,
     ROUND_CLOCK,

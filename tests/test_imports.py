@@ -43,7 +43,7 @@ MEASURED = (
     *("own.layers", "own.stages", "own.checks", "own.arithmetic", "own.checking"),
 )
 PARENTS = (
-    *("records.serial", "training.campaign"),
+    *("records.schema", "records.serial", "records.strict", "training.campaign"),
     *(f"training.workers.{name}" for name in ("cluster", "events", "pool", "station", "worker")),
 )
 TRAINERS = {

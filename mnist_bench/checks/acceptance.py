@@ -21,7 +21,8 @@ from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.environment import refuse_fault
 from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.files import refuse_no_folder
-from mnist_bench.records.serial import RecordError, list_json, load
+from mnist_bench.records.serial import list_json, load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import TrainingRecord, find_collision
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.sequential import judge

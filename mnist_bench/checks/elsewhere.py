@@ -15,7 +15,8 @@ from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.config import check_answer
 from mnist_bench.records.environment import EnvironmentRecord
-from mnist_bench.records.serial import RecordError, convert
+from mnist_bench.records.serial import convert
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError, shorten_lines

@@ -3,37 +3,41 @@
 A file of a record has a checksum (`checksum.py`), and no file is read whose checksum is not that of its content. What
 processes tell each other has none, nor has the list of known regressions, which people write by hand.
 
-The one module that needs msgspec. What runs in an environment under test writes its records with `json`.
+This module, `strict.py` and `schema.py` alone need msgspec. What runs in an environment under test writes its records
+with `json`.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import dataclasses
 import errno
-import functools
-import inspect
 import json
-import operator
 import os
 import re
 import stat
-import typing
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mnist_bench.records.checksum import CHECKSUM, CHECKSUM_PATTERN, MISSING, explain_checksum, seal
+from mnist_bench.records.checksum import CHECKSUM, MISSING, explain_checksum, seal
 from mnist_bench.records.files import SCHEMA_VERSION, write_atomically
+from mnist_bench.records.strict import (
+    RecordError,
+    decode_loosely,
+    explain,
+    flatten,
+    make_record,
+    make_sealed,
+    make_strict,
+)
 from mnist_bench.records.training import TrainingRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "RecordError",
     "convert",
     "decode",
     "decode_json",
@@ -46,7 +50,6 @@ __all__ = [
     "load_handwritten",
     "load_headless",
     "load_record",
-    "make_schema",
     "read_checksum",
     "read_kind",
     "save",
@@ -78,16 +81,7 @@ _READERS = {
 }
 
 
-class RecordError(ValueError):
-    """A record that cannot be read: the message is one line that names the file and the field."""
-
-
 T = TypeVar("T")
-_HEAD = ("kind", "schema_version")
-_HEAD_HINTS = {
-    "kind": "; this version reads another kind there",
-    "schema_version": f"; this version reads {SCHEMA_VERSION}",
-}
 
 
 class _Head(msgspec.Struct):
@@ -170,7 +164,7 @@ def load(path: Path, *forms: type[T]) -> T:
 def read_kind(path: Path) -> str:
     """Return the kind of the record in a file; "" where that cannot be read: who loads the file says why."""
     try:
-        return _decode_loosely(_read(path), _Head, str(path)).kind
+        return decode_loosely(_read(path), _Head, str(path)).kind
     except RecordError:
         return ""
 
@@ -178,7 +172,7 @@ def read_kind(path: Path) -> str:
 def read_checksum(path: Path) -> str:
     """Return the checksum of the record in a file; "" where that cannot be read: who loads the file says why."""
     try:
-        return _decode_loosely(_read(path), _Sealed, str(path)).checksum
+        return decode_loosely(_read(path), _Sealed, str(path)).checksum
     except RecordError:
         return ""
 
@@ -210,7 +204,7 @@ def decode(text: str | bytes, *forms: type[T], origin: str) -> T:
 
 def _decode(text: str | bytes, forms: tuple[type[T], ...], origin: str, *, sealed: bool) -> T:
     try:
-        head = _decode_loosely(text, _Head, origin)
+        head = decode_loosely(text, _Head, origin)
     except RecordError:
         _refuse_benchmarks(text, origin)
         raise
@@ -262,10 +256,10 @@ def _decode_json(text: str | bytes, form: Any, origin: str, *, sealed: bool) -> 
     content = _parse(text, origin)
     has_checksum = sealed and isinstance(content, dict) and CHECKSUM in content
     # What is nested so deep that Python's `json` just reads it may be too deep to write.
-    if has_checksum and (fault := _explain(lambda: explain_checksum(content), origin)):
+    if has_checksum and (fault := explain(lambda: explain_checksum(content), origin)):
         raise RecordError(f"{origin}: {fault}")
-    twin = _make_sealed(form) if sealed else _make_strict(form)
-    record = _make_record(_decode_loosely(text, twin, origin), form, origin)
+    twin = make_sealed(form) if sealed else make_strict(form)
+    record = make_record(decode_loosely(text, twin, origin), form, origin)
     # Last: a file of another program is told what it lacks to be a record at all.
     if sealed and not has_checksum:
         raise RecordError(f"{origin}: {MISSING if isinstance(content, dict) else 'not JSON that Python reads'}")
@@ -284,7 +278,7 @@ def _parse(text: str | bytes, origin: str) -> Any:
         if len(made) < len(pairs):
             counts = Counter(key for key, _ in pairs)
             twice = next(key for key, count in counts.items() if count > 1)
-            raise RecordError(f"{origin}: the key {_flatten(twice)!r} stands twice in one object")
+            raise RecordError(f"{origin}: the key {flatten(twice)!r} stands twice in one object")
         return made
 
     try:
@@ -301,7 +295,7 @@ def convert(value: Any, form: Any, *, origin: str) -> Any:
     Raises:
         RecordError: The value is not of that type.
     """
-    return _make_record(_explain(lambda: msgspec.convert(value, _make_strict(form)), origin), form, origin)
+    return make_record(explain(lambda: msgspec.convert(value, make_strict(form)), origin), form, origin)
 
 
 def list_records(path: Path) -> list[Path]:
@@ -321,121 +315,6 @@ def list_records(path: Path) -> list[Path]:
 def list_json(folder: Path, pattern: str = "*.json") -> list[Path]:
     """Return the JSON files of a folder, sorted, without hidden ones: macOS adds a `._x.json` to each `x.json`."""
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
-
-
-def make_schema(form: Any = TrainingRecord) -> dict[str, Any]:
-    """Return the JSON Schema of a kind of records, which docs/ publishes for trainings and for sides of own models.
-
-    Args:
-        form: The class of the records.
-    """
-    schema = msgspec.json.schema(form)
-    for definition in schema["$defs"].values():
-        # Python 3.13 takes the indentation out of a docstring, those before it do not.
-        definition["description"] = inspect.cleandoc(definition["description"])
-        properties = definition.get("properties")
-        if properties is None:
-            continue  # the words of an enumeration
-        definition["additionalProperties"] = False
-        for field in properties.values():
-            if field.get("default") in ([], {}):
-                del field["default"]  # msgspec names empty containers from 0.23 on, those before it do not
-        if "schema_version" in properties:
-            # `decode` asks for these two, which say how to read the rest, although they have defaults.
-            definition["required"] += ["kind", "schema_version"]
-            kind = properties["kind"]["default"]
-            properties |= {"kind": {"const": kind}, "schema_version": {"const": SCHEMA_VERSION}}
-    whole = schema["$defs"][schema["$ref"].rpartition("/")[2]]  # of a file; a record within another has no checksum
-    whole["properties"][CHECKSUM] = {
-        "description": "SHA-256 of the record's other fields, as sorted JSON without spaces: see docs/reliability.md.",
-        "pattern": CHECKSUM_PATTERN,
-        "type": "string",
-    }
-    whole["required"].append(CHECKSUM)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-@functools.cache
-def _make_sealed(form: Any) -> Any:
-    """Return the strict type of a file's record, which has a checksum; the records within it have none."""
-    return msgspec.defstruct(
-        form.__name__,
-        [(CHECKSUM, str | msgspec.UnsetType, msgspec.field(default=msgspec.UNSET))],
-        bases=(_make_strict(form),),
-        kw_only=True,
-    )
-
-
-@functools.cache
-def _make_strict(form: Any) -> Any:
-    """Return the type with a twin for each dataclass in it, which refuses fields that the dataclass does not have.
-
-    msgspec has no such option for dataclasses: it skips unknown fields.
-    """
-    if dataclasses.is_dataclass(form):
-        hints = typing.get_type_hints(form)
-        # A record that stands within another one is of its own kind, too.
-        heads = [field for field in dataclasses.fields(form) if field.name in _HEAD]
-        hints |= {field.name: Literal[field.default] for field in heads if field.default is not dataclasses.MISSING}
-        return msgspec.defstruct(
-            getattr(form, "__name__", ""),
-            [(field.name, _make_strict(hints[field.name]), _get_default(field)) for field in dataclasses.fields(form)],
-            kw_only=True,
-            forbid_unknown_fields=not getattr(form, "HAS_FURTHER_FIELDS", False),
-        )
-    origin: Any = typing.get_origin(form)
-    if origin is None or origin is typing.Literal:
-        return form
-    twins = tuple(map(_make_strict, typing.get_args(form)))
-    return origin[twins] if origin in (list, dict, tuple) else functools.reduce(operator.or_, twins)
-
-
-def _make_record(twin: Any, form: Any, origin: str) -> Any:
-    """Return the dataclasses that strict twins stand for; their own checks run now."""
-    return _explain(lambda: msgspec.convert(twin, form, from_attributes=True), origin)
-
-
-def _get_default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return msgspec.field(default_factory=field.default_factory)
-    return msgspec.field() if field.default is dataclasses.MISSING else msgspec.field(default=field.default)
-
-
-def _decode_loosely(text: str | bytes, form: type[T], origin: str) -> T:
-    try:
-        return _explain(lambda: msgspec.json.decode(text, type=form), origin)
-    except RecordError:
-        if _has_half_character(text):  # msgspec says that the input was truncated
-            raise RecordError(f"{origin}: not JSON: a string holds half a surrogate pair, such as \\ud800") from None
-        raise
-
-
-def _has_half_character(text: str | bytes) -> bool:
-    try:
-        json.dumps(json.loads(text), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
-
-
-def _explain(read: typing.Callable[[], T], origin: str) -> T:
-    """Return what `read` returns; name the file and the field where it fails."""
-    try:
-        return read()
-    except msgspec.ValidationError as error:
-        message, *place = _flatten(error).rsplit(" - at ", 1)
-        field = place[0].strip("`") if place else "$"
-        more = _HEAD_HINTS.get(field.rpartition(".")[2], "") if message.startswith("Invalid enum") else ""
-        raise RecordError(f"{origin}: {field}: {message}{more}") from error
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise RecordError(f"{origin}: not JSON: {_flatten(error)}") from error
-
-
-def _flatten(error: object) -> str:
-    """Return an error's message as one line, although it may quote a field's name from the file."""
-    return "".join(character if character.isprintable() else " " for character in str(error))
 
 
 def _read(path: Path) -> bytes:

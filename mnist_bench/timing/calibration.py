@@ -12,7 +12,8 @@ import numpy as np
 from mnist_bench.records.acceptance import now
 from mnist_bench.records.fields import check_names, check_range, check_time
 from mnist_bench.records.files import SCHEMA_VERSION, is_taken, place_in
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.gate import judge_runs
 from mnist_bench.timing.runs import refuse_strangers

@@ -14,7 +14,8 @@ from packaging.version import Version
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.fields import UNKNOWN_COMMIT
 from mnist_bench.records.files import SCHEMA_VERSION, is_taken, place_in
-from mnist_bench.records.serial import RecordError, load, save
+from mnist_bench.records.serial import load, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.records import LEAST_ROUNDS, load_run
 from mnist_bench.timing.runs import refuse_strangers
 

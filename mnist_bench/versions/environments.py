@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.files import find_cache_folder
 from mnist_bench.records.locks import locked
-from mnist_bench.records.serial import RecordError, load_headless, save
+from mnist_bench.records.serial import load_headless, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.training.workers.interpreters import CommandError, run_command
 from mnist_bench.training.workers.waiting import Waiting
 from mnist_bench.versions.records import Install

@@ -20,7 +20,8 @@ from mnist_bench.records.environment import (
 )
 from mnist_bench.records.fields import check_time
 from mnist_bench.records.files import place_in
-from mnist_bench.records.serial import RecordError, list_json, load
+from mnist_bench.records.serial import list_json, load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.stats.ratios import ALPHA, BOUND
 from mnist_bench.training.fingerprint import BUILDS, COMPANIONS
 from mnist_bench.versions.records import Planned, VersionRecord

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.records.config import Case
 from mnist_bench.records.files import is_taken
-from mnist_bench.records.serial import RecordError, save
+from mnist_bench.records.serial import save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing.ab.rounds import AbPlan, compare
 from mnist_bench.timing.ab.verdict import VERDICTS, load_ab

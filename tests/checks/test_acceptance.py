@@ -19,7 +19,8 @@ from mnist_bench.checks.names import PROBE_EPOCHS
 from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records.acceptance import make_acceptance
 from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
-from mnist_bench.records.serial import RecordError, load, save
+from mnist_bench.records.serial import load, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import Predictions, TrainingRecord
 from mnist_bench.records.verdicts import CheckResult, Verdict
 

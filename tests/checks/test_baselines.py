@@ -30,7 +30,8 @@ from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import files
 from mnist_bench.records.acceptance import Acceptance, make_acceptance
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_record, load
+from mnist_bench.records.serial import dump_record, load
+from mnist_bench.records.strict import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mnist_bench.checks.known import KNOWN_PATH, KnownRegression, apply_known, find_known, load_known
 from mnist_bench.checks.layers.contracts import CONTRACTS
-from mnist_bench.records.serial import RecordError
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.training.engines import ENGINES
 

@@ -22,7 +22,8 @@ from mnist_bench.checks.records import (
     judge_probes,
 )
 from mnist_bench.records.environment import NUMERICS_FIELDS, change_environment, make_key
-from mnist_bench.records.serial import RecordError, dump_json, load
+from mnist_bench.records.serial import dump_json, load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
 

@@ -13,7 +13,8 @@ from fixtures.sides import change_training, draw, make_side
 from mnist_bench.own.records import OwnSide
 from mnist_bench.records.checksum import seal
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import decode, dump_json, make_schema
+from mnist_bench.records.schema import make_schema
+from mnist_bench.records.serial import decode, dump_json
 
 if TYPE_CHECKING:
     from mnist_bench.records.training import TrainingRecord
@@ -24,8 +25,8 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "own.schema.json"
 def test_the_published_schema_is_current() -> None:
     """docs/own.schema.json is that of a side, with its stages and trainings."""
     command = (
-        "from mnist_bench.own.records import OwnSide; from mnist_bench.records.serial import dump_json, make_schema; "
-        "print(dump_json(make_schema(OwnSide)), end='')"
+        "from mnist_bench.own.records import OwnSide; from mnist_bench.records.schema import make_schema; "
+        "from mnist_bench.records.serial import dump_json; print(dump_json(make_schema(OwnSide)), end='')"
     )
     how = f'make it anew: python -c "{command}" > docs/own.schema.json'
     assert SCHEMA.read_text(encoding="utf-8") == dump_json(make_schema(OwnSide)), how

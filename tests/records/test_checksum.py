@@ -18,7 +18,8 @@ from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.checks.selftest.records import SelftestRecord, SelftestTrainings
 from mnist_bench.own.records import OwnProbe, OwnSide
 from mnist_bench.records.checksum import compute_checksum, explain_checksum, seal
-from mnist_bench.records.serial import RecordError, dump_json, dump_record, load, load_handwritten, load_headless, save
+from mnist_bench.records.serial import dump_json, dump_record, load, load_handwritten, load_headless, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.timing.ab.calibration import CalibrationRecord
 from mnist_bench.timing.ab.records import AbRecord

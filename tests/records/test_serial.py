@@ -21,7 +21,6 @@ from mnist_bench.checks.records import ProbeRecord, Stage
 from mnist_bench.records import serial
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.serial import (
-    RecordError,
     convert,
     decode,
     decode_json,
@@ -33,6 +32,7 @@ from mnist_bench.records.serial import (
     load_headless,
     save,
 )
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.versions.records import VersionRecord

@@ -26,7 +26,9 @@ from mnist_bench.records.environment import (
     make_environment_record,
 )
 from mnist_bench.records.fields import check_range
-from mnist_bench.records.serial import RecordError, decode, dump_json, dump_record, load_record, make_schema, save
+from mnist_bench.records.schema import make_schema
+from mnist_bench.records.serial import decode, dump_json, dump_record, load_record, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import History, LayerRecord, Seconds, TrainingRecord, check_seeds, check_trainings
 
 if TYPE_CHECKING:
@@ -313,7 +315,10 @@ def test_a_record_from_elsewhere_cannot_put_html_into_a_notebook(record: Trainin
 
 def test_the_published_schema_is_current() -> None:
     """docs/record.schema.json is that of the records."""
-    command = "from mnist_bench.records import training as r; print(r.dump_json(r.make_schema()), end='')"
+    command = (
+        "from mnist_bench.records.schema import make_schema; from mnist_bench.records.serial import dump_json; "
+        "print(dump_json(make_schema()), end='')"
+    )
     how = f'make it anew: python -c "{command}" > docs/record.schema.json'
     assert SCHEMA.read_text(encoding="utf-8") == dump_json(make_schema()), how
 

@@ -18,7 +18,8 @@ from optuna.trial import TrialState, create_trial
 from mnist_bench.records.checksum import seal
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import DatasetRecord
-from mnist_bench.records.serial import RecordError, decode, dump_json
+from mnist_bench.records.serial import decode, dump_json
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import TrainingRecord
 from mnist_bench.sweep import trials
 from mnist_bench.sweep.records import SweepPlan, SweepRecord

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.checksums import write_record
-from mnist_bench.records.serial import RecordError
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.records import convert_run, load_run
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.checksums import write_record
-from mnist_bench.records.serial import RecordError
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.machine import make_machine
 from mnist_bench.timing.records import convert_run, load_run
 from mnist_bench.timing.store import (

@@ -13,7 +13,8 @@ import pytest
 
 from mnist_bench.records.config import TrainingConfig
 from mnist_bench.records.environment import change_environment, company_flag
-from mnist_bench.records.serial import RecordError, load_record, save
+from mnist_bench.records.serial import load_record, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.training.campaign import plan_campaign, record_name, run_campaign
 from mnist_bench.training.workers.events import EpochEnded, Failed, Finished
 from mnist_bench.training.workers.pool import train_all

@@ -11,7 +11,8 @@ import pytest
 
 from fixtures.checksums import edit_record, write_record
 from mnist_bench.records.environment import FAULT_VARIABLE, change_environment
-from mnist_bench.records.serial import RecordError, save
+from mnist_bench.records.serial import save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.versions.folder import check_data, check_together, load_folder, load_version
 from mnist_bench.versions.matrix import add_version, find_spec
 from mnist_bench.versions.records import Planned, VersionRecord

@@ -13,7 +13,8 @@ from filelock import FileLock
 from fixtures.checksums import DAMAGES, damage_record, edit_record, write_record
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, load, save
+from mnist_bench.records.serial import load, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.training.fingerprint import read_commit
 from mnist_bench.training.workers.interpreters import CommandError
 from mnist_bench.training.workers.pool import train_all

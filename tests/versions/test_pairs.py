@@ -16,7 +16,8 @@ from fixtures.ab import judge_again
 from fixtures.checksums import write_record
 from fixtures.records import rekey
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.serial import dump_json, load, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.ratios import ALPHA
 from mnist_bench.timing.ab.records import AbRecord

@@ -15,7 +15,8 @@ from mnist_bench.checks.known import load_known
 from mnist_bench.checks.records import ProbeRecord
 from mnist_bench.records.acceptance import Acceptance
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, convert, dump_folded, save
+from mnist_bench.records.serial import convert, dump_folded, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.training import Predictions
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.versions.folder import load_folder, load_version

@@ -10,7 +10,8 @@ from mnist_bench.records.config import Case
 from mnist_bench.records.environment import EnvironmentRecord
 from mnist_bench.records.fields import check_range, check_time
 from mnist_bench.records.files import SCHEMA_VERSION, is_taken, place_in
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.stats.ratios import ALPHA_END, judge_looks, smallest_slowdown
 from mnist_bench.timing.ab.records import Look, Sharpness, Workload
 from mnist_bench.timing.ab.verdict import collect_looks, collect_rounds, judge_record

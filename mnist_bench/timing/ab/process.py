@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_bench.records.environment import EnvironmentRecord
-from mnist_bench.records.serial import RecordError, convert
+from mnist_bench.records.serial import convert
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.ab import worker
 from mnist_bench.timing.ab.records import ProcessTimes
 from mnist_bench.timing.ab.start import STARTS

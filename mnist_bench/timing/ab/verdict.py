@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.names import ENGINES_WITH_XLA
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.stats.ratios import ALPHA, Speed, judge_looks, round_log_ratio
 from mnist_bench.timing.ab.ratio import check_ratio, make_ratio

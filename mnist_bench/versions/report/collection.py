@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mnist_bench.records.serial import RecordError, dump_json, list_json, list_records, load_headless
+from mnist_bench.records.serial import dump_json, list_json, list_records, load_headless
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.ab.records import AbRecord
 from mnist_bench.timing.ab.verdict import load_ab
 from mnist_bench.versions.folder import VersionHead, check_data, check_pair, check_together, load_version, pair_path

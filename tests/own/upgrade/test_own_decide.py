@@ -16,7 +16,8 @@ from mnist_bench.own.upgrade import decide as module
 from mnist_bench.own.upgrade.answer import write_own_answer
 from mnist_bench.own.upgrade.comparison import compare_own
 from mnist_bench.own.upgrade.decide import OwnPlan, decide_own
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import exit_status
 from mnist_bench.stats.sequential import GROUP_LOOKS, PAIR_LOOKS
 from mnist_bench.training.workers.interpreters import CommandError

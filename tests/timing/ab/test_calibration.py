@@ -11,7 +11,8 @@ import pytest
 
 from fixtures.checksums import write_record
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, dump_json, load, save
+from mnist_bench.records.serial import dump_json, load, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.timing.ab.calibration import (
     CalibrationRecord,
     calibrate,

@@ -10,7 +10,8 @@ import pytest
 
 from fixtures.checksums import write_record
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError, load, save
+from mnist_bench.records.serial import load, save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.stats.intervals import Interval
 from mnist_bench.timing.ab.ratio import make_ratio
 from mnist_bench.timing.ab.records import AbRecord, ProcessTimes, Sharpness

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fixtures.ab import judge_again
-from mnist_bench.records.serial import RecordError, save
+from mnist_bench.records.serial import save
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.timing.ab.console import format_ab
 from mnist_bench.timing.ab.start import STARTS, judge_starts

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.checksums import edit_record, write_record
 from mnist_bench.records.environment import change_environment
-from mnist_bench.records.serial import RecordError
+from mnist_bench.records.strict import RecordError
 from mnist_bench.versions.folder import check_pair
 from mnist_bench.versions.releases import MATRIX
 from mnist_bench.versions.report.collection import MOST, load_collection, make_collection

@@ -19,7 +19,8 @@ from fixtures.records import rekey
 from fixtures.upgrade import draw_errors, make_mlp_probe, make_mlp_training, move_errors
 from mnist_bench.checks.names import name_fast_checks
 from mnist_bench.records.environment import EnvironmentRecord
-from mnist_bench.records.serial import RecordError, load
+from mnist_bench.records.serial import load
+from mnist_bench.records.strict import RecordError
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude, exit_status
 from mnist_bench.stats.sequential import GROUP_LOOKS, PAIR_LOOKS
 from mnist_bench.versions.records import Install, VersionRecord, update_record
