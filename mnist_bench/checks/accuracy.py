@@ -12,6 +12,7 @@ import numpy as np
 
 from mnist_bench.checks.baselines import shorten_digest
 from mnist_bench.records.config import FIRST_SEED
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.training import check_seeds, check_trainings
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.stats.sequential import (
@@ -249,7 +250,8 @@ def make_metric_result(
     return CheckResult(
         name=name,
         verdict=Verdict(decision.verdict),
-        figure=f"{statistics.fmean(values):.4f}, changed by {scale * decision.change.estimate:+.{digits}f}{unit}",
+        figure=f"{statistics.fmean(values):.4f}, changed by "
+        f"{format_signed(scale * decision.change.estimate, digits)}{unit}",
         bound=f"not worse than {sign * scale * decision.margin:+.{digits}f}{unit}",
         evidence=format_metric(metric, decision),
         command=command,

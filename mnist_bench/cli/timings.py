@@ -199,6 +199,7 @@ def memory(
     hold or only measured, 1 regressed, 2 bad usage or bad input, 3 not measured.
     """
     from mnist_bench.records.files import check_replaceable
+    from mnist_bench.records.numbers import format_signed
     from mnist_bench.records.serial import load, save
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_line, format_summary
@@ -214,7 +215,7 @@ def memory(
     record = measure_memory(lab, engine, data=name_source(data, load_data(data)))
     say(
         f"import {record.import_mb:.0f} MB, peak of the training {record.peak_mb:.0f} MB, "
-        f"growth {record.growth_mb:+.2f} MB an epoch"
+        f"growth {format_signed(record.growth_mb, 2)} MB an epoch"
     )
     if out:
         save(record, out)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.stats.intervals import Interval, change_interval
 from mnist_bench.stats.paired import paired_interval, paired_shift, paired_spread_test, paired_test
 from mnist_bench.stats.permutation import (
@@ -297,7 +298,7 @@ def format_decision(decision: Decision, *, scale: float = 1.0, unit: str = "", d
     """
 
     def text(value: float) -> str:
-        return f"{scale * value:+.{digits}f}"
+        return format_signed(scale * value, digits)
 
     change, seeds = decision.change, "seed" if decision.sample_size == 1 else "seeds"
     sizes = f"{decision.sample_size} {seeds} against {decision.reference_size}"

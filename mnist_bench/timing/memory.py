@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.serial import convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.timing import memory_child
@@ -114,13 +115,14 @@ def judge_memory(now: MemoryRecord, before: MemoryRecord) -> list[CheckResult]:
         if a != b:
             raise ValueError(f"the records differ in their {name}: {a!r} then, {b!r} now")
     case = f"[{now.lab}-{now.engine}]"
+    growth, grew = (format_signed(record.growth_mb, 2) for record in (now, before))
     return [
         judge_size("memory/import", now.import_mb, before.import_mb),
         judge_size(f"memory/training{case}", now.peak_mb, before.peak_mb),
         CheckResult(
             name=f"memory/growth{case}",
             verdict=_choose(now.growth_mb - before.growth_mb <= _GROWTH_MB),
-            figure=f"{now.growth_mb:+.2f} MB an epoch, {before.growth_mb:+.2f} in the baseline",
+            figure=f"{growth} MB an epoch, {grew} in the baseline",
             bound=f"≤ {_GROWTH_MB:g} MB more",
         ),
     ]

@@ -15,6 +15,7 @@ import numpy as np
 
 from mnist_bench.checks.accuracy import TEST_IMAGES, make_metric_result
 from mnist_bench.records.config import FIRST_SEED, Case
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
 from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.ratios import BOUND, round_log_ratio
@@ -299,11 +300,12 @@ def make_class_result(name: str, decisions: Mapping[int, Decision]) -> CheckResu
     worst = {place: decision for place, decision in decisions.items() if decision.verdict == verdict.value}
     sign = -1 if verdict is Verdict.BETTER else 1
     place, decision = max(worst.items(), key=lambda item: sign * item[1].change.estimate)
-    low, middle, high = (100 * value for value in (decision.change.low, decision.change.estimate, decision.change.high))
+    change = decision.change
+    low, middle, high = (format_signed(100 * end, 2) for end in (change.low, change.estimate, change.high))
     return CheckResult(
         name=name,
         verdict=verdict,
-        figure=f"errors of class {place} changed by {middle:+.2f} points ({low:+.2f} to {high:+.2f}), the most of all",
+        figure=f"errors of class {place} changed by {middle} points ({low} to {high}), the most of all",
         bound=f"no class worse by more than {100 * decision.margin:.2f} points",
         evidence=f"{decision.finding}; p {decision.mean_p:.2g} (significant up to {decision.threshold:.2g})",
     )

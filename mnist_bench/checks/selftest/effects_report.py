@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.faults.registry import PLACES, parse_fault
 from mnist_bench.checks.selftest.effects import GATED
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, POWER
 
 if TYPE_CHECKING:
@@ -118,14 +119,17 @@ def _tabulate(effects: Sequence[FaultEffects]) -> Iterator[str]:
             continue
         accuracy, loss = (it.effects[name] for name in GATED)
         pairs = _format_count(it.find_fewest(paired=True)) if it.paired else "none"
+        seeds = _format_count(it.find_fewest(paired=False))
         yield (
-            f"{head} {100 * accuracy.change:+.2f} | {accuracy.sds:+.1f} | {_format_loss(loss)} | "
-            f"{'yes' if it.below else ''} | {pairs} | {_format_count(it.find_fewest(paired=False))} |"
+            f"{head} {format_signed(100 * accuracy.change, 2)} | {format_signed(accuracy.sds, 1)} | "
+            f"{_format_loss(loss)} | {'yes' if it.below else ''} | {pairs} | {seeds} |"
         )
 
 
 def _format_loss(effect: Effect) -> str:
-    return "not finite | " if isinf(effect.change) else f"{effect.change:+.4f} | {effect.sds:+.1f}"
+    if isinf(effect.change):
+        return "not finite | "
+    return f"{format_signed(effect.change, 4)} | {format_signed(effect.sds, 1)}"
 
 
 def _format_count(count: int | None) -> str:

@@ -15,6 +15,7 @@ from mnist_bench.own.upgrade.costs import CLOCKS, compare_memory, list_log_ratio
 from mnist_bench.own.upgrade.metrics import find_margin, find_step, match_metrics, name_metric
 from mnist_bench.own.upgrade.parity import pair_trainings, share_own_streams
 from mnist_bench.records.config import Case
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import CheckResult, Verdict
 from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.sequential import ALPHA, Comparison, Decision, format_decision
@@ -203,7 +204,7 @@ class _Judged:
             name=name_metric(name, self.case),
             verdict=Verdict(decision.verdict),
             figure=f"{statistics.fmean(self.values[name]):.4g}, changed by "
-            f"{scale * decision.change.estimate:+.{digits}f}{unit}",
+            f"{format_signed(scale * decision.change.estimate, digits)}{unit}",
             bound=f"not worse than {sign}{scale * decision.margin:.{digits}f}{unit}",
             evidence=f"{format_decision(decision, scale=scale, unit=unit, digits=digits)}. {self.reason}"
             + (hint if settled else ""),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.fields import check_range
+from mnist_bench.records.numbers import format_signed
 
 if TYPE_CHECKING:
     from mnist_bench.stats.intervals import Interval
@@ -46,9 +47,14 @@ def make_ratio(interval: Interval) -> RatioRecord:
 
 def format_ratio(ratio: RatioRecord) -> str:
     """Return a ratio with its interval as changes in percent."""
+    estimate = _format_change(ratio.estimate)
     if ratio.low is None or ratio.high is None:
-        return f"{ratio.estimate - 1:+.1%}"
-    return f"{ratio.estimate - 1:+.1%} ({ratio.low - 1:+.1%} to {ratio.high - 1:+.1%})"
+        return estimate
+    return f"{estimate} ({_format_change(ratio.low)} to {_format_change(ratio.high)})"
+
+
+def _format_change(ratio: float) -> str:
+    return f"{format_signed(100 * (ratio - 1), 1)}%"
 
 
 def check_ratio(name: str, stored: RatioRecord, derived: RatioRecord) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.records import compare_probes, format_difference
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.timing.ab.verdict import VERDICTS
 from mnist_bench.training.labs import LABS
@@ -98,14 +99,11 @@ def tell_metric(metric: str, cell: Cell, compared: Compared | None, cases: Seque
 def _tell_change(metric: str, decision: Decision) -> str:
     """Return a change with its interval and its margin, accuracy in points, and how many seeds it rests on."""
     scale, digits, unit = (100, 2, " points") if metric == "accuracy" else (1, 4, "")
-    # Adding 0 takes the sign from a zero.
-    estimate, low, high = (
-        f"{round(scale * value, digits) + 0.0:+.{digits}f}"
-        for value in (decision.change.estimate, decision.change.low, decision.change.high)
-    )
+    change = decision.change
+    estimate, low, high = (format_signed(scale * end, digits) for end in (change.estimate, change.low, change.high))
     sizes = decision.reference_size, decision.sample_size
     seeds = f"{sizes[0]} pairs of seeds" if decision.paired else f"{sizes[0]} and {sizes[1]} seeds"
-    ends = f"{100 * decision.change.level:.4g}% interval {low} to {high}"
+    ends = f"{100 * change.level:.4g}% interval {low} to {high}"
     return f"{estimate}{unit} ({ends}), margin {scale * decision.margin:.{digits}f}; {seeds}"
 
 

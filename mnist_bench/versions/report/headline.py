@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from mnist_bench.records.config import Case
+from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import Verdict
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
@@ -136,10 +137,7 @@ def format_change(change: Interval, metric: str) -> str:
 
 def _format_interval(change: Interval, metric: str) -> tuple[str, str]:
     scale, digits = (100, 2) if metric == "accuracy" else (1, 4)
-    # Adding 0 takes the sign from a zero.
-    estimate, low, high = (
-        f"{round(scale * value, digits) + 0.0:+.{digits}f}" for value in (change.estimate, change.low, change.high)
-    )
+    estimate, low, high = (format_signed(scale * end, digits) for end in (change.estimate, change.low, change.high))
     return estimate, f"({low} to {high})"
 
 
