@@ -35,6 +35,9 @@ _REPLACED = 0.1
 # Steps that are so long change the gradients of the next ones beyond comparison.
 _LONG = 2.5
 
+# A factor, and a cosine, that four digits would round to 1.
+_NEAR = 5e-4
+
 # Two numbers that are one, apart from rounding.
 _SAME = 1e-3
 
@@ -86,10 +89,8 @@ def _refine(cause: Cause, first: Sequence[Reading], later: Sequence[Reading]) ->
     low, high = _STEADY
     if begin > _LONG or low < (end - 1) / (begin - 1) < high:
         return cause
-    told = (
-        f"the first step moves the weights {begin:.4g} times as far as it should, and {later[0].steps} steps {end:.4g}"
-    )
-    return Cause("later steps", f"{told} times: the update remembers earlier steps, or the learning rate changes")
+    told = f"the first step moves the weights {_times(begin)} as far as it should, {later[0].steps} steps {_times(end)}"
+    return Cause("later steps", f"{told}: the update remembers earlier steps, or the learning rate changes")
 
 
 def explain_first_step(readings: Sequence[Reading]) -> Cause | None:
@@ -133,7 +134,10 @@ def _departs(it: Reading) -> bool:
 
 
 def _times(factor: float | None) -> str:
-    return "not finite, unlike" if factor is None else f"{factor:.4g} times"
+    if factor is None:
+        return "not finite, unlike"
+    # What is not 1 must not read so.
+    return f"{factor:.{4 if abs(factor - 1) >= _NEAR else 8}g} times"
 
 
 _STALE = Cause(
@@ -149,15 +153,16 @@ def _explain_memory(later: Sequence[Reading]) -> Cause | None:
     decay = _find_decay(later)
     if decay:
         return decay
-    factor = statistics.median(_factor(it) for it in later)
+    factor = statistics.median(_factor(it) for it in departed)
     rest = max(_rest(it) for it in later)
     if rest < _SLIGHT and abs(factor - 1) < rest:
         told = f"the first step is right, and {later[0].steps} steps end {rest:.1g} of their movement away"
         return Cause("precision", f"{told}, in no direction of their own: products or gradients carry fewer bits")
+    who = "the weights" if len(departed) == len(later) else ", ".join(it.what for it in departed)
     return Cause(
         "later steps",
-        f"the first step is right, and {later[0].steps} steps move the weights {factor:.4g} times as far as they "
-        "should: the update remembers earlier steps (momentum, averages), or the batches are others",
+        f"the first step is right, and {later[0].steps} steps move {who} {_times(factor)} as far as they should: the "
+        "update remembers earlier steps (momentum, averages), or the batches are others",
     )
 
 
@@ -284,18 +289,20 @@ def _find_direction(first: Sequence[Reading]) -> Cause | None:
     last = max(it.what.split()[-1] for it in first)
     everywhere = any(it.what.endswith(last) for it in wrong)
     where = "the forward pass, the loss or the batch" if everywhere else "the backward pass"
-    names, verb = ("every tensor", "moves") if len(wrong) == len(first) else (", ".join(cosines), "move")
-    return Cause(
-        "gradient" if everywhere else "backward pass",
-        f"{names} {verb} in another direction than the gradient (cosine {cosines[worst]:.3f} for {worst}): {where}",
-    )
+    names = "every tensor" if len(wrong) == len(first) else ", ".join(cosines)
+    verb = "moves" if len(wrong) in (1, len(first)) else "move"
+    told = f"in another direction than the gradient (cosine {cosines[worst]:.3f} for {worst})"
+    if cosines[worst] > 1 - _NEAR:
+        far = max(_rest(it) for it in wrong)
+        told = f"as the gradient asks for, but for {far:.1g} of the movement, which rounding does not explain"
+    return Cause("gradient" if everywhere else "backward pass", f"{names} {verb} {told}: {where}")
 
 
 _PATTERNS: tuple[Callable[[Sequence[Reading]], Cause | None], ...] = (
     _find_no_update,
+    _find_limit,
     _find_even,
     _find_decay,
-    _find_limit,
     _find_other_change,
     _find_scale,
     _find_precision,

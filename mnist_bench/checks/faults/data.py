@@ -120,7 +120,7 @@ def _scale_pixels(factor: float) -> None:
     change_fit(lambda x, y, _split, _named: ((x * np.float32(factor)).astype(x.dtype), y))
 
 
-@_fault("pixels-rounded", "inputs carry fewer bits", 4, 7, causes=("gradient",))
+@_fault("pixels-rounded", "inputs carry fewer bits", 4, 7, causes=("gradient", "precision"))
 def _round_pixels(bits: float) -> None:
     steps = 2**bits - 1
     change_fit(lambda x, y, _split, _named: ((np.round(x * steps) / steps).astype(x.dtype), y))

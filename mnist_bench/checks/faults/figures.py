@@ -135,6 +135,17 @@ def _scale(factor: float) -> None:
     _evaluate(lambda x, y: (x * load_tensorflow().constant(factor, "float32"), y))
 
 
+@_fault("loss-of-batches", "the loss is a mean of batches, whatever their size", 1, causes=("loss figure",))
+def _average_losses(_on: float) -> None:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def update_state(self: Any, values: Any, sample_weight: Any = None) -> Any:
+            return original(self, values, None if self.name == "loss" else sample_weight)
+
+        return update_state
+
+    wrap(load_keras().metrics.Mean, "update_state", make)
+
+
 @_fault("loss-of-figures", "the loss reported holds something more", 0.1, 1e-3, causes=("loss figure",))
 def _add_to_loss(more: float) -> None:
     def change(named: dict[str, Any]) -> None:

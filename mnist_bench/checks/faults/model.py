@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_bench.checks.faults.fault import ANY, Fault, collect
-from mnist_bench.checks.faults.seams import change_calls, change_dense, change_weights_after_fit
+from mnist_bench.checks.faults.seams import change_calls, change_dense, change_weights_after_fit, wrap
 from mnist_bench.training.backend import load_keras, load_tensorflow
+from mnist_bench.training.labs import CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,9 +162,17 @@ def _add_l1(size: float) -> None:
     change_dense(kernel_regularizer=lambda it: it or penalty)
 
 
-@_fault("layers-frozen", "the first layer is not trained", 1, causes=("layers", "tensor scale"), engines=ANY)
-def _freeze(_on: float) -> None:
-    change_dense(trainable=lambda _it: False)
+@_fault(
+    "layers-frozen", "no layer is trained, or the last one alone", 2, 1, causes=("layers", "tensor scale"), engines=ANY
+)
+def _freeze(which: float) -> None:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def init(self: Any, units: int, **named: Any) -> None:
+            original(self, units, **{**named, "trainable": which == 1 and units == CLASSES})
+
+        return init
+
+    wrap(load_keras().layers.Dense, "__init__", make)
 
 
 @_fault(

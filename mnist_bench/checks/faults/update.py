@@ -296,7 +296,7 @@ def _smooth(share: float) -> None:
     0.1,
     1e-3,
     causes=_LOSS,
-    unseen="no probability is as small as 0.001 here",
+    unseen="no label has a probability below 0.001 in the few steps that the checks train, unlike in a full training",
     unseen_from=1e-3,
 )
 def _clip_loss(size: float) -> None:

@@ -171,9 +171,14 @@ def _full_epoch(engine: str) -> Finding:
     # An eager step takes 20 ms, whatever the batch size: so fewer and larger steps.
     batch_size = _LARGE_BATCH if engine == "eager" else _LAB_BATCH
     _readable(engine)
-    visits = tracers.trace_groups(engine, samples=_FULL, base=_BASE, batch_size=batch_size)
+    visits, steps = tracers.trace_groups(engine, samples=_FULL, base=_BASE, batch_size=batch_size)
     sizes = np.bincount(tracers.group_samples(_FULL, _BASE).ravel(), minlength=len(visits))
     worst = float(np.abs(visits - sizes).max())
+    # A visit moves a row of each of the three digits of a sample's number, and a step the bias: all count the same.
+    totals = [*np.add.reduceat(visits, [0, _BASE, 2 * _BASE]), steps * batch_size]
+    if worst >= _HALF_A_VISIT and np.ptp(totals) > worst / 2:
+        told = ", ".join(f"{total:.1f}" for total in totals)
+        raise _UnreadableError(f"unreadable: the rows of a sample and the bias count {told} visits, not one number")
     figure = f"worst group off by {worst:.3f} visits"
     return Finding(worst < _HALF_A_VISIT, figure, f"< 0.5 in {len(visits)} groups of 48,000")
 
@@ -212,6 +217,11 @@ def _new_order(engine: str) -> Finding:
     """Each epoch visits the samples in a new order."""
     steps = _readable(engine).steps
     alike = max(float((steps[0] == epoch).mean()) for epoch in steps[1:])
+    bound = _DEVIATIONS / math.sqrt(_SAMPLES)
+    follows = max((float(np.corrcoef(steps[0], epoch)[0, 1]) for epoch in steps[1:]), key=abs)
+    if alike < _ALIKE and not abs(follows) < bound:
+        figure = f"correlation {follows:.2f} of a sample's steps in two epochs"
+        return Finding(False, figure, f"< {bound:.2f}")  # noqa: FBT003 - as every finding begins
     figure = f"{alike:.0%} of samples in the same step of the next epochs"
     return Finding(alike < _ALIKE, figure, f"< {_ALIKE:.0%}", alike)
 

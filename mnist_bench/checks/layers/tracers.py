@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mnist_bench.checks.layers.amounts import UNKNOWN, UNSEEN, count_inexact, decode_steps, find_broken, step_amounts
+from mnist_bench.checks.layers.amounts import (
+    UNKNOWN,
+    UNSEEN,
+    count_inexact,
+    count_visits,
+    decode_steps,
+    find_broken,
+    step_amounts,
+)
 from mnist_bench.records.config import FIRST_SEED, TrainingConfig
 from mnist_bench.records.readings import Reading
 from mnist_bench.training.backend import load_keras, load_tensorflow, seed_everything, set_determinism, without_tf32
@@ -126,12 +134,12 @@ def trace_steps(
 
     The arguments are those of `trace_order`.
     """
-    amounts = step_amounts(samples, batch_size)
     everything = samples + samples // 4
     config = _configure_order(engine, batch_size, seed)
     model = _seed_perceptron(config, everything, samples)
     alike = _train_rows(model, config, np.zeros(everything, np.int64), samples, epochs)
     moves, trained = alike[:, :, 0], slice(0, samples)
+    amounts = step_amounts(count_visits(moves, samples, batch_size), batch_size)
     steps = decode_steps(moves, amounts)
     broken = find_broken(moves[:, trained], steps[:, trained], amounts, min(batch_size, samples))
     return StepTrace(steps, count_inexact(moves[:, trained], amounts), broken)
@@ -158,7 +166,7 @@ def group_samples(samples: int, base: int) -> Ints:
 
 
 @without_tf32()
-def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> npt.NDArray[np.float64]:
+def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> tuple[npt.NDArray[np.float64], float]:
     """Count how often an epoch of full size visits the samples of each group of `group_samples`.
 
     One pixel for each sample would be too many, so a sample lights the pixels of its groups. With a vanishing learning
@@ -171,7 +179,8 @@ def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> np
         batch_size: A divisor of `samples`.
 
     Returns:
-        (3 * base,) visits: in a sound epoch, the number of samples in each group.
+        (3 * base,) visits: in a sound epoch, the number of samples in each group; and the number of steps that the
+        bias has taken.
     """
     pixels = np.zeros((samples, 3 * base), np.uint8)
     np.put_along_axis(pixels, group_samples(samples, base), 255, axis=1)
@@ -181,8 +190,9 @@ def trace_groups(engine: str, *, samples: int, base: int, batch_size: int) -> np
     model = _seed_perceptron(config, 3 * base, samples)
     model.set_weights([np.zeros((3 * base, CLASSES), np.float32), np.zeros(CLASSES, np.float32)])
     train_model(model, prepared, config, epochs=1)
-    kernel = model.get_weights()[0]
-    return np.asarray(kernel[:, 0] / (rate * (1 - 1 / CLASSES) / batch_size), np.float64)
+    kernel, bias = (np.asarray(weight, np.float64) for weight in model.get_weights())
+    step = rate * (1 - 1 / CLASSES)
+    return batch_size * kernel[:, 0] / step, float(bias[0] / step)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from mnist_bench.checks.layers import contracts, tracers
 from mnist_bench.records.readings import Reading
 from mnist_bench.records.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("prompt_fit")
 
@@ -29,6 +33,8 @@ def _break(order: tracers.OrderTrace, fault: str) -> tracers.OrderTrace:
     steps, validation, labels = order.steps.copy(), order.validation.copy(), order.labels.copy()
     if fault == "frozen shuffle":
         steps[:] = steps[0]
+    elif fault == "an epoch runs backwards":
+        steps[2] = steps[0].max() - steps[0]
     elif fault == "sample left out":
         steps[1, 7] = tracers.UNSEEN
     elif fault == "sample repeated":
@@ -48,6 +54,7 @@ def _break(order: tracers.OrderTrace, fault: str) -> tracers.OrderTrace:
     ("fault", "contract"),
     [
         ("frozen shuffle", "new-order"),
+        ("an epoch runs backwards", "new-order"),
         ("sample left out", "every-sample-once"),
         ("sample left out", "validation-apart"),
         ("sample repeated", "every-sample-once"),
@@ -84,9 +91,29 @@ def test_fault_in_a_full_epoch_is_found(fault: str | None, monkeypatch: pytest.M
         visits[groups[7]] -= 1
     if fault in ("twice", "another in its place"):
         visits[groups[9]] += 1
-    monkeypatch.setattr(tracers, "trace_groups", lambda *_, **__: visits)
+    steps = visits.sum() / 3 / contracts._LAB_BATCH  # also of a smaller last batch, of which a visit weighs more
+    monkeypatch.setattr(tracers, "trace_groups", lambda *_, **__: (visits, steps))
     verdict = contracts.check_contract("full-epoch", "epoch").verdict
     assert verdict is (Verdict.REGRESSED if fault else Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("moved", "told"),
+    [
+        # One weight moves by itself, or four steps move the bias alone.
+        (lambda visits: visits + 142.2 * (np.arange(len(visits)) == 0), "48142.2, 48000.0, 48000.0, 48000.0"),
+        (lambda visits: visits * (1 - 4 / 375), "47488.0, 47488.0, 47488.0, 48000.0"),
+    ],
+)
+def test_movements_that_no_visit_explains_are_no_samples(
+    moved: Callable[[np.ndarray], np.ndarray], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visit moves three rows and the bias: where these disagree, the samples are not accused."""
+    visits = np.bincount(tracers.group_samples(contracts._FULL, contracts._BASE).ravel()).astype(float)
+    monkeypatch.setattr(tracers, "trace_groups", lambda *_, **__: (moved(visits), 375.0))
+    result = contracts.check_contract("full-epoch", "epoch")
+    assert result.verdict is Verdict.UNREADABLE
+    assert result.figure.endswith(f"count {told} visits, not one number")
 
 
 @pytest.fixture(scope="module")
