@@ -233,13 +233,15 @@ def _find_some(first: Sequence[Reading]) -> Cause | None:
     factors = [_factor(it) for it in wrong]
     names = _name_tensors([it.what for it in wrong], [it.what for it in first])
     low, high = min(factors), max(factors)
+    one = len(wrong) == 1
     if high == 0:
-        return Cause("tensor scale", f"{names} do not move")
+        return Cause("tensor scale", f"{names} {'does' if one else 'do'} not move")
     # Each tensor that is too long is cut to the same length: a norm.
     span = f"{low:.4g} times" if math.isclose(low, high, rel_tol=_SAME) else f"{low:.3g} to {high:.3g} times"
     if high < 1 and not math.isclose(low, high, rel_tol=_SAME):
         return Cause("clipping", f"{names} move {span} as far as they should: gradients are cut to a norm")
-    return Cause("tensor scale", f"{names} move {span} as far as they should")
+    moves = "moves {} as far as it should" if one else "move {} as far as they should"
+    return Cause("tensor scale", f"{names} {moves.format(span)}")
 
 
 def _name_tensors(wrong: Sequence[str], every: Sequence[str]) -> str:

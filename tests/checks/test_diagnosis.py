@@ -37,6 +37,9 @@ def make(check: str, verdict: Verdict = Verdict.REGRESSED, readings: list[Readin
         ({"factor": [1, 2.0, 1, 2.0]}, "tensor scale", "biases move 2 times as far as they should"),
         ({"factor": [0.0, 1, 0.0, 1]}, "tensor scale", "kernels do not move"),
         ({"factor": [1, 1, 0.5, 0.5]}, "tensor scale", "kernel 2, bias 2 move 0.5 times"),
+        ({"factor": [1, 1, 0.5, 1.0]}, "tensor scale", "kernel 2 moves 0.5 times as far as it should"),
+        ({"factor": [0.0, 1, 1, 1.0]}, "tensor scale", "kernel 1 does not move"),
+        ({"factor": [1.0001] * 4}, "step size", "each update is 1.0001 times"),
         ({"factor": [0.2, 0.3, 0.4, 0.5]}, "clipping", "0.2 to 0.5 times as far as they should: gradients are cut"),
         ({"factor": [0.0] * 4, "rest": [0.0] * 4, "evenness": [None] * 4}, "no update", "moves no weight"),
         ({"factor": [None] * 4, "rest": [None] * 4}, "not finite", "not finite"),
@@ -45,7 +48,16 @@ def make(check: str, verdict: Verdict = Verdict.REGRESSED, readings: list[Readin
         ({"rest": [2e-4] * 4}, "precision", "about 11 bits: float16 or TF32"),
         ({"rest": [3e-5] * 4}, "precision", "less than float32"),
         ({"rest": [7e-2, 8e-2, 4e-3, 8e-4]}, "precision", "products carry about 8 bits: bfloat16"),
-        ({"rest": [1.4e-4, 1.2e-4, 1.4e-4, 4e-5]}, "gradient", "every tensor"),
+        (
+            {"rest": [1.4e-4, 1.2e-4, 1.4e-4, 4e-5]},
+            "gradient",
+            "every tensor moves as the gradient asks for, but for 1",
+        ),
+        (
+            {"rest": [0.3, 0, 0, 0]},
+            "backward pass",
+            "kernel 1 moves in another direction than the gradient (cosine 0.9",
+        ),
         ({"rest": [0.5] * 4, "limit": [0.01, None, None, None]}, "clipping", "larger than 0.01"),
         (
             {"factor": [3.1, 3.16, 2.9, 3.1], "rest": [0.1, 0.05, 0.1, 0.05]},
@@ -77,6 +89,9 @@ def test_later_steps_tell_their_cause() -> None:
     assert later is not None
     assert later.key == "later steps"
     assert "10 steps move the weights 1.09 times as far" in later.sentence
+    lost = explain_movements([*read(), *read(10, factor=[0.5, 1, 1, 1.0], rest=[0.1, 0, 0, 0])])
+    assert lost is not None
+    assert "10 steps move kernel 1 0.5 times as far" in lost.sentence
     slight = explain_movements([*read(), *read(10, rest=[3e-5] * 4)])
     assert slight is not None
     assert slight.key == "precision"

@@ -6,7 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+from mnist_bench.checks.faults.registry import FAULTS, PLACES
+from mnist_bench.checks.selftest.records import SelftestRecord
 from mnist_bench.cli.selftest.page import write_page
+from mnist_bench.records.serial import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +20,14 @@ def test_the_page_is_what_the_records_say(tmp_path: Path) -> None:
         shutil.copy(ROOT / "docs" / name, tmp_path)
     write_page(tmp_path / "selftest.md", tmp_path)
     assert (tmp_path / "selftest.md").read_text() == (ROOT / "docs" / "selftest.md").read_text()
+
+
+def test_no_reason_is_for_a_fault_that_is_seen() -> None:
+    """A reason for staying unseen that is not needed would hide a miss; what differs by chance may need one or not."""
+    record = load(ROOT / "docs" / "selftest.json", SelftestRecord)
+    planted = {it.key: it for it in record.outcomes if it.key in PLACES and FAULTS[it.fault].family != "chance"}
+    seen = [key for key, it in planted.items() if it.first and FAULTS[it.fault].explain_unseen(it.strength)]
+    assert seen == []
 
 
 def test_the_readme_quotes_the_page() -> None:

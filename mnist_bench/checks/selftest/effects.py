@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+from scipy import stats
+
 from mnist_bench.checks.baselines import find_reference
 from mnist_bench.checks.faults.registry import parse_fault
 from mnist_bench.checks.names import ENGINE_NAMES
@@ -35,6 +37,7 @@ TESTS = 12
 """Of the gate of `check`: three labs, two figures, mean and spread."""
 
 _CLASS = "errors of class"
+_CHANCE = 0.01  # that a change of one figure without a margin counts although there is none
 _IMAGES = 10_000  # of MNIST's test set
 
 
@@ -47,6 +50,9 @@ class Effect:
         sds: The change in standard deviations over seeds.
         pairs: How many pairs, of the gate's looks, see the change with 90% power; None if more than the last look.
         seeds: How many new seeds, likewise, compared with a reference that does not have them.
+
+    Of a figure without a margin, `pairs` and `seeds` are None where the change may be one of chance: no margin would
+    keep the noise of the few seeds that were trained from looking like an effect.
     """
 
     change: float
@@ -88,6 +94,13 @@ class FaultEffects:
         found = [self.effects[name] for name in names if name in self.effects]
         counts = [it.pairs if paired else it.seeds for it in found]
         return min((count for count in counts if count is not None), default=None)
+
+    def find_sharpest(self) -> tuple[str, int] | None:
+        """Return the figure that sees the fault with the fewest pairs, or seeds if these are no pairs, and how many."""
+        counts = {name: it.pairs if self.paired else it.seeds for name, it in self.effects.items()}
+        known = {name: count for name, count in counts.items() if count is not None}
+        # Of equally sharp figures the first: those of the gate.
+        return min(known.items(), key=lambda it: it[1], default=None)
 
 
 def find_references(dataset: DatasetRecord, folder: Path) -> dict[str, Reference]:
@@ -209,9 +222,21 @@ def _measure(both: Sequence[tuple[Figures, Figures]], known: _Figure) -> Effect:
     extra, margin = (known.margin, 0.0) if gain else (0.0, known.margin)
     level = _spend(len(PAIR_LOOKS), known.share)
     needed = {look: extra + shift_of_pairs(spread, look, margin=margin, power=POWER, **level) for look in PAIR_LOOKS}
+    if not known.margin and not _is_beyond_chance(differences, known):
+        return Effect(change, change / known.sd, None, None)
     pairs = [look for look, shift in needed.items() if size and size >= shift]
     seeds = [look for look, shift in (known.gains if gain else known.losses).items() if size >= shift]
     return Effect(change, change / known.sd, min(pairs, default=None), min(seeds, default=None))
+
+
+def _is_beyond_chance(differences: Sequence[float], known: _Figure) -> bool:
+    """Return whether few differences say that their mean is not 0: by their own spread, or by that over all seeds."""
+    count, mean = len(differences), abs(statistics.fmean(differences))
+    level = known.share * _CHANCE / 2 / 2  # two ends, two tests
+    spread = statistics.stdev(differences)
+    by_seeds = known.sd * (2 / count) ** 0.5 * stats.norm.isf(level)
+    by_pairs = max(spread, known.step / 6**0.5) / count**0.5 * stats.t.isf(level, count - 1)
+    return bool(mean > min(by_seeds, by_pairs))
 
 
 def _join_classes(effects: dict[str, Effect]) -> dict[str, Effect]:

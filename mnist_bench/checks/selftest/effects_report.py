@@ -43,7 +43,7 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
     told = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "no"
     died = [it for it in effects if it.problem]
     below = [it for it in effects if it.below]
-    pairs = [it for it in effects if it.paired]
+    pairs = [it for it in effects if it.paired and it.effects]
     few = [it for it in pairs if (it.find_fewest(paired=True) or PAIR_LOOKS[-1]) <= _FEW_PAIRS]
     some = [it for it in pairs if it.find_fewest(paired=True)]
     groups = [it for it in effects if it.find_fewest(paired=False)]
@@ -65,6 +65,8 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
         f"with {POWER:.0%} power: that call it REGRESSED, or BETTER, by the margins and levels of the gate of `check` "
         "(docs/statistics.md). A dash: not even the most do; *none*: the seeds are no pairs, and their mean change has "
         "a standard error of half a sd or more, so that the seeds needed are rough, as is the spread within few pairs. "
+        "*Sharpest* is the figure that sees the change with the fewest pairs, or seeds if these are no pairs; one "
+        "without a margin counts where its change is beyond chance (p < 0.01). "
         "Made by `mnist-bench selftest --seeds N`, which continues where it was interrupted."
     )
 
@@ -109,21 +111,26 @@ def _moves(it: FaultEffects) -> bool:
 
 
 def _tabulate(effects: Sequence[FaultEffects]) -> Iterator[str]:
-    yield "| fault | strength | accuracy, points | sd | loss | sd | below threshold | pairs | seeds |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield "| fault | strength | accuracy, points | sd | loss | sd | below threshold | pairs | seeds | sharpest |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for it in effects:
         fault, strength = parse_fault(it.fault)
         head = f"| {fault.name} | {strength:g} |"
         if not it.effects:
-            yield f"{head} did not end: {_shorten(it.problem)} | | | | | | |"
+            yield f"{head} did not end: {_shorten(it.problem)} | | | | | | | |"
             continue
         accuracy, loss = (it.effects[name] for name in GATED)
         pairs = _format_count(it.find_fewest(paired=True)) if it.paired else "none"
         seeds = _format_count(it.find_fewest(paired=False))
         yield (
             f"{head} {format_signed(100 * accuracy.change, 2)} | {format_signed(accuracy.sds, 1)} | "
-            f"{_format_loss(loss)} | {'yes' if it.below else ''} | {pairs} | {seeds} |"
+            f"{_format_loss(loss)} | {'yes' if it.below else ''} | {pairs} | {seeds} | {_format_sharpest(it)} |"
         )
+
+
+def _format_sharpest(it: FaultEffects) -> str:
+    sharpest = it.find_sharpest()
+    return f"{sharpest[0]} ({sharpest[1]})" if sharpest else "-"
 
 
 def _format_loss(effect: Effect) -> str:

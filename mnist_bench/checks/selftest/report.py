@@ -157,10 +157,12 @@ def _share(some: Sequence[object], every: Sequence[object]) -> str:
 
 def _explain_columns(record: SelftestRecord) -> Iterator[str]:
     yield (
-        "Each fault is planted in a fresh process, through public functions and classes of Keras and TensorFlow; the "
-        "checks of `mnist-bench check --fast` then run on the mlp and the dropout lab, in their order. The strengths "
-        "go down to the weakest that could matter. The seconds are those until the first check that saw the fault, "
-        "tracing and compilation included; other work on the machine lengthens them. A fault counts as seen where a "
+        "Each fault is planted in a fork of a process that has imported TensorFlow and trained nothing, through public "
+        "functions and classes of Keras and TensorFlow. Then checks of `mnist-bench check --fast` run on the mlp and "
+        "the dropout lab: structure, arithmetic, order of samples, dropout, bits. Once one sees the fault, only those "
+        "follow that tell the cause. The strengths go down to the weakest that could matter; a fault that is on or off "
+        "has one. The seconds are those until the first check that saw the fault, tracing and compilation included, "
+        "the import left out; other work on the machine lengthens them. A fault counts as seen where a "
         "check that holds without it does not hold with it, and the cause as right where it is one that the fault's "
         "entry in `checks/faults` names. A fault of time is planted in one of two environments that `compare --only "
         "time` compares (more time in an epoch by the engine epoch, whose epochs vary least), a fault of memory in a "

@@ -11,7 +11,7 @@ import pytest
 
 from mnist_bench.checks.baselines import Reference
 from mnist_bench.checks.faults.registry import FAULTS
-from mnist_bench.checks.selftest.effects import FaultEffects, find_effects
+from mnist_bench.checks.selftest.effects import CLASSES, FaultEffects, find_effects
 from mnist_bench.checks.selftest.effects_report import format_effects
 from mnist_bench.checks.selftest.records import Figures, SelftestTrainings, Training
 from mnist_bench.checks.selftest.run import list_faults
@@ -222,6 +222,43 @@ def test_a_figure_without_a_margin_sees_what_the_gate_s_figures_do_not(
     assert found.find_fewest(["training loss after epoch 1"], paired=False) == 5
     page = format_effects(make_record(record, make_group("momentum:0.01", early=0.503)), [found])
     assert "| training loss after epoch 1, no margin | 1 | 1 | 1 | 1 | 1 |" in page
+
+
+def draw_fault(fault: str, rng: np.random.Generator) -> list[Training]:
+    """Return trainings that differ from those without a fault by chance alone, as much as two seeds differ."""
+    noisy = []
+    for training in make_group(fault):
+        assert training.figures
+        moves = rng.normal(0, SD * 2**0.5, 2)
+        classes = (10 + rng.normal(0, 0.82 * 2**0.5, 10)).round().astype(int).tolist()
+        early = [training.figures.losses[0] + float(moves[1]), *training.figures.losses[1:]]
+        figures = dataclasses.replace(training.figures, losses=early, class_errors=classes)
+        noisy.append(dataclasses.replace(training, figures=figures))
+    return noisy
+
+
+def test_noise_of_a_figure_without_a_margin_is_no_effect(record: TrainingRecord, reference: Reference) -> None:
+    """Of a hundred groups of three seeds without any effect, few are taken for one."""
+    rng = np.random.default_rng(1)
+    found = [judge(record, reference, draw_fault("momentum:0.9", rng))["momentum:0.9"] for _ in range(100)]
+    early = [it for it in found if it.find_fewest(["training loss after epoch 1"], paired=True)]
+    classes = [it for it in found if it.find_fewest([CLASSES], paired=True)]
+    assert len(early) <= 5
+    assert len(classes) <= 5
+
+
+def test_the_sharpest_figure_is_named(record: TrainingRecord, reference: Reference) -> None:
+    """It needs the fewest pairs; of two the gate's own; none where nothing sees the fault."""
+    found = judge(
+        record,
+        reference,
+        make_group("momentum:0.9", gain=-3 * SD, early=0.6),
+        make_group("momentum:0.1", early=0.6),
+        make_group("momentum:0.01"),
+    )
+    assert found["momentum:0.9"].find_sharpest() == ("accuracy", 3)
+    assert found["momentum:0.1"].find_sharpest() == ("training loss after epoch 1", 3)
+    assert found["momentum:0.01"].find_sharpest() is None
 
 
 def test_too_few_seeds_are_no_effect(record: TrainingRecord, reference: Reference) -> None:
