@@ -51,7 +51,7 @@ def make(check: str, verdict: Verdict = Verdict.REGRESSED, readings: list[Readin
         (
             {"rest": [1.4e-4, 1.2e-4, 1.4e-4, 4e-5]},
             "gradient",
-            "every tensor moves as the gradient asks for, but for 1",
+            "but for 0.0001 of the movement",
         ),
         (
             {"rest": [0.3, 0, 0, 0]},
