@@ -135,7 +135,13 @@ def _scale(factor: float) -> None:
     _evaluate(lambda x, y: (x * load_tensorflow().constant(factor, "float32"), y))
 
 
-@_fault("loss-of-batches", "the loss is a mean of batches, whatever their size", 1, causes=("loss figure",))
+@_fault(
+    "loss-of-batches",
+    "the loss is a mean of batches, whatever their size",
+    1,
+    causes=("loss figure",),
+    source="https://github.com/keras-team/keras/pull/19363",
+)
 def _average_losses(_on: float) -> None:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def update_state(self: Any, values: Any, sample_weight: Any = None) -> Any:

@@ -106,13 +106,25 @@ def _share_seed(_on: float) -> None:
     change_dense(kernel_initializer=lambda it: it or uniform(seed=now[0]))
 
 
-@_fault("seed-of-order", "the order of the samples does not depend on the seed", 1, causes=("order",))
+@_fault(
+    "seed-of-order",
+    "the order of the samples does not depend on the seed",
+    1,
+    causes=("order",),
+    source="https://github.com/keras-team/keras/pull/23046",
+)
 def _fix_order(_on: float) -> None:
     tf = load_tensorflow()
     _shuffle_by_epoch(lambda shape, _seed, epoch: tf.random.stateless_uniform(shape, tf.stack([epoch, epoch])))
 
 
-@_fault("shuffle-frozen", "each epoch has the same order", 1, causes=("order",))
+@_fault(
+    "shuffle-frozen",
+    "each epoch has the same order",
+    1,
+    causes=("order",),
+    source="https://github.com/tensorflow/tensorflow/issues/35682",
+)
 def _freeze(_on: float) -> None:
     tf = load_tensorflow()
     state: dict[str, Any] = {}

@@ -180,11 +180,19 @@ def _tabulate(rows: Sequence[Outcome]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for it in rows:
         fault = FAULTS[it.fault]
-        source = f" ({fault.source})" if fault.source else ""
+        source = f" ({_format_source(fault.source)})" if fault.source else ""
         seen = f"`{it.first.partition('[')[0]}`" if it.first else "unseen"
         seconds = "" if it.first_seconds is None else f"{it.first_seconds:.1f}"
         cause = "" if it.first is None else f"{it.cause}" if is_right(it) else f"{it.cause} (another)"
         yield f"| {it.fault} | {fault.imitates}{source} | {it.strength:g} | {seen} | {seconds} | {cause} |"
+
+
+def _format_source(source: str) -> str:
+    """Return a source, of an address the repository and the thread's number with a link."""
+    if not source.startswith("https://"):
+        return source
+    *_, repository, _, number = source.split("/")
+    return f"[{repository} {number}]({source})"
 
 
 def _list_unseen(outcomes: Sequence[Outcome]) -> Iterator[str]:
