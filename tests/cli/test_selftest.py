@@ -177,6 +177,29 @@ def test_no_self_test_goes_on_from_a_changed_record(
     assert (planted, asked, (tmp_path / name).read_bytes()) == ([], [], damaged)
 
 
+@pytest.mark.parametrize(
+    "options", [("--fault", "leak"), ("--seeds", "2"), ("--clean", "2"), ("--real", "all")], ids=str
+)
+@pytest.mark.parametrize("name", ["selftest.json", "selftest-trainings.json", "replay.json"])
+def test_no_work_begins_that_no_page_could_be_written_of(
+    command: Callable[..., Any],
+    check_refused: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    name: str,
+    options: tuple[str, ...],
+) -> None:
+    """Each record in the folder is read first, whichever part works: the work may take hours."""
+    begun: list[str] = []
+    for part in ("plant_all", "train_all", "run_all_clean", "replay_all"):
+        monkeypatch.setattr(f"mnist_bench.cli.selftest.command.{part}", lambda *_, **__: begun.append("work"))
+    (tmp_path / name).write_text("{\n")
+    check_refused(command("selftest", *options, "--out", tmp_path), f"{tmp_path / name}: ")
+    assert begun == []
+    assert not (tmp_path / "selftest.md").exists()
+
+
 def test_two_self_tests_at_once_do_not_lose_each_others_work(
     command: Callable[..., Any],
     check_refused: Callable[..., None],

@@ -93,7 +93,7 @@ def selftest(
     if clean:
         refuse_given(context, ("faults", "seeds", "cluster"), "has no part in --clean: leave one of the two out")
     path = out / "selftest.md"
-    check_page(path)
+    check_page(path, out)
     with held(out):
         status = 1  # of what is missed
         if real:
