@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +47,22 @@ def list_faults(engine: str, names: Sequence[str] = ()) -> list[str]:
     """
     for name in names:
         if name not in FAULTS:
-            raise ValueError(f"unknown fault {name!r}: choose from {', '.join(FAULTS)}")
+            raise ValueError(_explain_name(name))
         if engine not in FAULTS[name].engines:
             raise ValueError(f"fault {name!r} shows in the engines {', '.join(FAULTS[name].engines)}, not in {engine}")
     chosen = [fault for fault in FAULTS.values() if engine in fault.engines and (not names or fault.name in names)]
     return [key for fault in chosen for key in fault.keys]
+
+
+def _explain_name(text: str) -> str:
+    """Return why a text names no fault: it has a strength, or it is unknown; with the names that look similar."""
+    name = re.split("[:=]", text)[0]
+    if name in FAULTS:
+        strengths = ", ".join(f"{strength:g}" for strength in FAULTS[name].strengths)
+        return f"fault {text!r} has a strength: give {name!r} alone, which is planted in each of its own ({strengths})"
+    near = difflib.get_close_matches(name, FAULTS, n=3)
+    similar = f"similar names: {', '.join(near)}; " if near else ""
+    return f"unknown fault {text!r}: {similar}docs/selftest.md lists all {len(FAULTS)}"
 
 
 def find_failing(engine: str, source: str, cluster: Cluster | None = None) -> list[str]:

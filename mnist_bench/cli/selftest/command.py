@@ -36,7 +36,8 @@ def selftest(
         typer.Option(
             "--fault",
             metavar="NAME",
-            help="A fault to plant, again if it was (with --seeds: if it did not end); all that were not, if none.",
+            help="A fault to plant in each of its strengths, again if it was (with --seeds: if it did not end); "
+            "all that were not, if none.",
         ),
     ] = None,
     real: Annotated[

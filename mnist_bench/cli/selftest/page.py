@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from mnist_bench.cli.selftest.kept import PLANTED, REPLAYED, TRAINED
@@ -15,28 +14,13 @@ if TYPE_CHECKING:
     from mnist_bench.checks.selftest.records import SelftestRecord, SelftestTrainings
     from mnist_bench.versions.replay.records import ReplayRecord
 
+    _Sources = tuple[SelftestRecord | None, SelftestTrainings | None, dict[str, Reference], ReplayRecord | None]
+
 __all__ = ["check_page", "write_page"]
 
 _Record = TypeVar("_Record", "SelftestRecord", "SelftestTrainings", "ReplayRecord")
 
 _NOT_PLANTED = "No planted faults are on record in this folder: `mnist-bench selftest` plants them."
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sources:
-    """What the page is made of; None where the folder has no such record.
-
-    Attributes:
-        planted: The faults that were planted.
-        trainings: The labs trained with faults.
-        references: The stored references by lab, which the trainings are judged by.
-        replays: The real regressions that were replayed.
-    """
-
-    planted: SelftestRecord | None
-    trainings: SelftestTrainings | None
-    references: dict[str, Reference]
-    replays: ReplayRecord | None
 
 
 def check_page(path: Path, out: Path) -> None:
@@ -61,28 +45,25 @@ def write_page(path: Path, out: Path) -> None:
     from mnist_bench.records.files import replace_own
     from mnist_bench.versions.replay.report import format_replays
 
-    sources = _load_sources(out)
-    effects = find_effects(sources.trainings, sources.references) if sources.trainings else []
-    parts = [format_report(sources.planted, effects) if sources.planted else f"{MARK}\n\n{_NOT_PLANTED}\n"]
-    parts += [format_effects(sources.trainings, effects)] if sources.trainings else []
-    parts += [format_replays(sources.replays)] if sources.replays else []
+    planted, trainings, references, replays = _load_sources(out)
+    effects = find_effects(trainings, references) if trainings else []
+    parts = [format_report(planted, effects) if planted else f"{MARK}\n\n{_NOT_PLANTED}\n"]
+    parts += [format_effects(trainings, effects)] if trainings else []
+    parts += [format_replays(replays)] if replays else []
     replace_own(path, "\n".join(parts).encode(), MARK)
     echo(f"written: {path}")
 
 
 def _load_sources(out: Path) -> _Sources:
+    """Return what the page is made of, None for each record that is not there; with the references of the trainings."""
     from mnist_bench.checks.baselines import find_folder
     from mnist_bench.checks.selftest.effects import find_references
     from mnist_bench.checks.selftest.records import SelftestRecord, SelftestTrainings
     from mnist_bench.versions.replay.records import ReplayRecord
 
     trainings = _load(out / TRAINED, SelftestTrainings)
-    return _Sources(
-        planted=_load(out / PLANTED, SelftestRecord),
-        trainings=trainings,
-        references=find_references(trainings.dataset, find_folder()) if trainings else {},
-        replays=_load(out / REPLAYED, ReplayRecord),
-    )
+    references = find_references(trainings.dataset, find_folder()) if trainings else {}
+    return _load(out / PLANTED, SelftestRecord), trainings, references, _load(out / REPLAYED, ReplayRecord)
 
 
 def _load(path: Path, form: type[_Record]) -> _Record | None:
