@@ -358,7 +358,7 @@ def test_real_regressions_are_replayed_and_kept(
     assert len(asked) == len(set(map(repr, asked)))
     page = (tmp_path / "selftest.md").read_text()
     assert page.startswith(f"{MARK}\n\n1 faults were planted")
-    assert f"{len(REGRESSIONS)} regressions that public trackers tell of" in page
+    assert f"{len(REGRESSIONS)} real regressions replayed on " in page
     assert len(planted) == 3
 
 

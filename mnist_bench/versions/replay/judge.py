@@ -25,14 +25,16 @@ class Outcome:
         regression: The regression.
         seen_by: The results on the bad side that tell of it, in the order of the checks.
         alarms: The results on the good side that say that something is wrong.
-        unanswered: The results on either side that say nothing, such as times that are not decided.
+        bad_unanswered: The results on the bad side that say nothing, such as a check that did not run.
+        good_unanswered: Those on the good side, such as times that are not decided.
         both: Regressions that are on a reviewed list, and that both sides have.
     """
 
     regression: Regression
     seen_by: list[CheckResult]
     alarms: list[CheckResult]
-    unanswered: list[CheckResult]
+    bad_unanswered: list[CheckResult]
+    good_unanswered: list[CheckResult]
     both: list[str]
 
     @property
@@ -59,9 +61,14 @@ def _judge(regression: Regression, bad: Answer, good: Answer) -> Outcome:
         regression=regression,
         seen_by=[result for result in told_here if result.name not in told_there],
         alarms=[result for result in good.results if _tells(result) and not result.holds],
-        unanswered=[it for it in (*bad.results, *good.results) if not it.holds and not _tells(it)],
+        bad_unanswered=_list_unanswered(bad),
+        good_unanswered=_list_unanswered(good),
         both=[result.check for result in told_here if result.name in told_there],
     )
+
+
+def _list_unanswered(answer: Answer) -> list[CheckResult]:
+    return [result for result in answer.results if not result.holds and not _tells(result)]
 
 
 def _tells(result: CheckResult) -> bool:

@@ -1,4 +1,4 @@
-"""What a real regression is: what happened, where that is told, and a bad and a good side to install."""
+"""What a real regression is: what happened, a public address, and a bad and a good side to install."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import Literal, TypeAlias
 
 from mnist_bench.records.fields import check_names
 
-__all__ = ["Measure", "Question", "RealSide", "Regression"]
+__all__ = ["Kind", "Measure", "Question", "RealSide", "Regression", "Told"]
 
 Measure: TypeAlias = Literal["checks", "bits", "time", "model"]
 """How a side is asked: the fast checks in it alone; or the bits or the time of a lab, or the stages of a model of
 the docs, against the good side."""
+
+Kind: TypeAlias = Literal["defect", "import", "difference"]
+"""A defect; an installation that cannot be imported; or other results, of which neither are wrong."""
+
+Told: TypeAlias = Literal["itself", "change", "related"]
+"""What the address of a regression tells of: the regression itself; the change that brought or mended it, which does
+not speak of it; or something related."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +66,13 @@ class Regression:
     Attributes:
         name: The key in `REGRESSIONS`.
         what: What went wrong, in a clause.
-        source: The address where it is told.
+        source: A public address.
         bad: A side that has it.
         good: A side that does not.
         check: The check that should see it, without a case.
         began: The version that has it first.
+        kind: What it is.
+        told: What the address tells of: no public report was found where that is not the regression itself.
         mended: The version that has it no more; empty if there is none yet.
         by: How the sides are asked.
         lab: A key of `LABS`, or the name of a model.
@@ -79,6 +88,8 @@ class Regression:
     good: RealSide
     check: str
     began: str
+    kind: Kind = "defect"
+    told: Told = "itself"
     mended: str = ""
     by: Measure = "checks"
     lab: str = "mlp"

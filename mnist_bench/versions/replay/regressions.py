@@ -1,4 +1,4 @@
-"""Every real regression that can be replayed, by name: what the public trackers tell, with sides to install."""
+"""Every real regression that can be replayed, by name: what happened, a public address, and sides to install."""
 
 from __future__ import annotations
 
@@ -34,15 +34,18 @@ _ALL = (
         name="frozen-shuffle",
         what="once a seed is set, `fit` visits the samples in the same order in every epoch",
         source=f"{_TENSORFLOW}/35682",
+        told="related",
         bad=_keras("3.7.0"),
         good=_side("tensorflow-cpu==2.15.1", "3.11"),
         check="contract/new-order",
         began="Keras 3.0",
+        note="the address is that of a report on TensorFlow's own shuffle; none on `fit` was found",
     ),
     Regression(
         name="ignored-seed",
         what="`fit` visits the samples in one order, whatever the seed",
         source=f"{_KERAS}/pull/23046",
+        told="change",
         bad=_side("nightly", "3.13"),
         good=_side("tensorflow-cpu==2.21.0 keras==3.15.1", "3.13"),
         check="contract/order-by-seed",
@@ -62,6 +65,7 @@ _ALL = (
         name="lost-losses",
         what="with several steps an execution, training loss and validation loss are wrong or missing",
         source=f"{_KERAS}/pull/20396",
+        told="change",
         bad=_keras("3.6.0", **_UNREFUSED),
         good=_keras("3.7.0", **_UNREFUSED),
         check="arithmetic/figures",
@@ -95,6 +99,7 @@ _ALL = (
         name="slow-step",
         what="each step of `fit` runs two more eager operations",
         source=f"{_KERAS}/pull/20396",
+        told="change",
         bad=_keras("3.7.0"),
         good=_keras("3.6.0"),
         check="time/mlp-graph",
@@ -110,6 +115,7 @@ _ALL = (
         good=_side("tensorflow-cpu==2.8.4 numpy<2", "3.10"),
         check="structure/environment",
         began="protobuf 4.21",
+        kind="import",
         mended="TensorFlow 2.8.1",
     ),
     Regression(
@@ -120,6 +126,7 @@ _ALL = (
         good=_side("tensorflow-cpu==2.10.0 numpy==1.26.4", "3.10"),
         check="structure/environment",
         began="NumPy 2.0",
+        kind="import",
         mended="TensorFlow 2.18",
     ),
     Regression(
@@ -130,6 +137,7 @@ _ALL = (
         good=_side("tensorflow-cpu==2.15.1", "3.11"),
         check="structure/environment",
         began="TensorFlow 2.15",
+        kind="import",
     ),
     Regression(
         name="other-initial-weights",
@@ -139,6 +147,7 @@ _ALL = (
         good=_side("tensorflow-cpu==2.9.3 numpy<2", "3.10"),
         check="bits/mlp-graph",
         began="Keras 2.10",
+        kind="difference",
         by="bits",
     ),
     Regression(
@@ -149,6 +158,7 @@ _ALL = (
         good=_side("tensorflow-cpu==2.9.3 numpy<2", "3.10", TF_ENABLE_ONEDNN_OPTS="0"),
         check="bits/mlp-graph",
         began="TensorFlow 2.9",
+        kind="difference",
         by="bits",
     ),
     Regression(
@@ -159,6 +169,7 @@ _ALL = (
         good=_side("tensorflow-cpu==2.15.1", "3.11"),
         check="bits/mlp-graph",
         began="TensorFlow 2.9",
+        kind="difference",
         by="bits",
     ),
     Regression(
@@ -169,20 +180,22 @@ _ALL = (
         good=_side("tensorflow-cpu==2.15.1", "3.11", TF_NUM_INTRAOP_THREADS="2"),
         check="bits/mlp-xla",
         began="always",
+        kind="difference",
         by="bits",
         engine="xla",
     ),
     Regression(
         name="repeated-rows",
-        what="optimizers square each use of an embedding's row apart; no public thread tells of it, and the address is "
-        "that of a report on the speed of the same gradients",
+        what="optimizers square each use of an embedding's row apart",
         source=f"{_KERAS}/issues/19992",
+        told="related",
         bad=_keras("3.7.0"),
         good=_side("tensorflow-cpu==2.15.1", "3.11"),
         check="bits/lstm",
         began="Keras 3.0",
         by="model",
         lab="lstm",
+        note="no public report was found; the address is that of a report on the speed of the same gradients",
     ),
 )
 

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from mnist_bench.versions.replay.judge import find_outcome
 from mnist_bench.versions.replay.regressions import ABSENT, REGRESSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mnist_bench.versions.replay.judge import Outcome
     from mnist_bench.versions.replay.records import ReplayRecord
+    from mnist_bench.versions.replay.regression import Kind, Measure, Told
 
 __all__ = ["find_outcomes", "find_unexplained", "format_outcome", "format_replays"]
+
+_KINDS: Mapping[Kind, str] = {
+    "defect": "defects",
+    "import": "installations that cannot be imported",
+    "difference": "differences between versions or environments, of whose results neither are wrong",
+}
+_OTHERS_TOLD: Mapping[Told, str] = {
+    "change": "the change that brought or mended it",
+    "related": "something related",
+}
+_BAD_UNANSWERED = "the other checks alone tell of this side"
+_GOOD_UNANSWERED: Mapping[Measure, str] = {
+    "time": "the machine could not say that one environment is as fast as itself; the verdict on the bad side is by "
+    "the interval of its own ratio",
+    "model": "two runs of one environment do not end in the same bits, so other bits alone would not tell of the bad "
+    "side; what tells is a stage from given weights that moved by more than rounding moves it",
+}
+"""What it means for a reader that a good side, which is compared with itself, gives no answer."""
 
 
 def find_outcomes(record: ReplayRecord) -> list[Outcome]:
@@ -50,13 +70,13 @@ def format_replays(record: ReplayRecord) -> str:
 def _summarise(record: ReplayRecord, outcomes: Sequence[Outcome]) -> Iterator[str]:
     seen = [it for it in outcomes if it.first]
     expected = [it for it in seen if it.expected]
-    alarms = [it for it in outcomes if it.alarms]
     share = f"{len(seen) / len(outcomes):.0%}" if outcomes else "none"
+    plural = "" if len(outcomes) == 1 else "s"
     yield (
-        f"{len(outcomes)} regressions that public trackers tell of were replayed on {record.machine.cpu}: each has a "
-        f"bad and a good side among the packages that can be installed today. {len(seen)} ({share}) are seen, "
-        f"{len(expected)} of them by the check that should see it; {len(alarms) or 'no'} good "
-        f"{'side has' if len(alarms) == 1 else 'sides have'} an alarm. {len(ABSENT)} more were looked at and are not "
+        f"{len(outcomes)} real regression{plural} replayed on {record.machine.cpu}, each with a bad and a good side "
+        f"among the packages that can be installed today. By kind: {_count_kinds(outcomes)}. {_count_told(outcomes)} "
+        f"{len(seen)} ({share}) are seen, {len(expected)} of them by the check that should see it. "
+        f"{_count_good_sides(outcomes)} {len(ABSENT)} more were looked at and are not "
         "replayed, most because they could not be brought about here: they are listed at the end, and are in no share."
     )
     yield ""
@@ -70,6 +90,31 @@ def _summarise(record: ReplayRecord, outcomes: Sequence[Outcome]) -> Iterator[st
         "them here. "
         "Made by `mnist-bench selftest --real all`, which continues where it was interrupted."
     )
+
+
+def _count_kinds(outcomes: Sequence[Outcome]) -> str:
+    """Return how many are of each kind, and how many of these are seen."""
+    told = []
+    for kind, words in _KINDS.items():
+        own = [it for it in outcomes if it.regression.kind == kind]
+        told += [f"{words}: {sum(it.first is not None for it in own)} of {len(own)} seen"] if own else []
+    return "; ".join(told)
+
+
+def _count_told(outcomes: Sequence[Outcome]) -> str:
+    """Return of how many the public address tells, and what else the others tell of."""
+    counts = Counter(it.regression.told for it in outcomes)
+    others = [f"in {counts[told]} it tells of {words}" for told, words in _OTHERS_TOLD.items() if counts[told]]
+    unreported = sum(counts[told] for told in _OTHERS_TOLD)
+    end = f"; {'; '.join(others)}: no public report of these {unreported} was found" if others else ""
+    return f"The public address tells of the regression itself in {counts['itself']} of {len(outcomes)}{end}."
+
+
+def _count_good_sides(outcomes: Sequence[Outcome]) -> str:
+    alarms, silent = (
+        sum(map(bool, lists)) for lists in ([it.alarms for it in outcomes], [it.good_unanswered for it in outcomes])
+    )
+    return f"Good sides with an alarm: {alarms}; good sides without an answer to a check: {silent} (see the notes)."
 
 
 def _tabulate(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -98,7 +143,17 @@ def _explain(outcome: Outcome) -> Iterator[str]:
         yield f"- {told.name}, seen by `{outcome.first.check}` and not by `{told.check}`: {outcome.first.figure}."
     if told.note:
         yield f"- {told.name}: {told.note}."
-    for result in outcome.unanswered:
-        yield f"- {told.name}, without an answer: `{result.name}`: {result.figure}."
+    yield from _explain_unanswered(outcome)
     for result in outcome.alarms:
         yield f"- {told.name}, alarm on the good side: `{result.name}` is {result.verdict.value}: {result.figure}."
+
+
+def _explain_unanswered(outcome: Outcome) -> Iterator[str]:
+    """Yield what gave no answer, on which side, and what that means for a reader."""
+    told = outcome.regression
+    for result in outcome.bad_unanswered:
+        yield f"- {told.name}, bad side without an answer: `{result.name}`: {result.figure}; {_BAD_UNANSWERED}."
+    compared = " compared with itself," if told.questions[1].base else ""
+    meaning = _GOOD_UNANSWERED.get(told.by, "what is wrong there would go unseen")
+    for result in outcome.good_unanswered:
+        yield f"- {told.name}, good side{compared} without an answer: `{result.name}`: {result.figure}; {meaning}."

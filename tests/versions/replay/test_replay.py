@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,8 +133,9 @@ def test_what_counts_as_seen(
 def test_the_page_says_what_is_seen() -> None:
     """The figures, a row for each regression with its address, and each that was not seen with the reason."""
     page = format_replays(make_record([make(FIGURES, Verdict.REGRESSED)], [make(ORDER, Verdict.REGRESSED)]))
-    assert "1 regressions that public trackers tell of were replayed" in page
-    assert "1 (100%) are seen, 1 of them by the check that should see it; 1 good side has an alarm." in page
+    assert "1 real regression replayed on " in page
+    assert "By kind: defects: 1 of 1 seen. The public address tells of the regression itself in 1 of 1. " in page
+    assert "1 (100%) are seen, 1 of them by the check that should see it. Good sides with an alarm: 1; " in page
     assert f"| [last-batch]({REGRESSION.source}) |" in page
     assert "| `arithmetic/figures` | `contract/new-order` | Keras 3.0 | Keras 3.2 |" in page
     assert f"- last-batch, alarm on the good side: `{ORDER}` is REGRESSED: a figure." in page
@@ -141,8 +143,33 @@ def test_the_page_says_what_is_seen() -> None:
     assert "| not seen | none |" in page
     assert "- last-batch, not seen: not explained." in page
     page = format_replays(make_record([make(FIGURES, Verdict.REGRESSED)], [make(FIGURES, Verdict.INCONCLUSIVE)]))
-    assert "no good sides have an alarm" in page
-    assert f"- last-batch, without an answer: `{FIGURES}`: a figure." in page
+    assert "Good sides with an alarm: 0; good sides without an answer to a check: 1 (see the notes)." in page
+    assert f"- last-batch, good side without an answer: `{FIGURES}`: a figure; what is wrong there would go " in page
+    page = format_replays(make_record([make(FIGURES, Verdict.INCONCLUSIVE)], [make(FIGURES)]))
+    assert f"- last-batch, bad side without an answer: `{FIGURES}`: a figure; the other checks alone tell of " in page
+
+
+def test_the_page_counts_what_the_registry_says() -> None:
+    """Defects are told from differences of which neither side is wrong, and reports from other addresses."""
+    page = format_replays(load(KEPT, ReplayRecord))
+    regressions = REGRESSIONS.values()
+    kinds, told = (Counter(getattr(it, field) for it in regressions) for field in ("kind", "told"))
+    assert f"{len(REGRESSIONS)} real regressions replayed on " in page
+    assert f"defects: {kinds['defect']} of {kinds['defect']} seen; installations that cannot be imported: " in page
+    assert f"neither are wrong: {kinds['difference']} of {kinds['difference']} seen. " in page
+    assert f"tells of the regression itself in {told['itself']} of {len(REGRESSIONS)}; in {told['change']} it " in page
+    assert f"no public report of these {told['change'] + told['related']} was found." in page
+    assert all((it.kind == "import") == (it.check == "structure/environment") for it in regressions)
+    assert REGRESSIONS["repeated-rows"].told == "related"
+
+
+def test_a_good_side_that_does_not_repeat_itself_is_named() -> None:
+    """Without the side, the note reads as if it were about the regression."""
+    notes = format_replays(load(KEPT, ReplayRecord)).partition("### Notes")[2]
+    (model,) = [line for line in notes.splitlines() if "repeated-rows, good side compared with itself, with" in line]
+    assert "two runs of one environment do not end in the same bits" in model
+    assert "slow-step, good side compared with itself, without an answer: `time/mlp-graph`: inconclusive" in notes
+    assert "no-logs, bad side without an answer: `reproducibility/bits[mlp-epoch]`" in notes
 
 
 def test_sides_are_asked_once_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
