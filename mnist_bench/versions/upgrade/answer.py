@@ -5,16 +5,15 @@ from __future__ import annotations
 from math import exp
 from typing import TYPE_CHECKING
 
-from mnist_bench.checks.diagnosis import diagnose
 from mnist_bench.checks.known import find_known, load_known
-from mnist_bench.checks.records import compare_probes
 from mnist_bench.records.verdicts import Verdict, conclude
 from mnist_bench.stats.planning import find_needed_seeds
 from mnist_bench.stats.sequential import GROUP_LOOKS, PAIR_LOOKS
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import align_engines, count_same_ends
-from mnist_bench.versions.records import probes_by_case, seeds_by_case
+from mnist_bench.versions.records import seeds_by_case
 from mnist_bench.versions.report.names import name_pair
+from mnist_bench.versions.upgrade.cause import MOVED, find_first_difference, tell_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from mnist_bench.versions.seeds import SeedResults
 
 __all__ = [
-    "MOVED",
     "begin_answer",
     "describe_change",
     "estimate_minutes",
@@ -40,18 +38,6 @@ __all__ = [
 ]
 
 _OPEN = (Verdict.INCONCLUSIVE, Verdict.UNREADABLE, Verdict.MISSING, Verdict.NO_BASELINE)
-MOVED = {
-    "initial weights": "draws other initial weights",
-    "data order": "visits the samples in another order",
-    "dropout mask": "draws other dropout masks",
-    "forward": "rounds predictions differently",
-    "loss": "rounds the loss differently",
-    "gradient": "rounds gradients differently",
-    "update": "rounds updates differently",
-    "evaluation": "evaluates differently",
-}
-"""What a version does where a stage is the first that moved."""
-
 _LAB_NAMES = {"mlp": "MLP", "dropout": "MLP with dropout"}
 _CLOCKS = {
     "time": ("A call of fit, as shipped,", "longer", "shorter"),
@@ -63,7 +49,7 @@ _LISTED = 3  # findings in the sentence; the table has all
 def write_answer(
     compared: Compared, base: VersionRecord, new: VersionRecord, round_seconds: Mapping[str, float] | None = None
 ) -> str:
-    """Return the answer in one to four short sentences.
+    """Return the answer in a few short sentences; the last is the likeliest cause, if anything is worse.
 
     Args:
         compared: The verdicts.
@@ -74,8 +60,8 @@ def write_answer(
     """
     verdict = conclude(result.verdict for result in compared.results)
     parts = [begin_answer(verdict, compared, name_records(base, new)[1], round_seconds)]
-    parts += [*_tell_cause(compared, new), *_tell_bits(compared, base, new), *_tell_figures(compared)]
-    parts += _tell_old_defects(base, new)
+    parts += [*_tell_bits(compared, base, new), *_tell_figures(compared)]
+    parts += [*_tell_old_defects(base, new), *tell_cause(compared, base, new)]
     return " ".join(parts)
 
 
@@ -192,14 +178,6 @@ def describe_change(metric: str, decision: Decision, *, share: bool) -> str:
     return f"has a {metric} that {word} by {middle:.4f} ({ends[0]:.4f} to {ends[1]:.4f}, margin {decision.margin:.4f})"
 
 
-def _tell_cause(compared: Compared, new: VersionRecord) -> Iterator[str]:
-    """Yield the likeliest cause where a check of the new version has regressed."""
-    names = {result.name for result in compared.results if result.verdict is Verdict.REGRESSED}
-    checks = [result for results in new.checks.values() for result in results]
-    if any(result.name in names for result in checks) and (cause := diagnose(checks)):
-        yield f"Likeliest cause: {cause.sentence}."
-
-
 def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> Iterator[str]:
     """Yield what moved first."""
     old, now = seeds_by_case(base), seeds_by_case(align_engines(base, new))
@@ -209,9 +187,10 @@ def _tell_bits(compared: Compared, base: VersionRecord, new: VersionRecord) -> I
         return
     if not compared.moved:
         return
-    stage = _find_first_stage(base, new)
-    if not stage and not any(_end_apart(old[case], now[case]) for case in old if case in now):
+    first_gap = find_first_difference(base, new)
+    if not first_gap and not any(_end_apart(old[case], now[case]) for case in old if case in now):
         return  # the same weights with other figures: the table names those, and no bit of a training moved
+    stage = first_gap[1].stage if first_gap else ""
     yield f"{second} {MOVED.get(stage, 'ends trainings in other bits')}."
 
 
@@ -219,17 +198,6 @@ def _end_apart(old: SeedResults, now: SeedResults) -> bool:
     """Return whether a seed of both ends in other weights."""
     ends = dict(zip(now.seeds, now.final_digests, strict=True))
     return any(ends.get(seed, digest) != digest for seed, digest in zip(old.seeds, old.final_digests, strict=True))
-
-
-def _find_first_stage(base: VersionRecord, new: VersionRecord) -> str:
-    """Return the first stage that differs in the probes of any lab; "" if none does."""
-    new = align_engines(base, new)
-    old, now = probes_by_case(base), probes_by_case(new)
-    trained = [case for case in old if case in now and case in seeds_by_case(new)]
-    cases = trained or [case for case in old if case in now]
-    stages = [compare_probes(old[case], now[case])[:1] for case in cases]
-    found = [difference.stage for differences in stages for difference in differences]
-    return min(found, key=lambda stage: list(MOVED).index(stage) if stage in MOVED else len(MOVED), default="")
 
 
 def _tell_figures(compared: Compared) -> Iterator[str]:
