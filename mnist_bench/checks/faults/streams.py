@@ -106,13 +106,7 @@ def _share_seed(_on: float) -> None:
     change_dense(kernel_initializer=lambda it: it or uniform(seed=now[0]))
 
 
-@_fault(
-    "seed-of-order",
-    "the order of the samples does not depend on the seed",
-    1,
-    causes=("order",),
-    source="https://github.com/keras-team/keras/pull/23046",
-)
+@_fault("seed-of-order", "the order of the samples does not depend on the seed", 1, causes=("order",))
 def _fix_order(_on: float) -> None:
     tf = load_tensorflow()
     _shuffle_by_epoch(lambda shape, _seed, epoch: tf.random.stateless_uniform(shape, tf.stack([epoch, epoch])))
