@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +21,7 @@ from tests.checks.selftest.test_selftest import make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from mnist_bench.checks.selftest.records import Outcome
     from mnist_bench.checks.selftest.trainings import Task
@@ -306,7 +306,7 @@ _PLANTED = "give 'step-longer' alone, which is planted in each of its own (2, 1.
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("x", f"unknown fault 'x': docs/selftest.md lists all {len(FAULTS)}"),
+        ("x", "unknown fault 'x': the table in docs/selftest.md has the names"),
         ("step-long", "unknown fault 'step-long': similar names: step-longer; "),
         ("step-longer=9", f"fault 'step-longer=9' has a strength: {_PLANTED}"),
         ("step-longer:1.05", f"fault 'step-longer:1.05' has a strength: {_PLANTED}"),
@@ -317,12 +317,6 @@ def test_an_unknown_fault_is_bad_input(
 ) -> None:
     """The message says what is allowed, and does not list a hundred names."""
     check_refused(command("selftest", "--fault", text, "--out", tmp_path), told)
-
-
-def test_the_page_lists_every_fault() -> None:
-    """A message sends there."""
-    page = (Path(__file__).parents[2] / "docs" / "selftest.md").read_text(encoding="utf-8")
-    assert [name for name in FAULTS if name not in page] == []
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def _explain_name(text: str) -> str:
         return f"fault {text!r} has a strength: give {name!r} alone, which is planted in each of its own ({strengths})"
     near = difflib.get_close_matches(name, FAULTS, n=3)
     similar = f"similar names: {', '.join(near)}; " if near else ""
-    return f"unknown fault {text!r}: {similar}docs/selftest.md lists all {len(FAULTS)}"
+    return f"unknown fault {text!r}: {similar}the table in docs/selftest.md has the names"
 
 
 def find_failing(engine: str, source: str, cluster: Cluster | None = None) -> list[str]:
