@@ -12,9 +12,9 @@ import numpy as np
 
 from mnist_bench.checks.baselines import shorten_digest
 from mnist_bench.records.config import FIRST_SEED
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.training import check_seeds, check_trainings
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.stats.sequential import (
     ACCURACY_MARGIN,
     LOOKS,

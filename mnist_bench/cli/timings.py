@@ -199,10 +199,10 @@ def memory(
     hold or only measured, 1 regressed, 2 bad usage or bad input, 3 not measured.
     """
     from mnist_bench.records.files import check_replaceable
-    from mnist_bench.records.numbers import format_signed
     from mnist_bench.records.serial import load, save
     from mnist_bench.records.verdicts import exit_status
     from mnist_bench.show.text import format_line, format_summary
+    from mnist_bench.stats.intervals import format_signed
     from mnist_bench.timing.memory import MemoryRecord, judge_memory, measure_memory
     from mnist_bench.training.engines import check_engine
     from mnist_bench.training.labs import check_lab

@@ -1,14 +1,11 @@
-"""Numbers as text: those that a user types, read in one way for all options, and changes, written in one way.
-
-Python also takes 1_0, other digits and blanks for a number.
-"""
+"""Numbers in the text of a user, read in one way for all options: Python also takes 1_0, other digits and blanks."""
 
 from __future__ import annotations
 
 import math
 import re
 
-__all__ = ["format_signed", "read_number", "read_whole"]
+__all__ = ["read_number", "read_whole"]
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?")
@@ -44,11 +41,6 @@ def read_number(text: float | str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text!r} is no number, such as 0.15 or 1e-3")
     return number
-
-
-def format_signed(value: float, digits: int) -> str:
-    """Return a number with its sign and so many decimals; what rounds to zero has a plus, from whichever side."""
-    return f"{round(value, digits) + 0.0:+.{digits}f}"  # adding 0 takes the minus from a zero
 
 
 def _describe(least: int | None, most: int | None) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "Interval",
     "bootstrap_rounds_interval",
     "change_interval",
+    "format_signed",
     "mean_interval",
 ]
 
@@ -162,3 +163,8 @@ def _resample_log_level(
         rounds = rng.integers(seconds.size, size=(np.count_nonzero(places), seconds.size))
         medians[places] = np.median(seconds[rounds], axis=1)
     return np.asarray(np.log(medians).mean(axis=1))
+
+
+def format_signed(value: float, digits: int) -> str:
+    """Return a number with its sign and so many decimals; what rounds to zero has a plus, from whichever side."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"  # adding 0 takes the minus from a zero

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mnist_bench.records.numbers import format_signed
-from mnist_bench.stats.intervals import Interval, change_interval
+from mnist_bench.stats.intervals import Interval, change_interval, format_signed
 from mnist_bench.stats.paired import paired_interval, paired_shift, paired_spread_test, paired_test
 from mnist_bench.stats.permutation import (
     RESAMPLES,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from mnist_bench.records.fields import check_digests, check_names, check_range
 from mnist_bench.records.files import SCHEMA_VERSION
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.serial import convert
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.timing import memory_child
 from mnist_bench.training.workers.child import Child
 from mnist_bench.training.workers.interpreters import CommandError

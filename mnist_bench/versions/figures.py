@@ -15,8 +15,8 @@ import numpy as np
 
 from mnist_bench.checks.accuracy import TEST_IMAGES, make_metric_result
 from mnist_bench.records.config import FIRST_SEED, Case
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import CheckResult, Verdict, conclude
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.ratios import BOUND, round_log_ratio
 from mnist_bench.stats.sequential import ACCURACY_MARGIN, ALPHA, Comparison, Decision, judge, loss_margin

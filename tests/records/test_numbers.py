@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from mnist_bench.records.numbers import format_signed, read_number, read_whole
+from mnist_bench.records.numbers import read_number, read_whole
 
 NO_NUMBER = [
     "",
@@ -54,11 +52,3 @@ def test_numbers_are_read() -> None:
     """With a sign, a fraction and an exponent."""
     assert [read_whole(text) for text in ("0", "+7", "-3", "007", 12)] == [0, 7, -3, 7, 12]
     assert [read_number(text) for text in ("0", "0.15", "1e-3", "-2.5E+1", 0.5)] == [0, 0.15, 0.001, -25, 0.5]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.126, "+0.13"), (-0.126, "-0.13"), (0.001, "+0.00"), (-0.001, "+0.00"), (-math.inf, "-inf")]
-)
-def test_a_change_has_its_sign(value: float, text: str) -> None:
-    """What rounds to zero is no loss, from whichever side."""
-    assert format_signed(value, 2) == text

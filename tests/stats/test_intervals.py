@@ -15,6 +15,7 @@ from mnist_bench.stats.intervals import (
     Interval,
     bootstrap_rounds_interval,
     change_interval,
+    format_signed,
     mean_interval,
 )
 
@@ -192,3 +193,11 @@ def test_mean_interval_refuses_bad_input() -> None:
         mean_interval([1.0, 2.0], level=1.0)
     with pytest.raises(ValueError, match="values must be finite"):
         mean_interval([1.0, float("nan")])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.126, "+0.13"), (-0.126, "-0.13"), (0.001, "+0.00"), (-0.001, "+0.00"), (-inf, "-inf")]
+)
+def test_a_change_has_its_sign(value: float, text: str) -> None:
+    """What rounds to zero is no loss, from whichever side."""
+    assert format_signed(value, 2) == text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.faults.registry import PLACES, parse_fault
 from mnist_bench.checks.selftest.effects import GATED
-from mnist_bench.records.numbers import format_signed
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.stats.sequential import LOOKS, PAIR_LOOKS, POWER
 
 if TYPE_CHECKING:

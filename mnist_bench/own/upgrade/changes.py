@@ -15,8 +15,8 @@ from mnist_bench.own.upgrade.costs import CLOCKS, compare_memory, list_log_ratio
 from mnist_bench.own.upgrade.metrics import find_margin, find_step, match_metrics, name_metric
 from mnist_bench.own.upgrade.parity import pair_trainings, share_own_streams
 from mnist_bench.records.config import Case
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import CheckResult, Verdict
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.stats.paired import FEWEST_PAIRS
 from mnist_bench.stats.sequential import ALPHA, Comparison, Decision, format_decision
 from mnist_bench.versions.comparison import make_inconclusive

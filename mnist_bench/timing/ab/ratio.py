@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.records.fields import check_range
-from mnist_bench.records.numbers import format_signed
+from mnist_bench.stats.intervals import format_signed
 
 if TYPE_CHECKING:
     from mnist_bench.stats.intervals import Interval

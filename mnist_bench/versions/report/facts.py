@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_bench.checks.records import compare_probes, format_difference
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import Verdict, conclude
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.timing.ab.verdict import VERDICTS
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT, SAME_BITS, align_engines

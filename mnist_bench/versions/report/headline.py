@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from mnist_bench.records.config import Case
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.training.labs import LABS
 from mnist_bench.versions.bits import FIT
 from mnist_bench.versions.releases import MATRIX

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mnist_bench.checks.diagnosis import diagnose
 from mnist_bench.checks.records import compare_probes, format_difference
-from mnist_bench.records.numbers import format_signed
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.stats.intervals import format_signed
 from mnist_bench.versions.bits import align_engines, is_rounding
 from mnist_bench.versions.records import probes_by_case, seeds_by_case
 
