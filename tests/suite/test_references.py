@@ -21,7 +21,7 @@ from mnist_bench.training.labs import LABS
 # So many seeds, or more, were trained for each lab.
 ENOUGH = {
     ("mnist", "fused"): {"perceptron": 300, "mlp": 1000, "dropout": 1000},
-    ("mnist", "epoch"): {"perceptron": 30, "mlp": 100, "dropout": 100},
+    ("mnist", "epoch"): dict.fromkeys(LABS, 100),
     ("digits", "fused"): dict.fromkeys(LABS, 30),
 }
 
