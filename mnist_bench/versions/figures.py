@@ -61,8 +61,8 @@ SHIPPED_BOUND = 0.25
 0.6 or 1.25 s, so that two calls of one environment differ by a tenth."""
 
 _CLOCKS = {"work": "an epoch's processor time is", "time": "a call of fit, as shipped, takes"}
-CLASS_RESAMPLES = 19_999
-"""Of a class: so thirty tests take as long as the main ones, and 1 / 20,000 is small enough."""
+CLASS_RESAMPLES = 299_999
+"""Of a class: with thirty tests and four looks, the strictest needs p ≤ 0.000017, which is five of these splits."""
 
 _EVALUATION = 2e-5  # float32 sums of 10,000 losses err by less than 1e-6; Keras 3.0's evaluation by 1e-4 and more
 _CLASSES = 10

@@ -72,6 +72,27 @@ def test_one_class_alone_is_found(record: TrainingRecord) -> None:
     assert classes.figure.startswith("errors of class 8 changed by +1.")
 
 
+def test_one_class_of_thirty_is_found_without_pairs(record: TrainingRecord) -> None:
+    """Three models at four looks, and other random numbers: enough splits are drawn for the strictest of the tests."""
+    cases = [Case("mlp", engine) for engine in ("graph", "epoch", "fused")]
+    errors = draw_errors(20)
+    base, new = (
+        update_record(
+            version, accuracy=[dataclasses.replace(version.accuracy[0], engine=case.engine) for case in cases]
+        )
+        for version in (
+            make_mlp_version(record, "a", errors),
+            make_mlp_version(record, "b", move_errors(errors, {8: 100}), streams="other"),
+        )
+    )
+    judged = compare_figures(base, new, dict.fromkeys(cases, "moved"), FigureRules(looks=4))
+    assert len(judged.classes) == 30
+    assert not any(comparison.paired for comparison in judged.classes.values())
+    classes = {result.name: result for result in judged.results}["accuracy/classes[mlp-epoch]"]
+    assert classes.verdict.value == "REGRESSED"
+    assert classes.figure.startswith("errors of class 8 changed by +")
+
+
 def test_better_by_more_than_the_margin_is_said(record: TrainingRecord) -> None:
     """A gain of 0.5 points of accuracy is BETTER, as a leak of labels would be."""
     errors = draw_errors(10)
