@@ -128,6 +128,7 @@ def judge_stored(first: int, size: int, runs: int) -> None:
         "seeds 3 sd below the mean",
         "5 sd below",
         "below the threshold",
+        "the threshold is below the mean by",
     )
     print(f"| lab | seeds | {' | '.join(heads)} |")
     print(f"| --- | --- |{' --- |' * len(heads)}")
@@ -138,7 +139,7 @@ def judge_stored(first: int, size: int, runs: int) -> None:
         print(
             f"| {lab} | {len(accuracies)} | {mean:.3%}, {100 * sd:.3f} points | {accuracies.min():.2%}, "
             f"{accuracies.max():.2%} | {losses.mean():.4f}, {losses.std(ddof=1):.4f} | "
-            f"{' | '.join(map(str, below))} |"
+            f"{' | '.join(map(str, below))} | {(mean - LABS[lab].threshold) / sd:.1f} sd |"
         )
     print()
     for lab, reference in references.items():

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from mnist_bench.checks.baselines import find_folder, find_reference
+from mnist_bench.training.data.mnist import DIGEST
+from mnist_bench.training.labs import LABS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,3 +53,16 @@ def test_nothing_is_installed_from_where_it_is_not(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert re.findall(r"pip install [^\n]*?['\" ]mnist-bench\b(?! @)", text) == []
     assert re.findall(r"MNIST_BENCH: +mnist-bench *$", text, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "mnist_bench" / "templates" / "run.html"], ids=["README", "run.html"])
+def test_how_far_the_thresholds_lie_below_sound_trainings(page: Path) -> None:
+    """The least and the most of the three labs, by the stored references."""
+    distances = []
+    for name, lab in LABS.items():
+        reference = find_reference(find_folder(), "mnist", name, "fused", digest=DIGEST)
+        assert reference
+        accuracies = reference.test_accuracy
+        distances.append((statistics.fmean(accuracies) - lab.threshold) / statistics.stdev(accuracies))
+    told = f"lie {min(distances):.0f} to {max(distances):.0f} standard deviations below the mean accuracy"
+    assert told in " ".join(page.read_text(encoding="utf-8").split())
