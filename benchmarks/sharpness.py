@@ -1,219 +1,200 @@
-"""The smallest loss that the gates find in nine of ten tries, by the number of seeds: as a table and as a picture.
+"""How sharp the gates are, as tables and as a picture: the smallest effect found in 90% of groups of real seeds.
 
-    python benchmarks/sharpness.py --out docs/images/sharpness.svg
-    python benchmarks/sharpness.py --campaign DIR        # holds the row of new seeds against real trainings
+    python benchmarks/sharpness.py                                      # prints the tables
+    python benchmarks/sharpness.py --out docs/images/sharpness.svg      # draws the picture, too
+    python benchmarks/sharpness.py --why                                # why real seeds need more than is stated
 
-New seeds are compared with the stored reference of the mlp, as `check` does; pairs are compared as `compare` does. How
-far the figures of a pair differ is taken from `docs/selftest-trainings.json`: from the trainings with planted faults
-that do no more than round otherwise. DIR holds trainings of the mlp by `fused`: the first hundred are the reference
-there, and the others are made worse by what the table says.
+All is drawn from committed records, with fixed random numbers: the same records give the same figures. `smallest.py`
+says how groups are drawn and judged.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import hashlib
+import json
 import math
-import statistics
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from real_seeds import load_folder, split_reference
+from mlp_figures import NEW, PAIRS, TWO, find_spread, list_figures
+from smallest import GROUPS, SIZES, count_causes, count_splits, find_level, measure, state_smallest
 
-from mnist_bench.checks.accuracy import compare_values
-from mnist_bench.checks.baselines import find_folder, find_reference
-from mnist_bench.checks.selftest.effects import TESTS
-from mnist_bench.checks.selftest.records import SelftestTrainings
-from mnist_bench.records.serial import load
 from mnist_bench.show.drawing import TEST, TRAINING, VALIDATION, draw_panels, save_alone
-from mnist_bench.stats.paired import shift_of_pairs
-from mnist_bench.stats.power import smallest_shift
-from mnist_bench.stats.sequential import (
-    ACCURACY_MARGIN,
-    ALPHA,
-    BETA,
-    LOOKS,
-    PAIR_LOOKS,
-    POWER,
-    judge,
-    loss_margin,
-)
-from mnist_bench.training.data.mnist import DIGEST
-from mnist_bench.versions.figures import CLASS_MARGIN, CLASS_SHARE
+from mnist_bench.stats.sequential import POWER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from mlp_figures import Figure
+    from smallest import Cell
 
-    from mnist_bench.checks.baselines import Reference
+    Cells = Mapping[tuple[str, str], Sequence[Cell]]
 
-TRAININGS = Path(__file__).parents[1] / "docs" / "selftest-trainings.json"
-SIZES = (3, 5, 10, 20)
-COMPARE_TESTS, CLASS_TESTS = 18, 30  # of `compare` with three labs; the classes are a family of their own
-ROUNDED = ("products-rounded:22", "products-rounded:20", "gradients-flushed:1e-06", "sums-in-any-order:1")
-DIGIT, IMAGES = 3, 1_010  # the class that is shown, and its images
-GROUPS, RESAMPLES = 200, 19_999
-
-
-class Figure(NamedTuple):
-    """What is made worse: the values of the reference's seeds, differences within pairs, the largest loss allowed."""
-
-    title: str
-    values: Sequence[float]
-    pairs: Sequence[float]
-    margin: float
-    scale: float
-    unit: str
+COLORS = {TWO: TRAINING, NEW: TEST, PAIRS: VALIDATION}
+MARKERS = {TWO: "o", NEW: "s", PAIRS: "^"}
+LABELS = {TWO: "two samples: none with 3 or 5", NEW: "new seeds, 1,000 stored", PAIRS: "pairs"}
+UNITS = {"points": "percentage points", "sd": "standard deviations over seeds", "points of it": "% of its images"}
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 
 
 def main() -> None:
-    """Print the table, and draw the picture or hold the table against real trainings."""
+    """Print the tables, and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, help="where to write the picture")
-    parser.add_argument("--campaign", type=Path, help="a folder of trainings, to hold the table against")
+    parser.add_argument("--why", action="store_true", help="say instead why stated effects are not found")
     options = parser.parse_args()
-    reference = find_reference(find_folder(), "mnist", "mlp", "fused", digest=DIGEST)
-    assert reference
-    figures = list_figures(reference)
-    print_table(figures)
-    if options.campaign:
-        print_real(options.campaign)
+    figures = list_figures()
+    if options.why:
+        print("\n".join(format_causes(figures)))
+        return
+    cells = {
+        (figure.title, way): [measure(figure, way, size) for size in SIZES] for figure in figures for way in figure.ways
+    }
+    print("\n".join(format_tables(figures, cells)))
     if options.out:
-        save_picture(figures, options.out)
+        save_picture(figures, cells, options.out)
 
 
-def list_figures(reference: Reference) -> list[Figure]:
-    """Return the figures of the mlp: accuracy, loss, and the errors of one class."""
-    accuracies, losses, errors = find_pairs()
-    sd = statistics.stdev(reference.test_loss)
-    counts = [float(row[DIGIT]) for row in reference.class_errors]
-    margin = CLASS_MARGIN * ACCURACY_MARGIN * IMAGES
-    return [
-        Figure("Accuracy", reference.test_accuracy, accuracies, ACCURACY_MARGIN, 100, "points"),
-        Figure("Loss", reference.test_loss, losses, loss_margin(reference.test_loss), 1 / sd, "sd"),
-        Figure(f"Errors of class {DIGIT}", counts, errors, margin, 100 / IMAGES, "points of it"),
-    ]
-
-
-def find_pairs() -> tuple[list[float], list[float], list[float]]:
-    """Return differences within pairs that round otherwise, and do nothing else: accuracy, loss, errors of a class."""
-    trainings = load(TRAININGS, SelftestTrainings).trainings
-    clean = {it.seed: it.figures for it in trainings if not it.fault and it.lab == "mlp"}
-    found: tuple[list[float], list[float], list[float]] = ([], [], [])
-    for training in trainings:
-        old, new = clean.get(training.seed), training.figures
-        if training.fault in ROUNDED and old and new and old.loss is not None and new.loss is not None:
-            found[0].append(new.accuracy - old.accuracy)
-            found[1].append(new.loss - old.loss)
-            found[2].append(float(new.class_errors[DIGIT] - old.class_errors[DIGIT]))
-    return found
-
-
-def find_spread(differences: Sequence[float]) -> float:
-    """Return the standard deviation of differences whose mean is 0."""
-    return math.sqrt(statistics.fmean(value * value for value in differences))
-
-
-def find_new(figure: Figure, seeds: int, size: int = 1_000) -> float:
-    """Return the smallest loss that so many new seeds find, against so many stored ones: the gate of `check`."""
-    level: dict[str, Any] = {"alpha": ALPHA / len(LOOKS) / TESTS, "beta": BETA / len(LOOKS)}
-    return smallest_shift(list(figure.values[:size]), seeds, margin=figure.margin, power=POWER, **level)
-
-
-def find_two(figure: Figure, seeds: int) -> float:
-    """Return the smallest loss that two samples of so many seeds find: `compare`, with other random numbers."""
-    line = np.linspace(-1, 1, seeds)  # any values with the standard deviation of the reference
-    values = line * statistics.stdev(figure.values) / line.std(ddof=1)
-    return smallest_shift(values, seeds, margin=figure.margin, power=POWER, **_spend(figure))
-
-
-def find_paired(figure: Figure, pairs: int) -> float:
-    """Return the smallest loss that so many pairs find: `compare`, with the same random numbers."""
-    return shift_of_pairs(find_spread(figure.pairs), pairs, margin=figure.margin, power=POWER, **_spend(figure))
-
-
-def _spend(figure: Figure) -> dict[str, float]:
-    """Return what `compare` spends at each of its looks, which are four, whether seeds are pairs or not."""
-    share, tests = (CLASS_SHARE, CLASS_TESTS) if _is_class(figure) else (1 - CLASS_SHARE, COMPARE_TESTS)
-    return {"alpha": share * ALPHA / len(PAIR_LOOKS) / tests, "beta": BETA / len(PAIR_LOOKS)}
-
-
-def _is_class(figure: Figure) -> bool:
-    return figure.title.startswith("Errors")
-
-
-def list_curves(figure: Figure) -> dict[str, list[float]]:
-    """Return the smallest losses by the number of seeds, in the figure's unit; `check` does not judge classes."""
-    spread = f"pairs that differ by {figure.scale * find_spread(figure.pairs):.2f}"
-    curves = {
-        "two samples": [find_two(figure, size) for size in SIZES],
-        "new seeds, 1,000 stored": [] if _is_class(figure) else [find_new(figure, size) for size in SIZES],
-        spread: [find_paired(figure, size) for size in SIZES],
-    }
-    return {name: [figure.scale * shift for shift in shifts] for name, shifts in curves.items() if shifts}
-
-
-def print_table(figures: Sequence[Figure]) -> None:
-    """Print the smallest losses, in Markdown."""
-    print(f"| smallest loss found in {POWER:.0%} | {' | '.join(f'{size} seeds' for size in SIZES)} |")
-    print(f"| --- |{' --- |' * len(SIZES)}")
+def format_tables(figures: Sequence[Figure], cells: Cells) -> Iterator[str]:
+    """Yield the lines of the tables, in Markdown."""
+    yield f"<!-- benchmarks/sharpness.py: inputs {make_stamp(figures)} -->"
+    for title, tell in (
+        (f"smallest effect found in {POWER:.0%} of {GROUPS} real groups", tell_smallest),
+        ("effect stated for normal seeds: share of the real groups in which it is found", tell_stated),
+    ):
+        yield f"\n| {title} | {' | '.join(f'{size} seeds' for size in SIZES)} |"
+        yield f"| --- |{' --- |' * len(SIZES)}"
+        for figure in figures:
+            for way in figure.ways:
+                told = [
+                    tell(figure, way, size, cell) for size, cell in zip(SIZES, cells[figure.title, way], strict=True)
+                ]
+                yield f"| {format_row(figure, way)} | {' | '.join(told)} |"
+    yield ""
     for figure in figures:
-        for name, shifts in list_curves(figure).items():
-            cells = [f"{shift:.2f}" if math.isfinite(shift) else "none" for shift in shifts]
-            print(f"| {figure.title}, {figure.unit}: {name} | {' | '.join(cells)} |", flush=True)
+        yield tell_pairs(figure)
+        yield tell_none(figure)
 
 
-def save_picture(figures: Sequence[Figure], path: Path) -> None:
-    """Draw a panel for each figure."""
-    save_alone(draw_panels([partial(plot, it) for it in figures], columns=3), path)
-
-
-def plot(figure: Figure, ax: Axes) -> None:
-    """Draw the smallest losses by the number of seeds."""
-    for name, shifts in list_curves(figure).items():
-        color = {"t": TRAINING, "n": TEST, "p": VALIDATION}[name[0]]
-        ax.plot(SIZES, shifts, marker="o", color=color, label=name.partition(" that")[0])
-    ax.axhline(figure.scale * figure.margin, linestyle=":", color="#777")
-    ax.annotate("margin", (SIZES[0], figure.scale * figure.margin), (0, -4), textcoords="offset points", va="top")
-    ax.set_xscale("log")
-    ax.set_xticks(SIZES, [str(size) for size in SIZES])
-    ax.minorticks_off()
-    ax.set_ylim(0, 4 * figure.scale * figure.margin)
-    ax.set_title(f"{figure.title}, {figure.unit}")
-    ax.set_xlabel("new seeds, or pairs")
-    if figure.title == "Accuracy":
-        ax.set_ylabel(f"smallest loss found in {POWER:.0%}")
-        ax.legend()
-
-
-def print_real(folder: Path) -> None:
-    """Print how often real groups of seeds, made worse by the smallest loss of the table, are REGRESSED."""
-    base = load_folder(folder)
-    reference, results = split_reference(base, 100), base.accuracy[0]
-    rng = np.random.default_rng(0)
-    accuracies, losses = np.array(results.test_accuracy), np.array(results.test_loss, dtype=float)
-    places = np.arange(100, len(accuracies))
-    values = {
-        "accuracy": Figure("Accuracy", reference.test_accuracy, [], ACCURACY_MARGIN, 100, "points"),
-        "loss": Figure("Loss", reference.test_loss, [], loss_margin(reference.test_loss), 1, "sd"),
-    }
-    print(f"\n| found in {GROUPS} real groups | {' | '.join(f'{size} seeds' for size in SIZES[1:])} |")
-    print(f"| --- |{' --- |' * len(SIZES[1:])}")
-    for name, figure in values.items():
-        cells = []
+def format_causes(figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield a table of groups that are worse by the stated effect: how many are found, and why not the others."""
+    yield f"| of {GROUPS} groups | seeds | found | not significant | the interval alone says no |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, figure, way in list_variants(figures):
         for size in SIZES[1:]:
-            shift, found = find_new(figure, size, 100), 0
-            for _ in range(GROUPS):
-                drawn = rng.choice(places, size, replace=False)
-                worse = (accuracies[drawn] - shift * (name == "accuracy"), losses[drawn] + shift * (name == "loss"))
-                compared = compare_values(reference, *(column.tolist() for column in worse))
-                # Of three labs this is one: its four tests share a third of alpha, as twelve share all of it.
-                decided = judge(compared, rng=rng, looks=len(LOOKS), alpha=ALPHA / 3, resamples=RESAMPLES)[name]
-                found += decided.verdict == "REGRESSED" and decided.finding != "wider spread"
-            cells.append(f"{found / GROUPS:.0%}")
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            causes = count_causes(figure, way, size)
+            yield f"| {name} | {size} | {' | '.join(str(causes[it]) for it in ('found', 'test', 'interval'))} |"
+
+
+def list_variants(figures: Sequence[Figure]) -> Iterator[tuple[str, Figure, str]]:
+    """Yield figures with one assumption of the formulas made true: normal seeds, or a margin that is known."""
+    for figure in figures:
+        if NEW in figure.ways:
+            yield f"{figure.title}, new seeds", figure, NEW
+            yield f"{figure.title}, new seeds, normal ones", make_normal(figure), NEW
+        if figure.unit == "sd":
+            yield f"{figure.title}, pairs", figure, PAIRS
+            yield (
+                f"{figure.title}, pairs, margin known",
+                dataclasses.replace(figure, find_margin=lambda _, known=figure.margin: known),
+                PAIRS,
+            )
+
+
+def make_normal(figure: Figure) -> Figure:
+    """Return the figure with as many normal values of the same mean and standard deviation."""
+    values = np.asarray(figure.values)
+    drawn = np.random.default_rng(0).normal(values.mean(), values.std(ddof=1), values.size)
+    return dataclasses.replace(figure, values=drawn.tolist())
+
+
+def format_row(figure: Figure, way: str) -> str:
+    """Return the head of a row."""
+    return f"{figure.title}, {figure.unit}: {way}"
+
+
+def tell_smallest(figure: Figure, way: str, size: int, cell: Cell) -> str:
+    """Return the smallest effect in words."""
+    if find_level(figure, way, size) is None:
+        return "no look"
+    return f"{cell.smallest:.2f}" if math.isfinite(cell.smallest) else "none"
+
+
+def tell_stated(figure: Figure, way: str, size: int, cell: Cell) -> str:
+    """Return the stated effect, and in how many of the groups it is found."""
+    return (
+        f"{cell.stated:.2f}: {cell.found:.0%}" if math.isfinite(cell.stated) else tell_smallest(figure, way, size, cell)
+    )
+
+
+def tell_pairs(figure: Figure) -> str:
+    """Return how far the figures of a pair differ."""
+    spread = figure.scale * find_spread(figure.differences)
+    return f"{figure.title}: {len(figure.differences)} pairs differ by {spread:.2f} {figure.unit} (standard deviation)"
+
+
+def tell_none(figure: Figure) -> str:
+    """Return why two samples of five seeds find no effect."""
+    size = SIZES[1]
+    splits, level = count_splits(size), find_level(figure, TWO, size)
+    assert level
+    return (
+        f"{figure.title}: of {splits} splits of {size} and {size} seeds the worst has p = {1 / splits:.4f}, "
+        f"and REGRESSED needs {level.alpha:.2g} at the strictest step"
+    )
+
+
+def make_stamp(figures: Sequence[Figure]) -> str:
+    """Return what the tables and the picture depend on as 16 digits: values, levels, margins, formulas."""
+    content = [
+        [
+            [*figure.values],
+            [*figure.differences],
+            figure.margin,
+            [
+                [way, size, find_level(figure, way, size), f"{state_smallest(figure, way, size):.6g}"]
+                for way in figure.ways
+                for size in SIZES
+            ],
+        ]
+        for figure in figures
+    ]
+    return hashlib.sha256(json.dumps([content, GROUPS, POWER]).encode()).hexdigest()[:16]
+
+
+def save_picture(figures: Sequence[Figure], cells: Cells, path: Path) -> None:
+    """Draw a panel for each figure."""
+    panels = [partial(plot, figure, cells, legend=number == 0) for number, figure in enumerate(figures)]
+    svg = draw_panels(panels, columns=len(panels), size=(3.9, 3.4))
+    begin = svg.index(">") + 1
+    save_alone(f"{svg[:begin]}<desc>inputs {make_stamp(figures)}</desc>{svg[begin:]}", path)
+
+
+def plot(figure: Figure, cells: Cells, ax: Axes, *, legend: bool) -> None:
+    """Draw the smallest effects by the number of seeds, on logarithmic axes."""
+    for way in figure.ways:
+        shifts = [cell.smallest if math.isfinite(cell.smallest) else math.nan for cell in cells[figure.title, way]]
+        ax.plot(SIZES, shifts, marker=MARKERS[way], color=COLORS[way], label=LABELS[way])
+    margin = figure.scale * figure.margin
+    ax.axhline(margin, linestyle=":", color="#777", label="margin")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks(SIZES, [str(size) for size in SIZES])
+    ax.set_ylim(margin / 2, margin * 70)
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_title(f"{figure.title}, {UNITS[figure.unit]}")
+    ax.set_xlabel("seeds a side, or pairs")
+    if legend:
+        ax.set_ylabel(f"smallest effect found in {POWER:.0%}")
+        ax.legend(loc="upper right")
 
 
 if __name__ == "__main__":
