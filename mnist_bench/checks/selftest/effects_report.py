@@ -62,11 +62,12 @@ def _summarise(record: SelftestTrainings, effects: Sequence[FaultEffects]) -> It
         "A change is the mean over the seeds, in percentage points of accuracy or in cross-entropy, and in standard "
         "deviations over seeds of the stored reference (sd). *Pairs* and *seeds* are the smallest of "
         f"{', '.join(map(str, PAIR_LOOKS))} pairs, and of {', '.join(map(str, LOOKS))} seeds, that see such a change "
-        f"with {POWER:.0%} power: that call it REGRESSED, or BETTER, by the margins and levels of the gate of `check` "
-        "(docs/statistics.md). A dash: not even the most do; *none*: the seeds are no pairs, and their mean change has "
-        "a standard error of half a sd or more, so that the seeds needed are rough, as is the spread within few pairs. "
-        "*Sharpest* is the figure that sees the change with the fewest pairs, or seeds if these are no pairs; one "
-        "without a margin counts where its change is beyond chance (p < 0.01). "
+        f"with {POWER:.0%} power: that call it REGRESSED, or BETTER, by the margins and levels of the gate of `check`; "
+        "they are computed for normal seeds, and real ones need somewhat more (docs/statistics.md). A dash: not even "
+        "the most do; *none*: the seeds are no pairs, and their mean change has a standard error of half a sd or more, "
+        "so that the seeds needed are rough, as is the spread within few pairs. *Sharpest* is the figure that sees the "
+        "change with the fewest pairs, or seeds if these are no pairs; one without a margin counts where its change is "
+        "beyond chance (p < 0.01). "
         "Made by `mnist-bench selftest --seeds N`, which continues where it was interrupted."
     )
 
