@@ -22,10 +22,10 @@ from mnist_bench.stats.sequential import ALPHA, Comparison, Decision, format_dec
 from mnist_bench.versions.comparison import make_inconclusive
 from mnist_bench.versions.figures import (
     CLASS_MARGIN,
-    CLASS_RESAMPLES,
     CLASS_SHARE,
     FigureRules,
     compare_seconds,
+    judge_classes,
     judge_family,
     make_class_result,
     make_time_result,
@@ -247,5 +247,5 @@ class _Judged:
             )
             for label, (before, after) in self.rates.items()
         }
-        decisions = judge_family(family, self.rules, alpha=CLASS_SHARE * ALPHA, resamples=CLASS_RESAMPLES)
+        decisions = judge_classes(family, self.rules, alpha=CLASS_SHARE * ALPHA)
         self.changes.results.append(make_class_result(name, decisions))
