@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mnist_bench.checks.diagnosis import diagnose
+from mnist_bench.checks.elsewhere import ask_checks, ask_environment
 from mnist_bench.own.elsewhere import ask_own_checks, ask_own_probe
+from mnist_bench.records.environment import FAULT_VARIABLE
 from mnist_bench.records.verdicts import Verdict
+from mnist_bench.timing.ab.verdict import load_ab
 from mnist_bench.training.workers.interpreters import run_command
 from mnist_bench.versions.environments import describe_environment, make_environment
 from mnist_bench.versions.folder import load_version
@@ -50,22 +54,34 @@ def test_the_two_are_compared(pythons: tuple[Path, Path], command: Callable[...,
 
 def test_the_two_are_timed(pythons: tuple[Path, Path], command: Callable[..., Any], tmp_path: Path) -> None:
     """Both sides train in rounds of fresh processes, and a verdict comes out."""
-    old, new = pythons
-    options = (
-        "--lab",
-        "perceptron",
-        "--engine",
-        "graph",
-        "--budget",
-        60,
-        "--data",
-        "digits",
-        "--out",
-        tmp_path / "ab.json",
-    )
-    answer = command("ab", "--a", old, "--b", new, *options)
+    options = ("--lab", "perceptron", "--engine", "graph", "--budget", 60, "--data", "digits", "--out", tmp_path)
+    answer = command("compare", *pythons, "--only", "time", *options)
     assert answer.status in (0, 1, 3), answer.err
-    assert (tmp_path / "ab.json").exists()
+    assert load_ab(tmp_path / "time.json").conclusion
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "cause"),
+    [
+        ("step-longer:1.001", "arithmetic/oracle", "step size"),
+        ("rows-added:0.001", "contract/every-sample-once", "samples"),
+        ("order-reversed:1", "contract/new-order", "order"),
+        ("loss-of-batches:1", "arithmetic/figures", "loss figure"),
+        ("dropout-rate:0.02", "contract/dropout-share", "dropout"),
+    ],
+)
+def test_faults_are_planted_in_the_oldest(
+    pythons: tuple[Path, Path], fault: str, check: str, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seams by which faults are planted are there in Keras 2, too, in a child process, and the cause is named."""
+    monkeypatch.setenv(FAULT_VARIABLE, fault)
+    environment = ask_environment(pythons[0])
+    labs = ["dropout" if fault.startswith("dropout") else "mlp"]
+    results = list(ask_checks(pythons[0], labs, engine="graph", source="digits", environment=environment))
+    assert check in {result.check for result in results if result.verdict is Verdict.REGRESSED}
+    found = diagnose(results)
+    assert found is not None
+    assert found.key == cause
 
 
 def test_one_is_measured_layer_by_layer(
