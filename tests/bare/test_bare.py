@@ -105,5 +105,6 @@ def test_a_model_of_ones_own_is_measured(pythons: tuple[Path, Path], configure_m
         # Keras 2.8 sums the loss in float32, in which differences say nothing.
         assert red in ({}, {"arithmetic/differences": Verdict.UNREADABLE}), red
     old, new = (ask_own_probe(python, config) for python in pythons)
-    assert [stage.name for stage in old.stages] == [stage.name for stage in new.stages]
+    # Keras 2 and 3 give the metrics in other orders, and stages are compared by name.
+    assert sorted(stage.name for stage in old.stages) == sorted(stage.name for stage in new.stages)
     assert old.data_digest == new.data_digest
