@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_bench.checks.faults.fault import ANY, Fault, collect
-from mnist_bench.checks.faults.seams import change_calls, change_dense, change_weights_after_fit, wrap
+from mnist_bench.checks.faults.seams import change_calls, change_dense, change_dense_by_units, change_weights_after_fit
 from mnist_bench.training.backend import load_keras, load_tensorflow
 from mnist_bench.training.labs import CLASSES
 
@@ -166,13 +166,7 @@ def _add_l1(size: float) -> None:
     "layers-frozen", "no layer is trained, or the last one alone", 2, 1, causes=("layers", "tensor scale"), engines=ANY
 )
 def _freeze(which: float) -> None:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def init(self: Any, units: int, **named: Any) -> None:
-            original(self, units, **{**named, "trainable": which == 1 and units == CLASSES})
-
-        return init
-
-    wrap(load_keras().layers.Dense, "__init__", make)
+    change_dense_by_units(lambda units, _named: {"trainable": which == 1 and units == CLASSES})
 
 
 @_fault(

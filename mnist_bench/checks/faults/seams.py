@@ -16,6 +16,7 @@ __all__ = [
     "change_calls",
     "change_compile",
     "change_dense",
+    "change_dense_by_units",
     "change_fit",
     "change_gradients",
     "change_optimizer",
@@ -34,11 +35,16 @@ def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..
 
 def change_dense(**changes: Callable[[Any], Any]) -> None:
     """Have Dense layers made with other arguments: each is what its change makes of the one given, or of None."""
+    change_dense_by_units(lambda _units, named: {key: change(named.get(key)) for key, change in changes.items()})
+
+
+def change_dense_by_units(change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> None:
+    """Have Dense layers made with what `change` gives, from their units and arguments, in place of the arguments."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         # Keras reads the names of the arguments, and does not follow what `functools.wraps` notes.
         def init(self: Any, units: int, **named: Any) -> None:
-            original(self, units, **{**named, **{key: change(named.get(key)) for key, change in changes.items()}})
+            original(self, units, **{**named, **change(units, named)})
 
         return init
 

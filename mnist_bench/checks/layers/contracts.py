@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mnist_bench.checks.layers import tracers
+from mnist_bench.checks.layers.amounts import batch_sizes
 from mnist_bench.records.config import FIRST_SEED
 from mnist_bench.records.readings import Reading
 from mnist_bench.records.verdicts import CheckResult, Verdict
@@ -156,10 +157,9 @@ def explain_amounts(reading: Reading) -> str:
 
 def _every_sample_once(engine: str) -> Finding:
     """Each epoch trains on each training sample exactly once, the partial last batch included."""
-    batches = -(-_SAMPLES // _BATCH)
-    wanted = [min(_BATCH, _SAMPLES - batch * _BATCH) for batch in range(batches)]
+    wanted = batch_sizes(_SAMPLES, _BATCH)
     steps = _readable(engine).steps
-    sizes = [[int((epoch == batch).sum()) for batch in range(batches)] for epoch in steps]
+    sizes = [[int((epoch == batch).sum()) for batch in range(len(wanted))] for epoch in steps]
     wrong = sum(abs(size - want) for epoch in sizes for size, want in zip(epoch, wanted, strict=True))
     if len(steps) != _EPOCHS:
         return Finding(holds=False, figure=f"{len(steps)} epochs trained", bound=f"the {_EPOCHS} that were asked for")
@@ -207,8 +207,7 @@ def _whole_shuffle(engine: str) -> Finding:
 
 def _find_most_neighbours() -> int:
     """Return how many neighbours in the data a whole shuffle puts into the same step, at most."""
-    sizes = [min(_BATCH, _SAMPLES - begin) for begin in range(0, _SAMPLES, _BATCH)]
-    share = sum(size * (size - 1) for size in sizes) / (_SAMPLES * (_SAMPLES - 1))
+    share = sum(size * (size - 1) for size in batch_sizes(_SAMPLES, _BATCH)) / (_SAMPLES * (_SAMPLES - 1))
     pairs = _SAMPLES - 1
     return math.floor(pairs * share + _DEVIATIONS * math.sqrt(pairs * share * (1 - share)))
 

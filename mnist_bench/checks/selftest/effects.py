@@ -222,21 +222,19 @@ def _measure(both: Sequence[tuple[Figures, Figures]], known: _Figure) -> Effect:
     extra, margin = (known.margin, 0.0) if gain else (0.0, known.margin)
     level = _spend(len(PAIR_LOOKS), known.share)
     needed = {look: extra + shift_of_pairs(spread, look, margin=margin, power=POWER, **level) for look in PAIR_LOOKS}
-    if not known.margin and not _is_beyond_chance(differences, known):
+    if not known.margin and not _is_beyond_chance(size, spread, len(both), known):
         return Effect(change, change / known.sd, None, None)
     pairs = [look for look, shift in needed.items() if size and size >= shift]
     seeds = [look for look, shift in (known.gains if gain else known.losses).items() if size >= shift]
     return Effect(change, change / known.sd, min(pairs, default=None), min(seeds, default=None))
 
 
-def _is_beyond_chance(differences: Sequence[float], known: _Figure) -> bool:
-    """Return whether few differences say that their mean is not 0: by their own spread, or by that over all seeds."""
-    count, mean = len(differences), abs(statistics.fmean(differences))
+def _is_beyond_chance(size: float, spread: float, count: int, known: _Figure) -> bool:
+    """Return whether so few differences say that their mean is not 0: by their spread, or by that over all seeds."""
     level = known.share * _CHANCE / 2 / 2  # two ends, two tests
-    spread = statistics.stdev(differences)
     by_seeds = known.sd * (2 / count) ** 0.5 * stats.norm.isf(level)
-    by_pairs = max(spread, known.step / 6**0.5) / count**0.5 * stats.t.isf(level, count - 1)
-    return bool(mean > min(by_seeds, by_pairs))
+    by_pairs = spread / count**0.5 * stats.t.isf(level, count - 1)
+    return bool(size > min(by_seeds, by_pairs))
 
 
 def _join_classes(effects: dict[str, Effect]) -> dict[str, Effect]:
